@@ -1,0 +1,36 @@
+"""angiosim: tumour angiogenesis and the drugs that stop it, cell by cell.
+
+``import sim`` is quick: everything but the version is imported when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.api import Result, load, run
+    from sim.model import AngiogenesisModel
+
+__version__ = "0.1.0"
+
+__all__ = ["AngiogenesisModel", "Result", "__version__", "load", "run"]
+
+_HOME = {
+    "AngiogenesisModel": "sim.model",
+    "Result": "sim.api",
+    "load": "sim.api",
+    "run": "sim.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'sim' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

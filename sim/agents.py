@@ -1,0 +1,81 @@
+"""Cells as Mesa agents: each is a view of one row of the cell store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import mesa
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import StaleCellError
+from sim.tissue.lattice import interior
+
+if TYPE_CHECKING:
+    from sim.model import AngiogenesisModel
+
+
+def _column(name: str, index: int | None = None, doc: str = "") -> Any:
+    """Attribute that reads and writes one row of a column, found through the model each time."""
+
+    def read(self: EndothelialCell) -> Any:
+        value = self.model.cells[name][self._checked_row()]
+        return (value if index is None else value[index]).item()
+
+    def write(self: EndothelialCell, value: Any) -> None:
+        key = self._checked_row() if index is None else (self._checked_row(), index)
+        self.model.cells[name][key] = value
+
+    return property(read, write, doc=doc)
+
+
+class EndothelialCell(mesa.Agent):
+    """A cell. Its attributes are its row of the arrays that the kernels use.
+
+    Writing ``cell.target_length`` changes what the next sweep reads. Cells have no ``step`` of
+    their own: the Potts sweep moves them.
+
+    Raises
+    ------
+    StaleCellError
+        On any access after the cell has died.
+    """
+
+    model: AngiogenesisModel
+
+    def __init__(self, model: AngiogenesisModel, row: int) -> None:
+        super().__init__(model)
+        self.row = row
+        self._generation = int(model.cells["generation"][row])
+
+    def _checked_row(self) -> int:
+        if self.model.cells["generation"][self.row] != self._generation:
+            raise StaleCellError(f"cell {self.unique_id} has died; its row {self.row} was freed")
+        return self.row
+
+    kind = _column("kind", doc="cell type: 1 endothelial, 2 and up further types")
+    target_area = _column("target", 0, "target area in sites")
+    target_length = _column("target", 1, "target length in sites")
+    activity = _column("activity", doc="downstream activity E, 0 to 1")
+    drive = _column("drive", doc="morphogenic state m, 0 to 1")
+
+    @property
+    def area(self) -> int:
+        """Sites that the cell covers."""
+        return int(self.model.cells.area[self._checked_row()])
+
+    @property
+    def length(self) -> float:
+        """Length in sites."""
+        return float(self.model.cells.lengths[self._checked_row()])
+
+    @property
+    def position_um(self) -> tuple[float, float]:
+        """Centre [x, y] in um, within the domain."""
+        y, x = self.model.cells.centroids()[self._checked_row()] % self.model.scenario.shape
+        spacing = self.model.scenario.domain.spacing_um
+        return (float(x) + 0.5) * spacing, (float(y) + 0.5) * spacing
+
+    def sites(self) -> NDArray[np.int64]:
+        """Sites (n, 2) [y, x] of the cell."""
+        return np.argwhere(interior(self.model.lattice) == self._checked_row())

@@ -1,0 +1,179 @@
+"""What ``import sim`` offers: run a scenario, look at the result."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.errors import InputError
+from sim.scenario.loading import load
+from sim.scenario.schema import Scenario
+from sim.study.folder import RunFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["Result", "execute", "load", "run", "show_progress"]
+
+Progress = Callable[[int, int], None]
+"""Called between steps with the steps done and the steps in all."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gives.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        The resolved scenario.
+    seed : int
+        The seed it ran with.
+    summary : dict
+        The final read-outs, by name.
+    timeseries : pandas.DataFrame
+        A row per record time: drug, drive, and all read-outs.
+    final : dict of str to ndarray
+        The final state, as in ``final.npz``: ``cell_id`` (H, W), ``field_NAME``, and a
+        ``cell_COLUMN`` for each column of the cells, row 0 being the medium.
+    frames : dict of int to dict
+        Snapshots by Monte Carlo step, each like `final`.
+    manifest : dict
+        Versions, times, rates.
+    folder : Path or None
+        Where it was written; None if it was not.
+    """
+
+    scenario: Scenario
+    seed: int
+    summary: dict[str, float | int]
+    timeseries: pd.DataFrame
+    final: dict[str, np.ndarray[Any, Any]]
+    frames: dict[int, dict[str, np.ndarray[Any, Any]]]
+    manifest: dict[str, Any]
+    folder: Path | None
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the network at the end of the run; return the axes."""
+        from sim.view.figures import draw_network
+
+        return draw_network(self, ax)
+
+    def save_pictures(self, folder: Path | str) -> None:
+        """Write ``network.png`` and ``timeseries.png`` into an existing folder."""
+        from sim.view.figures import save_pictures
+
+        save_pictures(self, Path(folder))
+
+
+def run(
+    scenario: str | Path | Mapping[str, Any] | Scenario,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    progress: bool = False,
+) -> Result:
+    """Run one experiment.
+
+    Parameters
+    ----------
+    scenario : str, Path, mapping or Scenario
+        Name of a shipped scenario, path of a file, the content of one, or what `load` gave.
+    overrides : mapping, optional
+        Values by dotted key, laid over the scenario: ``{"drug.free_nM": 5.6}``.
+    seed : int, optional
+        Seed; by default the scenario's.
+    out : str or Path, optional
+        A new or empty folder to write everything into; by default nothing is written.
+    progress : bool
+        Show a progress bar (plain lines if there is no terminal) on the standard error.
+
+    Raises
+    ------
+    InputError
+        If the scenario is wrong (`ScenarioError` lists every problem) or the folder is taken
+        (`FolderError`); nothing has been written then.
+    """
+    resolved = load(scenario, overrides, seed)
+    with show_progress() if progress else nullcontext() as show:
+        if out is None:
+            return execute(resolved, progress=show)
+        with RunFolder.create(Path(out), resolved.name, resolved.seed) as folder:
+            try:
+                return execute(resolved, folder=folder, progress=show)
+            except InputError:
+                folder.discard()
+                raise
+
+
+def execute(
+    scenario: Scenario, *, folder: RunFolder | None = None, progress: Progress | None = None
+) -> Result:
+    """Run a scenario that has been loaded; write results and pictures into a folder, if given."""
+    from sim.study.run import run_scenario
+
+    outcome = run_scenario(scenario, progress=progress, folder=folder)
+    result = Result(**{field.name: getattr(outcome, field.name) for field in fields(Result)})
+    if folder is not None:
+        result.save_pictures(folder.path)
+    return result
+
+
+@contextmanager
+def show_progress() -> Iterator[Progress]:
+    """Give a callback that shows the steps done: a bar on a terminal, else plain lines."""
+    if not sys.stderr.isatty():
+        yield _plain_lines()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bar
+
+    with Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task("preparing", total=None)
+
+        def show(mcs: int, total: int) -> None:
+            bar.update(
+                task, completed=mcs, total=total, description="running" if mcs else "preparing"
+            )
+
+        yield show
+
+
+def _plain_lines() -> Progress:
+    """Give a callback that writes a line at each tenth of the run."""
+    began = time.monotonic()
+    last = -1
+
+    def show(mcs: int, total: int) -> None:
+        nonlocal last
+        tenth = 10 * mcs // max(total, 1)
+        if tenth != last:
+            last = tenth
+            seconds = time.monotonic() - began
+            sys.stderr.write(f"{mcs}/{total} steps, {seconds:.0f} s\n")
+            sys.stderr.flush()
+
+    return show

@@ -1,0 +1,1 @@
+"""Assays: what an experiment prepares, and what it reads from the cells."""

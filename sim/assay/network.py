@@ -1,0 +1,377 @@
+"""Read-outs of a tube network: parts, skeleton, segments, junctions, meshes.
+
+Every definition is pinned in ``docs/readouts.md``. A walled domain is treated as a torus
+with a frame of gap around it, so that one code path serves both kinds of boundary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import ConvexHull, KDTree
+from skimage.morphology import skeletonize
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.integer[Any]]
+FloatArray = NDArray[np.float64]
+
+SMALLEST_PART_CELLS = 3
+ORTHOGONAL = ndimage.generate_binary_structure(2, 1)
+DIAGONAL_TOO = ndimage.generate_binary_structure(2, 2)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A cell network with its read-outs and the arrays that draw it.
+
+    Attributes
+    ----------
+    skeleton : (H, W) bool
+        Pruned skeleton of the network.
+    parts : (H, W) int32
+        Connected parts of the cell phase, 1 to n; 0 is gap. Labels hold across periodic borders.
+    kept : (H, W) bool
+        The network: the cell phase without parts smaller than three cells.
+    meshes : (H, W) int32
+        Gaps enclosed by the network, 1 to n; 0 elsewhere.
+    junction_yx, end_yx : (n, 2) float
+        Positions of junctions and end points, in sites; (0, 0) is the centre of the first site.
+    values : mapping
+        The read-outs by name.
+    """
+
+    skeleton: BoolArray
+    parts: NDArray[np.int32]
+    kept: BoolArray
+    meshes: NDArray[np.int32]
+    junction_yx: FloatArray
+    end_yx: FloatArray
+    values: Mapping[str, float]
+
+    def readouts(self) -> dict[str, float]:
+        """Return the read-outs by name; counts are ``int``, all others ``float``."""
+        return dict(self.values)
+
+
+def measure_network(
+    mask: BoolArray, *, spacing_um: float, periodic: bool, cell_area_sites: float
+) -> Network:
+    """Measure the network that cells form.
+
+    Parameters
+    ----------
+    mask : (H, W) bool
+        True where a cell lies, without any frame of walls.
+    spacing_um : float
+        Side of a site, um.
+    periodic : bool
+        Whether the domain wraps around in both directions; otherwise walls surround it.
+    cell_area_sites : float
+        Area of one cell, in sites: enclosed gaps below it are pinholes, and parts below three
+        times it are left out of the network.
+
+    Returns
+    -------
+    Network
+        Arrays of the shape of `mask`, and the read-outs.
+
+    Raises
+    ------
+    ValueError
+        If `mask` is not a two-dimensional array with sites, or a length or area is not positive.
+
+    Notes
+    -----
+    Thinning after Zhang and Suen (1984), as in scikit-image; compactness after Merks et al.
+    (2008). ``docs/readouts.md`` defines every read-out.
+    """
+    mask = np.asarray(mask, dtype=bool)
+    if mask.ndim != 2 or mask.size == 0:
+        raise ValueError(f"mask must have the shape (H, W) with sites in it, not {mask.shape}")
+    if not (spacing_um > 0 and cell_area_sites > 0):
+        raise ValueError("spacing_um and cell_area_sites must be positive")
+    frame = 0 if periodic else 1
+    cells = np.pad(mask, frame)
+    inner = np.s_[frame : frame + mask.shape[0], frame : frame + mask.shape[1]]
+
+    phase = _close_pinholes(cells, cell_area_sites)
+    parts = _label(phase, DIAGONAL_TOO)
+    part_area = np.bincount(parts.labels[cells], minlength=parts.wraps.size)
+    large = part_area >= SMALLEST_PART_CELLS * cell_area_sites
+    kept = large[parts.labels]
+    meshes = _meshes(kept)
+    mesh_count = int(meshes.max())
+
+    pruned = _prune(_skeleton(phase, periodic), phase, math.sqrt(cell_area_sites / math.pi))
+    link_lengths = _graph(pruned).lengths
+    skeleton = pruned & kept
+    graph = _graph(skeleton)
+    pieces = _decompose(graph)
+    ends = graph.degree == 1
+
+    mm = spacing_um / 1000
+    domain_mm2 = mask.size * mm**2
+    tube_mm = float(graph.lengths.sum()) * mm
+    values: dict[str, float] = {
+        "covered_fraction": float(mask.mean()),
+        "tube_length_mm": tube_mm,
+        "total_length_mm": float(link_lengths.sum()) * mm,
+        "tube_length_mm_per_mm2": tube_mm / domain_mm2,
+        "segments": int(np.count_nonzero(~pieces.is_junction & (pieces.lengths > 0))),
+        "junctions": int(np.count_nonzero(pieces.is_junction)),
+        "end_points": int(np.count_nonzero(ends)),
+        "meshes": mesh_count,
+        "mean_mesh_area_um2": float(np.count_nonzero(meshes) * spacing_um**2 / max(mesh_count, 1)),
+        "largest_part_fraction": float(part_area.max() / max(part_area.sum(), 1)),
+        "mean_chord_um": _mean_chord(~phase[inner], periodic) * spacing_um,
+        "compactness": _compactness(parts, part_area, domain_sites=mask.size),
+    }
+    return Network(
+        skeleton=skeleton[inner],
+        parts=parts.labels[inner],
+        kept=kept[inner],
+        meshes=meshes[inner],
+        junction_yx=_centres(graph, pieces) - frame,
+        end_yx=graph.sites[ends].astype(float) - frame,
+        values=values,
+    )
+
+
+# --- components on a torus ---------------------------------------------------------------------
+
+
+class _Components(NamedTuple):
+    labels: NDArray[np.int32]  # (H, W), 0 outside, then 1 to n
+    wraps: BoolArray  # (n + 1,), whether a component goes round the torus
+    pieces: IntArray  # (H, W), labels before joining over the border, 0 to p
+    copies: IntArray  # (p + 1, 2), copy of the domain that each piece moves to when unwrapped
+
+
+def _label(phase: BoolArray, structure: BoolArray) -> _Components:
+    """Label the components of a phase on the torus; see which go round, and unwrap the others."""
+    pieces, n = ndimage.label(phase, structure)
+    root = list(range(n + 1))
+    offset = np.zeros((n + 1, 2), dtype=int)
+    round_trip = np.zeros(n + 1, dtype=bool)
+
+    def find(i: int) -> tuple[int, IntArray]:
+        at = np.zeros(2, dtype=int)
+        while root[i] != i:
+            at = at + offset[i]
+            i = root[i]
+        return i, at
+
+    # Joining pieces over the border keeps, per piece, the copy of the domain it lies in relative
+    # to its root. Two ways to one piece that disagree on the copy are a way round the torus.
+    for a, b, *step in _border_links(pieces, bool(structure[0, 0])):
+        root_a, at_a = find(a)
+        root_b, at_b = find(b)
+        turn = at_a + step - at_b
+        if root_a == root_b:
+            round_trip[root_a] |= bool(turn.any())
+        else:
+            root[root_b] = root_a
+            offset[root_b] = turn
+            round_trip[root_a] |= round_trip[root_b]
+    found = [find(i) for i in range(n + 1)]
+    roots, number = np.unique([r for r, _ in found], return_inverse=True)
+    copies = np.array([at for _, at in found])
+    return _Components(number.astype(np.int32)[pieces], round_trip[roots], pieces, copies)
+
+
+def _border_links(pieces: IntArray, diagonal: bool) -> list[list[int]]:
+    """List [piece, next piece, step y, step x] over the bottom and the right border."""
+    links = []
+    for turned in (False, True):
+        last, first = (pieces[:, -1], pieces[:, 0]) if turned else (pieces[-1], pieces[0])
+        for shift in (-1, 0, 1) if diagonal else (0,):
+            along = np.arange(last.size) + shift
+            ones, sideways = np.ones(last.size, dtype=int), along // last.size
+            steps = (sideways, ones) if turned else (ones, sideways)
+            links.append(np.stack([last, first[along % last.size], *steps], axis=1))
+    table = np.concatenate(links)
+    table = table[(table[:, 0] > 0) & (table[:, 1] > 0)]
+    unique: list[list[int]] = np.unique(table, axis=0).tolist()
+    return unique
+
+
+def _close_pinholes(cells: BoolArray, cell_area_sites: float) -> BoolArray:
+    """Fill the enclosed gaps that are smaller than one cell."""
+    gaps = _label(~cells, ORTHOGONAL)
+    area = np.bincount(gaps.labels.ravel(), minlength=gaps.wraps.size)
+    pinhole = (area < cell_area_sites) & ~gaps.wraps
+    pinhole[0] = False
+    return cells | pinhole[gaps.labels]
+
+
+def _meshes(kept: BoolArray) -> NDArray[np.int32]:
+    """Number the gaps of the network that do not go round the torus."""
+    gaps = _label(~kept, ORTHOGONAL)
+    is_mesh = ~gaps.wraps
+    is_mesh[0] = False
+    number = np.where(is_mesh, np.cumsum(is_mesh), 0).astype(np.int32)
+    return number[gaps.labels]
+
+
+# --- skeleton and graph ------------------------------------------------------------------------
+
+
+def _skeleton(phase: BoolArray, periodic: bool) -> BoolArray:
+    """Thin the phase to a skeleton, on the torus if `periodic`."""
+    if phase.all():  # a phase without border has no middle
+        return np.zeros_like(phase)
+    # A pass of thinning peels one layer and looks two sites far: this margin makes the crop exact.
+    depth = int(ndimage.distance_transform_cdt(phase, "taxicab").max()) if periodic else 0
+    margin = 2 * depth + 8 if periodic else 0
+    tiled = np.pad(phase, margin, mode="wrap")
+    thin: BoolArray = skeletonize(tiled)  # type: ignore[no-untyped-call, unused-ignore]
+    height, width = phase.shape
+    return thin[margin : margin + height, margin : margin + width]
+
+
+class _Graph(NamedTuple):
+    sites: IntArray  # (n, 2), y and x of the skeleton's sites
+    links: IntArray  # (m, 2), pairs of neighbouring sites
+    lengths: FloatArray  # (m,), 1 or sqrt(2)
+    degree: IntArray  # (n,), links per site
+    shape: tuple[int, int]
+
+
+def _graph(skeleton: BoolArray) -> _Graph:
+    """Link neighbouring sites of a skeleton; no diagonal link where an orthogonal way exists."""
+    height, width = skeleton.shape
+    y, x = divmod(np.flatnonzero(skeleton), width)
+    sites = np.stack([y, x], axis=1)
+    index = np.full(skeleton.shape, -1, dtype=np.int32)
+    index[y, x] = np.arange(len(sites))
+    links, lengths = [], []
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        to_y, to_x = (y + dy) % height, (x + dx) % width
+        linked = index[to_y, to_x] >= 0
+        if dy and dx:
+            linked &= ~skeleton[to_y, x] & ~skeleton[y, to_x]
+        links.append(np.stack([np.flatnonzero(linked), index[to_y, to_x][linked]], axis=1))
+        lengths.append(np.full(len(links[-1]), np.hypot(dy, dx)))
+    pairs = np.concatenate(links)
+    degree = np.bincount(pairs.ravel(), minlength=len(sites))
+    return _Graph(sites, pairs, np.concatenate(lengths), degree, (height, width))
+
+
+class _Pieces(NamedTuple):
+    of_site: IntArray  # (n,), piece of each site
+    is_junction: BoolArray  # (p,), a cluster of branch sites; otherwise a chain of sites
+    lengths: FloatArray  # (p,), links of a chain, with those to its junctions
+    touches: IntArray  # (k, 2), chain and junction of each link between the two kinds
+
+
+def _decompose(graph: _Graph) -> _Pieces:
+    """Part the skeleton into junctions (clusters of branch sites) and the chains between them."""
+    branch = graph.degree >= 3
+    a, b = graph.links.T
+    inner = branch[a] == branch[b]
+    n = len(graph.sites)
+    table = coo_array((np.ones(np.count_nonzero(inner)), (a[inner], b[inner])), shape=(n, n))
+    count, of_site = connected_components(table, directed=False) if n else (0, np.zeros(0, int))
+    is_junction = np.zeros(count, dtype=bool)
+    is_junction[of_site[branch]] = True
+    chain_end = np.where(branch[a], b, a)
+    junction_end = np.where(branch[a], a, b)
+    lengths = np.zeros(count)
+    np.add.at(lengths, of_site[chain_end], graph.lengths)
+    touches = np.stack([of_site[chain_end[~inner]], of_site[junction_end[~inner]]], axis=1)
+    # Rounded, so that equal chains compare equal in whatever order they were summed.
+    return _Pieces(of_site, is_junction, lengths.round(6), touches)
+
+
+def _prune(skeleton: BoolArray, phase: BoolArray, cell_radius: float) -> BoolArray:
+    """Remove spurs: terminal chains that leave their tube by less than a cell's radius.
+
+    A chain starts in the middle of its tube, so a spur is shorter than the radius of the tube at
+    the junction plus that of a cell. The shortest spur of each junction goes first, and what then
+    joins counts as one chain, so that a forked end keeps its longer tine.
+    """
+    skeleton = skeleton.copy()
+    if not skeleton.any():
+        return skeleton
+    rim = ndimage.binary_dilation(np.pad(phase, 1, mode="wrap"), ORTHOGONAL)[1:-1, 1:-1] & ~phase
+    nearest_gap = KDTree(
+        np.argwhere(rim), boxsize=phase.shape, compact_nodes=False, balanced_tree=False
+    )
+    while True:
+        graph = _graph(skeleton)
+        pieces = _decompose(graph)
+        terminal = np.zeros(pieces.lengths.size, dtype=bool)
+        terminal[pieces.of_site[graph.degree == 1]] = True
+        chain, junction = pieces.touches[terminal[pieces.touches[:, 0]]].T
+        length = pieces.lengths[chain]
+
+        at = np.flatnonzero(np.isin(pieces.of_site, junction))
+        radius = np.zeros(terminal.size)
+        np.maximum.at(radius, pieces.of_site[at], nearest_gap.query(graph.sites[at])[0])
+        shortest = np.full(terminal.size, np.inf)
+        np.minimum.at(shortest, junction, length)
+        spur = chain[(length < radius[junction] + cell_radius) & (length == shortest[junction])]
+        if not spur.size:
+            return skeleton
+        y, x = graph.sites[np.isin(pieces.of_site, spur)].T
+        skeleton[y, x] = False
+
+
+def _centres(graph: _Graph, pieces: _Pieces) -> FloatArray:
+    """Centre of each junction, (n, 2), also where it lies across a periodic border."""
+    sites = graph.sites[pieces.is_junction[pieces.of_site]]
+    _, first, cluster = np.unique(
+        pieces.of_site[pieces.is_junction[pieces.of_site]], return_index=True, return_inverse=True
+    )
+    shape = np.array(graph.shape)
+    origin = sites[first]
+    away = (sites - origin[cluster] + shape // 2) % shape - shape // 2
+    total = np.zeros(origin.shape)
+    np.add.at(total, cluster, away)
+    size = np.bincount(cluster, minlength=len(origin))[:, None]
+    centres: FloatArray = (origin + total / size) % shape
+    return centres
+
+
+# --- areas and chords --------------------------------------------------------------------------
+
+
+def _mean_chord(gap: BoolArray, periodic: bool) -> float:
+    """Mean length, in sites, of the straight horizontal and vertical runs through the gap."""
+    runs = 0
+    for axis in (0, 1):
+        before = np.roll(gap, 1, axis)
+        if not periodic:
+            before[(0, slice(None)) if axis == 0 else (slice(None), 0)] = False
+        runs += int(np.count_nonzero(gap & ~before))
+        if periodic:  # a run without start goes round and counts once
+            runs += int(np.count_nonzero(gap.all(axis)))
+    return 2 * int(np.count_nonzero(gap)) / max(runs, 1)
+
+
+def _compactness(parts: _Components, area: IntArray, domain_sites: int) -> float:
+    """Area of the largest part over that of its convex hull, over the corners of its sites."""
+    largest = int(area.argmax())
+    if area[largest] == 0:
+        return 0.0
+    if parts.wraps[largest]:  # it has no hull: the domain stands for it
+        return float(area[largest] / domain_sites)
+    member = parts.labels == largest
+    sites = np.argwhere(member) + parts.copies[parts.pieces[member]] * parts.labels.shape
+    y, x = (sites - sites.min(axis=0)).T
+    left = np.full(y.max() + 1, x.max() + 1)
+    right = np.zeros(y.max() + 1, dtype=int)
+    np.minimum.at(left, y, x)
+    np.maximum.at(right, y, x + 1)
+    rows = np.flatnonzero(left < right)
+    corners = [(rows + down, side[rows]) for down in (0, 1) for side in (left, right)]
+    hull = ConvexHull(np.concatenate([np.stack(pair, axis=1) for pair in corners]))
+    return float(area[largest] / hull.volume)  # in two dimensions Qhull's volume is the area

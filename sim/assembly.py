@@ -1,0 +1,207 @@
+"""From a scenario to the arrays and numbers that the kernels take: units end here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim import data
+from sim.pharmacology.drugs import load_drug
+from sim.pharmacology.exposure import Exposure, Media, constant
+from sim.scenario.schema import Scenario
+from sim.signalling.pathways import Pathway
+from sim.signalling.receptors import ReceptorRates
+from sim.tissue import energy, fields
+from sim.tissue.cells import CellStore
+from sim.tissue.lattice import RING, Grid, flat, neighbourhood
+from sim.units import ng_per_ml_to_nM
+
+ENDOTHELIAL = 1  # cell type; 0 is medium, further types follow, the last is the wall
+
+
+@dataclass
+class Field:
+    """A concentration field with its constants in seconds and voxels."""
+
+    name: str
+    values: NDArray[np.float64]
+    """(height, width) voxels"""
+    factor: int
+    """sites along a voxel's side"""
+    diffusion: float
+    """D / voxel^2, 1/s"""
+    decay_outside: float
+    decay_inside: float
+    secretion: float
+    exchange: float
+    bath: float
+    edge: int
+    solver: str
+    substeps: int
+    order: str
+    pathway: int | None
+    """column of the receptor that takes it up"""
+
+
+def chemotactic_fields(scenario: Scenario) -> list[str]:
+    """Names of the fields that cells follow, in the order of the columns of ``mu``."""
+    driven = scenario.behaviour.chemotaxis if scenario.behaviour else {}
+    return [
+        name
+        for name, taxis in scenario.engine.chemotaxis.items()
+        if taxis.mu != 0.0 or name in driven
+    ]
+
+
+def rules_of(scenario: Scenario, grid: Grid) -> energy.Rules:
+    """What a copy costs."""
+    engine = scenario.engine
+    names = ["medium", "endothelial", *scenario.types, "wall"]
+    J = np.zeros((len(names), len(names)))
+    own = {
+        ("medium", "endothelial"): engine.contact_energy.cell_medium,
+        ("endothelial", "endothelial"): engine.contact_energy.cell_cell,
+        ("endothelial", "wall"): engine.contact_energy.cell_wall,
+    }
+    for name, further in scenario.types.items():
+        own |= {(name, other): J_ for other, J_ in further.contact_energy.items()}
+    for (one, other), value in own.items():
+        a, b = names.index(one), names.index(other)
+        J[a, b] = J[b, a] = value
+    stiffness = np.zeros((len(names), 2))
+    stiffness[ENDOTHELIAL] = engine.area.lambda_, engine.length.lambda_
+    for tau, further in enumerate(scenario.types.values(), start=2):
+        stiffness[tau] = further.area.lambda_, further.length.lambda_ if further.length else 0.0
+    taxis = [engine.chemotaxis[name] for name in chemotactic_fields(scenario)]
+    acts_on = {"extension": energy.EXTENSION, "retraction": energy.RETRACTION, "both": 3}
+    copies = neighbourhood(engine.copy_sites)
+    return energy.Rules(
+        temperature=float(engine.temperature),
+        J=J,
+        stiffness=stiffness,
+        connectivity={"none": energy.NONE, "soft": energy.SOFT, "hard": energy.HARD}[
+            engine.connectivity
+        ],
+        connectivity_penalty=float(engine.connectivity_penalty),
+        saturation=np.array([t.saturation for t in taxis], dtype=np.float64),
+        contact_inhibited=np.array([t.contact_inhibited for t in taxis], dtype=np.bool_),
+        acts_on=np.array([acts_on[t.acts_on] for t in taxis], dtype=np.int64),
+        copy_yx=copies,
+        copy_steps=flat(copies, grid.row),
+        contact_steps=flat(neighbourhood(engine.contact_sites), grid.row),
+        ring_steps=flat(np.array(RING, dtype=np.int64), grid.row),
+    )
+
+
+def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> CellStore:
+    """The cell store with every cell's targets, before its sites are counted."""
+    followed = chemotactic_fields(scenario)
+    cells = CellStore(
+        len(types),
+        wall_kind=len(scenario.types) + 2,
+        fields=len(followed),
+        extra={
+            "free_receptors": (np.float64, (len(pathways),)),
+            "bound_receptors": (np.float64, (len(pathways),)),
+            "activity": (np.float64, ()),
+            "drive": (np.float64, ()),
+        },
+    )
+    further = list(scenario.types.values())
+    basal = scenario.behaviour.basal_activity if scenario.behaviour else 0.0
+    for kind in types:
+        row = cells.born(kind)
+        if kind == ENDOTHELIAL:
+            area, length = scenario.engine.area, scenario.engine.length
+            cells["mu"][row] = [scenario.engine.chemotaxis[name].mu for name in followed]
+            cells["free_receptors"][row] = [pathway.rates.per_cell for pathway in pathways]
+            cells["activity"][row] = cells["drive"][row] = basal
+            cells["target"][row] = area.target_sites, length.target_sites
+        else:
+            own = further[kind - 2]
+            cells["target"][row] = (
+                own.area.target_sites,
+                own.length.target_sites if own.length else 0.0,
+            )
+    return cells
+
+
+def pathways_of(scenario: Scenario) -> list[Pathway]:
+    """Ligands and receptors with their inhibition by the scenario's drug."""
+    if scenario.behaviour is None:
+        return []
+    potency = load_drug(scenario.drug.name).potency(scenario.drug.potency) if scenario.drug else None
+    pathways = []
+    for name, receptor in scenario.signalling.receptors.items():
+        ligand = data.read("receptors", name)["ligand"]
+        molar_mass = data.values(data.read("ligands", ligand))["molar_mass_g_per_mol"]
+        M_per_ng_ml = ng_per_ml_to_nM(1.0, molar_mass) * 1e-9
+        pathways.append(
+            Pathway(
+                receptor=name,
+                ligand=ligand,
+                rates=ReceptorRates(
+                    k_on=receptor.k_on_per_M_s,
+                    k_off=receptor.k_off_per_s,
+                    k_int=receptor.k_int_per_s,
+                    k_int_bound=receptor.k_int_bound_per_s,
+                    per_cell=receptor.per_cell,
+                ),
+                M_per_ng_ml=M_per_ng_ml,
+                weight=scenario.behaviour.weights[name],
+                saturating_M=scenario.ligands[ligand].saturating_ng_ml * M_per_ng_ml,
+                ic50_nM=potency.ic50_nM[name] if potency else np.inf,
+                hill=potency.hill[name] if potency else 1.0,
+            )
+        )
+    return pathways
+
+
+def exposure_of(scenario: Scenario) -> Exposure:
+    """The drug around the cells."""
+    drug = scenario.drug
+    if drug is None:
+        return constant(0.0)
+    if drug.exposure == "constant":
+        return constant(drug.free_nM)
+    return Media(
+        tuple(medium.at_h for medium in drug.media), tuple(medium.free_nM for medium in drug.media)
+    )
+
+
+def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
+    """The fields at the start: ligands as in the bath, the others empty."""
+    mcs_s, site_um = scenario.time.mcs_s, scenario.domain.spacing_um
+    out = []
+    for name, spec in scenario.fields.items():
+        ligand = scenario.ligands.get(name)
+        voxel_um = spec.spacing_um or site_um
+        factor = round(voxel_um / site_um)
+        decay = spec.per_second("decay", mcs_s)
+        bath = ligand.bath_ng_ml if ligand else 0.0
+        takers = [k for k, pathway in enumerate(pathways) if pathway.ligand == name]
+        out.append(
+            Field(
+                name=name,
+                values=np.full([side // factor for side in scenario.shape], float(bath)),
+                factor=factor,
+                diffusion=spec.diffusion(mcs_s, site_um) / voxel_um**2,
+                decay_outside=decay if spec.decay_where != "inside" else 0.0,
+                decay_inside=decay if spec.decay_where != "outside" else 0.0,
+                secretion=spec.per_second("secretion", mcs_s),
+                exchange=ligand.exchange_per_s if ligand else 0.0,
+                bath=bath,
+                edge={
+                    "no_flux": fields.NO_FLUX,
+                    "absorbing": fields.ABSORBING,
+                    "periodic": fields.PERIODIC,
+                }[spec.boundary or "no_flux"],
+                solver=spec.solver,
+                substeps=spec.substeps,
+                order=spec.order,
+                pathway=takers[0] if takers and ligand and ligand.uptake else None,
+            )
+        )
+    return out

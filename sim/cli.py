@@ -1,0 +1,287 @@
+"""The command ``angiosim``: words and exit codes.
+
+Whatever is slow to import is imported inside the command that needs it, so that ``--help``
+answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim import __version__
+from sim.errors import AngiosimError, InputError, Interrupted
+
+if TYPE_CHECKING:
+    from sim.api import Result
+    from sim.scenario.schema import Scenario
+    from sim.study.folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="angiosim",
+    help="Simulate tumour angiogenesis, and the drugs that stop it.",
+    rich_markup_mode=None,  # plain help comes three times faster
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    logging.raiseExceptions = False  # on a full disk, the one message must not drown
+    app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"angiosim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A scenario file, or the name of a shipped one.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the results, new or empty. [default: runs/NAME-sSEED]"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of all chance. [default: the scenario's, or 1]")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
+    ] = False,
+) -> None:
+    """Run a scenario file into a folder of results."""
+    with _exit_codes(verbose=verbose):
+        from sim.scenario.loading import load, parse_setting
+        from sim.study.folder import RunFolder
+
+        scenario = load(file, dict(map(parse_setting, settings or [])), seed)
+
+        with RunFolder.create(out, scenario.name, scenario.seed) as folder:
+            result = _run_in(folder, scenario, quiet=quiet)
+        if not quiet:
+            _print_summary(result, folder.path)
+
+
+@app.command()
+def scenarios(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A shipped scenario to show or copy.")
+    ] = None,
+    copy_to: Annotated[
+        Path | None, typer.Option(help="Copy it to this new file, or into this folder.")
+    ] = None,
+) -> None:
+    """List the shipped scenarios, show one, or copy one to edit."""
+    with _exit_codes():
+        from sim.files import read_toml
+        from sim.scenario.loading import shipped
+
+        known = shipped()
+        if name is None:
+            if copy_to is not None:
+                raise InputError("which one? angiosim scenarios NAME --copy-to PATH")
+            width = max(map(len, known), default=0)
+            for each, path in known.items():
+                typer.echo(f"{each:<{width}}  {read_toml(path).get('description', '')}".rstrip())
+            return
+        if name not in known:
+            raise InputError(f"no shipped scenario is called {name!r}{_nearest(name, known)}")
+        if copy_to is None:
+            typer.echo(known[name].read_text(encoding="utf-8"), nl=False)
+        else:
+            typer.echo(f"copied to {_copy(known[name], copy_to)}")
+
+
+@app.command()
+def validate(
+    files: Annotated[list[str], typer.Argument(help="Scenario files.", metavar="FILE")],
+) -> None:
+    """Check scenario files, and tell every error at once."""
+    with _exit_codes():
+        from sim.scenario.loading import load
+
+        wrong = False
+        for file in files:
+            try:
+                load(file)
+            except InputError as error:
+                typer.echo(str(error), err=True)
+                wrong = True
+            else:
+                typer.echo(f"{file}: valid")
+        if wrong:
+            raise typer.Exit(InputError.exit_code)
+
+
+@app.command()
+def describe(
+    key: Annotated[
+        str | None,
+        typer.Argument(metavar="KEY", help="A key such as cells.density_per_mm2, or a drug."),
+    ] = None,
+) -> None:
+    """Tell what a parameter means: unit, default, range, source."""
+    with _exit_codes():
+        from rich.console import Console
+
+        from sim.tools.describe import describe as look_up
+
+        Console(highlight=False).print(look_up(key))
+
+
+@app.command()
+def doctor() -> None:
+    """Look at this installation: what is wrong, and how to mend it."""
+    with _exit_codes():
+        from sim.tools.doctor import examine, report
+
+        findings = examine()
+        typer.echo(report(findings))
+        if any(finding.mend for finding in findings):
+            raise typer.Exit(AngiosimError.exit_code)
+
+
+@contextmanager
+def _exit_codes(*, verbose: bool = False) -> Iterator[None]:
+    """Turn what goes wrong into one message and an exit code; show the log if `verbose`."""
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: verbose and not record.exc_info)
+    logging.getLogger("sim").addHandler(handler)
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        if verbose:
+            traceback.print_exc()
+        typer.echo("; ".join([_message(error), *getattr(error, "__notes__", [])]), err=True)
+        code = getattr(error, "exit_code", AngiosimError.exit_code)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        raise typer.Exit(128 + signal.SIGINT if interrupted else code) from None
+    finally:
+        logging.getLogger("sim").removeHandler(handler)
+
+
+def _message(error: BaseException) -> str:
+    """Return what to tell the user about an error."""
+    if isinstance(error, AngiosimError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by Ctrl-C"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the disk'}: {error.strerror.lower()}"
+    hint = "; `angiosim doctor` may know more" if isinstance(error, ImportError) else ""
+    return f"unexpected {type(error).__name__}: {error}{hint}"
+
+
+def _run_in(folder: RunFolder, scenario: Scenario, *, quiet: bool) -> Result:
+    """Run a scenario in its folder; keep what exists when it stops, nothing if it was wrong."""
+    from sim import api
+
+    shown = nullcontext() if quiet else api.show_progress()
+    try:
+        with _stop_between_steps() as check, shown as show:
+
+            def progress(mcs: int, total: int) -> None:
+                if show is not None:
+                    show(mcs, total)
+                if mcs < total:
+                    check()
+
+            return api.execute(scenario, folder=folder, progress=progress)
+    except InputError:
+        folder.discard()
+        raise
+    except (Interrupted, KeyboardInterrupt) as error:
+        log.warning("stopped before its end")
+        error.add_note(f"what exists is in {folder.path}")
+        raise
+    except Exception as error:
+        log.exception("the run could not go on")
+        error.add_note(f"see {folder.path / 'run.log'}")
+        raise
+
+
+@contextmanager
+def _stop_between_steps() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C and SIGTERM back until the check that this gives; a second one is obeyed."""
+    caught: list[int] = []
+
+    def note(signum: int, _: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(signum)
+        sys.stderr.write("\nstopping after this step; again to stop at once\n")
+
+    def check() -> None:
+        if caught:
+            raise Interrupted(caught[0])
+
+    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield check
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _print_summary(result: Result, folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False)
+    for name, value in result.summary.items():
+        table.add_row(name, f"{value:d}" if isinstance(value, int) else f"{value:.4g}")
+    table.add_row("folder", str(folder), style="bold")
+    Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _copy(source: Path, target: Path) -> Path:
+    """Copy a scenario to a new file, or into a folder; never over anything."""
+    target = target / source.name if target.is_dir() else target
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{target}: {(error.strerror or str(error)).lower()}") from error
+    return target
+
+
+def _nearest(name: str, known: dict[str, Path]) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else "; `angiosim scenarios` lists them"

@@ -1,0 +1,107 @@
+"""What can go wrong, and the exit code that each kind of trouble gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class AngiosimError(Exception):
+    """A run could not go on."""
+
+    exit_code = 4
+
+
+class InputError(AngiosimError):
+    """The user's input is wrong; nothing has been written."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a scenario.
+
+    Attributes
+    ----------
+    key : str
+        Dotted key, such as ``cells.density_per_mm2``; empty for the file as a whole.
+    value : object
+        The value found there; None when there is none to show.
+    allowed : str
+        What is allowed there, as the end of a sentence: ``must be above 0``.
+    hint : str
+        What to try next: ``did you mean 'cells'?``.
+    """
+
+    key: str
+    value: object
+    allowed: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        found = "" if self.value is None else _short(self.value)
+        where = " = ".join(part for part in (self.key, found) if part)
+        line = f"{where}: {self.allowed}" if where else self.allowed
+        return f"{line} ({self.hint})" if self.hint else line
+
+
+class ScenarioError(InputError):
+    """A scenario with problems; its message lists all of them.
+
+    Parameters
+    ----------
+    source : str
+        The file or name that the scenario came from.
+    problems : sequence of Problem
+        Everything that is wrong.
+    """
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        super().__init__(source, problems)  # as args, so that it survives pickling
+        self.source = source
+        self.problems = list(problems)
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        title = f"{self.source}: {count} problem{'s' if count != 1 else ''}"
+        return "\n".join([title, *(f"  {problem}" for problem in self.problems)])
+
+
+class FolderError(InputError):
+    """The output folder is taken or cannot be written."""
+
+
+class CheckpointError(AngiosimError):
+    """A checkpoint is damaged, or belongs to another run."""
+
+
+class StaleCellError(AngiosimError):
+    """A cell that has died was asked for; its row may belong to another one now."""
+
+
+class NumericalError(AngiosimError):
+    """The numbers left the range in which the method holds."""
+
+
+class Interrupted(AngiosimError):
+    """A signal stopped the run between two steps.
+
+    Parameters
+    ----------
+    signum : int
+        Number of the signal; the exit code is 128 + signum.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.exit_code = 128 + signum
+
+    def __str__(self) -> str:
+        return "stopped by Ctrl-C" if self.exit_code == 130 else "stopped by a signal"
+
+
+def _short(value: object, width: int = 60) -> str:
+    """Return the representation of a value, cut to `width` characters."""
+    text = repr(value)
+    return text if len(text) <= width else text[: width - 3] + "..."

@@ -1,0 +1,362 @@
+"""The clock: one readable step that says the order of events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import mesa
+import numpy as np
+from numpy.typing import NDArray
+
+from sim import assembly
+from sim.agents import EndothelialCell
+from sim.assay.network import measure_network
+from sim.assembly import ENDOTHELIAL, Field
+from sim.errors import NumericalError
+from sim.scenario.schema import Scenario
+from sim.scenario.setups.tube_formation import place_cells
+from sim.signalling import pathways as signalling
+from sim.signalling.drive import driven
+from sim.signalling.receptors import molar_per_count
+from sim.tissue import fields as diffusion
+from sim.tissue.draws import SEEDING, uniforms
+from sim.tissue.lattice import grid_of, interior, with_halo
+from sim.tissue.potts import sweep
+
+Array = NDArray[np.float64]
+RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # columns of the time series, in this order
+
+
+class AngiogenesisModel(mesa.Model):
+    """Endothelial cells on a lattice, their ligands, a drug, and the clock that moves them.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to simulate; see `sim.load`.
+    rng : int, optional
+        Seed; the scenario's own if not given. All draws of the simulation are counted from it
+        (`sim.tissue.draws`); Mesa's own generators are seeded with it and never used.
+
+    Attributes
+    ----------
+    mcs : int
+        Monte Carlo steps made.
+    cells : CellStore
+        Cells as arrays; ``model.agents`` are views of its rows.
+    lattice : (height + 4, width + 4) int32
+        Sites with their halo; `cell_id` is the part without.
+    fields : dict of str to (y, x) float64
+        Concentrations, the arrays that the kernels use; ng/mL for ligands.
+    readouts : dict of str to number
+        The latest record.
+    datacollector : mesa.DataCollector
+        A row for each record.
+    seconds : Counter of str to float
+        Wall time by part.
+    """
+
+    def __init__(self, scenario: Scenario, rng: int | None = None) -> None:
+        seed = scenario.seed if rng is None else int(rng)
+        super().__init__(rng=seed)
+        self.scenario, self.seed, self.mcs = scenario, seed, 0
+        self.seconds: Counter[str] = Counter()
+        self.exposure = assembly.exposure_of(scenario)
+        self.pathways = assembly.pathways_of(scenario)
+        self._field_list = assembly.fields_of(scenario, self.pathways)
+        self._followed = assembly.chemotactic_fields(scenario)
+
+        periodic = scenario.domain.boundary == "periodic"
+        self.grid = grid_of(scenario.shape, periodic=periodic)
+        self.rules = assembly.rules_of(scenario, self.grid)
+        sites, types = place_cells(scenario, partial(uniforms, seed, SEEDING, 0, 0))
+        self.lattice = with_halo(sites, periodic=periodic)
+        self.cells = assembly.cells_of(scenario, types, self.pathways)
+        self.cells.measure(self.lattice, self.grid)
+        self._attractant = np.zeros((len(self._followed), *self.lattice.shape))
+        self._views: dict[int, EndothelialCell] = {}
+        self._match_agents_to_rows()
+
+        self.readouts: dict[str, float | int] = {}
+        self._compile()
+        self.datacollector = mesa.DataCollector(
+            model_reporters={name: partial(_reading, name=name) for name in self.measure()}
+        )
+        self.record()
+
+    def step(self) -> None:
+        """One Monte Carlo step."""
+        free_nM = self._free_drug_now()
+        ligand_M = self._ligand_at_each_cell()
+        self._receptors_and_drive(ligand_M, free_nM)
+        self._behaviour()
+        self._move_fields("before_sweep")
+        self._potts_sweep()
+        self._deaths()
+        self._move_fields("after_sweep")
+        self.mcs += 1
+        if self.mcs % self.scenario.time.steps_per_record == 0:
+            self.record()
+
+    # -- what a user looks at ---------------------------------------------------------------
+
+    @property
+    def time_h(self) -> float:
+        """Hours since the start of the drug's schedule."""
+        return self.scenario.time.start_h + self.mcs * self.scenario.time.mcs_s / 3600
+
+    @property
+    def cell_id(self) -> NDArray[np.int32]:
+        """(y, x) int32, 0 for medium, else the row of the cell: a view."""
+        return interior(self.lattice)
+
+    @property
+    def fields(self) -> dict[str, Array]:
+        """Concentrations (y, x) by name."""
+        return {field.name: field.values for field in self._field_list}
+
+    def cell_at(self, y: int, x: int) -> EndothelialCell | None:
+        """The cell on a site, if any."""
+        return self._views.get(int(self.cell_id[y, x]))
+
+    def measure(self) -> dict[str, float | int]:
+        """Time, drug, drive and all read-outs of the network, now."""
+        living = self.cells.living
+        now = np.array([self.time_h])
+        free_nM = float(self.exposure.free_nM(now)[0])
+        inhibition = {p.receptor: p.inhibition(free_nM) for p in self.pathways}
+        network = measure_network(
+            self.cell_id > 0,
+            spacing_um=self.scenario.domain.spacing_um,
+            periodic=self.grid.periodic,
+            cell_area_sites=self.scenario.engine.area.target_sites,
+        )
+        return {
+            "time_h": self.time_h,
+            "mcs": self.mcs,
+            "total_nM": float(self.exposure.total_nM(now)[0]),
+            "free_nM": free_nM,
+            **{f"inhibition_{name}": inhibition.get(name, 0.0) for name in RECEPTORS},
+            "mean_drive": float(self.cells["drive"][living].mean()) if living.size else 0.0,
+            "cells": int(living.size),
+            **network.readouts(),
+        }
+
+    def record(self) -> None:
+        """Measure, and add a row to the data collector."""
+        with self._timed("measuring"):
+            self.readouts = self.measure()
+            self.datacollector.collect(self)
+
+    # -- state ------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the next step reads beside the scenario: a flat dictionary of copies."""
+        arrays: dict[str, NDArray[Any]] = {
+            "mcs": np.array(self.mcs),
+            "seed": np.array(self.seed),
+            "lattice": self.lattice.copy(),
+        }
+        arrays |= {f"cells.{name}": column.copy() for name, column in self.cells.columns.items()}
+        arrays |= {f"fields.{name}": values.copy() for name, values in self.fields.items()}
+        return arrays
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go on from a state of the same scenario."""
+        self.mcs, self.seed = int(state["mcs"]), int(state["seed"])
+        self.lattice[:] = state["lattice"]
+        for name in self.cells.columns:
+            self.cells.columns[name] = state[f"cells.{name}"].copy()
+        for field in self._field_list:
+            field.values[:] = state[f"fields.{field.name}"]
+        self._match_agents_to_rows()
+
+    # -- the parts of a step ------------------------------------------------------------------
+
+    def _free_drug_now(self) -> Array:
+        """Unbound drug (substeps,) in nM at the start of each part of the step."""
+        mcs_s = self.scenario.time.mcs_s
+        parts = signalling.substeps(mcs_s)
+        return self.exposure.free_nM(self.time_h + np.arange(parts) * mcs_s / parts / 3600)
+
+    def _ligand_at_each_cell(self) -> Array:
+        """Ligand (rows, pathways) in M, the mean over each cell's sites."""
+        with self._timed("signalling"):
+            rows = self.cells.area.size
+            ligand_M = np.zeros((rows, len(self.pathways)))
+            total, count = np.zeros(rows), np.zeros(rows, np.int64)
+            for k, pathway in enumerate(self.pathways):
+                field = next(f for f in self._field_list if f.name == pathway.ligand)
+                diffusion.average_by_cell(
+                    self.lattice, field.factor, field.values, total, count
+                )
+                ligand_M[:, k] = total * pathway.M_per_ng_ml
+            return ligand_M
+
+    def _receptors_and_drive(self, ligand_M: Array, free_nM: Array) -> None:
+        behaviour = self.scenario.behaviour
+        if behaviour is None:
+            return
+        with self._timed("signalling"):
+            rows, columns = self._endothelial, self.cells.columns
+            names = ("free_receptors", "bound_receptors", "activity", "drive")
+            advanced = signalling.advance(
+                self.pathways,
+                *(columns[name][rows] for name in names),
+                ligand_M[rows],
+                free_nM,
+                dt_s=self.scenario.time.mcs_s,
+                basal=behaviour.basal_activity,
+                tau_activity_s=behaviour.activity_tau_min * 60,
+                tau_drive_s=behaviour.drive_tau_h * 3600,
+            )
+            for name, values in zip(names, advanced, strict=True):
+                columns[name][rows] = values
+
+    def _behaviour(self) -> None:
+        """Shape, chemotaxis and persistence follow the drive."""
+        behaviour, rows = self.scenario.behaviour, self._endothelial
+        drive = self.cells["drive"][rows]
+        mu_persistence = np.full(rows.size, self.scenario.engine.persistence.mu)
+        if behaviour is not None:
+            if behaviour.length:
+                self.cells["target"][rows, 1] = driven(behaviour.length.target_sites, drive)
+            for name, pair in behaviour.chemotaxis.items():
+                self.cells["mu"][rows, self._followed.index(name)] = driven(pair.mu, drive)
+            if behaviour.persistence:
+                mu_persistence = driven(behaviour.persistence.mu, drive)
+        if mu_persistence.any():
+            memory = self.cells["memory"][rows]
+            speed = np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)
+            self.cells["push"][rows] = memory / speed[:, None] * mu_persistence[:, None]
+
+    def _potts_sweep(self) -> None:
+        with self._timed("potts"):
+            for k, name in enumerate(self._followed):
+                field = next(f for f in self._field_list if f.name == name)
+                diffusion.sense(
+                    field.values, field.factor, self.grid.periodic, self._attractant[k]
+                )
+            sweep(
+                self.lattice.reshape(-1),
+                self._attractant.reshape(len(self._followed), self.lattice.size),
+                self.cells.arrays(),
+                self.rules,
+                self.grid,
+                self.seed,
+                self.mcs,
+            )
+            self.cells.recentre(self.lattice, self.grid, reach=8)
+            self._remember_displacement()
+
+    def _remember_displacement(self) -> None:
+        """q' = -q / tau + displacement of the centroid."""
+        centroid, before = self.cells.centroids(), self.cells["centroid"]
+        moved = centroid - before
+        if self.grid.periodic:
+            size = np.array([self.grid.height, self.grid.width])
+            moved -= size * np.rint(moved / size)
+        tau_s = self.scenario.engine.persistence.tau_min * 60
+        self.cells["memory"][:] = (
+            self.cells["memory"] * np.exp(-self.scenario.time.mcs_s / tau_s) + moved
+        )
+        before[:] = centroid
+
+    def _deaths(self) -> None:
+        """Cells without a site left are dead."""
+        living = self.cells.living
+        dead = living[self.cells.area[living] == 0]
+        for row in dead:
+            self.cells.freed(int(row))
+        if dead.size:
+            self._match_agents_to_rows()
+
+    def _move_fields(self, order: str) -> None:
+        with self._timed("fields"):
+            for field in self._field_list:
+                if field.order == order:
+                    self._move(field)
+
+    def _move(self, field: Field) -> None:
+        """Secretion, decay, uptake, release and exchange; then diffusion, over one step."""
+        rows = self.cells.area.size
+        loss = np.full(rows, field.exchange + field.decay_inside)
+        source = np.full(rows, field.exchange * field.bath + field.secretion)
+        loss[0], source[0] = field.exchange + field.decay_outside, field.exchange * field.bath
+        if field.pathway is not None:
+            pathway, k = self.pathways[field.pathway], field.pathway
+            living = self._endothelial
+            domain = self.scenario.domain
+            per_count = molar_per_count(
+                np.maximum(self.cells.area[living], 1) * domain.spacing_um**2,
+                domain.field_depth_um,
+            )
+            bound, free = self.cells["bound_receptors"], self.cells["free_receptors"]
+            loss[living] += pathway.rates.k_on * free[living, k] * per_count
+            released_M = pathway.rates.k_off * bound[living, k] * per_count
+            source[living] += released_M / pathway.M_per_ng_ml
+        if not (field.values.any() or source.any()):
+            return
+        voxels = np.empty_like(field.values), np.empty_like(field.values)
+        for per_row, out in zip((source, loss), voxels, strict=True):
+            diffusion.spread(self.lattice, field.factor, per_row, out)
+        solve = diffusion.euler_step if field.solver == "explicit" else diffusion.exponential_step
+        solve(
+            field.values,
+            *voxels,
+            field.diffusion,
+            self.scenario.time.mcs_s,
+            field.substeps,
+            field.edge,
+        )
+        lowest, highest = float(field.values.min()), float(field.values.max())
+        if not np.isfinite(highest) or lowest < -1e-12 * max(highest, 0.0):
+            raise NumericalError(
+                f"fields.{field.name}: values from {lowest:g} to {highest:g} at step {self.mcs}; "
+                f"more fields.{field.name}.substeps are needed"
+            )
+        np.maximum(field.values, 0.0, out=field.values)
+
+    # -- housekeeping ---------------------------------------------------------------------------
+
+    @property
+    def _endothelial(self) -> NDArray[np.int64]:
+        """Rows of the living endothelial cells."""
+        return np.flatnonzero(self.cells["alive"] & (self.cells["kind"] == ENDOTHELIAL))
+
+    def _match_agents_to_rows(self) -> None:
+        """One agent for each living row."""
+        generation = self.cells["generation"]
+        for row, view in list(self._views.items()):
+            if not self.cells["alive"][row] or generation[row] != view._generation:
+                self._views.pop(row).remove()
+        for row in self.cells.living:
+            if int(row) not in self._views:
+                self._views[int(row)] = EndothelialCell(self, int(row))
+
+    def _compile(self) -> None:
+        """Make all kernels ready with one step that is taken back."""
+        start, state = perf_counter(), self.state()
+        self._ligand_at_each_cell()
+        self._move_fields("before_sweep")
+        self._potts_sweep()
+        self._move_fields("after_sweep")
+        self.restore(state)
+        self.seconds = Counter(compile=perf_counter() - start)
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] += perf_counter() - start
+
+
+def _reading(model: AngiogenesisModel, *, name: str) -> float | int:
+    return model.readouts[name]

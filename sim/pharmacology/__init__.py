@@ -1,0 +1,1 @@
+"""What a dose becomes: drugs and how strongly they inhibit each receptor."""

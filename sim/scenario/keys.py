@@ -1,0 +1,224 @@
+"""Every key of a scenario in words: what it means, what it allows, and what is wrong with a value.
+
+The one source is the schema; its published form is a JSON Schema with the defaults filled in.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sim import data
+from sim.errors import Problem
+from sim.scenario.defaults import default_leaves
+from sim.scenario.schema import Scenario
+
+Node = dict[str, Any]
+Path = tuple[str | int, ...]
+
+_BOUNDS = {
+    "exclusiveMinimum": "above",
+    "minimum": "at least",
+    "exclusiveMaximum": "below",
+    "maximum": "at most",
+}
+_CONSTRAINTS = dict(
+    zip(("gt", "ge", "lt", "le"), _BOUNDS, strict=True)  # pydantic's own names for them
+)
+
+
+@cache
+def root() -> Node:
+    """Return the schema of a scenario as one nested JSON Schema, without references."""
+    schema = Scenario.model_json_schema()
+    inlined: Node = _inline(schema, schema.pop("$defs"))
+    return inlined
+
+
+def json_schema() -> Node:
+    """Return the JSON Schema of a scenario file, with the defaults of the data files."""
+    schema = _with_defaults(root(), data.values(default_leaves("tube_formation")))
+    schema["properties"] = {
+        **schema["properties"],
+        "extends": {
+            "type": "string",
+            "description": "a shipped scenario, or a file in or below this file's folder, "
+            "whose keys hold where this file says nothing",
+        },
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "angiosim scenario",
+        **schema,
+    }
+
+
+def find(path: Sequence[str | int]) -> Node | None:
+    """Return the schema at a path of keys, or None if there is no such key.
+
+    ``*`` stands for any name that the user chooses, and any place in a list of tables.
+    """
+    node = root()
+    for key in path:
+        if isinstance(key, str) and key in node.get("properties", {}):
+            node = node["properties"][key]
+        elif isinstance(key, str) and isinstance(node.get("additionalProperties"), dict):
+            node = node["additionalProperties"]
+        elif node.get("type") == "array" and "items" in node:
+            node = node["items"]
+        elif node.get("type") == "array" and str(key) in ("0", "1"):
+            node = node["prefixItems"][int(key)]
+        else:
+            return None
+    return node
+
+
+def children(path: Sequence[str | int]) -> list[str]:
+    """Return the keys of the table at a path; none where the user chooses the names."""
+    node = find(path)
+    return list(node.get("properties", {})) if node else []
+
+
+def dotted(path: Sequence[str | int]) -> str:
+    """Return a path as users write it: ``drug.media.0.free_nM``."""
+    return ".".join(str(key) for key in path)
+
+
+def allowed(path: Sequence[str | int]) -> str:
+    """Return what a key allows, as the end of a sentence: ``must be a number above 0 in um``."""
+    node = find(path)
+    return f"must be {_kind(node)}" if node else "must not be here"
+
+
+def unknown(path: Sequence[str | int]) -> str:
+    """Return a hint for an unknown key: the nearest beside it, or the place where it belongs."""
+    name, siblings = str(path[-1]), children(path[:-1])
+    elsewhere = [dotted(leaf) for leaf in leaves() if leaf[-1] == name]
+    if len(elsewhere) == 1:
+        return f"did you mean {elsewhere[0]!r}?"
+    return data.nearest(name, siblings)
+
+
+@cache
+def leaves() -> tuple[tuple[str, ...], ...]:
+    """Return the paths of all values; ``*`` stands for a name that the user chooses."""
+    return tuple(_walk(root(), ()))
+
+
+def problem(error: Mapping[str, Any]) -> Problem:
+    """Return a pydantic error in plain words."""
+    path: Path = tuple(error["loc"])
+    kind, value, key = error["type"], error["input"], dotted(error["loc"])
+    if kind == "extra_forbidden":
+        return Problem(key, value, "unknown key", unknown(path))
+    if kind == "missing" and isinstance(path[-1], int):  # a list that is too short
+        return Problem(dotted(path[:-1]), value, allowed(path[:-1]))
+    if kind == "missing":
+        return Problem(key, None, f"is missing; it {allowed(path)}")
+    hint = ""
+    if kind == "finite_number":
+        hint = "must be finite"
+    elif kind == "literal_error" and isinstance(value, str):
+        hint = data.nearest(value, [str(option) for option in (find(path) or {}).get("enum", [])])
+    elif kind == "value_error":
+        hint = str(error["ctx"]["error"])
+    return Problem(key, value, allowed(path), hint)
+
+
+def _kind(node: Node) -> str:
+    """Return what a node holds: ``a whole number at least 1``."""
+    if "const" in node:
+        return repr(node["const"])
+    if "enum" in node:
+        return data.one_of(node["enum"]).removeprefix("must be ")
+    match node.get("type"):
+        case "number" | "integer":
+            words = "a number" if node["type"] == "number" else "a whole number"
+            bounds = [f"{text} {node[key]}" for key, text in _BOUNDS.items() if key in node]
+            unit = f" in {node['unit']}" if "unit" in node else ""
+            return " ".join([words, " and ".join(bounds)]).strip() + unit
+        case "boolean":
+            return "true or false"
+        case "string":
+            return "a text" + (" of at least one character" if node.get("minLength") else "")
+        case "array" if "prefixItems" in node:
+            items = node["prefixItems"]
+            unit = f" in {items[0]['unit']}" if "unit" in items[0] else ""
+            return f"a list of {len(items)} numbers{unit}"
+        case "array":
+            return "a list of tables"
+    return "a table"
+
+
+def _inline(node: Any, definitions: Node) -> Any:
+    """Return a schema with its references, null options and made-up titles resolved."""
+    if isinstance(node, list):
+        return [_inline(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        target = definitions[node["$ref"].removeprefix("#/$defs/")]
+        node = {**target, **{key: item for key, item in node.items() if key != "$ref"}}
+    if "anyOf" in node:  # every union here is "this, or not given"
+        (option,) = (item for item in node["anyOf"] if item.get("type") != "null")
+        node = {**option, **{key: item for key, item in node.items() if key != "anyOf"}}
+        return _inline(node, definitions)
+    clean: Node = {}
+    for key, item in node.items():
+        if key == "properties":
+            clean[key] = {name: _inline(child, definitions) for name, child in item.items()}
+        elif key == "default":
+            if item not in (None, {}, []):
+                clean[key] = item
+        elif key != "title":
+            clean[_CONSTRAINTS.get(key, key)] = _inline(item, definitions)
+    return clean
+
+
+def _with_defaults(node: Node, defaults: Any) -> Node:
+    """Return a schema for files: nothing required that has a default, numbers also with units."""
+    node = dict(node)
+    node.pop("required", None)  # an extended file may give it
+    if isinstance(defaults, dict):
+        named: Node = node.get("properties") or dict.fromkeys(
+            defaults, node["additionalProperties"]
+        )
+        node["properties"] = {
+            name: _with_defaults(child, defaults.get(name)) for name, child in named.items()
+        }
+    elif "properties" in node:
+        node["properties"] = {
+            name: _with_defaults(child, None) for name, child in node["properties"].items()
+        }
+    elif defaults is not None:
+        node["default"] = defaults
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            node[key] = _with_defaults(node[key], None)
+    if "prefixItems" in node:
+        node["prefixItems"] = [_with_defaults(item, None) for item in node["prefixItems"]]
+    if "unit" in node:  # "12 mg" beside 12
+        bounds = {key: node.pop(key) for key in ("type", *_BOUNDS) if key in node}
+        node["anyOf"] = [bounds, {"type": "string", "description": "a number with its unit"}]
+    return node
+
+
+def _walk(node: Node, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Walk to every value below a node."""
+    if "properties" in node:
+        for name, child in node["properties"].items():
+            yield from _walk(child, (*path, name))
+    elif isinstance(node.get("additionalProperties"), dict):
+        yield from _walk(node["additionalProperties"], (*path, "*"))
+    elif "properties" in node.get("items", {}):
+        yield from _walk(node["items"], (*path, "*"))
+    else:
+        yield path
+
+
+if __name__ == "__main__":  # writes the published schema: docs/schema/scenario.schema.json
+    json.dump(json_schema(), sys.stdout, indent=2)
+    print()

@@ -1,0 +1,451 @@
+"""From a file to a scenario: defaults, cell line, extended files, the file, single settings.
+
+Each layer is laid over the one below it. All that is wrong is told at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+import sim
+from sim import data
+from sim.errors import InputError, Problem, ScenarioError
+from sim.files import read_toml
+from sim.pharmacology.drugs import load_drug
+from sim.scenario import keys
+from sim.scenario.checks import check
+from sim.scenario.defaults import (
+    default_leaves,
+    dig,
+    ligand_names,
+    signalling_tables,
+    without_signalling,
+)
+from sim.scenario.schema import Domain, Scenario, Time
+
+Tree = dict[str, Any]
+
+# Two keys for one thing: giving one takes back the other where a lower layer had set it.
+ALTERNATIVES = (
+    ("count", "density_per_mm2"),
+    ("duration_h", "duration_mcs"),
+    ("record_every_h", "record_every_mcs"),
+    ("diffusion_um2_per_s", "diffusion_per_mcs"),
+    ("decay_per_s", "decay_per_mcs"),
+    ("secretion_per_s", "secretion_per_mcs"),
+)
+_REPLACED = {key: other for pair in ALTERNATIVES for key, other in (pair, pair[::-1])} | {
+    "free_nM": "media",
+    "media": "free_nM",
+}
+_UNHASHED = {"name", "description", "seed", "record"}
+
+
+def shipped() -> dict[str, Path]:
+    """Return the files of the scenarios that come with angiosim, by name."""
+    package = Path(sim.__file__).parent
+    folder = package / "data" / "scenarios"  # in the wheel
+    if not folder.is_dir():
+        folder = package.parent / "scenarios"  # in a checkout
+    files = sorted(folder.rglob("*.toml"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+
+
+def load(
+    source: str | Path | Mapping[str, Any] | Scenario,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Return a complete, checked scenario.
+
+    Parameters
+    ----------
+    source : str, Path, mapping or Scenario
+        The name of a shipped scenario, a TOML file, its content, or a scenario to change.
+    overrides : mapping, optional
+        Values by dotted key, laid over the file: ``{"drug.free_nM": 5.6}``. A whole number in a
+        key is a place in a list: ``drug.media.1.free_nM``.
+    seed : int, optional
+        Seed instead of the scenario's.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong.
+    """
+    if isinstance(source, Scenario):
+        source = _as_tree(source)
+    label = "scenario" if isinstance(source, Mapping) else str(source)
+    problems: list[Problem] = []
+    try:
+        layers = _layers(source, label, problems)
+        layers.append(_override_tree(overrides or {}, problems))
+        if seed is not None:
+            layers.append({"seed": _plain(seed)})
+        user: Tree = {}
+        for layer in layers:
+            problems += _contradictions(layer)
+            user = _lay(user, layer)
+        return _resolve(user, label, problems)
+    except RecursionError:
+        raise ScenarioError(label, [Problem("", None, "nested too deeply")]) from None
+
+
+def dump(scenario: Scenario) -> str:
+    """Return a scenario as TOML, complete; loading it again gives an equal scenario."""
+    return tomli_w.dumps(_as_tree(scenario))
+
+
+def scenario_hash(scenario: Scenario) -> str:
+    """Return the SHA-256 of what decides a result: all but name, description, seed and record."""
+    content = scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED)
+    text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return key and value of ``KEY=VALUE``; VALUE is a TOML value, else a text.
+
+    Raises
+    ------
+    InputError
+        If there is no ``=`` or no key.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {text}: must be KEY=VALUE, such as drug.free_nM=5.6")
+    try:
+        (parsed,) = tomllib.loads(f"value = {value}").values()
+    except (ValueError, RecursionError):  # no TOML value, or more than one
+        parsed = value.strip()
+    return key.strip(), parsed
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+def _layers(
+    source: str | Path | Mapping[str, Any], label: str, problems: list[Problem]
+) -> list[Tree]:
+    """Return the trees of a source, from the furthest extended one to the source itself."""
+    if isinstance(source, Mapping):
+        tree, path, root, name = _plain(source), None, None, "scenario"
+    else:
+        path = shipped().get(str(source), Path(source))
+        root, name = path.parent.resolve(), path.stem
+        try:
+            tree = _plain(_read(path))
+        except InputError as error:
+            hint = data.nearest(path.stem, shipped()) if "no such file" in str(error) else ""
+            raise ScenarioError(label, [Problem("", None, str(error), hint)]) from None
+    tree.setdefault("name", name)
+    chain, seen = [tree], [path and path.resolve()]
+    while "extends" in tree:
+        base = tree.pop("extends")
+        try:
+            path = _extended(base, path, root)
+            if path in seen:
+                raise InputError("must not lead back to itself")
+            tree = _plain(_read(path))
+        except InputError as error:
+            hint = data.nearest(base, shipped()) if isinstance(base, str) else ""
+            problems.append(Problem("extends", base, str(error), hint))
+            break
+        seen.append(path)
+        tree = {key: item for key, item in tree.items() if key not in ("name", "description")}
+        chain.append(tree)
+    return chain[::-1]
+
+
+def _extended(base: Any, path: Path | None, root: Path | None) -> Path:
+    """Return the file that an ``extends`` in the file `path` names."""
+    if isinstance(base, str) and base in shipped():
+        return shipped()[base].resolve()
+    where = "must be the name of a shipped scenario"
+    if root is not None:
+        where += f" or a file in or below {root}"
+    if isinstance(base, str) and path is not None and root is not None and "\0" not in base:
+        target = (path.parent / base).resolve()
+        if target.is_relative_to(root):
+            if target.is_file():
+                return target
+            where += "; there is no such file"
+    raise InputError(where)
+
+
+def _read(path: Path) -> Tree:
+    """Read one file; the text of an InputError does not repeat the path."""
+    try:
+        if path.is_dir():
+            raise InputError("is a folder, not a file")
+        if not path.is_file():
+            raise InputError("there is no such file")
+        return read_toml(path)
+    except InputError as error:
+        raise InputError(str(error).removeprefix(f"{path}: ")) from None
+    except (OSError, ValueError) as error:  # a name or a number that is too long
+        raise InputError(f"cannot be read: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy made of plain Python: dict, list, numbers (also NumPy's), text."""
+    if isinstance(value, int) and abs(value) >= 2**1023:
+        return math.inf if value > 0 else -math.inf  # more than any number here can be
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return _plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def _override_tree(overrides: Mapping[str, Any], problems: list[Problem]) -> Tree:
+    """Return single settings by dotted key as one tree."""
+    tree: Tree = {}
+    for key, value in overrides.items():
+        path = tuple(str(key).split("."))
+        if path == ("extends",):
+            problems.append(Problem("extends", value, "can only be given in a file"))
+            continue
+        if "" in path:
+            problems.append(Problem(str(key), value, "must be a dotted key such as drug.free_nM"))
+            continue
+        for part in reversed(path):
+            value = {part: value}
+        tree = _lay(tree, _plain(value))
+    return tree
+
+
+def _contradictions(tree: Any, path: tuple[str | int, ...] = ()) -> Iterator[Problem]:
+    """Yield the pairs of alternative keys of which one layer gives both, and drop the second."""
+    if isinstance(tree, list):
+        for place, item in enumerate(tree):
+            yield from _contradictions(item, (*path, place))
+    if not isinstance(tree, dict):
+        return
+    for one, other in ALTERNATIVES:
+        if tree.get(one) is not None and tree.get(other) is not None:
+            value = tree.pop(other)
+            yield Problem(
+                keys.dotted((*path, other)), value, f"must not be given together with {one!r}"
+            )
+    for key, item in tree.items():
+        yield from _contradictions(item, (*path, key))
+
+
+# -- laying layers over each other --------------------------------------------------------------
+
+
+def _lay(lower: Any, upper: Any) -> Any:
+    """Return one tree laid over another; neither is changed."""
+    if isinstance(lower, list) and isinstance(upper, dict) and _are_places(upper, lower):
+        merged = list(lower)
+        for place, item in upper.items():
+            merged[int(place)] = _lay(merged[int(place)], item)
+        return merged
+    if not isinstance(upper, dict):
+        return upper
+    below = dict(lower) if isinstance(lower, dict) else {}
+    if dig(upper, ("signalling", "enabled")) is False:
+        below = _plain(below)
+        without_signalling(below)
+    for key in upper:
+        if key in _REPLACED and _REPLACED[key] not in upper:
+            below.pop(_REPLACED[key], None)
+    return below | {key: _lay(below.get(key), item) for key, item in upper.items()}
+
+
+def _are_places(tree: Tree, items: list[Any]) -> bool:
+    """Whether all keys of a table are places in a list."""
+    return all(key.isascii() and key.isdigit() and int(key) < len(items) for key in tree)
+
+
+def _resolve(user: Tree, label: str, problems: list[Problem]) -> Scenario:
+    """Lay what the user gave over the defaults, and check it all."""
+    enabled = dig(user, ("signalling", "enabled")) is not False
+    if not enabled:
+        for path in signalling_tables(user):
+            value = dig(user, path)
+            problems.append(
+                Problem(
+                    keys.dotted(path),
+                    None if isinstance(value, dict) else value,
+                    "must not be given while signalling.enabled = false: these cells have "
+                    "no receptors",
+                )
+            )
+        without_signalling(user)
+    defaults = _default_tree(user, enabled)
+    tree = _lay(defaults, user)
+    unknown = _drop_unknown(tree, problems)
+    _follow_domain(tree, user, defaults)
+    _follow_duration(tree, user)
+    _settle(tree, defaults)
+    # What is missing may stand in a file that could not be found.
+    lost = any(problem.key == "extends" for problem in problems)
+    scenario, broken = _validate(tree, defaults, problems, lost)
+    if not lost:
+        problems += check(scenario, broken + unknown)
+    if problems:
+        raise ScenarioError(label, problems)
+    return scenario
+
+
+def _default_tree(user: Tree, enabled: bool) -> Tree:
+    """Return the defaults that hold under what the user gave."""
+    assay, line = user.get("assay"), dig(user, ("cells", "line"))
+    leaves = default_leaves(
+        assay if isinstance(assay, str) and assay in data.names("assays") else "tube_formation",
+        line if isinstance(line, str) and line in data.names("lines") else None,
+        signalling=enabled,
+    )
+    drug = leaves.pop("drug", {})
+    if isinstance(user.get("drug"), dict):
+        leaves["drug"] = drug
+    tree: Tree = data.values(leaves)
+    return {"format": 1, "name": "scenario", "assay": "tube_formation"} | tree
+
+
+def _drop_unknown(tree: Tree, problems: list[Problem]) -> list[str]:
+    """Take ligands and receptors that have no data file out of a tree; return their keys."""
+    dropped = []
+    for path, known in (
+        (("ligands",), ligand_names()),
+        (("signalling", "receptors"), data.names("receptors")),
+    ):
+        table = dig(tree, path)
+        for name in [key for key in table if key not in known] if isinstance(table, dict) else []:
+            dropped.append(keys.dotted((*path, name)))
+            what = f"unknown {path[-1].removesuffix('s')}; {data.one_of(known)}"
+            problems.append(Problem(dropped[-1], None, what, data.nearest(name, known)))
+            del table[name]
+    return dropped
+
+
+def _follow_domain(tree: Tree, user: Tree, defaults: Tree) -> None:
+    """Set the border and the voxels of fields that the user left open, in place."""
+    try:
+        domain = Domain.model_validate(tree["domain"])
+    except ValidationError:
+        domain = Domain.model_validate(defaults["domain"])
+    fields = tree["fields"] if isinstance(tree["fields"], dict) else {}
+    for name, field in fields.items():
+        if not isinstance(field, dict):
+            continue
+        if dig(user, ("fields", name, "boundary")) is None:
+            own = dig(defaults, ("fields", name, "boundary")) or "no_flux"
+            field["boundary"] = "periodic" if domain.boundary == "periodic" else own
+        wanted = dig(defaults, ("fields", name, "spacing_um"))
+        if wanted is not None and dig(user, ("fields", name, "spacing_um")) is None:
+            field["spacing_um"] = _voxel_um(domain, wanted)
+
+
+def _follow_duration(tree: Tree, user: Tree) -> None:
+    """Let a run that is shorter than the default interval be recorded at its end, in place."""
+    if any(dig(user, ("time", f"record_every_{unit}")) is not None for unit in ("h", "mcs")):
+        return
+    try:
+        time = Time.model_validate(tree["time"])
+    except ValidationError:
+        return  # told elsewhere
+    hours = time.duration_h or (time.duration_mcs or 0) * time.mcs_s / 3600
+    tree["time"]["record_every_h"] = min(time.record_every_h or hours, hours)
+
+
+def _voxel_um(domain: Domain, wanted_um: float) -> float:
+    """Return the largest multiple of the site, up to `wanted_um`, that divides the domain."""
+    sites = [round(min(side / domain.spacing_um, 1e9)) for side in domain.size_um]
+    most = min(wanted_um / domain.spacing_um, *(side // 2 for side in sites))
+    times = int(most * (1 + 1e-9))
+    while times > 1 and any(side % times for side in sites):
+        times -= 1
+    return max(times, 1) * domain.spacing_um
+
+
+def _settle(tree: Tree, defaults: Tree) -> None:
+    """Name the drug's potency, and put named tables into one order, in place."""
+    drug = tree.get("drug")
+    known = isinstance(drug, dict) and drug.get("name") in data.names("drugs")
+    if isinstance(drug, dict) and known and drug.get("potency") is None:
+        drug["potency"] = load_drug(drug["name"]).default_potency
+    for path in (("types",), ("ligands",), ("fields",), ("engine", "chemotaxis")):
+        table, first = dig(tree, path), dig(defaults, path) or {}
+        if isinstance(table, dict):  # results must not depend on the order of tables in a file
+            ordered = {key: table[key] for key in [*first, *sorted(set(table) - set(first))]}
+            table.clear()
+            table.update(ordered)
+
+
+# -- checking -----------------------------------------------------------------------------------
+
+
+def _validate(
+    tree: Tree, defaults: Tree, problems: list[Problem], lost: bool
+) -> tuple[Scenario, list[str]]:
+    """Return the scenario, and the keys that had to be mended to make one.
+
+    What is wrong is reported, then replaced by its default or dropped, so that everything else
+    can still be checked.
+    """
+    broken: list[str] = []
+    for attempt in range(100):  # mending one thing may bring up another
+        try:
+            return Scenario.model_validate(tree), broken
+        except ValidationError as found:
+            errors = found.errors(include_url=False)
+        if attempt == 0:
+            problems += [keys.problem(e) for e in errors if not (lost and e["type"] == "missing")]
+            broken += [keys.dotted(error["loc"]) for error in errors]
+        for error in errors:
+            _mend(tree, error["loc"], defaults)
+    raise AssertionError(f"the defaults of {tree.get('assay')!r} are no valid scenario: {errors}")
+
+
+def _mend(tree: Tree, path: tuple[str | int, ...], defaults: Tree) -> None:
+    """Put the default in place of what is wrong; without one, drop the table it stands in."""
+    if dig(tree, path[:-1]) is None:
+        return  # mended with another error
+    for cut in range(len(path), 0, -1):
+        parent, key, default = dig(tree, path[: cut - 1]), path[cut - 1], dig(defaults, path[:cut])
+        if not isinstance(parent, dict):
+            continue  # a list is mended as a whole
+        if default is not None and default != parent.get(str(key)):
+            parent[str(key)] = _plain(default)
+            return
+        if key in parent:
+            del parent[str(key)]
+            return
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def _as_tree(scenario: Scenario) -> Tree:
+    """Return a scenario as plain tables, without what is not given."""
+    tree: Tree = _without_empty(scenario.model_dump(by_alias=True, exclude_none=True))
+    return tree
+
+
+def _without_empty(value: Any) -> Any:
+    """Return a tree without empty tables and lists."""
+    if isinstance(value, dict):
+        kept = {key: _without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in ({}, [], ())}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _canonical(value: Any) -> Any:
+    """Return a tree in which equal numbers look equal (no negative zero)."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return value + 0.0 if isinstance(value, float) else value

@@ -1,0 +1,343 @@
+"""The scenario: every key that a file may hold, with its unit, range and meaning.
+
+Biological and numerical defaults are data with a source (``sim/data``); `sim.scenario.loading`
+lays them under the user's file, so that what arrives here is complete.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+
+from sim.units import parse_quantity
+
+
+def _in(unit: str) -> tuple[BeforeValidator, Any]:
+    """Accept ``"12 mg"`` beside a bare number, and name the unit in the JSON Schema."""
+
+    def convert(value: Any) -> Any:
+        return parse_quantity(value, unit) if isinstance(value, str) else value
+
+    return BeforeValidator(convert), Field(json_schema_extra={"unit": unit})
+
+
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Whole = Annotated[int, Strict()]
+Switch = Annotated[bool, Strict()]
+Text = Annotated[str, Strict(), Field(min_length=1)]
+Micrometres = Annotated[Number, *_in("um")]
+Hours = Annotated[Number, *_in("h")]
+Minutes = Annotated[Number, *_in("min")]
+Seconds = Annotated[Number, *_in("s")]
+PerSecond = Annotated[Number, *_in("1/s")]
+NgPerMl = Annotated[Number, *_in("ng/mL")]
+NanoMolar = Annotated[Number, *_in("nM")]
+SquareMicrometresPerSecond = Annotated[Number, *_in("um^2/s")]
+Pair = Annotated[tuple[Number, Number], Strict(False)]
+
+
+class Table(BaseModel):
+    """A strict, read-only table: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Domain(Table):
+    """The square lattice."""
+
+    size_um: Annotated[tuple[Micrometres, Micrometres], Strict(False)] = Field(
+        description="width and height [x, y] of the domain, without the frame of walls"
+    )
+    spacing_um: Micrometres = Field(ge=0.01, le=50, description="side of a lattice site")
+    boundary: Literal["walls", "periodic"] = Field(
+        description="a frame that no cell enters, or opposite edges that meet"
+    )
+    field_depth_um: Micrometres = Field(
+        gt=0, description="depth over which ligand molecules are counted (unstirred layer, tissue)"
+    )
+    substrate: Literal["gel", "plastic"] = Field(description="what the cells stand on")
+
+
+class Time(Table):
+    """How long, and how often to look."""
+
+    duration_h: Hours | None = Field(None, gt=0, description="length of the run")
+    duration_mcs: Whole | None = Field(
+        None, gt=0, description="length of the run in Monte Carlo steps (units = lattice)"
+    )
+    mcs_s: Seconds = Field(gt=0, description="what a Monte Carlo step lasts: the cells' pace")
+    record_every_h: Hours | None = Field(None, gt=0, description="interval between records")
+    record_every_mcs: Whole | None = Field(
+        None, gt=0, description="interval between records in steps (units = lattice)"
+    )
+    start_h: Hours = Field(0.0, ge=0, description="time of the drug's schedule at which it starts")
+
+    @property
+    def steps(self) -> int:
+        """Monte Carlo steps of the whole run."""
+        return self.duration_mcs or max(1, round((self.duration_h or 0.0) * 3600 / self.mcs_s))
+
+    @property
+    def steps_per_record(self) -> int:
+        """Monte Carlo steps between two records."""
+        return self.record_every_mcs or max(
+            1, round((self.record_every_h or 0.0) * 3600 / self.mcs_s)
+        )
+
+
+class Cells(Table):
+    """The endothelial cells at the start."""
+
+    density_per_mm2: Number | None = Field(None, gt=0, description="cells seeded per mm^2")
+    count: Whole | None = Field(None, ge=0, description="cells seeded, instead of a density")
+    seeding: Literal["random", "grid", "blob"] = Field(
+        description="random without overlap, on a regular grid, or as one round cluster"
+    )
+    line: Text = Field(description="cell line (a file in sim/data/lines)")
+
+
+class CellType(Table):
+    """A further cell type: it has mechanics, and no receptors."""
+
+    count: Whole = Field(gt=0, description="cells of this type, seeded like the others")
+    contact_energy: dict[str, Number] = Field(
+        description="contact energy with `medium`, `wall`, `endothelial`, itself and other types"
+    )
+    area: Constraint = Field(description="area constraint")
+    length: Constraint | None = Field(None, description="length constraint, if any")
+
+
+class Setup(Table):
+    """How the tube-formation assay starts."""
+
+    initial_area_sites: Number = Field(
+        ge=1, description="sites that a cell covers when it is seeded; it then grows to its target"
+    )
+    region_um: Annotated[tuple[Micrometres, Micrometres], Strict(False)] | None = Field(
+        None, description="centred region [x, y] in which cells are seeded; the whole domain if unset"
+    )
+
+
+class Ligand(Table):
+    """A growth factor in the medium."""
+
+    bath_ng_ml: NgPerMl = Field(ge=0, description="concentration in the well-mixed bath")
+    exchange_per_s: PerSecond = Field(
+        ge=0, description="rate of exchange between the layer over the cells and the bath"
+    )
+    saturating_ng_ml: NgPerMl = Field(
+        gt=0, description="concentration at which bound receptors count as saturated"
+    )
+    uptake: Switch = Field(description="whether receptors take ligand out of the field")
+
+
+class DiffusingField(Table):
+    """A concentration field and how it is solved."""
+
+    diffusion_um2_per_s: SquareMicrometresPerSecond | None = Field(
+        None, ge=0, description="diffusion coefficient"
+    )
+    diffusion_per_mcs: Number | None = Field(
+        None, ge=0, description="diffusion coefficient in sites^2 per step (units = lattice)"
+    )
+    decay_per_s: PerSecond | None = Field(None, ge=0, description="first-order decay")
+    decay_per_mcs: Number | None = Field(None, ge=0, description="decay per step (lattice)")
+    decay_where: Literal["everywhere", "outside", "inside"] = Field(
+        "everywhere", description="where it decays: everywhere, outside or inside cells"
+    )
+    secretion_per_s: PerSecond | None = Field(
+        None, ge=0, description="secretion of each site inside cells, concentration per second"
+    )
+    secretion_per_mcs: Number | None = Field(None, ge=0, description="secretion per step (lattice)")
+    boundary: Literal["no_flux", "absorbing", "periodic"] | None = Field(
+        None, description="edge of the field; periodic exactly where the domain is"
+    )
+    solver: Literal["exponential", "explicit"] = Field(
+        description="exact steady state at any diffusivity, or forward Euler sub-steps"
+    )
+    substeps: Whole = Field(1, ge=1, description="equal sub-steps per Monte Carlo step")
+    order: Literal["before_sweep", "after_sweep"] = Field(
+        "after_sweep", description="when the field moves relative to the Potts sweep"
+    )
+    spacing_um: Micrometres | None = Field(
+        None, ge=0.01, description="side of a voxel, a multiple of the site's; the site's if unset"
+    )
+
+    def per_second(self, what: Literal["decay", "secretion"], mcs_s: float) -> float:
+        """A rate in 1/s, whichever of its two keys was given; 0 if neither was."""
+        rate = getattr(self, f"{what}_per_s")
+        return float(rate if rate is not None else (getattr(self, f"{what}_per_mcs") or 0.0) / mcs_s)
+
+    def diffusion(self, mcs_s: float, spacing_um: float) -> float:
+        """Diffusion coefficient in um^2/s, whichever of its two keys was given."""
+        if self.diffusion_um2_per_s is not None:
+            return self.diffusion_um2_per_s
+        return (self.diffusion_per_mcs or 0.0) * spacing_um**2 / mcs_s
+
+
+class Medium(Table):
+    """One change of medium."""
+
+    at_h: Hours = Field(ge=0, description="when this medium is given")
+    free_nM: NanoMolar = Field(ge=0, description="unbound drug in it")
+
+
+class Drug(Table):
+    """Which inhibitor, how potent, and how much of it the cells see."""
+
+    name: Text = Field(description="drug (a file in sim/data/drugs)")
+    potency: Text | None = Field(None, description="potency set of the drug; its default if unset")
+    exposure: Literal["constant", "schedule"] = Field(
+        "constant", description="a constant free concentration, or a schedule of media"
+    )
+    free_nM: NanoMolar = Field(0.0, ge=0, description="unbound drug (exposure = constant)")
+    media: tuple[Medium, ...] = Field(
+        (), strict=False, description="media by time (exposure = schedule); none before the first"
+    )
+
+
+class ContactEnergy(Table):
+    """J of each contact between neighbouring sites of different cells."""
+
+    cell_cell: Number = Field(description="J between two cells")
+    cell_medium: Number = Field(description="J between a cell and the medium")
+    cell_wall: Number = Field(description="J between a cell and the wall")
+
+
+class Constraint(Table):
+    """lambda (x - X)^2 for a cell's area or length."""
+
+    lambda_: Number = Field(alias="lambda", ge=0, description="strength")
+    target_sites: Number = Field(gt=0, description="target, in sites")
+
+
+class Chemotaxis(Table):
+    """dH = -mu [f(c_t) - f(c_s)] with f(c) = c / (1 + s c)."""
+
+    mu: Number = Field(description="strength, per unit of the field")
+    saturation: Number = Field(0.0, ge=0, description="s, per unit of the field")
+    contact_inhibited: Switch = Field(False, description="only at interfaces with the medium")
+    acts_on: Literal["extension", "retraction", "both"] = Field(
+        "both", description="on a cell that gains a site, that loses one, or both"
+    )
+
+
+class Persistence(Table):
+    """dH = -mu (p . (t - s)) with p the direction of recent displacement."""
+
+    mu: Number = Field(ge=0, description="strength")
+    tau_min: Minutes = Field(gt=0, description="memory of the direction")
+
+
+class Engine(Table):
+    """The Cellular Potts model."""
+
+    temperature: Number = Field(gt=0, description="T, the amplitude of membrane fluctuations")
+    copy_sites: Literal[4, 8] = Field(description="neighbours from which a site may be copied")
+    contact_sites: Literal[4, 8, 12, 20] = Field(description="neighbours that count as contacts")
+    connectivity: Literal["none", "soft", "hard"] = Field(
+        description="copies that would locally break a cell: allowed, penalised or refused"
+    )
+    connectivity_penalty: Number = Field(ge=0, description="energy of a break (connectivity = soft)")
+    contact_energy: ContactEnergy
+    area: Constraint
+    length: Constraint
+    chemotaxis: dict[str, Chemotaxis] = Field({}, description="by the name of the field")
+    persistence: Persistence
+
+
+class DrivenLength(Table):
+    """Length that follows the drive."""
+
+    target_sites: Pair = Field(description="target length [undriven, driven], in sites")
+
+
+class DrivenMu(Table):
+    """A strength that follows the drive."""
+
+    mu: Pair = Field(description="strength [undriven, driven]")
+
+
+class Behaviour(Table):
+    """From receptor signals to what a cell does."""
+
+    weights: dict[str, Annotated[Number, Field(ge=0, le=1)]] = Field(
+        description="w, share of the activity that a saturated receptor switches on"
+    )
+    basal_activity: Number = Field(ge=0, le=1, description="E_basal, activity without ligand")
+    activity_tau_min: Minutes = Field(gt=0, description="time constant of the activity")
+    drive_tau_h: Hours = Field(gt=0, description="time constant of the drive")
+    length: DrivenLength | None = None
+    chemotaxis: dict[str, DrivenMu] = Field({}, description="by the name of the field")
+    persistence: DrivenMu | None = None
+
+
+class Receptor(Table):
+    """Binding and trafficking of one receptor."""
+
+    k_on_per_M_s: Number = Field(gt=0, description="association, per molar and second")
+    k_off_per_s: PerSecond = Field(ge=0, description="dissociation")
+    k_int_per_s: PerSecond = Field(gt=0, description="internalisation of free receptor")
+    k_int_bound_per_s: PerSecond = Field(gt=0, description="internalisation of bound receptor")
+    per_cell: Number = Field(gt=0, description="free surface receptors per cell without ligand")
+
+
+class Signalling(Table):
+    """Receptors of the endothelial cells."""
+
+    enabled: Switch = Field(
+        description="false: cells have no receptors and keep the engine's values"
+    )
+    receptors: dict[str, Receptor] = Field({}, description="by name; each has one ligand")
+
+
+class Record(Table):
+    """What is kept beside the read-outs. Records never change a result."""
+
+    frames: Switch = Field(description="cell lattices at record times, in frames/")
+    fields: Switch = Field(description="concentration fields in the frames")
+
+
+class Scenario(Table):
+    """One experiment, complete."""
+
+    format: Literal[1] = Field(description="version of this file format")
+    name: Text = Field(description="what the run is called")
+    description: str = Field("", description="one line on what it shows")
+    assay: Literal["tube_formation"] = Field(description="which assay")
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(
+        1, description="seed of all random numbers"
+    )
+    units: Literal["physical", "lattice"] = Field(
+        "physical", description="lattice allows keys per Monte Carlo step (published models)"
+    )
+    domain: Domain
+    time: Time
+    cells: Cells
+    types: dict[str, CellType] = Field({}, description="further cell types")
+    setup: Setup
+    ligands: dict[str, Ligand] = Field({}, description="growth factors in the medium")
+    fields: dict[str, DiffusingField] = Field({}, description="how each field moves")
+    drug: Drug | None = None
+    engine: Engine
+    behaviour: Behaviour | None = None
+    signalling: Signalling
+    record: Record
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Sites of the lattice, [y, x]."""
+        x, y = (round(side / self.domain.spacing_um) for side in self.domain.size_um)
+        return y, x
+
+    @property
+    def cell_count(self) -> int:
+        """Endothelial cells that are seeded."""
+        if self.cells.count is not None:
+            return self.cells.count
+        x, y = self.setup.region_um or self.domain.size_um
+        return round((self.cells.density_per_mm2 or 0.0) * x * y * 1e-6)
+
+
+CellType.model_rebuild()

@@ -1,0 +1,1 @@
+"""Signalling: receptors that bind ligand, and the drive that their signals build up."""

@@ -1,0 +1,78 @@
+"""Receptors of each cell: synthesis, binding, internalisation.
+
+    R' = k_syn - k_int R - k_on L R + k_off C          free receptors per cell
+    C' = k_on L R - (k_off + k_int_bound) C            bound receptors per cell
+
+with k_syn = k_int R_0. At constant ligand the system is linear: it is advanced exactly.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+AVOGADRO = 6.02214076e23  # 1/mol, exact in the SI
+Array = NDArray[np.float64]
+
+
+class ReceptorRates(NamedTuple):
+    """Constants of one receptor."""
+
+    k_on: float
+    """1/(M s)"""
+    k_off: float
+    """1/s"""
+    k_int: float
+    """1/s"""
+    k_int_bound: float
+    """1/s"""
+    per_cell: float
+    """free receptors per cell without ligand"""
+
+
+def steady_state(ligand: Array | float, rates: ReceptorRates) -> tuple[Array, Array]:
+    """Free and bound receptors per cell after long exposure to a ligand (M).
+
+    C = (k_int / k_int_bound) R_0 L / (L + L50), L50 = k_int (k_off + k_int_bound) / (k_on
+    k_int_bound).
+    """
+    binding = rates.k_on * np.asarray(ligand, dtype=np.float64)
+    leaving = rates.k_off + rates.k_int_bound
+    free = rates.k_int * rates.per_cell / (rates.k_int + binding * rates.k_int_bound / leaving)
+    return np.asarray(free), np.asarray(binding * free / leaving)
+
+
+def half_maximal(rates: ReceptorRates) -> float:
+    """Ligand (M) at which half of the most that can be bound is bound, in steady state."""
+    return rates.k_int * (rates.k_off + rates.k_int_bound) / (rates.k_on * rates.k_int_bound)
+
+
+def bind(
+    free: Array, bound: Array, ligand: Array, rates: ReceptorRates, dt_s: float
+) -> tuple[Array, Array]:
+    """Free and bound receptors (cells,) after ``dt_s`` seconds at constant ligand (cells,) in M.
+
+    x(t) = x* + exp(M t) (x(0) - x*) with the exponential of a 2 x 2 matrix with real eigenvalues.
+    """
+    free_end, bound_end = steady_state(ligand, rates)
+    binding = rates.k_on * ligand
+    a, d = -(rates.k_int + binding), -(rates.k_off + rates.k_int_bound)
+    middle, half_gap = 0.5 * (a + d), 0.5 * np.sqrt((a - d) ** 2 + 4.0 * binding * rates.k_off)
+    fast, slow = np.exp((middle - half_gap) * dt_s), np.exp((middle + half_gap) * dt_s)
+    even = 0.5 * (slow + fast)
+    odd = np.where(  # sinh(half_gap t) / half_gap, scaled by exp(middle t)
+        half_gap * dt_s > 1e-9, (slow - fast) / np.maximum(2.0 * half_gap, 1e-300), dt_s * even
+    )
+    x, y = free - free_end, bound - bound_end
+    return (
+        free_end + even * x + odd * ((a - middle) * x + rates.k_off * y),
+        bound_end + even * y + odd * (binding * x + (d - middle) * y),
+    )
+
+
+def molar_per_count(area_um2: Array, depth_um: float) -> Array:
+    """Concentration (M) of one molecule in the layer over a cell: 1 / (N_A area depth)."""
+    litres = area_um2 * depth_um * 1e-15
+    return np.asarray(1.0 / (AVOGADRO * litres))

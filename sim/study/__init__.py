@@ -1,0 +1,1 @@
+"""Runs and how to do many of them safely."""

@@ -1,0 +1,273 @@
+"""The run folder: what a run leaves on the disk, each file whole or not there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sim import __version__, files
+from sim.errors import FolderError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "mesa", "pandas", "scikit-image", "matplotlib")
+"""The libraries whose versions a manifest records."""
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class Outcome(Protocol):
+    """What `RunFolder.write_results` needs of the result of a run."""
+
+    summary: dict[str, float | int]
+    timeseries: pd.DataFrame
+    final: dict[str, np.ndarray[Any, Any]]
+    manifest: dict[str, Any]
+
+
+class RunFolder:
+    """A folder that belongs to one run.
+
+    Made by `RunFolder.create`. Log messages of ``sim`` go into its ``run.log`` until `close`;
+    as a context manager it closes itself.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is.
+    """
+
+    def __init__(self, path: Path, made: list[Path]) -> None:
+        self.path = path
+        self._made = made  # folders that were not there before, outermost first
+        # mode x: of two processes that want one folder, one succeeds
+        self._log = logging.FileHandler(path / "run.log", mode="x", encoding="utf-8")
+        self._log.setFormatter(logging.Formatter(_LOG_FORMAT))
+        logger = logging.getLogger("sim")
+        logger.addHandler(self._log)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+
+    @classmethod
+    def create(cls, out: Path | None, name: str, seed: int) -> RunFolder:
+        """Make the folder of a run.
+
+        Parameters
+        ----------
+        out : Path or None
+            The folder that the user named: it must be new or empty. None for
+            ``runs/NAME-sSEED`` below the working folder, numbered on when taken.
+        name : str
+            Name of the scenario.
+        seed : int
+            Seed of the run.
+
+        Raises
+        ------
+        FolderError
+            If the folder is taken or cannot be written; nothing is left on the disk then.
+        """
+        word = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip(".")[:100] or "run"
+        path = Path("runs", f"{word}-s{seed}") if out is None else Path(out)
+        made: list[Path] = []
+        try:
+            for parent in reversed(path.parents):
+                _make(parent, made)
+            if out is None:
+                path = _make_numbered(path, made)
+            else:
+                _make(path, made)
+                if any(path.iterdir()):
+                    raise FolderError(
+                        f"{path}: this folder is not empty, and nothing is written over; "
+                        "name another one or leave out --out"
+                    )
+            return cls(path, made)
+        except BaseException as error:
+            _remove_empty(made)
+            if isinstance(error, OSError):
+                reason = (error.strerror or str(error)).lower()
+                raise FolderError(
+                    f"{path}: cannot write there ({reason}); name another folder with --out"
+                ) from error
+            raise
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop logging into this folder."""
+        logging.getLogger("sim").removeHandler(self._log)
+        self._log.close()
+
+    def discard(self) -> None:
+        """Remove what this run has put on the disk; for input found wrong after all."""
+        self.close()
+        if self.path in self._made:
+            shutil.rmtree(self.path)
+            self._made.remove(self.path)
+        else:  # the user's own empty folder: empty it again
+            for item in self.path.iterdir():
+                if item.is_dir():
+                    shutil.rmtree(item)
+                else:
+                    item.unlink()
+        _remove_empty(self._made)
+
+    def write_scenario(self, text: str) -> None:
+        """Write the resolved scenario as ``scenario.toml``."""
+        files.write_text_atomic(self.path / "scenario.toml", text)
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write ``manifest.json``; see `begin_manifest` and `finish_manifest`."""
+        self._write_json("manifest.json", manifest)
+
+    def write_frame(self, mcs: int, arrays: Arrays) -> None:
+        """Write a snapshot as ``frames/NNNNNN.npz``, named by its Monte Carlo step."""
+        (self.path / "frames").mkdir(exist_ok=True)
+        files.write_npz_atomic(self.path / "frames" / f"{mcs:06d}.npz", arrays)
+
+    def write_results(self, result: Outcome) -> None:
+        """Write time series, summary and final state, and the manifest as the last of them."""
+        table = result.timeseries.to_csv(index=False, lineterminator="\n")
+        files.write_text_atomic(self.path / "timeseries.csv", table)
+        self._write_json("summary.json", result.summary)
+        files.write_npz_atomic(self.path / "final.npz", result.final)
+        self.write_manifest(result.manifest)
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False)
+        files.write_text_atomic(self.path / name, text + "\n")
+
+
+def begin_manifest(*, scenario_hash: str, seed: int) -> dict[str, Any]:
+    """Return the manifest of a run that starts now, with ``completed`` false."""
+    return {
+        "completed": False,
+        "version": __version__,
+        "seed": seed,
+        "scenario_hash": scenario_hash,
+        "started": _now(),
+        "ended": None,
+        "mcs": 0,
+        "mcs_per_s": None,
+        "wall_s": {},
+        "platform": {
+            "system": platform.platform(),
+            "machine": platform.machine(),
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+            "implementation": sys.implementation.name,
+        },
+        "libraries": {name: library_version(name) for name in LIBRARIES},
+    }
+
+
+def finish_manifest(
+    manifest: Mapping[str, Any],
+    *,
+    wall_s: Mapping[str, float],
+    mcs: int,
+    completed: bool = True,
+) -> dict[str, Any]:
+    """Return the manifest of a run that ends now.
+
+    Parameters
+    ----------
+    manifest : mapping
+        What `begin_manifest` gave.
+    wall_s : mapping of str to float
+        Seconds by part: compile, potts, fields, signalling, measuring, writing.
+    mcs : int
+        Monte Carlo steps done; their rate leaves out the seconds of ``compile``.
+    completed : bool
+        False if the run was interrupted.
+    """
+    seconds = sum(spent for part, spent in wall_s.items() if part != "compile")
+    return {
+        **manifest,
+        "completed": completed,
+        "ended": _now(),
+        "mcs": mcs,
+        "mcs_per_s": round(mcs / seconds, 3) if seconds > 0 else None,
+        "wall_s": {part: round(spent, 6) for part, spent in wall_s.items()},
+    }
+
+
+def library_version(name: str) -> str | None:
+    """Return the version of an installed distribution, without importing it; None if absent."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: NumPy scalars as numbers, NaN and infinity as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # NumPy's arrays and scalars
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _make(folder: Path, made: list[Path]) -> None:
+    """Make a folder if it is not there, and note it."""
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if not folder.is_dir():  # else another run was quicker
+            raise
+    else:
+        made.append(folder)
+
+
+def _make_numbered(path: Path, made: list[Path]) -> Path:
+    """Make `path`, or the first of ``path-2``, ``path-3``, ... that is not taken; note it."""
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}-{number}")
+        else:
+            made.append(folder)
+            return folder
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that are empty, innermost first."""
+    for folder in reversed(folders):
+        try:
+            folder.rmdir()
+        except OSError:
+            return

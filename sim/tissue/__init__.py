@@ -1,0 +1,1 @@
+"""The tissue: lattice, cells, energies, the Potts sweep and concentration fields, as arrays."""

@@ -1,0 +1,152 @@
+"""The cell store: one row per cell, columns as arrays, rows that are born, freed and reused.
+
+Row 0 is the medium and the last row is the wall (`lattice.WALL` is -1), so that a site's value is
+always a valid row. A freed row counts up its generation: whoever kept a handle can tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.tissue.energy import CellArrays
+from sim.tissue.lattice import HALO, Grid
+from sim.tissue.potts import lengths, measure_cells
+
+MOMENT_NAMES = ("area", "sum_x", "sum_y", "sum_xx", "sum_yy", "sum_xy")
+
+
+class CellStore:
+    """Cells as columns.
+
+    Parameters
+    ----------
+    capacity : int
+        Cells that fit before the store grows.
+    wall_kind : int
+        Cell type of the wall, the last of the contact-energy table.
+    fields : int
+        Fields that cells can follow (columns of ``mu``).
+    extra : dict of str to (dtype, tuple of int), optional
+        Further columns and the shape of one row.
+
+    Attributes
+    ----------
+    columns : dict of str to ndarray
+        By name; ``alive``, ``generation``, ``kind``, ``moments`` (rows, 6), ``anchor`` (rows, 2)
+        [y, x], ``target`` (rows, 2) area and length in sites, ``mu`` (rows, fields), ``push``,
+        ``memory`` and ``centroid`` (rows, 2) [y, x], and the extra ones.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        wall_kind: int,
+        fields: int,
+        extra: dict[str, tuple[Any, tuple[int, ...]]] | None = None,
+    ) -> None:
+        layout: dict[str, tuple[Any, tuple[int, ...]]] = {
+            "alive": (np.bool_, ()),
+            "generation": (np.int64, ()),
+            "kind": (np.int64, ()),
+            "moments": (np.int64, (6,)),
+            "anchor": (np.int64, (2,)),
+            "target": (np.float64, (2,)),
+            "mu": (np.float64, (fields,)),
+            "push": (np.float64, (2,)),
+            "memory": (np.float64, (2,)),
+            "centroid": (np.float64, (2,)),
+        }
+        layout |= extra or {}
+        rows = capacity + 2
+        self.columns: dict[str, NDArray[Any]] = {
+            name: np.zeros((rows, *shape), dtype) for name, (dtype, shape) in layout.items()
+        }
+        self.columns["kind"][-1] = wall_kind
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.columns[name]
+
+    @property
+    def area(self) -> NDArray[np.int64]:
+        """(rows,) sites of each cell: a view."""
+        return self.columns["moments"][:, 0]
+
+    @property
+    def living(self) -> NDArray[np.int64]:
+        """Rows of the cells that are alive."""
+        return np.flatnonzero(self.columns["alive"])
+
+    @property
+    def lengths(self) -> NDArray[np.float64]:
+        """(rows,) length of each cell in sites, 4 sqrt of the covariance's largest eigenvalue."""
+        return lengths(self.columns["moments"])  # type: ignore[no-any-return]
+
+    def arrays(self) -> CellArrays:
+        """The columns as the sweep takes them; the same memory."""
+        return CellArrays(*(self.columns[name] for name in CellArrays._fields))
+
+    def born(self, kind: int) -> int:
+        """Take a free row for a new cell; the store grows when there is none.
+
+        Returns
+        -------
+        int
+            The row, all zero but for its type and generation.
+        """
+        free = np.flatnonzero(~self.columns["alive"][1:-1]) + 1
+        row = int(free[0]) if free.size else self._grow()
+        for name, column in self.columns.items():
+            if name != "generation":
+                column[row] = 0
+        self.columns["alive"][row] = True
+        self.columns["kind"][row] = kind
+        return row
+
+    def freed(self, row: int) -> None:
+        """Give back the row of a dead cell."""
+        self.columns["alive"][row] = False
+        self.columns["generation"][row] += 1
+
+    def _grow(self) -> int:
+        """Double the rows between the medium and the wall; the first new row."""
+        first = self.area.size - 1
+        for name, column in self.columns.items():
+            room = np.zeros((first, *column.shape[1:]), column.dtype)
+            self.columns[name] = np.concatenate([column[:-1], room, column[-1:]])
+        return first
+
+    def measure(self, lattice: NDArray[np.int32], grid: Grid) -> None:
+        """Count every cell's moments anew, about an anchor at its centre."""
+        sites = lattice[HALO:-HALO, HALO:-HALO]
+        rows, first = np.unique(sites, return_index=True)
+        at = np.stack(np.unravel_index(first, sites.shape), axis=1)
+        self.columns["anchor"][rows[rows > 0]] = at[rows > 0]
+        measure_cells(lattice.reshape(-1), self.columns["anchor"], grid, self.columns["moments"])
+        self.recentre(lattice, grid, reach=0)
+        self.columns["centroid"][:] = self.centroids()
+
+    def centroids(self) -> NDArray[np.float64]:
+        """(rows, 2) [y, x] centre of each cell, in sites, not wrapped into the domain."""
+        moments = self.columns["moments"]
+        n = np.maximum(moments[:, 0], 1)
+        middle = np.stack([moments[:, 2] / n, moments[:, 1] / n], axis=1)
+        return np.asarray(self.columns["anchor"] + middle)
+
+    def recentre(self, lattice: NDArray[np.int32], grid: Grid, *, reach: int) -> None:
+        """Move the anchors of cells that wandered more than ``reach`` sites from theirs.
+
+        On a periodic domain a site's coordinates are the shortest way from the anchor, so the
+        anchor must stay within the cell; elsewhere nothing depends on it.
+        """
+        if not grid.periodic:
+            return
+        anchor, size = self.columns["anchor"], (grid.height, grid.width)
+        away = np.rint(self.centroids() - anchor).astype(np.int64)
+        moved = (np.abs(away).max(axis=1) > reach) & self.columns["alive"]
+        if moved.any():
+            anchor[moved] = (anchor[moved] + away[moved]) % size
+            measure_cells(lattice.reshape(-1), anchor, grid, self.columns["moments"])

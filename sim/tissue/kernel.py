@@ -1,0 +1,77 @@
+"""The one decorator of all compiled kernels, and where their machine code is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _fingerprint() -> str:
+    """Hash of every kernel source and of numba: code that changed is never served stale."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def cache_folder() -> Path | None:
+    """First writable folder for compiled kernels, or None when they must stay in memory.
+
+    Tried in turn: ``$ANGIOSIM_CACHE_DIR``, ``$XDG_CACHE_HOME/angiosim``, ``~/.cache/angiosim``.
+    """
+    named = [os.environ.get("ANGIOSIM_CACHE_DIR")]
+    if xdg := os.environ.get("XDG_CACHE_HOME"):
+        named.append(f"{xdg}/angiosim")
+    named.append(os.path.expanduser("~/.cache/angiosim"))
+    for parent in filter(None, named):
+        folder = Path(parent) / f"kernels-{_fingerprint()}"
+        if _is_writable(folder):
+            return folder
+    return None
+
+
+_CACHE = cache_folder()
+
+
+_OPTIONS: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "nogil": True}
+
+
+def _compiled(function: F, **options: Any) -> F:
+    if _CACHE is None or numba.config.DISABLE_JIT:
+        return numba.njit(**_OPTIONS, **options)(function)  # type: ignore[no-any-return]
+    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_CACHE)
+    try:
+        return numba.njit(cache=True, **_OPTIONS, **options)(function)  # type: ignore[no-any-return]
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def kernel(function: F) -> F:
+    """Compile a function over plain arrays and numbers: no fast-math, no hidden state."""
+    return _compiled(function)
+
+
+def inlined(function: F) -> F:
+    """Compile a piece of a kernel's innermost loop into its callers; it may not allocate.
+
+    Without this each call would count references of every array that it is given, which costs
+    more than the arithmetic (measured: 120 against 28 ns for one copy's energy).
+    """
+    return _compiled(function, forceinline=True, _nrt=False)

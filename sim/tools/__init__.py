@@ -1,0 +1,1 @@
+"""Tools beside the simulation: what is installed here, what a parameter means."""

@@ -1,0 +1,167 @@
+"""``angiosim describe``: what a key of a scenario or a number of the data files means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.text import Text
+
+from sim import data
+from sim.errors import InputError
+from sim.scenario import keys
+from sim.scenario.defaults import default_leaves, dig
+
+KINDS = ("drugs", "ligands", "receptors", "lines", "assays")
+ASSAY = "tube_formation"
+
+
+def describe(key: str | None = None) -> Group:
+    """Return what there is to say about a key, a table or a name, for a rich console.
+
+    Parameters
+    ----------
+    key : str, optional
+        A dotted key or a table of scenarios (``engine.length``), the last part of a key
+        (``temperature``), or the name of a drug, ligand, receptor, cell line or assay.
+        An overview if None.
+
+    Raises
+    ------
+    InputError
+        If nothing is called so; the message names the nearest.
+    """
+    if key is None:
+        return Group(*_overview())
+    names = {name: kind for kind in KINDS for name in data.names(kind)}
+    if key in names:
+        return Group(*_data_file(names[key], key))
+    found = _matching(key.split("."))
+    if not found:
+        paths = _all_keys()
+        options = {keys.dotted(path[: cut + 1]) for path in paths for cut in range(len(path))}
+        hint = data.nearest(key, [*names, *{path[-1] for path in paths}, *options])
+        raise InputError(
+            f"nothing is called {key!r}: must be a key of a scenario, or one of {', '.join(names)}"
+            + (f" ({hint})" if hint else "")
+        )
+    return Group(*(entry for path in found for entry in _key(path)))
+
+
+def _overview() -> Iterator[Text | Padding]:
+    """List all keys by table, and all names."""
+    tables: dict[str, list[str]] = {}
+    for path in keys.leaves():
+        tables.setdefault(keys.dotted(path[:-1]), []).append(path[-1])
+    yield Text("Keys of a scenario (* is a name)", style="bold")
+    for table, names in tables.items():
+        yield Text(f"\n[{table}]" if table else "\ntop level")
+        yield Padding(Text(", ".join(names)), (0, 0, 0, 4))
+    yield Text("\nNumbers with their sources", style="bold")
+    for kind in KINDS:
+        yield Text(f"{kind}: {', '.join(data.names(kind))}")
+    yield Text("\nangiosim describe KEY tells unit, default, range, meaning and source.")
+
+
+def _matching(parts: list[str]) -> list[tuple[str, ...]]:
+    """Return the keys at or below a dotted key, or with that last part."""
+    below = []
+    for path in _all_keys():
+        pairs = list(zip(parts, path, strict=False))
+        if len(parts) <= len(path) and all(other in ("*", part) for part, other in pairs):
+            below.append((*parts, *path[len(parts) :]))
+    below = list(dict.fromkeys(below))
+    return below or [path for path in _all_keys() if parts == [path[-1]]]
+
+
+@cache
+def _all_keys() -> list[tuple[str, ...]]:
+    """Return the paths of all values, with the names that have defaults put in for ``*``."""
+    found: list[tuple[str, ...]] = []
+    for pattern in keys.leaves():
+        paths: list[tuple[str, ...]] = [()]
+        for part in pattern:
+            if part == "*":
+                paths = [(*path, name) for path in paths for name in (*_named(path), "*")]
+            else:
+                paths = [(*path, part) for path in paths]
+        found += paths
+    return found
+
+
+@cache
+def _defaults() -> Any:
+    return default_leaves(ASSAY)
+
+
+def _named(path: tuple[str, ...]) -> list[str]:
+    """Return the names with defaults in a table of names."""
+    table = dig(_defaults(), path)
+    return list(table) if isinstance(table, dict) else []
+
+
+def _key(path: tuple[str, ...]) -> Iterator[Text | Padding]:
+    """Describe one key: default, meaning, range and unit, source."""
+    node = keys.find(path) or {}
+    leaf = dig(_defaults(), path)
+    if leaf is None:
+        leaf = {"value": node["default"]} if "default" in node else {}
+    required = path[-1] in (keys.find(path[:-1]) or {}).get("required", [])
+    yield _title(
+        keys.dotted(path), leaf, node.get("unit", ""), "required" if required else "not set"
+    )
+    lines = [node["description"]] if "description" in node else []
+    lines.append(keys.allowed(path).removeprefix("must be "))
+    yield from _indented([*lines, *_source(leaf)])
+
+
+def _data_file(kind: str, name: str) -> Iterator[Text | Padding]:
+    """Describe all numbers of one data file."""
+    yield Text(f"{name} ({kind.removesuffix('s')})\n", style="bold")
+    yield from _leaves(data.read(kind, name), ())
+
+
+def _leaves(node: Any, path: tuple[str, ...]) -> Iterator[Text | Padding]:
+    """Walk through a tree of leaves and plain texts."""
+    if data.is_leaf(node):
+        yield _title(keys.dotted(path), node)
+        yield from _indented(_source(node))
+    elif isinstance(node, dict):
+        for key, item in node.items():
+            yield from _leaves(item, (*path, key))
+    else:
+        yield Text(f"{keys.dotted(path)}: {node}")
+
+
+def _title(key: str, leaf: dict[str, Any], unit: str = "", otherwise: str = "") -> Text:
+    """Return ``key = value ± spread unit``; `otherwise` where there is no value."""
+    text = Text(key, style="bold")
+    if "value" in leaf:
+        spread = f" ± {leaf['spread']}" if "spread" in leaf else ""
+        unit = leaf.get("unit") or unit
+        text.append(f" = {_toml(leaf['value'])}{spread} {unit}".rstrip(), style="not bold")
+    else:
+        text.append(f"  {otherwise}", style="not bold italic")
+    return text
+
+
+def _toml(value: Any) -> str:
+    """Return a value as it is written in a file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _source(leaf: dict[str, Any]) -> list[str]:
+    """Return where a value comes from, and how good the evidence is."""
+    return [f"{leaf['source']} [{leaf['evidence']}]"] if "source" in leaf else []
+
+
+def _indented(lines: list[str]) -> Iterator[Padding]:
+    for line in lines:
+        yield Padding(Text(line, style="dim"), (0, 0, 0, 4))

@@ -1,0 +1,153 @@
+"""``angiosim doctor``: what is installed here, what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+
+from sim import __version__
+from sim.study.folder import LIBRARIES
+
+_MODULES = {"scikit-image": "skimage"}  # where the import has another name
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes
+    ----------
+    what, found : str
+        What was looked at, and what was found.
+    mend : str
+        What to do about it; empty if all is well.
+    """
+
+    what: str
+    found: str
+    mend: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything that a run needs."""
+    return [
+        Finding("angiosim", f"{__version__} in {Path(__file__).parents[1]}"),
+        _python(),
+        _processors(),
+        *(_library(name) for name in LIBRARIES),
+        _mesa_pair(),
+        _scenarios(),
+        _kernel_cache(),
+        _working_folder(),
+    ]
+
+
+def report(findings: list[Finding]) -> str:
+    """Return the findings as lines of text, the troubles repeated at the end."""
+    width = max(len(finding.what) for finding in findings)
+    lines = [
+        f"{'!!' if finding.mend else 'ok'}  {finding.what:<{width}}  {finding.found}"
+        for finding in findings
+    ]
+    troubles = [finding for finding in findings if finding.mend]
+    if not troubles:
+        return "\n".join([*lines, "", "Everything is in order."])
+    return "\n".join([*lines, "", "To mend:", *(f"  {t.what}: {t.mend}" for t in troubles)])
+
+
+def _python() -> Finding:
+    found = f"{platform.python_version()} at {sys.executable}, {platform.platform()}"
+    wrong = sys.version_info < (3, 11)
+    return Finding("Python", found, "install Python 3.11 or newer" if wrong else "")
+
+
+def _processors() -> Finding:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Finding("processors", f"{usable} usable of {os.cpu_count()}, {platform.machine()}")
+
+
+def _library(name: str) -> Finding:
+    """Report the version of a library, and whether it can be imported."""
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding(name, "not installed", f"pip install {name}")
+    try:
+        import_module(_MODULES.get(name, name))
+    except Exception as error:  # a broken library may raise anything
+        reason = " ".join(str(error).split())
+        mend = f"pip install --force-reinstall {name}"
+        return Finding(name, f"{version}, cannot be imported: {reason}", mend)
+    return Finding(name, version)
+
+
+def _mesa_pair() -> Finding:
+    """Report whether this Mesa is one that angiosim knows."""
+    what = "Mesa with Python"
+    try:
+        version = metadata.version("mesa")
+    except metadata.PackageNotFoundError:
+        return Finding(what, "no Mesa", "pip install 'mesa>=3.3.1,<4'")
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    python = ".".join(platform.python_version_tuple()[:2])
+    fits = (3, 3) <= numbers < (4,)
+    return Finding(
+        what,
+        f"{version} with {python}",
+        "" if fits else "pip install 'mesa>=3.3.1,<4'",
+    )
+
+
+def _scenarios() -> Finding:
+    from sim.scenario.loading import shipped
+
+    found = shipped()
+    mend = "" if found else "install angiosim again: its scenarios are missing"
+    return Finding("scenarios", f"{len(found)} shipped", mend)
+
+
+def _kernel_cache() -> Finding:
+    """Report where compiled kernels are kept between runs."""
+    what = "kernel cache"
+    try:
+        from sim.tissue.kernel import cache_folder
+
+        folder = cache_folder()
+    except Exception as error:  # no numba, or a broken one
+        reason = " ".join(str(error).split())
+        return Finding(what, f"not reached: {reason}", "mend numba first (above)")
+    if folder is None:
+        return Finding(
+            what,
+            "none: every run compiles again",
+            "set ANGIOSIM_CACHE_DIR to a folder that can be written",
+        )
+    trouble = _unwritable(Path(folder))
+    mend = "make it writable, or set ANGIOSIM_CACHE_DIR to a folder that is" if trouble else ""
+    return Finding(what, f"{folder}{trouble}", mend)
+
+
+def _working_folder() -> Finding:
+    folder = Path.cwd()
+    trouble = _unwritable(folder)
+    free = shutil.disk_usage(folder).free / 1e9
+    mend = "change to a folder that can be written, or run with --out" if trouble else ""
+    if not trouble and free < 0.1:
+        mend = "make room: a run may need 100 MB"
+    return Finding("working folder", f"{folder}{trouble}, {free:.1f} GB free", mend)
+
+
+def _unwritable(folder: Path) -> str:
+    """Return why a folder (or the one it would be made in) cannot be written; empty if it can."""
+    place = next(place for place in (folder, *folder.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return ""
+    except OSError as error:
+        return f", not writable ({(error.strerror or str(error)).lower()})"

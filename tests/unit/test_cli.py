@@ -1,0 +1,452 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from copy import copy
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sim
+from sim.errors import InputError, Interrupted, NumericalError
+from sim.scenario.loading import dump, load, shipped
+from sim.study.folder import begin_manifest, finish_manifest
+from sim.tools import doctor
+
+# The promise is 0.3 s on a quiet machine; a loaded one with a cold disk may take five times that.
+HELP_SECONDS = 0.3
+PATIENCE = 5.0
+
+Angiosim = Callable[..., Any]
+
+
+class FakeRun:
+    """Stands for the simulation: ten steps of nothing; `at` steps in, `happens` is called."""
+
+    def __init__(self) -> None:
+        self.scenario: Any = None
+        self.steps = 0
+        self.at = -1
+        self.happens: Callable[[], None] = lambda: None
+
+    def __call__(self, scenario: Any, *, progress: Any = None, folder: Any = None) -> Any:
+        self.scenario = scenario
+        manifest = begin_manifest(scenario_hash="", seed=scenario.seed)
+        if folder is not None:
+            folder.write_scenario(dump(scenario))
+            folder.write_manifest(manifest)
+        try:
+            for self.steps in range(11):
+                if self.steps == self.at:
+                    self.happens()
+                if progress is not None:
+                    progress(self.steps, 10)
+        except Interrupted:
+            self._result(scenario, folder, finish_manifest(
+                manifest, wall_s={}, mcs=self.steps, completed=False
+            ))  # fmt: skip
+            raise
+        return self._result(scenario, folder, finish_manifest(manifest, wall_s={}, mcs=10))
+
+    def _result(self, scenario: Any, folder: Any, manifest: dict[str, Any]) -> Any:
+        result = SimpleNamespace(
+            scenario=scenario,
+            seed=scenario.seed,
+            summary={"cells": 12, "tube_length_mm": 3.14159},
+            timeseries=pd.DataFrame({"time_h": [0.0]}),
+            final={"cell_id": np.zeros((2, 2), np.int32)},
+            frames={},
+            manifest=manifest,
+            folder=folder and folder.path,
+        )
+        if folder is not None:
+            folder.write_results(result)
+        return result
+
+
+@pytest.fixture
+def fake_run(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
+    fake = FakeRun()
+    module = ModuleType("sim.study.run")
+    module.run_scenario = fake  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sim.study.run", module)
+    monkeypatch.setattr(
+        "sim.view.figures.save_pictures",
+        lambda result, folder: (folder / "network.png").write_bytes(b"picture"),
+    )
+    return fake
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def manifest_of(folder: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(folder, "manifest.json").read_text())
+    return content
+
+
+# --- the words -------------------------------------------------------------------------------
+
+
+def test_help_answers_at_once() -> None:
+    command = [sys.executable, "-c", "from sim.cli import main; main()", "--help"]
+    spent = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        spent.append(time.perf_counter() - began)
+    assert "run" in done.stdout
+    assert min(spent) < HELP_SECONDS * PATIENCE
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["run", "--help"], ["validate", "tube_formation"], ["scenarios"]]
+)
+def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
+    program = (
+        "import sys; from sim.cli import app\n"
+        f"app({words!r}, standalone_mode=False)\n"
+        "print('heavy:', *sorted({'numba', 'mesa', 'scipy', 'pandas', 'matplotlib', 'skimage'}"
+        " & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "heavy:"
+
+
+def test_importing_sim_is_light_and_hands_things_on() -> None:
+    program = (
+        "import sim, sys; assert not {'numpy', 'numba', 'mesa', 'pydantic'} & set(sys.modules);"
+        "from sim import load, run, Result; assert 'numba' not in sys.modules;"
+        "assert {'run', 'load', 'Result', 'AngiogenesisModel'} <= set(dir(sim))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'runn'"):
+        _ = sim.runn  # type: ignore[attr-defined]
+
+
+def test_version(angiosim: Angiosim) -> None:
+    from importlib.metadata import version
+
+    assert angiosim("--version").stdout == f"angiosim {sim.__version__}\n"
+    assert version("angiosim") == sim.__version__
+
+
+@pytest.mark.parametrize("words", [["fly"], ["run"], ["run", "x", "--seed", "one"], ["validate"]])
+def test_wrong_words_are_wrong_input(angiosim: Angiosim, words: list[str]) -> None:
+    assert angiosim(*words).exit_code == 2
+
+
+# --- run -------------------------------------------------------------------------------------
+
+
+def test_run_leaves_a_folder_and_says_where(
+    angiosim: Angiosim, fake_run: FakeRun, workplace: Path
+) -> None:
+    done = angiosim("run", "tube_formation", "--seed", 7)
+    assert done.exit_code == 0, done.stderr
+    assert everything(workplace / "runs/tube_formation-s7") == [
+        "final.npz", "manifest.json", "network.png", "run.log", "scenario.toml", "summary.json",
+        "timeseries.csv",
+    ]  # fmt: skip
+    words = done.stdout.split()
+    assert words == [
+        "cells", "12", "tube_length_mm", "3.142", "folder", "runs/tube_formation-s7",
+    ]  # fmt: skip
+    assert "10/10 steps" in done.stderr  # plain lines, as there is no terminal
+    assert load(workplace / "runs/tube_formation-s7/scenario.toml") == fake_run.scenario
+    assert manifest_of("runs/tube_formation-s7")["completed"] is True
+
+
+def test_run_again_takes_another_folder(
+    angiosim: Angiosim, fake_run: FakeRun, workplace: Path
+) -> None:
+    for _ in range(2):
+        assert angiosim("run", "tube_formation").exit_code == 0
+    assert sorted(path.name for path in Path("runs").iterdir()) == [
+        "tube_formation-s1",
+        "tube_formation-s1-2",
+    ]
+
+
+def test_run_settings(angiosim: Angiosim, fake_run: FakeRun, workplace: Path) -> None:
+    done = angiosim(
+        "run", "tube_formation", "--out", "out",
+        "--set", "drug.free_nM=5.6", "--set", "cells.seeding=grid", "--set", "time.duration_h=2 h",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert fake_run.scenario.drug.free_nM == 5.6
+    assert fake_run.scenario.cells.seeding == "grid"
+    assert fake_run.scenario.time.duration_h == 2.0
+
+
+def test_quiet_says_nothing(angiosim: Angiosim, fake_run: FakeRun, workplace: Path) -> None:
+    done = angiosim("run", "tube_formation", "--quiet")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["nowhere.toml"], "nowhere.toml"),
+        (["tube_formatoin"], "tube_formation"),
+        (["tube_formation", "--set", "drug"], "KEY=VALUE"),
+        (["tube_formation", "--set", "=3"], "KEY=VALUE"),
+        (["tube_formation", "--set", "drug.free_nm=3"], "free_nM"),
+        (["tube_formation", "--set", "time.duration_h=-1"], "time.duration_h"),
+        (["tube_formation", "--seed", "-1"], "seed"),
+        (["tube_formation", "--out", "taken"], "not empty"),
+        (["tube_formation", "--out", "taken/file"], "cannot write"),
+        (["taken"], "taken"),
+        (["taken/file"], "taken/file"),
+    ],
+)
+def test_wrong_input_gives_a_message_and_writes_nothing(
+    angiosim: Angiosim, fake_run: FakeRun, workplace: Path, words: list[str], says: str
+) -> None:
+    Path("taken").mkdir()
+    Path("taken/file").write_bytes(b"\xff")
+    done = angiosim("run", *words)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.output
+    assert fake_run.scenario is None
+    assert everything(workplace) == ["taken", "taken/file"]
+
+
+def test_input_found_wrong_in_the_run_leaves_nothing(
+    angiosim: Angiosim, fake_run: FakeRun, workplace: Path
+) -> None:
+    def fail() -> None:
+        raise InputError("these cells do not fit")
+
+    fake_run.at, fake_run.happens = 0, fail
+    done = angiosim("run", "tube_formation")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == "these cells do not fit"
+    assert everything(workplace) == []
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (NumericalError("the field VEGF is not finite"), "the field VEGF is not finite"),
+        (OSError(28, "No space left on device", "final.npz"), "final.npz: no space left on device"),
+        (ZeroDivisionError("by zero"), "unexpected ZeroDivisionError: by zero"),
+        (
+            ImportError("no numba"),
+            "unexpected ImportError: no numba; `angiosim doctor` may know more",
+        ),
+    ],
+)
+def test_a_run_that_cannot_go_on(
+    angiosim: Angiosim,
+    fake_run: FakeRun,
+    workplace: Path,
+    error: Exception,
+    says: str,
+    verbose: bool,
+) -> None:
+    def fail() -> None:
+        raise copy(error)
+
+    fake_run.at, fake_run.happens = 5, fail
+    done = angiosim("run", "tube_formation", "--out", "out", *(["-v"] if verbose else []))
+    assert done.exit_code == 4
+    assert done.stderr.splitlines()[-1] == f"{says}; see {Path('out/run.log')}"
+    assert done.stderr.count("Traceback") == verbose
+    log = Path("out/run.log").read_text()
+    assert "Traceback" in log
+    assert type(error).__name__ in log
+    assert manifest_of("out")["completed"] is False
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_between_steps_and_keeps_what_exists(
+    angiosim: Angiosim, fake_run: FakeRun, workplace: Path, signum: signal.Signals, code: int
+) -> None:
+    before = signal.getsignal(signum)
+    fake_run.at, fake_run.happens = 5, lambda: os.kill(os.getpid(), signum)
+    done = angiosim("run", "tube_formation", "--out", "out")
+    assert done.exit_code == code
+    assert done.stderr.splitlines()[-1].endswith("; what exists is in out")
+    assert fake_run.steps == 5
+    assert manifest_of("out") | {"completed": False, "mcs": 5} == manifest_of("out")
+    assert Path("out/final.npz").exists()
+    assert signal.getsignal(signum) == before
+
+
+def test_a_signal_after_the_last_step_comes_too_late(
+    angiosim: Angiosim, fake_run: FakeRun, workplace: Path
+) -> None:
+    fake_run.at, fake_run.happens = 10, lambda: os.kill(os.getpid(), signal.SIGTERM)
+    assert angiosim("run", "tube_formation", "--out", "out").exit_code == 0
+    assert manifest_of("out")["completed"] is True
+
+
+def test_a_second_signal_stops_at_once(
+    angiosim: Angiosim, fake_run: FakeRun, workplace: Path
+) -> None:
+    def twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    fake_run.at, fake_run.happens = 5, twice
+    done = angiosim("run", "tube_formation", "--out", "out")
+    assert done.exit_code == 130
+    assert manifest_of("out")["completed"] is False
+    assert not Path("out/final.npz").exists()
+
+
+def test_verbose_shows_the_log(angiosim: Angiosim, fake_run: FakeRun, workplace: Path) -> None:
+    fake_run.at = 3
+    fake_run.happens = lambda: logging.getLogger("sim.tissue").info("third step")
+    assert "third step" in angiosim("run", "tube_formation", "-v", "--out", "a").stderr
+    assert "third step" not in angiosim("run", "tube_formation", "--out", "b").stderr
+    for folder in "ab":
+        assert "third step" in Path(folder, "run.log").read_text()
+    assert not logging.getLogger("sim").handlers
+
+
+# --- scenarios, validate, describe -----------------------------------------------------------
+
+
+def test_scenarios_are_listed_with_what_they_are(angiosim: Angiosim) -> None:
+    lines = angiosim("scenarios").stdout.splitlines()
+    names = [line.split()[0] for line in lines]
+    assert names == list(shipped())
+    assert {"tube_formation", "tube_formation_anlotinib"} <= set(names)
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_a_scenario_is_shown_and_copied(angiosim: Angiosim, workplace: Path) -> None:
+    text = shipped()["tube_formation"].read_text(encoding="utf-8")
+    assert angiosim("scenarios", "tube_formation").stdout == text
+    assert angiosim("scenarios", "tube_formation", "--copy-to", "mine.toml").exit_code == 0
+    assert Path("mine.toml").read_text(encoding="utf-8") == text
+    assert angiosim("scenarios", "tube_formation", "--copy-to", ".").exit_code == 0
+    assert everything(workplace) == ["mine.toml", "tube_formation.toml"]
+
+
+@pytest.mark.parametrize("target", ["mine.toml", "nowhere/mine.toml", "."])
+def test_a_copy_is_never_written_over(angiosim: Angiosim, workplace: Path, target: str) -> None:
+    for name in ("mine.toml", "tube_formation.toml"):
+        Path(name).write_text("precious")
+    done = angiosim("scenarios", "tube_formation", "--copy-to", target)
+    assert done.exit_code == 2
+    assert done.stderr
+    assert {path.read_text() for path in workplace.iterdir()} == {"precious"}
+
+
+def test_an_unknown_scenario(angiosim: Angiosim, workplace: Path) -> None:
+    done = angiosim("scenarios", "tube_formatio")
+    assert done.exit_code == 2
+    assert "did you mean 'tube_formation'?" in done.stderr
+    assert angiosim("scenarios", "--copy-to", "x").exit_code == 2
+
+
+def test_validate_tells_all_that_is_wrong_in_all_files(angiosim: Angiosim, workplace: Path) -> None:
+    Path("bad.toml").write_text("[time]\nduration_h = -1\n[cells]\nseedin = 'grid'\n")
+    Path("worse.toml").write_text("[time")
+    done = angiosim("validate", "bad.toml", "tube_formation", "worse.toml")
+    assert done.exit_code == 2
+    assert done.stdout == "tube_formation: valid\n"
+    for part in ("bad.toml", "time.duration_h", "cells.seedin", "worse.toml"):
+        assert part in done.stderr
+    assert angiosim("validate", *shipped()).exit_code == 0
+
+
+def test_describe(angiosim: Angiosim) -> None:
+    assert "density_per_mm2" in angiosim("describe").stdout
+    one = angiosim("describe", "cells.density_per_mm2")
+    assert one.exit_code == 0
+    assert "mm" in one.stdout
+    assert "VEGFR2" in angiosim("describe", "anlotinib").stdout
+    unknown = angiosim("describe", "cells.densty_per_mm2")
+    assert unknown.exit_code == 2
+    assert "density_per_mm2" in unknown.stderr
+
+
+# --- doctor ----------------------------------------------------------------------------------
+
+
+def test_doctor_is_content_here(angiosim: Angiosim, workplace: Path) -> None:
+    done = angiosim("doctor")
+    assert done.exit_code == 0, done.stdout
+    for part in (sim.__version__, "numba", "mesa", "processors", "kernel cache", str(workplace)):
+        assert part in done.stdout
+    assert everything(workplace) == []
+
+
+def test_doctor_names_what_is_missing_and_how_to_mend_it(
+    angiosim: Angiosim, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("numba", "sim.tissue.kernel"):
+        monkeypatch.setitem(sys.modules, name, None)  # importing it fails
+    done = angiosim("doctor")
+    assert done.exit_code == 4
+    assert "!!  numba" in done.stdout
+    assert "numba: pip install --force-reinstall numba" in done.stdout
+    assert "kernel cache: mend numba first (above)" in done.stdout
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"), [("3.3.1", True), ("3.5.1", True), ("4.0.0a0", False)]
+)
+def test_doctor_knows_which_mesa_fits(
+    monkeypatch: pytest.MonkeyPatch, version: str, fits: bool
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: version)
+    (finding,) = [each for each in doctor.examine() if each.what == "Mesa with Python"]
+    assert bool(finding.mend) is not fits
+
+
+def test_doctor_sees_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    troubles = {each.what: each for each in doctor.examine() if each.mend}
+    assert "not writable (permission denied)" in troubles["working folder"].found
+
+
+# --- import sim ------------------------------------------------------------------------------
+
+
+def test_run_from_python_writes_nothing_unless_told(fake_run: FakeRun, workplace: Path) -> None:
+    result = sim.run("tube_formation", overrides={"drug.free_nM": 5.6}, seed=3)
+    assert (result.seed, result.summary["cells"], result.folder) == (3, 12, None)
+    assert fake_run.scenario.drug.free_nM == 5.6
+    assert everything(workplace) == []
+    result = sim.run(sim.load("tube_formation"), seed=4, out="out")
+    assert result.folder == Path("out")
+    assert result.seed == 4
+    assert Path("out/network.png").exists()
+    with pytest.raises(InputError, match="not empty"):
+        sim.run("tube_formation", out="out")
+
+
+def test_run_from_python_leaves_nothing_when_input_is_wrong(
+    fake_run: FakeRun, workplace: Path
+) -> None:
+    def fail() -> None:
+        raise InputError("these cells do not fit")
+
+    fake_run.at, fake_run.happens = 0, fail
+    with pytest.raises(InputError, match="do not fit"):
+        sim.run("tube_formation", out="a/b")
+    assert everything(workplace) == []

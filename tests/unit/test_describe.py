@@ -1,0 +1,116 @@
+"""What `angiosim describe` tells."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from sim import data
+from sim.errors import InputError
+from sim.scenario import keys
+from sim.scenario.loading import dump, load
+from sim.tools.describe import describe
+
+
+def told(key: str | None) -> str:
+    """The words of a description, on one line."""
+    console = Console(width=200, highlight=False)
+    with console.capture() as capture:
+        console.print(describe(key))
+    return " ".join(capture.get().split())
+
+
+def test_overview_names_all() -> None:
+    text = told(None)
+    for path in keys.leaves():
+        assert path[-1] in text
+    for kind in ("drugs", "ligands", "receptors", "lines", "assays"):
+        for name in data.names(kind):
+            assert name in text
+
+
+def test_a_key_has_default_unit_range_meaning_and_source() -> None:
+    text = told("cells.density_per_mm2")
+    assert "cells.density_per_mm2 = 550 1/mm^2" in text
+    assert "a number above 0" in text
+    assert "cells seeded per mm^2" in text
+    assert "310-940 per mm^2 [published]" in text
+    text = told("time.mcs_s")
+    assert "= 30 s" in text
+    assert "above 0 in s" in text
+
+
+def test_a_table_has_all_its_keys() -> None:
+    text = told("engine.length")
+    assert "engine.length.lambda = 5" in text
+    assert "engine.length.target_sites = 15 sites" in text
+    assert "engine.area" not in text
+
+
+def test_the_last_part_of_a_key_is_enough() -> None:
+    text = told("mu")
+    assert "engine.chemotaxis.cue.mu = 200" in text
+    assert "engine.persistence.mu = 0" in text
+
+
+def test_names_in_keys() -> None:
+    assert "10 ng/mL" in told("ligands.PDGF-BB.saturating_ng_ml")
+    assert "one of 'exponential', 'explicit'" in told("fields.oxygen.solver")
+    assert "at least 0 in h" in told("drug.media.0.at_h")
+    assert "drug.media.*.at_h required" in told("drug.media")
+    assert "cells.count not set" in told("cells.count")
+
+
+def test_a_drug_has_values_spread_and_the_doubt() -> None:
+    text = told("anlotinib")
+    assert "potency.lin2018.VEGFR2.ic50_nM = 5.6 ± 1.2 nM" in text
+    assert "could not be settled" in text
+    assert "407.44 g/mol" in text
+
+
+@pytest.mark.parametrize("name", ["VEGF", "PDGFRB", "huvec", "tube_formation"])
+def test_every_data_file_can_be_told(name: str) -> None:
+    assert "[published]" in told(name)
+
+
+def test_every_key_of_a_full_scenario_can_be_told() -> None:
+    import tomllib
+
+    def walk(node: dict[str, object], path: str = "") -> None:
+        for key, item in node.items():
+            here = f"{path}.{key}".lstrip(".")
+            assert here in told(here)
+            if isinstance(item, dict):
+                walk(item, here)
+
+    walk(tomllib.loads(dump(load("tube_formation"))))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        ("cells.densty_per_mm2", "cells.density_per_mm2"),
+        ("temprature", "temperature"),
+        ("anlotinb", "anlotinib"),
+        ("VEGFR-2", "VEGFR2"),
+        ("", "nothing is called"),
+        ("drug.nothing.0", "nothing is called"),
+    ],
+)
+def test_unknown_names_give_the_nearest(wrong: str, right: str) -> None:
+    with pytest.raises(InputError, match=right):
+        describe(wrong)
+
+
+def test_nothing_heavy_is_imported() -> None:
+    program = (
+        "import sys; from sim.tools.describe import describe; describe('engine');"
+        "print([m for m in ('numba', 'mesa', 'scipy', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,397 @@
+"""Pictures: what stands on them, what they survive, and that the same run gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+from scipy.spatial import cKDTree
+
+from sim.view import figures, style
+
+
+def draw_cells(
+    shape: tuple[int, int], *, seed: int = 1, loops: int = 30, density: float = 1.0
+) -> np.ndarray[Any, Any]:
+    """Return cell ids along the ridges of a periodic Voronoi diagram, about 100 sites a cell."""
+    rng = np.random.default_rng(seed)
+    height, width = shape
+    site = np.stack(np.indices(shape), axis=-1).reshape(-1, 2).astype(float)
+    site += rng.normal(scale=0.4, size=site.shape)
+    centres = rng.uniform(size=(loops, 2)) * shape
+    near, _ = cKDTree(centres, boxsize=shape).query(site % shape, k=2)
+    ridge = near[:, 1] - near[:, 0] < 7.0 + 2.0 * np.sin(site[:, 0] / 17) * np.cos(site[:, 1] / 13)
+    ridge &= rng.uniform(size=loops)[cKDTree(centres).query(site)[1]] < density
+    where = np.flatnonzero(ridge)
+    cell_id = np.zeros(height * width, dtype=np.int32)
+    if where.size:
+        seeds = rng.choice(where, size=max(1, where.size // 100), replace=False)
+        cell_id[where] = cKDTree(site[seeds]).query(site[where])[1] + 1
+    return cell_id.reshape(shape)
+
+
+def make_result(
+    *,
+    size: int = 120,
+    cells: np.ndarray[Any, Any] | None = None,
+    boundary: str = "walls",
+    signalling: bool = True,
+    free_nM: float = 5.6,
+    records: int = 13,
+    fields: bool = True,
+    seed: int = 1,
+    name: str = "tube_formation_anlotinib",
+    **ligands: float,
+) -> SimpleNamespace:
+    """Return a made-up finished run with everything that a picture reads."""
+    rng = np.random.default_rng(seed)
+    if cells is None:
+        cells = draw_cells((size, size), seed=seed, loops=max(6, size**2 // 5200))
+    count = int(cells.max()) + 1
+    height, width = cells.shape
+    time = np.linspace(0, 6, records) if records > 1 else np.array([0.0])
+    rise = 1 - np.exp(-time / 1.5)
+    free = np.where(time >= 1, free_nM, 0.0) if records > 1 else np.full(1, free_nM)
+    table = pd.DataFrame(
+        {
+            "time_h": time,
+            "mcs": (time * 120).astype(int),
+            "total_nM": free,
+            "free_nM": free,
+            **{
+                f"inhibition_{receptor}": free / (free + ic50)
+                for receptor, ic50 in (("VEGFR2", 5.6), ("PDGFRB", 8.7), ("FGFR1", 11.7))
+            },
+            "mean_drive": 0.85 * rise - 0.3 * rise * (free > 0),
+            "covered_fraction": 0.22 + 0.01 * rise,
+            "tube_length_mm": 4 + 9 * rise,
+            "total_length_mm": 6 + 8 * rise,
+            "junctions": np.round(150 * rise),
+            "meshes": np.round(46 * rise**3),
+            "largest_part_fraction": 0.05 + 0.9 * rise**4,
+            "mean_mesh_area_um2": np.where(rise > 0.5, 4000.0, np.nan),
+        }
+    )
+    final: dict[str, np.ndarray[Any, Any]] = {
+        "cell_id": cells,
+        "cell_drive": np.clip(rng.normal(0.6, 0.22, count), 0, 1),
+    }
+    if fields:
+        y, x = np.indices((height // 5, width // 5))
+        final["field_VEGF"] = 48.0 + 1.7 * np.sin(x / 9) * np.cos(y / 7)
+        final["spacing_um_VEGF"] = np.array(10.0)
+        final["field_cue"] = (cells > 0) * (0.4 + 0.6 * rng.random((height, width)))
+        final["spacing_um_cue"] = np.array(2.0)
+    scenario = SimpleNamespace(
+        name=name,
+        seed=seed,
+        domain=SimpleNamespace(
+            size_um=(width * 2.0, height * 2.0), spacing_um=2.0, boundary=boundary
+        ),
+        ligands={
+            key: SimpleNamespace(bath_ng_ml=value)
+            for key, value in ({"VEGF": 50.0, "FGF2": 0.0} | ligands).items()
+        },
+        drug=SimpleNamespace(name="anlotinib", potency="lin2018"),
+        signalling=SimpleNamespace(enabled=signalling),
+        engine=SimpleNamespace(area=SimpleNamespace(target_sites=100)),
+    )
+    return SimpleNamespace(
+        scenario=scenario,
+        seed=seed,
+        summary={"cells": count - 1},
+        timeseries=table,
+        final=final,
+        manifest={"version": "0.1.0", "scenario_hash": "0123abcd"},
+    )
+
+
+def words(ax: Axes) -> str:
+    """Return all text on the figure of `ax`."""
+    return "\n".join(text.get_text() for text in ax.figure.findobj(Text) if text.get_visible())
+
+
+def with_gid(ax: Axes, gid: str) -> list[Any]:
+    return [child for child in ax.get_children() if child.get_gid() == gid]
+
+
+# --- the network -----------------------------------------------------------------------------
+
+
+def test_network_says_what_it_shows() -> None:
+    ax = figures.draw_network(make_result())
+    text = words(ax)
+    assert "tube_formation_anlotinib" in text
+    assert "VEGF 50 ng/mL · anlotinib 5.6 nM free" in text
+    assert "FGF2" not in text
+    assert "t = 6.0 h (720 MCS) · seed 1 · angiosim 0.1.0" in text
+    assert "drive\n(0-1)" in text
+    assert "50 µm" in text
+    assert len(with_gid(ax, "scale-bar")) == 1
+
+
+def test_network_keeps_the_orientation_of_the_array() -> None:
+    cells = np.zeros((60, 40), dtype=np.int32)
+    cells[5:15, 5:35] = 1
+    ax = figures.draw_network(make_result(cells=cells, fields=False))
+    assert ax.get_xlim() == (0, 80)
+    assert ax.get_ylim() == (120, 0)
+    image = np.asarray(ax.images[0].get_array())
+    gap = np.round(255 * np.array(mpl.colors.to_rgb(style.GAP)))
+    factor = image.shape[0] // 60
+    assert (image[10 * factor, 20 * factor, :3] != gap).any()
+    assert (image[50 * factor, 20 * factor, :3] == gap).all()
+
+
+def test_network_colours_cells_by_number_without_signalling() -> None:
+    result = make_result(signalling=False, free_nM=0, VEGF=0)
+    del result.final["cell_drive"]
+    ax = figures.draw_network(result)
+    assert "drive" not in words(ax)
+    assert "ng/mL" not in words(ax)
+    colours = np.unique(np.asarray(ax.images[0].get_array()).reshape(-1, 3), axis=0)
+    soft = {tuple(np.round(255 * np.array(mpl.colors.to_rgb(c)))) for c in style.SOFT_CYCLE}
+    assert soft & {tuple(colour) for colour in colours.astype(float)}
+
+
+def test_network_without_drug_and_ligand() -> None:
+    result = make_result(free_nM=0, VEGF=0)
+    result.scenario.drug = None
+    assert "no ligand, no drug" in words(figures.draw_network(result))
+
+
+def test_network_drawn_into_given_axes() -> None:
+    figure = Figure(figsize=(3, 3))
+    ax = figure.add_subplot()
+    assert figures.draw_network(make_result(), ax) is ax
+    assert ax.figure is figure
+    figure.savefig(io.BytesIO())
+
+
+@pytest.mark.parametrize("boundary", ["walls", "periodic"])
+@pytest.mark.parametrize("count", [0, 1])
+def test_network_with_no_cell_or_one(boundary: str, count: int) -> None:
+    cells = np.zeros((50, 50), dtype=np.int32)
+    cells[10:20, 10:20] = count
+    ax = figures.draw_network(make_result(cells=cells, boundary=boundary))
+    assert sum(len(lines.get_segments()) for lines in with_gid(ax, "skeleton")) == 0
+    ax.figure.canvas.draw()
+
+
+def test_names_are_shown_as_written() -> None:
+    ax = figures.draw_network(make_result(name="costs $5\nand $x_2^"))
+    assert "costs $5 and $x_2^" in words(ax)
+    ax.figure.canvas.draw()
+
+
+# --- cells and skeleton ----------------------------------------------------------------------
+
+
+def naive_magnify(cell_id: np.ndarray[Any, Any], factor: int, mode: Any) -> Any:
+    padded = np.pad(cell_id, 1, mode=mode)
+    out = np.zeros(np.array(cell_id.shape) * factor, dtype=cell_id.dtype)
+    for y, x in np.ndindex(out.shape):
+        votes: dict[int, int] = {}
+        for dy, dx in sorted(np.ndindex(3, 3), key=lambda p: p != (1, 1)):
+            weight = 1
+            for sub, step in ((y % factor, dy), (x % factor, dx)):
+                u = 2 * sub + 1 - factor
+                weight *= ((factor - u) ** 2, 6 * factor**2 - 2 * u**2, (factor + u) ** 2)[step]
+            cell = int(padded[y // factor + dy, x // factor + dx])
+            votes[cell] = votes.get(cell, 0) + weight
+        out[y, x] = max(votes, key=lambda cell: votes[cell])
+    return out
+
+
+@pytest.mark.parametrize(("periodic", "mode"), [(False, "edge"), (True, "wrap")])
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_magnify_agrees_with_a_plain_vote(factor: int, periodic: bool, mode: str) -> None:
+    cells = np.random.default_rng(3).integers(0, 4, size=(9, 11)).astype(np.int32)
+    large = figures._magnify(cells, factor, periodic)
+    np.testing.assert_array_equal(
+        large, naive_magnify(cells, factor, mode) if factor > 1 else cells
+    )
+
+
+def test_skeleton_lines_of_a_corner_have_no_triangle() -> None:
+    skeleton = np.zeros((8, 8), dtype=bool)
+    skeleton[2, 1:6] = skeleton[2:6, 5] = True
+    assert len(figures._skeleton_lines(skeleton, periodic=False)) == 7
+
+
+def test_skeleton_lines_over_a_periodic_border_come_twice() -> None:
+    skeleton = np.zeros((6, 10), dtype=bool)
+    skeleton[3] = True
+    assert len(figures._skeleton_lines(skeleton, periodic=False)) == 9
+    lines = figures._skeleton_lines(skeleton, periodic=True)
+    assert len(lines) == 11
+    np.testing.assert_allclose(np.abs(np.diff(lines, axis=1)).max(axis=(1, 2)), 1)
+    assert lines[..., 1].min() == -1
+    assert lines[..., 1].max() == 10
+
+
+def test_skeleton_lines_stay_within_a_site_of_the_pixels() -> None:
+    skeleton = np.zeros((40, 40), dtype=bool)
+    along = np.arange(38)
+    skeleton[np.round(along * 0.3).astype(int) + 2, along + 1] = True
+    points = figures._skeleton_lines(skeleton, periodic=False).reshape(-1, 2)
+    assert cKDTree(np.argwhere(skeleton)).query(points)[0].max() < 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "length"), [(1, 1), (200, 200), (199, 100), (75, 50), (0.3, 0.2), (1999, 1000)]
+)
+def test_nice_length(limit: float, length: float) -> None:
+    assert style.nice_length(limit) == pytest.approx(length)
+
+
+# --- fields ----------------------------------------------------------------------------------
+
+
+def test_fields_have_units_and_their_own_spacing() -> None:
+    result = make_result()
+    axes = figures.draw_fields(result)
+    assert len(axes) == 2
+    text = words(axes[0])
+    for word in ("VEGF", "cue", "ng/mL", "arbitrary units", "t = 6.0 h (720 MCS)", "50 µm"):
+        assert word in text
+    assert np.asarray(axes[0].images[0].get_array()).shape == (24, 24)
+    assert axes[0].images[0].get_extent() == [0, 240, 240, 0]
+    assert axes[1].images[0].get_extent() == [0, 240, 240, 0]
+
+
+def test_flat_and_empty_fields_have_a_range() -> None:
+    assert figures._colour_limits(np.zeros((3, 3))) == (0, 1)
+    assert figures._colour_limits(np.full((3, 3), np.nan)) == (0, 1)
+    low, high = figures._colour_limits(50 + 1e-9 * np.arange(9.0))
+    assert high - low == pytest.approx(0.5)
+    assert figures._colour_limits(np.array([2.0, 5.0])) == (2, 5)
+
+
+def test_fields_need_one_axes_each() -> None:
+    with pytest.raises(ValueError, match="2 axes needed"):
+        figures.draw_fields(make_result(), [Figure().add_subplot()])
+
+
+def test_run_without_fields_has_no_field_picture(tmp_path: Path) -> None:
+    result = make_result(fields=False)
+    assert figures.draw_fields(result) == []
+    paths = figures.save_pictures(result, tmp_path)
+    assert [path.name for path in paths] == ["network.png", "timeseries.png"]
+
+
+# --- time series -----------------------------------------------------------------------------
+
+
+def test_timeseries_panels_and_units() -> None:
+    axes = figures.draw_timeseries(make_result())
+    assert [ax.get_ylabel() for ax in axes] == [
+        "length (mm)", "number", "fraction (0-1)", "signal (0-1)", "free drug (nM)",
+    ]  # fmt: skip
+    assert axes[-1].get_xlabel() == "time (h)"
+    text = words(axes[0])
+    for word in ("network", "total", "meshes", "largest part", "VEGFR2 inhibited", "lin2018"):
+        assert word in text
+    assert len({ax.get_xlim() for ax in axes}) == 1
+
+
+def test_timeseries_without_drug_or_signalling() -> None:
+    labels = [ax.get_ylabel() for ax in figures.draw_timeseries(make_result(free_nM=0))]
+    assert labels[-1] == "signal (0-1)"
+    axes = figures.draw_timeseries(make_result(free_nM=0, signalling=False))
+    assert len(axes) == 3
+    assert "inhibited" not in words(axes[0])
+
+
+def test_timeseries_of_a_single_record() -> None:
+    axes = figures.draw_timeseries(make_result(records=1))
+    assert all(line.get_marker() == "o" for ax in axes for line in ax.lines)
+    axes[0].figure.canvas.draw()
+
+
+def test_timeseries_with_missing_values_and_columns() -> None:
+    result = make_result()
+    result.timeseries["tube_length_mm"] = np.nan
+    result.timeseries["total_length_mm"] = np.nan
+    result.timeseries.loc[3, "mean_drive"] = np.nan
+    result.timeseries = result.timeseries.drop(columns=["meshes", "junctions"])
+    axes = figures.draw_timeseries(result)
+    assert "number" not in [ax.get_ylabel() for ax in axes]
+    assert axes[0].get_ylim() == (0, 1)
+    axes[0].figure.canvas.draw()
+
+
+def test_timeseries_needs_one_axes_each() -> None:
+    with pytest.raises(ValueError, match="5 axes needed"):
+        figures.draw_timeseries(make_result(), [Figure().add_subplot()])
+
+
+def test_labels_do_not_overlap() -> None:
+    spread = figures._spread([0.0, 0.0, 0.01, 0.8], 0.1)
+    assert spread == pytest.approx([0.0, 0.1, 0.2, 0.8])
+    assert figures._spread([0.5, 0.52], 0.1) == pytest.approx([0.46, 0.56])
+    assert figures._spread([], 0.1) == []
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def test_saved_pictures_are_deterministic_and_marked(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    paths = figures.save_pictures(make_result(), tmp_path / "a")
+    assert [path.name for path in paths] == ["network.png", "fields.png", "timeseries.png"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(
+        path.name for path in paths
+    )
+    with mpl.rc_context({"font.size": 30, "image.origin": "lower", "lines.linewidth": 9}):
+        again = figures.save_pictures(make_result(), tmp_path / "b")
+    for first, second in zip(paths, again, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+        with Image.open(first) as image:
+            assert image.info["Software"] == "angiosim 0.1.0"
+            assert image.info["Scenario-Hash"] == "0123abcd"
+            assert image.info["Seed"] == "1"
+            assert image.info["Title"] == "tube_formation_anlotinib"
+            assert image.width >= 1800
+    assert dict(mpl.rcParams) == before
+
+
+def test_nothing_is_written_if_a_picture_fails(tmp_path: Path) -> None:
+    result = make_result()
+    del result.timeseries["time_h"]
+    with pytest.raises(KeyError):
+        figures.save_pictures(result, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_drawing_changes_nothing_in_the_result() -> None:
+    result = make_result()
+    copies = {key: value.copy() for key, value in result.final.items()}
+    table = result.timeseries.copy()
+    draws: list[Callable[[Any], Any]] = [
+        figures.draw_network, figures.draw_fields, figures.draw_timeseries,
+    ]  # fmt: skip
+    for draw in draws:
+        draw(result)
+    assert copies.keys() == result.final.keys()
+    for key, value in copies.items():
+        np.testing.assert_array_equal(value, result.final[key])
+    pd.testing.assert_frame_equal(table, result.timeseries)
+
+
+def test_pictures_leave_pyplot_alone() -> None:
+    code = "import sys, sim.view.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

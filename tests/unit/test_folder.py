@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sim
+from sim.errors import FolderError
+from sim.study.folder import RunFolder, begin_manifest, finish_manifest, plain
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def some_result(**manifest: Any) -> SimpleNamespace:
+    return SimpleNamespace(
+        summary={"cells": np.int64(3), "mean_mesh_area_um2": float("nan"), "meshes": 0},
+        timeseries=pd.DataFrame({"time_h": [0.0, 0.5], "mcs": [0, 60], "meshes": [0.1, np.nan]}),
+        final={"cell_id": np.arange(6, dtype=np.int32).reshape(2, 3)},
+        manifest=manifest,
+    )
+
+
+def test_default_folders_are_numbered_on(workplace: Path) -> None:
+    paths = []
+    for _ in range(3):
+        with RunFolder.create(None, "tube", 7) as folder:
+            paths.append(folder.path.as_posix())
+    assert paths == ["runs/tube-s7", "runs/tube-s7-2", "runs/tube-s7-3"]
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "  ", "..", "naïve name", "x" * 400])
+def test_any_name_makes_one_folder_below_runs(workplace: Path, name: str) -> None:
+    with RunFolder.create(None, name, 1) as folder:
+        assert folder.path.resolve().parent == workplace / "runs"
+
+
+def test_a_named_folder_may_be_new_or_empty(workplace: Path) -> None:
+    with RunFolder.create(Path("a/b/c"), "tube", 1) as folder:
+        assert folder.path == Path("a/b/c")
+    Path("empty").mkdir()
+    RunFolder.create(Path("empty"), "tube", 1).close()
+    assert everything(Path("empty")) == ["run.log"]
+
+
+def test_a_named_folder_is_never_written_over(workplace: Path) -> None:
+    Path("mine").mkdir()
+    Path("mine/precious").write_text("data")
+    with pytest.raises(FolderError, match="not empty"):
+        RunFolder.create(Path("mine"), "tube", 1)
+    Path("file").write_text("data")
+    for path in ("file", "file/below/it"):
+        with pytest.raises(FolderError, match="cannot write there"):
+            RunFolder.create(Path(path), "tube", 1)
+    assert everything(workplace) == ["file", "mine", "mine/precious"]
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_runs_may_be_something_else(workplace: Path, make: Callable[[Path], None]) -> None:
+    make(Path("runs"))
+    with pytest.raises(FolderError, match="name another folder with --out"):
+        RunFolder.create(None, "tube", 1)
+    assert everything(workplace) == ["runs"]
+
+
+@pytest.mark.parametrize(
+    ("out", "fail_at"), [(None, 1), (None, 2), *((Path("a/b/c"), at) for at in (1, 2, 3))]
+)
+def test_nothing_is_left_when_creation_fails(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, out: Path | None, fail_at: int
+) -> None:
+    calls = 0
+    mkdir = Path.mkdir
+
+    def failing(self: Path, *words: Any, **named: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == fail_at:
+            raise PermissionError(13, "Permission denied")
+        mkdir(self, *words, **named)
+
+    monkeypatch.setattr(Path, "mkdir", failing)
+    with pytest.raises(FolderError, match="permission denied"):
+        RunFolder.create(out, "tube", 1)
+    assert everything(workplace) == []
+
+
+def test_nothing_is_left_when_the_log_cannot_be_written(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(logging, "FileHandler", refuse)
+    with pytest.raises(FolderError, match="read-only"):
+        RunFolder.create(None, "tube", 1)
+    assert everything(workplace) == []
+
+
+def test_two_processes_cannot_share_an_empty_folder(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("shared").mkdir()
+    with RunFolder.create(Path("shared"), "tube", 1):
+        # the other one looked before the log was there
+        monkeypatch.setattr(Path, "iterdir", lambda _: iter(()))
+        with pytest.raises(FolderError, match="file exists"):
+            RunFolder.create(Path("shared"), "tube", 1)
+
+
+def test_discard_leaves_the_disk_as_it_was(workplace: Path) -> None:
+    Path("empty").mkdir()
+    for out in (None, Path("x/y"), Path("empty")):
+        folder = RunFolder.create(out, "tube", 1)
+        folder.write_scenario("")
+        folder.write_frame(3, {"a": np.zeros(1)})
+        folder.discard()
+    assert everything(workplace) == ["empty"]
+
+
+def test_discard_keeps_other_runs(workplace: Path) -> None:
+    RunFolder.create(None, "tube", 1).close()
+    RunFolder.create(None, "tube", 1).discard()
+    assert everything(workplace) == ["runs", "runs/tube-s1", "runs/tube-s1/run.log"]
+
+
+def test_the_files_of_a_run(workplace: Path) -> None:
+    with RunFolder.create(Path("out"), "tube", 1) as folder:
+        folder.write_scenario('name = "µ"\n')
+        folder.write_frame(0, {"cell_id": np.zeros((2, 2))})
+        folder.write_frame(720, {"cell_id": np.ones((2, 2))})
+        folder.write_results(some_result(completed=True))
+    assert everything(Path("out")) == [
+        "final.npz", "frames", "frames/000000.npz", "frames/000720.npz", "manifest.json",
+        "run.log", "scenario.toml", "summary.json", "timeseries.csv",
+    ]  # fmt: skip
+    assert Path("out/scenario.toml").read_text(encoding="utf-8") == 'name = "µ"\n'
+    assert Path("out/timeseries.csv").read_text() == "time_h,mcs,meshes\n0.0,0,0.1\n0.5,60,\n"
+    summary = json.loads(Path("out/summary.json").read_text())
+    assert summary == {"cells": 3, "mean_mesh_area_um2": None, "meshes": 0}
+    assert json.loads(Path("out/manifest.json").read_text()) == {"completed": True}
+    with np.load("out/final.npz") as final:
+        np.testing.assert_array_equal(final["cell_id"], [[0, 1, 2], [3, 4, 5]])
+
+
+def test_the_manifest_says_completed_only_when_all_else_is_written(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+    for fail_at in range(1, 5):
+        calls = 0
+
+        def failing(source: str, target: str, at: int = fail_at) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise OSError(28, "No space left on device")
+            replace(source, target)
+
+        with RunFolder.create(None, "tube", 1) as folder:
+            folder.write_manifest({"completed": False})
+            monkeypatch.setattr(os, "replace", failing)
+            with pytest.raises(OSError, match="No space"):
+                folder.write_results(some_result(completed=True))
+            monkeypatch.setattr(os, "replace", replace)
+        assert json.loads((folder.path / "manifest.json").read_text()) == {"completed": False}
+        assert not list(folder.path.glob(".*"))
+
+
+def test_the_log_takes_messages_until_closed(workplace: Path) -> None:
+    log = logging.getLogger("sim.somewhere")
+    with RunFolder.create(Path("a"), "tube", 1):
+        log.info("inside")
+    log.info("outside")
+    text = Path("a/run.log").read_text()
+    assert "INFO sim.somewhere: inside" in text
+    assert "outside" not in text
+
+
+def test_manifest() -> None:
+    begun = begin_manifest(scenario_hash="abc", seed=3)
+    assert begun["completed"] is False
+    assert begun["version"] == sim.__version__
+    assert (begun["seed"], begun["scenario_hash"]) == (3, "abc")
+    assert begun["libraries"]["numpy"] == np.__version__
+    done = finish_manifest(begun, wall_s={"compile": 10.0, "potts": 3.0, "fields": 1.0}, mcs=720)
+    assert done["completed"] is True
+    assert done["mcs"] == 720
+    assert done["mcs_per_s"] == 180.0  # compiling does not count
+    assert done["started"] <= done["ended"]
+    assert begun["completed"] is False
+    assert finish_manifest(begun, wall_s={}, mcs=0)["mcs_per_s"] is None
+    json.dumps(done, allow_nan=False)
+
+
+def test_plain() -> None:
+    given = {
+        "a": np.float32(0.5),
+        "b": [np.inf, (np.bool_(True), None)],
+        3: np.arange(2),
+        "p": Path("x"),
+    }
+    assert plain(given) == {"a": 0.5, "b": [None, [True, None]], "3": [0, 1], "p": "x"}

@@ -1,0 +1,481 @@
+from __future__ import annotations
+
+import itertools
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from sim.assay.network import Network, measure_network
+
+Mask = NDArray[np.bool_]
+COUNTS = ("segments", "junctions", "end_points", "meshes")
+SQRT2 = math.sqrt(2)
+CORNER = 2 - SQRT2  # what cutting a corner saves
+
+
+def measure(
+    mask: Mask, *, periodic: bool = False, cell: float = 1.0, spacing_um: float = 1000.0
+) -> Network:
+    """Measure with warnings as errors; with sites of 1 mm lengths come out in sites."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return measure_network(mask, spacing_um=spacing_um, periodic=periodic, cell_area_sites=cell)
+
+
+def counts(network: Network) -> tuple[float, ...]:
+    values = network.readouts()
+    return tuple(values[key] for key in COUNTS)
+
+
+def blank(height: int = 60, width: int = 60) -> Mask:
+    return np.zeros((height, width), dtype=bool)
+
+
+def thicken(lines: Mask, by: int) -> Mask:
+    return ndimage.binary_dilation(lines, np.ones((2 * by + 1, 2 * by + 1), dtype=bool))
+
+
+def draw(mask: Mask, *points: tuple[float, float]) -> Mask:
+    """Draw a line of single sites through the points (y, x)."""
+    for (y0, x0), (y1, x1) in itertools.pairwise(points):
+        steps = int(max(abs(y1 - y0), abs(x1 - x0))) + 1
+        y = np.rint(np.linspace(y0, y1, steps)).astype(int)
+        x = np.rint(np.linspace(x0, x1, steps)).astype(int)
+        mask[y, x] = True
+    return mask
+
+
+def closed_grid() -> Mask:
+    """Three rows and four columns of lines, closed at the rim: 2 x 3 meshes."""
+    mask = blank(61, 81)
+    for y in (10, 30, 50):
+        mask[y, 10:71] = True
+    for x in (10, 30, 50, 70):
+        mask[10:51, x] = True
+    return mask
+
+
+def torus_grid(rows: int = 3, columns: int = 2, height: int = 48, width: int = 40) -> Mask:
+    mask = blank(height, width)
+    mask[:: height // rows] = True
+    mask[:, :: width // columns] = True
+    return mask
+
+
+def random_network(seed: int, shape: tuple[int, int] = (96, 80), width: float = 0.011) -> Mask:
+    """Draw rough bands with blobs, on the torus."""
+    rng = np.random.default_rng(seed)
+    bands = ndimage.gaussian_filter(rng.standard_normal(shape), 6, mode="wrap")
+    blobs = ndimage.gaussian_filter(rng.standard_normal(shape), 1.5, mode="wrap")
+    mask = (np.abs(bands) < width) | (blobs > 0.42)
+    return mask ^ (mask & (rng.random(shape) < 0.01))
+
+
+# --- drawn graphs with known answers -----------------------------------------------------------
+
+
+def test_grid_of_single_sites_is_exact() -> None:
+    values = measure(closed_grid()).readouts()
+    # Ten of twelve crossings but the corners; the corners' edges join, the thinning cuts them.
+    assert (values["junctions"], values["segments"]) == (8, 17 - 4)
+    assert (values["end_points"], values["meshes"]) == (0, 6)
+    assert values["tube_length_mm"] == pytest.approx(3 * 60 + 4 * 40 - 4 * CORNER, rel=1e-12)
+    assert values["mean_mesh_area_um2"] == pytest.approx(19 * 19 * 1e6, rel=1e-12)
+    assert values["largest_part_fraction"] == 1
+
+
+@pytest.mark.parametrize("by", [1, 2, 3])
+def test_grid_of_thick_tubes(by: int) -> None:
+    network = measure(thicken(closed_grid(), by), cell=30)
+    values = network.readouts()
+    assert counts(network) == (13, 8, 0, 6)
+    assert values["tube_length_mm"] == pytest.approx(3 * 60 + 4 * 40, rel=0.05)
+    assert values["mean_mesh_area_um2"] == (19 - 2 * by) ** 2 * 1e6
+
+
+@pytest.mark.parametrize(
+    ("ends", "step"),
+    [(((30, 5), (30, 55), (5, 30), (55, 30)), 1), (((5, 5), (5, 55), (55, 5), (55, 55)), SQRT2)],
+)
+def test_star(ends: tuple[tuple[int, int], ...], step: float) -> None:
+    mask = blank()
+    for end in ends:
+        draw(mask, (30, 30), end)
+    network = measure(mask)
+    assert counts(network) == (4, 1, 4, 0)
+    assert network.readouts()["tube_length_mm"] == pytest.approx(100 * step, rel=1e-12)
+    np.testing.assert_array_equal(network.junction_yx, [[30, 30]])
+    assert {tuple(end) for end in network.end_yx} == set(ends)
+
+
+def test_thick_star_of_three_arms() -> None:
+    mask = blank(120, 120)
+    for angle in (90, 210, 330):
+        turn = math.radians(angle)
+        draw(mask, (60, 60), (60 - 45 * math.sin(turn), 60 + 45 * math.cos(turn)))
+    network = measure(thicken(mask, 3), cell=60)
+    assert counts(network) == (3, 1, 3, 0)
+    assert np.abs(network.junction_yx - 60).max() <= 2
+
+
+@pytest.mark.parametrize("half_width", [1, 3, 5])
+@pytest.mark.parametrize("periodic", [False, True])
+def test_ring(half_width: int, periodic: bool) -> None:
+    y, x = np.mgrid[:100, :100] - 50
+    mask = np.abs(np.hypot(y, x) - 30) <= half_width
+    network = measure(mask, periodic=periodic, cell=50)
+    assert counts(network) == (1, 0, 0, 1)
+    # Steps of 1 and sqrt(2) overrate a circle by 5.5 %.
+    assert network.readouts()["tube_length_mm"] == pytest.approx(2 * math.pi * 30 * 1.055, rel=0.02)
+    inside = int(np.sum(np.hypot(y, x) < 30 - half_width))
+    assert network.readouts()["mean_mesh_area_um2"] == inside * 1e6
+
+
+def test_tree_of_depth_three() -> None:
+    mask = blank(80, 80)
+    draw(mask, (78, 40), (60, 40))
+    for x, ends in ((20, (10, 30)), (60, (50, 70))):
+        draw(mask, (60, 40), (40, x))
+        for end in ends:
+            draw(mask, (40, x), (10, end))
+    for by, cell in ((0, 1), (2, 20)):
+        network = measure(thicken(mask, by) if by else mask, cell=cell)
+        assert counts(network) == (7, 3, 5, 0)
+
+
+def test_two_rings_that_touch_in_a_bar() -> None:
+    mask = draw(blank(), (10, 10), (10, 50), (40, 50), (40, 10), (10, 10))
+    draw(mask, (10, 30), (40, 30))
+    assert counts(measure(mask)) == (3, 2, 0, 2)
+
+
+def test_blob_is_a_part_and_no_tube() -> None:
+    y, x = np.mgrid[:60, :60] - 30
+    network = measure(np.hypot(y, x) < 12, cell=100)
+    assert network.parts.max() == 1
+    assert network.readouts()["tube_length_mm"] <= 3
+    assert network.readouts()["junctions"] == 0
+
+
+# --- lengths -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("half_width", [0, 2, 4])
+def test_straight_bar(half_width: int) -> None:
+    mask = blank(40, 300)
+    mask[20 - half_width : 21 + half_width, 20:281] = True
+    network = measure(mask, cell=20)
+    assert counts(network) == (1, 0, 2, 0)
+    assert network.readouts()["tube_length_mm"] == pytest.approx(260, rel=0.04)
+
+
+@pytest.mark.parametrize("half_width", [0, 2, 4])
+def test_diagonal_bar(half_width: int) -> None:
+    y, x = np.mgrid[:240, :240]
+    mask = (np.abs(y - x) <= half_width * SQRT2) & (y + x >= 40) & (y + x <= 440)
+    network = measure(mask, cell=20)
+    assert counts(network) == (1, 0, 2, 0)
+    assert network.readouts()["tube_length_mm"] == pytest.approx(200 * SQRT2, rel=0.04)
+
+
+def test_units() -> None:
+    mask = blank(50, 100)
+    mask[25, 10:91] = True
+    values = measure(mask, spacing_um=2.0).readouts()
+    assert values["tube_length_mm"] == pytest.approx(0.16)
+    assert values["tube_length_mm_per_mm2"] == pytest.approx(0.16 / (0.1 * 0.2))
+    assert values["covered_fraction"] == 81 / 5000
+    ring = draw(blank(), (10, 10), (10, 30), (40, 30), (40, 10), (10, 10))
+    assert measure(ring, spacing_um=2.0).readouts()["mean_mesh_area_um2"] == 29 * 19 * 4
+
+
+# --- parts, spurs, pinholes --------------------------------------------------------------------
+
+
+def test_parts_below_three_cells_stay_out() -> None:
+    mask = blank()
+    mask[10:15, 10:50] = True  # 200 sites
+    mask[30:35, 10:40] = True  # 150 sites: three cells of 50
+    mask[45:50, 10:39] = True  # 145 sites
+    network = measure(mask, cell=50)
+    values = network.readouts()
+    assert network.parts.max() == 3
+    assert network.kept.sum() == 350
+    assert counts(network) == (2, 0, 4, 0)
+    assert 20 < values["total_length_mm"] - values["tube_length_mm"] < 29
+    assert values["largest_part_fraction"] == 200 / 495
+    assert not network.skeleton[40:].any()
+
+
+def test_ring_of_less_than_three_cells_encloses_no_mesh() -> None:
+    mask = draw(blank(), (10, 10), (10, 30), (30, 30), (30, 10), (10, 10))  # 80 sites
+    assert measure(mask, cell=30).readouts()["meshes"] == 0
+    assert measure(mask, cell=25).readouts()["meshes"] == 1
+
+
+def test_islands_belong_to_their_mesh() -> None:
+    mask = closed_grid()
+    mask[18:21, 18:21] = True
+    assert measure(mask, cell=10).readouts()["mean_mesh_area_um2"] == 19 * 19 * 1e6
+
+
+def test_diagonal_neighbours_are_one_part() -> None:
+    mask = draw(blank(), (10, 10), (40, 40))
+    assert measure(mask).parts.max() == 1
+    mask[25, 25] = False
+    assert measure(mask).parts.max() == 2
+
+
+def test_spurs_go_and_sprouts_stay() -> None:
+    bar = blank(80, 200)
+    bar[37:44, 20:181] = True
+    plain = measure(bar, cell=50)
+    bumpy, sprouting = bar.copy(), bar.copy()
+    bumpy[34:37, 60:68] = bumpy[44:46, 100:106] = True
+    bumpy[44, 140] = bumpy[36, 150] = True
+    sprouting[17:37, 97:104] = True
+    assert counts(measure(bumpy, cell=50)) == counts(plain) == (1, 0, 2, 0)
+    assert counts(measure(sprouting, cell=50)) == (3, 1, 3, 0)
+    length = plain.readouts()["tube_length_mm"]
+    assert measure(bumpy, cell=50).readouts()["tube_length_mm"] == pytest.approx(length, rel=0.02)
+    grown = measure(sprouting, cell=50).readouts()["tube_length_mm"] - length
+    assert grown == pytest.approx(20, abs=4)
+
+
+def test_rough_outlines_make_no_branches() -> None:
+    rng = np.random.default_rng(5)
+    bar = blank(60, 300)
+    bar[24:35, 20:281] = True
+    rim = thicken(bar, 1) & ~ndimage.binary_erosion(bar)
+    bar ^= rim & (rng.random(bar.shape) < 0.4)
+    assert counts(measure(bar, cell=100))[1:] == (0, 2, 0)
+
+
+def test_pinholes_close_and_larger_gaps_stay() -> None:
+    mask = blank(60, 120)
+    mask[20:41, 20:101] = True
+    whole = measure(mask, cell=30)
+    holed = mask.copy()
+    holed[30, 40] = holed[27:29, 60:63] = holed[33:36, 80:89] = False  # 1, 6 and 27 sites
+    network = measure(holed, cell=30)
+    assert counts(network) == counts(whole)
+    np.testing.assert_array_equal(network.skeleton, whole.skeleton)
+    assert network.readouts()["covered_fraction"] == holed.mean()  # cells as they lie
+    holed[28:33, 50:56] = False  # 30 sites: a gap as large as a cell
+    assert measure(holed, cell=30).readouts()["meshes"] == 1
+
+
+# --- walls and borders -------------------------------------------------------------------------
+
+
+def test_gaps_at_the_walls_are_no_meshes() -> None:
+    mask = torus_grid()
+    mask[0] = mask[:, 0] = False  # two rows and one column of lines, open at the walls
+    network = measure(mask)
+    assert counts(network) == (7, 2, 6, 0)
+    assert network.readouts()["tube_length_mm"] == 2 * 38 + 46
+
+
+def test_small_gaps_at_the_walls_stay_open() -> None:
+    mask = ~blank(40, 40)
+    mask[0, 10] = mask[20, 20] = False
+    network = measure(mask, cell=30)
+    assert not network.kept[0, 10]
+    assert network.kept[20, 20]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 2), (3, 2), (4, 4)])
+def test_torus_grid(rows: int, columns: int) -> None:
+    mask = torus_grid(rows, columns)
+    for shift in ((0, 0), (5, 7), (47, 1)):
+        network = measure(np.roll(mask, shift, (0, 1)), periodic=True)
+        n = rows * columns
+        assert counts(network) == (2 * n, n, 0, n)
+        values = network.readouts()
+        assert values["tube_length_mm"] == rows * 40 + columns * 48
+        assert values["mean_mesh_area_um2"] == (48 // rows - 1) * (40 // columns - 1) * 1e6
+        assert values["compactness"] == mask.mean()  # it goes round: the domain is its hull
+
+
+def test_line_round_the_torus() -> None:
+    mask = blank(40, 50)
+    mask[18:23] = True
+    network = measure(mask, periodic=True, cell=20)
+    assert counts(network) == (1, 0, 0, 0)
+    assert network.readouts()["tube_length_mm"] == 50
+    walled = measure(mask, cell=20)
+    assert counts(walled) == (1, 0, 2, 0)
+
+
+def test_spiral_round_the_torus_leaves_no_mesh() -> None:
+    y, x = np.mgrid[:40, :60]
+    mask = (2 * x - 3 * y) % 120 < 7  # goes round once in y and once in x
+    network = measure(mask, periodic=True, cell=20)
+    assert counts(network) == (1, 0, 0, 0)
+    assert network.parts.max() == 1
+
+
+@pytest.mark.parametrize("half_width", [0, 2])
+def test_line_across_the_border(half_width: int) -> None:
+    mask = blank(40, 60)
+    mask[20 - half_width : 21 + half_width, 10:41] = True
+    inside = measure(mask, periodic=True, cell=10)
+    for shift in ((0, 30), (20, 0), (19, 31)):
+        moved = measure(np.roll(mask, shift, (0, 1)), periodic=True, cell=10)
+        assert moved.readouts() == inside.readouts()
+        assert moved.parts.max() == 1
+
+
+def test_junction_on_the_corner_of_the_torus() -> None:
+    mask = draw(blank(), (30, 10), (30, 50))
+    draw(mask, (30, 30), (50, 30))
+    mask = np.roll(mask, (30, 30), (0, 1))
+    np.testing.assert_array_equal(measure(mask, periodic=True).junction_yx, [[0, 0]])
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("shape", [(30, 50), (1, 1)])
+def test_empty_and_full(periodic: bool, filled: bool, shape: tuple[int, int]) -> None:
+    network = measure(np.full(shape, filled), periodic=periodic, spacing_um=2.0)
+    values = network.readouts()
+    assert all(math.isfinite(value) for value in values.values())
+    assert values["covered_fraction"] == values["largest_part_fraction"] == filled
+    assert values["compactness"] == filled
+    assert values["meshes"] == values["mean_mesh_area_um2"] == 0
+    if not filled:
+        assert values["total_length_mm"] == 0
+        rows, columns = shape
+        assert values["mean_chord_um"] == 4.0 * rows * columns / (rows + columns)
+    else:
+        assert values["mean_chord_um"] == 0
+        assert not (periodic and network.skeleton.any())
+    assert network.junction_yx.shape[1] == network.end_yx.shape[1] == 2
+
+
+# --- chords and compactness --------------------------------------------------------------------
+
+
+def test_mean_chord() -> None:
+    mask = blank(10, 20)
+    mask[4:6, 8:12] = True
+    runs = (8 + 2 * 2) + (16 + 2 * 4)
+    assert measure(mask, spacing_um=1.0).readouts()["mean_chord_um"] == 2 * 192 / runs
+    runs = 10 + 20  # on the torus the halves of a cut row are one run
+    assert measure(mask, spacing_um=1.0, periodic=True).readouts()["mean_chord_um"] == 384 / runs
+
+
+def test_compactness_is_exact_on_polygons() -> None:
+    mask = blank(40, 50)
+    mask[10:20, 10:30] = True
+    assert measure(mask).readouts()["compactness"] == pytest.approx(1, rel=1e-12)
+    mask[20:30, 10:20] = True  # an L: its hull adds half a square of 10 x 10
+    mask[35, 40:44] = True  # not part of it
+    expected = 300 / 350
+    for shift in ((0, 0), (25, 0), (0, 33), (25, 33)):
+        values = measure(np.roll(mask, shift, (0, 1)), periodic=True).readouts()
+        assert values["compactness"] == pytest.approx(expected, rel=1e-12)
+        assert values["largest_part_fraction"] == 300 / 304
+
+
+# --- symmetries and topology -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rolling_a_torus_changes_nothing(seed: int) -> None:
+    mask = random_network(seed, width=0.011 if seed % 2 else 0.03)
+    network = measure(mask, periodic=True, cell=20)
+    values = network.readouts()
+    assert values["segments"] > 5
+    for shift in ((1, 0), (0, 1), (37, 53), (48, 40)):
+        moved = measure(np.roll(mask, shift, (0, 1)), periodic=True, cell=20)
+        np.testing.assert_array_equal(moved.skeleton, np.roll(network.skeleton, shift, (0, 1)))
+        np.testing.assert_array_equal(moved.kept, np.roll(network.kept, shift, (0, 1)))
+        np.testing.assert_array_equal(moved.meshes > 0, np.roll(network.meshes > 0, shift, (0, 1)))
+        assert moved.readouts() == pytest.approx(values, rel=1e-12)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_mirrors_and_transposition(periodic: bool) -> None:
+    mask = random_network(11, (160, 140))
+    values = measure(mask, periodic=periodic, cell=20).readouts()
+    for turned in (mask.T, mask[::-1], mask[:, ::-1], mask[::-1, ::-1]):
+        other = measure(np.ascontiguousarray(turned), periodic=periodic, cell=20).readouts()
+        # Thinning takes turns between sides: a tube of even width has no middle row.
+        for keys, rel in (
+            (("tube_length_mm", "total_length_mm"), 0.03),
+            (("segments", "junctions"), 0.12),
+            (("meshes", "mean_mesh_area_um2", "mean_chord_um", "compactness"), 1e-12),
+        ):
+            for key in keys:
+                assert other[key] == pytest.approx(values[key], rel=rel), key
+
+
+def cycles(skeleton: Mask) -> int:
+    """Count the independent cycles of a skeleton as links - sites + parts, site by site.
+
+    The blocks of 2 x 2 sites that thinning leaves at some junctions are no cycles.
+    """
+    sites = {(int(y), int(x)): i for i, (y, x) in enumerate(np.argwhere(skeleton))}
+    links = []
+    for (y, x), i in sites.items():
+        for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            j = sites.get((y + dy, x + dx))
+            corner = dy and dx and ((y + dy, x) in sites or (y, x + dx) in sites)
+            if j is not None and not corner:
+                links.append((i, j))
+    a, b = np.array(links, dtype=int).reshape(-1, 2).T
+    table = coo_array((np.ones(len(a)), (a, b)), shape=(len(sites), len(sites)))
+    parts = connected_components(table, directed=False)[0] if sites else 0
+    blocks = skeleton[:-1, :-1] & skeleton[1:, :-1] & skeleton[:-1, 1:] & skeleton[1:, 1:]
+    return len(links) - len(sites) + parts - int(blocks.sum())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_walled_skeleton_has_one_cycle_per_mesh(seed: int) -> None:
+    network = measure(random_network(seed, (160, 140)), cell=20)
+    assert cycles(network.skeleton) == network.readouts()["meshes"] > 0
+
+
+SMALL = arrays(bool, (6, 7), elements=st.booleans())
+
+
+@settings(max_examples=60, deadline=None)
+@given(SMALL)
+def test_meshes_of_small_tori_are_the_bounded_gaps_of_the_unrolled_plane(mask: Mask) -> None:
+    network = measure(mask, periodic=True, cell=1 / 3)  # every part is kept, no pinholes
+    plane, n = ndimage.label(np.tile(~mask, (9, 9)))
+    rim = np.unique(np.concatenate([plane[0], plane[-1], plane[:, 0], plane[:, -1]]))
+    # A gap of 42 sites that does not go round stays within the eight copies around its own.
+    gap = np.setdiff1d(plane[24:30, 28:35], np.append(rim, 0))
+    inside = np.isin(plane[24:30, 28:35], gap)
+    np.testing.assert_array_equal(network.meshes > 0, inside)
+    copies = {tuple(sorted({(y % 6, x % 7) for y, x in np.argwhere(plane == k)})) for k in gap}
+    assert network.readouts()["meshes"] == len(copies) <= n
+
+
+def test_rejects_what_it_cannot_measure() -> None:
+    with pytest.raises(ValueError, match=r"\(H, W\)"):
+        measure(np.zeros((3, 3, 3), dtype=bool))
+    with pytest.raises(ValueError, match="positive"):
+        measure(blank(), cell=0.0)
+
+
+def test_types_of_the_readouts() -> None:
+    values = measure(closed_grid()).readouts()
+    assert list(values) == [
+        *("covered_fraction", "tube_length_mm", "total_length_mm", "tube_length_mm_per_mm2"),
+        *("segments", "junctions", "end_points", "meshes", "mean_mesh_area_um2"),
+        *("largest_part_fraction", "mean_chord_um", "compactness"),
+    ]
+    assert {key for key, value in values.items() if type(value) is int} == set(COUNTS)
+    assert all(type(value) in (int, float) for value in values.values())

@@ -1,0 +1,550 @@
+"""Scenario files: defaults, layers, what is refused and in which words."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sim import data
+from sim.errors import InputError, ScenarioError
+from sim.pharmacology.drugs import inhibition, load_drug
+from sim.scenario import keys
+from sim.scenario.loading import dump, load, parse_setting, scenario_hash, shipped
+from sim.scenario.schema import Scenario
+
+TESTS = Path(__file__).parents[1]
+BAD = sorted((TESTS / "bad_scenarios").glob("*.toml"))
+SCHEMA = TESTS.parent / "docs" / "schema" / "scenario.schema.json"
+LIGANDS = ["VEGF", "PDGF-BB", "FGF-2"]
+
+
+def problems(source: Any, overrides: dict[str, Any] | None = None) -> dict[str, str]:
+    """Dotted key and text of everything that is wrong."""
+    with pytest.raises(ScenarioError) as caught:
+        load(source, overrides)
+    return {problem.key: str(problem) for problem in caught.value.problems}
+
+
+# --- the shipped scenarios -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_scenarios_load(name: str) -> None:
+    scenario = load(name)
+    assert scenario.name == Path(name).name
+    assert scenario.description
+    assert load(shipped()[name]) == scenario
+
+
+@pytest.mark.parametrize(
+    ("name", "baths", "free_nM"),
+    [
+        ("tube_formation", [50, 0, 0], 0),
+        ("tube_formation_unstimulated", [0, 0, 0], 0),
+        ("tube_formation_pdgf_bb", [0, 10, 0], 0),
+        ("tube_formation_fgf_2", [0, 0, 20], 0),
+        ("tube_formation_all_ligands", [50, 10, 20], 0),
+        ("tube_formation_anlotinib", [50, 0, 0], 5.6),
+    ],
+)
+def test_the_six_of_tube_formation(name: str, baths: list[float], free_nM: float) -> None:
+    scenario = load(name)
+    assert list(scenario.ligands) == LIGANDS
+    assert [scenario.ligands[ligand].bath_ng_ml for ligand in LIGANDS] == baths
+    assert scenario.drug is not None
+    assert (scenario.drug.name, scenario.drug.potency) == ("anlotinib", "lin2018")
+    assert (scenario.drug.exposure, scenario.drug.free_nM) == ("constant", free_nM)
+    assert scenario.domain.size_um == (800, 800)
+    assert scenario.shape == (400, 400)
+    assert scenario.time.steps == 720
+    assert scenario.cell_count == 352
+    assert scenario.fields["VEGF"].spacing_um == 10
+    assert scenario.fields["cue"].spacing_um is None
+
+
+def test_the_smallest_file_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "empty.toml"
+    path.write_text("")
+    scenario = load(path)
+    assert (scenario.name, scenario.seed, scenario.drug) == ("empty", 1, None)
+    assert list(scenario.signalling.receptors) == ["VEGFR2", "PDGFRB", "FGFR1"]
+
+
+# --- layers --------------------------------------------------------------------------------------
+
+
+def test_overrides_and_seed() -> None:
+    scenario = load(
+        "tube_formation",
+        {"ligands.PDGF-BB.bath_ng_ml": 3, "drug.free_nM": "1 uM", "domain.size_um.0": 400},
+        seed=7,
+    )
+    assert scenario.ligands["PDGF-BB"].bath_ng_ml == 3
+    assert scenario.drug is not None
+    assert scenario.drug.free_nM == 1000
+    assert scenario.domain.size_um == (400, 800)
+    assert scenario.seed == 7
+
+
+def test_overrides_reach_into_lists(tmp_path: Path) -> None:
+    path = tmp_path / "wash.toml"
+    path.write_text(
+        'extends = "tube_formation"\n[drug]\nexposure = "schedule"\n'
+        "media = [{at_h = 0, free_nM = 10}, {at_h = 3, free_nM = 0}]\n"
+    )
+    drug = load(path, {"drug.media.1.free_nM": 2}).drug
+    assert drug is not None
+    assert [(medium.at_h, medium.free_nM) for medium in drug.media] == [(0, 10), (3, 2)]
+    assert "drug.media" in problems(path, {"drug.media.2.free_nM": 2})
+
+
+def test_overrides_take_numbers_of_numpy() -> None:
+    scenario = load("tube_formation", {"seed": np.int64(3), "domain.size_um": np.array([400, 400])})
+    assert (scenario.seed, scenario.shape) == (3, (200, 200))
+
+
+@pytest.mark.parametrize("key", ["", "drug..free_nM", ".", "extends", "drugs.free_nM", "seed.x"])
+def test_bad_overrides(key: str) -> None:
+    assert problems("tube_formation", {key: 1})
+
+
+def test_settings_are_toml_or_text() -> None:
+    assert parse_setting("drug.free_nM=5.6") == ("drug.free_nM", 5.6)
+    assert parse_setting("domain.size_um=[400, 400]") == ("domain.size_um", [400, 400])
+    assert parse_setting("cells.line=ea_hy926") == ("cells.line", "ea_hy926")
+    assert parse_setting("name=a=b") == ("name", "a=b")
+    for text in ("drug.free_nM", "=3"):
+        with pytest.raises(InputError, match="KEY=VALUE"):
+            parse_setting(text)
+
+
+def test_the_line_sets_the_length_of_the_run() -> None:
+    assert load("tube_formation", {"cells.line": "ea_hy926"}).time.duration_h == 3
+    assert (
+        load("tube_formation", {"cells.line": "ea_hy926", "time.duration_h": 4}).time.steps == 480
+    )
+
+
+def test_a_short_run_is_recorded_at_its_end() -> None:
+    scenario = load("tube_formation", {"time.duration_h": 0.1})
+    assert scenario.time.steps == scenario.time.steps_per_record == 12
+
+
+def test_one_of_two_alternative_keys_replaces_the_other() -> None:
+    scenario = load(
+        "tube_formation",
+        {"units": "lattice", "cells.count": 100, "time.duration_mcs": 50,
+         "time.record_every_mcs": 10, "fields.cue.decay_per_mcs": 0.3,
+         "fields.cue.diffusion_per_mcs": 1, "fields.cue.secretion_per_mcs": 0.3},
+    )  # fmt: skip
+    assert scenario.cells.density_per_mm2 is None
+    assert scenario.cell_count == 100
+    assert (scenario.time.steps, scenario.time.steps_per_record) == (50, 10)
+    cue = scenario.fields["cue"]
+    assert (cue.decay_per_s, cue.diffusion_um2_per_s, cue.secretion_per_s) == (None, None, None)
+    assert cue.per_second("decay", 30) == pytest.approx(0.01)
+    assert cue.diffusion(30, 2) == pytest.approx(4 / 30)
+
+
+def test_files_extend_files_below_the_first(tmp_path: Path) -> None:
+    (tmp_path / "bases").mkdir()
+    (tmp_path / "bases" / "small.toml").write_text(
+        'extends = "../half.toml"\nname = "small"\n[cells]\ncount = 20\n'
+    )
+    (tmp_path / "half.toml").write_text(
+        'extends = "tube_formation"\n[cells]\ncount = 40\n[domain]\nsize_um = [400, 400]\n'
+    )
+    top = tmp_path / "top.toml"
+    top.write_text('extends = "bases/small.toml"\nseed = 5\n')
+    scenario = load(top)
+    assert (scenario.name, scenario.seed, scenario.cell_count) == ("top", 5, 20)
+    assert scenario.shape == (200, 200)
+    assert "in or below" in problems(tmp_path / "bases" / "small.toml")["extends"]
+
+
+def test_extending_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('extends = "b.toml"\nsed = 1\n')
+    (tmp_path / "b.toml").write_text('extends = "a.toml"\n')
+    found = problems(tmp_path / "a.toml")
+    assert "back to itself" in found["extends"]
+    assert "unknown key" in found["sed"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
+def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
+    (tmp_path / "out.toml").write_text("seed = 3\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link.toml").symlink_to(tmp_path / "out.toml")
+    (tmp_path / "in" / "top.toml").write_text('extends = "link.toml"\n')
+    assert "in or below" in problems(tmp_path / "in" / "top.toml")["extends"]
+
+
+def test_content_extends_only_shipped_scenarios() -> None:
+    assert load({"extends": "tube_formation", "seed": 2}).ligands["VEGF"].bath_ng_ml == 50
+    assert "shipped" in problems({"extends": "scenarios/tube_formation.toml"})["extends"]
+
+
+def test_loading_changes_nothing() -> None:
+    content = {"signalling": {"enabled": False}, "cells": {"count": 5}}
+    load(content, {"cells.density_per_mm2": 300})
+    assert content == {"signalling": {"enabled": False}, "cells": {"count": 5}}
+    assert load("tube_formation") == load("tube_formation")
+
+
+# --- what follows from what ----------------------------------------------------------------------
+
+
+def test_fields_are_periodic_where_the_domain_is() -> None:
+    scenario = load("tube_formation", {"domain.boundary": "periodic"})
+    assert {field.boundary for field in scenario.fields.values()} == {"periodic"}
+
+
+@pytest.mark.parametrize(
+    ("size_um", "site_um", "voxel_um"),
+    [
+        ([800, 800], 2, 10), ([800, 804], 2, 4), ([806, 800], 2, 2), ([20, 800], 2, 10),
+        ([900, 900], 3, 9), ([1200, 1200], 20, 20), ([10, 10], 1, 5),
+    ],
+)  # fmt: skip
+def test_ligands_live_on_the_coarsest_voxels_that_fit(
+    size_um: list[float], site_um: float, voxel_um: float
+) -> None:
+    scenario = load(
+        {"domain": {"size_um": size_um, "spacing_um": site_um}, "cells": {"count": 0}},
+        {"fields.cue.solver": "exponential"},
+    )
+    assert {scenario.fields[ligand].spacing_um for ligand in LIGANDS} == {voxel_um}
+
+
+def test_without_receptors_nothing_of_signalling_is_left() -> None:
+    scenario = load("tube_formation", {"signalling.enabled": False})
+    assert (scenario.ligands, scenario.behaviour, scenario.drug) == ({}, None, None)
+    assert scenario.signalling.receptors == {}
+    assert list(scenario.fields) == list(scenario.engine.chemotaxis) == ["cue"]
+
+
+def test_a_field_of_the_users_own() -> None:
+    scenario = load(
+        "tube_formation",
+        {"fields.oxygen": {"diffusion_um2_per_s": 2000, "solver": "exponential"},
+         "engine.chemotaxis.oxygen.mu": 5},
+    )  # fmt: skip
+    assert scenario.fields["oxygen"].boundary == "no_flux"
+    assert list(scenario.fields) == ["cue", *LIGANDS, "oxygen"]
+
+
+def test_the_order_of_tables_means_nothing() -> None:
+    own = {"diffusion_um2_per_s": 1, "solver": "exponential"}
+    one = load({"fields": {"b": own, "a": own}, "units": "lattice"})
+    other = load({"units": "lattice", "fields": {"a": own, "b": own}})
+    assert list(one.fields) == list(other.fields)
+    assert dump(one) == dump(other)
+
+
+# --- dump and hash -------------------------------------------------------------------------------
+
+PERICYTES = {
+    "types.pericyte": {
+        "count": 10,
+        "contact_energy": {"medium": 20, "wall": 100, "endothelial": 30, "pericyte": 40},
+        "area": {"lambda": 50, "target_sites": 100.1},
+    }
+}
+
+
+@pytest.mark.parametrize("overrides", [{}, {"signalling.enabled": False}, PERICYTES])
+@pytest.mark.parametrize("name", shipped())
+def test_what_is_dumped_loads_equal(name: str, overrides: dict[str, Any], tmp_path: Path) -> None:
+    if overrides is PERICYTES and not name.startswith("tube_formation"):
+        pytest.skip("published models have one cell type")
+    scenario = load(name, overrides)
+    path = tmp_path / "scenario.toml"
+    path.write_text(dump(scenario))
+    again = load(path)
+    assert again == scenario
+    assert dump(again) == dump(scenario)
+    assert scenario_hash(again) == scenario_hash(scenario)
+    assert load(scenario) == scenario
+    assert Scenario.model_validate(tomllib.loads(dump(scenario))) == scenario
+
+
+def test_a_schedule_survives_being_dumped() -> None:
+    media = [{"at_h": 0.1, "free_nM": 1 / 3}, {"at_h": 2, "free_nM": 0}]
+    scenario = load("tube_formation", {"drug.exposure": "schedule", "drug.media": media})
+    assert load(tomllib.loads(dump(scenario))) == scenario
+
+
+def test_the_hash_knows_what_decides_a_result() -> None:
+    base = scenario_hash(load("tube_formation"))
+    for key, value in [
+        ("name", "other"), ("description", "other"), ("seed", 9), ("record.frames", False),
+        ("drug.free_nM", 0.0), ("drug.free_nM", -0.0), ("time.duration_h", "360 min"),
+    ]:  # fmt: skip
+        assert scenario_hash(load("tube_formation", {key: value})) == base, key
+    for key, value in [
+        ("drug.free_nM", 1e-9), ("domain.size_um", [800, 400]), ("engine.temperature", 50.000001),
+    ]:  # fmt: skip
+        assert scenario_hash(load("tube_formation", {key: value})) != base, key
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+def expected(path: Path) -> list[list[str]]:
+    """Key and words of each problem that a bad scenario announces in its first lines."""
+    lines = path.read_text().splitlines()
+    marked = [line.removeprefix("# expect:") for line in lines if line.startswith("# expect:")]
+    return [[part.strip() for part in line.split(" | ")] for line in marked]
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_bad_scenarios_say_all_that_is_wrong(path: Path) -> None:
+    found = problems(path)
+    wanted = expected(path)
+    assert set(found) == {key for key, *_ in wanted}
+    for key, *words in wanted:
+        for word in words:
+            assert word in found[key]
+
+
+def test_there_are_enough_bad_scenarios() -> None:
+    assert len(BAD) >= 50
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    assert "no such file" in problems(tmp_path / "none.toml")[""]
+    assert "did you mean 'tube_formation'?" in problems("tube_fromation")[""]
+    assert "did you mean 'tube_formation'?" in problems("scenarios/tube_formaton.toml")[""]
+    assert "folder" in problems(tmp_path)[""]
+    assert problems("x" * 5000)
+    assert problems("\0")
+    binary = tmp_path / "picture.toml"
+    binary.write_bytes(bytes(range(256)))
+    assert "not a text file" in problems(binary)[""]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 5000 + "]" * 5000,
+        "a = " + "{a = " * 5000,
+        ".".join(["a"] * 5000) + " = 1",
+        "seed = " + "9" * 5000,
+        "seed = 0x" + "f" * 5000,
+        "seed = 1979-05-27",
+        "[cells]\nline = '''\n\n'''",
+        '"\\u0000" = 3',
+        '"" = 3',
+    ],
+    ids=range(9),
+)
+def test_hostile_files(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.toml"
+    path.write_text(text)
+    assert problems(path)
+
+
+def test_a_broken_size_makes_no_second_problem() -> None:
+    found = problems("tube_formation", {"domain.size_um": [-1, 800], "cells.count": 5000})
+    assert set(found) == {"domain.size_um.0"}
+
+
+def test_the_message_lists_all() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load("tube_formation", {"cells.line": "x", "engine.temperature": -1})
+    text = str(caught.value)
+    assert text.startswith("tube_formation: 2 problems\n")
+    assert "engine.temperature = -1: must be a number above 0" in text
+    assert caught.value.exit_code == 2
+
+
+# --- mutations -----------------------------------------------------------------------------------
+
+BASE = tomllib.loads(dump(load("tube_formation_anlotinib")))
+PATHS = [path for path in keys.leaves() if "*" not in path] + [
+    ("ligands", "VEGF", "bath_ng_ml"), ("fields", "cue", "solver"), ("fields", "cue", "substeps"),
+    ("fields", "VEGF", "spacing_um"), ("fields", "new", "solver"), ("types", "p", "count"),
+    ("engine", "chemotaxis", "cue", "mu"), ("engine", "chemotaxis", "new"), ("fields",), ("drug",),
+    ("engine",), ("behaviour",), ("signalling", "receptors"), ("signalling", "receptors", "X", "Y"),
+    ("ligands",), ("ligands", "X"), ("drug", "media"), ("drug", "media", "0"), ("new",), ("units",),
+]  # fmt: skip
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.sampled_from(
+        [1e-320, 1e-12, 1e12, 1e13, 1e300, -1e308, 10**30, 10**400, -(10**4000), 0, 1, 2, 3, 10,
+         "12 mg", "1e999 um", "5 h", "explicit", "exponential", "periodic", "schedule", "lattice",
+         "random", "blob", "", "\0", datetime.date(1979, 5, 27), object(), b"x", {1, 2}]
+    ),
+    st.text(max_size=5),
+)  # fmt: skip
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["mu", "at_h", "free_nM", "0", "count"]), inner, max_size=3
+        )
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    changes=st.dictionaries(st.sampled_from(PATHS).map(".".join), VALUES, max_size=4),
+    dropped=st.sets(st.sampled_from(sorted(BASE)), max_size=2),
+)
+def test_mutated_scenarios_load_or_are_refused(changes: dict[str, Any], dropped: set[str]) -> None:
+    content = {key: value for key, value in BASE.items() if key not in dropped}
+    try:
+        scenario = load(content, changes)
+    except ScenarioError as error:
+        assert error.problems
+        assert all(problem.allowed for problem in error.problems)
+        assert len(str(error).splitlines()) >= 2
+    else:
+        assert min(scenario.shape) >= 10
+        assert 1 <= scenario.time.steps_per_record <= scenario.time.steps
+        assert scenario.cell_count >= 0
+        assert load(tomllib.loads(dump(scenario))) == scenario
+
+
+@settings(max_examples=200)
+@given(text=st.text(alphabet="ab=\"[]{}.,\n 1-#'", max_size=60) | st.binary(max_size=40))
+def test_any_text_loads_or_is_refused(text: str | bytes, tmp_path_factory: Any) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    try:
+        load(path)
+    except ScenarioError as error:
+        assert str(error)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["not_toml", "many_at_once", "unknown_drug", "too_many_cells"])
+def test_validate_is_quick_and_writes_nothing(name: str, tmp_path: Path) -> None:
+    program = "from sim.cli import main; main()"
+    path = TESTS / "bad_scenarios" / f"{name}.toml"
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program, "validate", str(path)],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(TESTS.parent), "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    seconds = time.perf_counter() - start
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for key, *_ in expected(path):
+        assert key in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert seconds < 3  # a second on a quiet machine
+
+
+def test_loading_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, sim.scenario.loading as l; l.load('tube_formation');"
+        "print([m for m in ('numpy', 'numba', 'mesa', 'scipy', 'pandas', 'matplotlib')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": str(TESTS.parent)},
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
+
+
+# --- the published schema ------------------------------------------------------------------------
+
+
+def test_the_published_schema_is_current() -> None:
+    published = json.loads(SCHEMA.read_text())
+    assert published == keys.json_schema(), (
+        "python -m sim.scenario.keys > docs/schema/scenario.schema.json"
+    )
+
+
+def test_the_schema_has_the_defaults() -> None:
+    tables = keys.json_schema()["properties"]
+    assert tables["cells"]["properties"]["density_per_mm2"]["default"] == 550
+    assert tables["engine"]["properties"]["area"]["properties"]["lambda"]["default"] == 50
+    field = tables["fields"]["properties"]["VEGF"]["properties"]
+    assert field["diffusion_um2_per_s"]["default"] == 100
+    assert field["diffusion_um2_per_s"]["anyOf"][0]["minimum"] == 0
+
+
+@pytest.mark.parametrize("path", keys.leaves(), ids=keys.dotted)
+def test_every_key_says_what_it_allows(path: tuple[str, ...]) -> None:
+    assert keys.find(path)
+    assert keys.allowed(path).startswith("must be ")
+
+
+# --- data and drugs ------------------------------------------------------------------------------
+
+
+def leaves_of(node: Any) -> list[dict[str, Any]]:
+    if data.is_leaf(node):
+        return [node]
+    return (
+        [leaf for item in node.values() for leaf in leaves_of(item)]
+        if isinstance(node, dict)
+        else []
+    )
+
+
+@pytest.mark.parametrize("kind", ["assays", "lines", "ligands", "receptors", "drugs"])
+def test_every_number_has_a_source(kind: str) -> None:
+    for name in data.names(kind):
+        found = leaves_of(data.read(kind, name))
+        assert found
+        for leaf in found:
+            assert leaf["source"] and leaf["evidence"], (name, leaf)
+            assert set(leaf) <= {"value", "unit", "spread", "source", "evidence"}
+
+
+def test_unknown_data_name_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'VEGFR2'"):
+        data.read("receptors", "VEGFR-2")
+    with pytest.raises(InputError, match="unknown drug"):
+        data.read("drugs", "../ligands/VEGF")
+
+
+def test_anlotinib() -> None:
+    drug = load_drug("anlotinib")
+    assert drug.molar_mass == 407.44
+    potency = drug.potency()
+    assert potency.name == "lin2018"
+    assert potency.ic50_nM == {"VEGFR2": 5.6, "PDGFRB": 8.7, "FGFR1": 11.7}
+    assert potency.spread_nM == {"VEGFR2": 1.2, "PDGFRB": 3.4, "FGFR1": 4.1}
+    assert drug.potency("xie2018").ic50_nM["VEGFR2"] == 0.1
+    with pytest.raises(InputError, match="did you mean 'xie2018'"):
+        drug.potency("xie2019")
+    with pytest.raises(InputError, match="did you mean 'anlotinib'"):
+        load_drug("anlotinb")
+
+
+def test_inhibition_follows_the_hill_equation() -> None:
+    potency = load_drug("anlotinib").potency()
+    assert inhibition(5.6, potency)["VEGFR2"] == 0.5
+    assert inhibition(0.0, potency) == {"VEGFR2": 0, "PDGFRB": 0, "FGFR1": 0}
+    free_nM = np.array([0.0, 5.6, 11.2])
+    np.testing.assert_allclose(inhibition(free_nM, potency)["VEGFR2"], [0, 1 / 2, 2 / 3])
+    assert math.isclose(inhibition(6.4, potency)["FGFR1"], 6.4 / (11.7 + 6.4))
