@@ -53,7 +53,7 @@ class EndothelialCell(mesa.Agent):
             raise StaleCellError(f"cell {self.unique_id} has died; its row {self.row} was freed")
         return self.row
 
-    kind = _column("kind", doc="cell type: 1 endothelial, 2 and up further types")
+    type = _column("type", doc="cell type: 1 endothelial, 2 and up further types")
     target_area = _column("target", 0, "target area in sites")
     target_length = _column("target", 1, "target length in sites")
     activity = _column("activity", doc="downstream activity E, 0 to 1")

@@ -43,6 +43,8 @@ class Field:
     order: str
     pathway: int | None
     """column of the receptor that takes it up"""
+    work: NDArray[np.float64]
+    """room for the explicit solver"""
 
 
 def chemotactic_fields(scenario: Scenario) -> list[str]:
@@ -100,7 +102,7 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
     followed = chemotactic_fields(scenario)
     cells = CellStore(
         len(types),
-        wall_kind=len(scenario.types) + 2,
+        wall_type=len(scenario.types) + 2,
         fields=len(followed),
         extra={
             "free_receptors": (np.float64, (len(pathways),)),
@@ -111,16 +113,16 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
     )
     further = list(scenario.types.values())
     basal = scenario.behaviour.basal_activity if scenario.behaviour else 0.0
-    for kind in types:
-        row = cells.born(kind)
-        if kind == ENDOTHELIAL:
+    for cell_type in types:
+        row = cells.born(cell_type)
+        if cell_type == ENDOTHELIAL:
             area, length = scenario.engine.area, scenario.engine.length
             cells["mu"][row] = [scenario.engine.chemotaxis[name].mu for name in followed]
             cells["free_receptors"][row] = [pathway.rates.per_cell for pathway in pathways]
             cells["activity"][row] = cells["drive"][row] = basal
             cells["target"][row] = area.target_sites, length.target_sites
         else:
-            own = further[kind - 2]
+            own = further[cell_type - 2]
             cells["target"][row] = (
                 own.area.target_sites,
                 own.length.target_sites if own.length else 0.0,
@@ -132,7 +134,9 @@ def pathways_of(scenario: Scenario) -> list[Pathway]:
     """Ligands and receptors with their inhibition by the scenario's drug."""
     if scenario.behaviour is None:
         return []
-    potency = load_drug(scenario.drug.name).potency(scenario.drug.potency) if scenario.drug else None
+    potency = (
+        load_drug(scenario.drug.name).potency(scenario.drug.potency) if scenario.drug else None
+    )
     pathways = []
     for name, receptor in scenario.signalling.receptors.items():
         ligand = data.read("receptors", name)["ligand"]
@@ -181,11 +185,12 @@ def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
         factor = round(voxel_um / site_um)
         decay = spec.per_second("decay", mcs_s)
         bath = ligand.bath_ng_ml if ligand else 0.0
+        values = np.full([side // factor for side in scenario.shape], float(bath))
         takers = [k for k, pathway in enumerate(pathways) if pathway.ligand == name]
         out.append(
             Field(
                 name=name,
-                values=np.full([side // factor for side in scenario.shape], float(bath)),
+                values=values,
                 factor=factor,
                 diffusion=spec.diffusion(mcs_s, site_um) / voxel_um**2,
                 decay_outside=decay if spec.decay_where != "inside" else 0.0,
@@ -202,6 +207,7 @@ def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
                 substeps=spec.substeps,
                 order=spec.order,
                 pathway=takers[0] if takers and ligand and ligand.uptake else None,
+                work=np.zeros((2, values.shape[0] + 2, values.shape[1] + 2)),
             )
         )
     return out

@@ -188,19 +188,19 @@ def _exit_codes(*, verbose: bool = False) -> Iterator[None]:
         if verbose:
             traceback.print_exc()
         typer.echo("; ".join([_message(error), *getattr(error, "__notes__", [])]), err=True)
-        code = getattr(error, "exit_code", AngiosimError.exit_code)
-        interrupted = isinstance(error, KeyboardInterrupt)
-        raise typer.Exit(128 + signal.SIGINT if interrupted else code) from None
+        stopped = isinstance(error, KeyboardInterrupt)
+        usual = 128 + signal.SIGINT if stopped else AngiosimError.exit_code
+        raise typer.Exit(getattr(error, "exit_code", usual)) from None
     finally:
         logging.getLogger("sim").removeHandler(handler)
 
 
 def _message(error: BaseException) -> str:
     """Return what to tell the user about an error."""
-    if isinstance(error, AngiosimError):
+    if isinstance(error, (AngiosimError, Interrupted)):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "stopped by Ctrl-C"
+        return "stopped at once"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the disk'}: {error.strerror.lower()}"
     hint = "; `angiosim doctor` may know more" if isinstance(error, ImportError) else ""
@@ -225,8 +225,7 @@ def _run_in(folder: RunFolder, scenario: Scenario, *, quiet: bool) -> Result:
     except InputError:
         folder.discard()
         raise
-    except (Interrupted, KeyboardInterrupt) as error:
-        log.warning("stopped before its end")
+    except KeyboardInterrupt as error:
         error.add_note(f"what exists is in {folder.path}")
         raise
     except Exception as error:

@@ -84,8 +84,8 @@ class NumericalError(AngiosimError):
     """The numbers left the range in which the method holds."""
 
 
-class Interrupted(AngiosimError):
-    """A signal stopped the run between two steps.
+class Interrupted(KeyboardInterrupt):
+    """A signal stopped the run between two steps; not an error, so not caught as one.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -57,15 +57,17 @@ class AngiogenesisModel(mesa.Model):
         The latest record.
     datacollector : mesa.DataCollector
         A row for each record.
-    seconds : Counter of str to float
+    seconds : dict of str to float
         Wall time by part.
     """
+
+    scenario: Scenario = None  # type: ignore[assignment]  # hides a property of Mesa 3.5
 
     def __init__(self, scenario: Scenario, rng: int | None = None) -> None:
         seed = scenario.seed if rng is None else int(rng)
         super().__init__(rng=seed)
         self.scenario, self.seed, self.mcs = scenario, seed, 0
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
         self.exposure = assembly.exposure_of(scenario)
         self.pathways = assembly.pathways_of(scenario)
         self._field_list = assembly.fields_of(scenario, self.pathways)
@@ -130,12 +132,7 @@ class AngiogenesisModel(mesa.Model):
         now = np.array([self.time_h])
         free_nM = float(self.exposure.free_nM(now)[0])
         inhibition = {p.receptor: p.inhibition(free_nM) for p in self.pathways}
-        network = measure_network(
-            self.cell_id > 0,
-            spacing_um=self.scenario.domain.spacing_um,
-            periodic=self.grid.periodic,
-            cell_area_sites=self.scenario.engine.area.target_sites,
-        )
+        network = measure_network(self.cell_id > 0, **self.scenario.network_options)
         return {
             "time_h": self.time_h,
             "mcs": self.mcs,
@@ -192,9 +189,9 @@ class AngiogenesisModel(mesa.Model):
             total, count = np.zeros(rows), np.zeros(rows, np.int64)
             for k, pathway in enumerate(self.pathways):
                 field = next(f for f in self._field_list if f.name == pathway.ligand)
-                diffusion.average_by_cell(
-                    self.lattice, field.factor, field.values, total, count
-                )
+                if not field.values.any():
+                    continue
+                diffusion.average_by_cell(self.lattice, field.factor, field.values, total, count)
                 ligand_M[:, k] = total * pathway.M_per_ng_ml
             return ligand_M
 
@@ -205,9 +202,13 @@ class AngiogenesisModel(mesa.Model):
         with self._timed("signalling"):
             rows, columns = self._endothelial, self.cells.columns
             names = ("free_receptors", "bound_receptors", "activity", "drive")
+            free, bound, activity, drive = (columns[name][rows] for name in names)
             advanced = signalling.advance(
                 self.pathways,
-                *(columns[name][rows] for name in names),
+                free,
+                bound,
+                activity,
+                drive,
                 ligand_M[rows],
                 free_nM,
                 dt_s=self.scenario.time.mcs_s,
@@ -239,9 +240,7 @@ class AngiogenesisModel(mesa.Model):
         with self._timed("potts"):
             for k, name in enumerate(self._followed):
                 field = next(f for f in self._field_list if f.name == name)
-                diffusion.sense(
-                    field.values, field.factor, self.grid.periodic, self._attractant[k]
-                )
+                diffusion.sense(field.values, field.factor, self.grid.periodic, self._attractant[k])
             sweep(
                 self.lattice.reshape(-1),
                 self._attractant.reshape(len(self._followed), self.lattice.size),
@@ -303,17 +302,16 @@ class AngiogenesisModel(mesa.Model):
         if not (field.values.any() or source.any()):
             return
         voxels = np.empty_like(field.values), np.empty_like(field.values)
-        for per_row, out in zip((source, loss), voxels, strict=True):
-            diffusion.spread(self.lattice, field.factor, per_row, out)
-        solve = diffusion.euler_step if field.solver == "explicit" else diffusion.exponential_step
-        solve(
-            field.values,
-            *voxels,
-            field.diffusion,
-            self.scenario.time.mcs_s,
-            field.substeps,
-            field.edge,
-        )
+        diffusion.spread(self.lattice, field.factor, source, loss, *voxels)
+        dt, parts = self.scenario.time.mcs_s, field.substeps
+        if field.solver == "explicit":
+            diffusion.euler_step(
+                field.values, *voxels, field.diffusion, dt, parts, field.edge, field.work
+            )
+        else:
+            diffusion.exponential_step(
+                field.values, *voxels, field.diffusion, dt, parts, field.edge
+            )
         lowest, highest = float(field.values.min()), float(field.values.max())
         if not np.isfinite(highest) or lowest < -1e-12 * max(highest, 0.0):
             raise NumericalError(
@@ -327,7 +325,7 @@ class AngiogenesisModel(mesa.Model):
     @property
     def _endothelial(self) -> NDArray[np.int64]:
         """Rows of the living endothelial cells."""
-        return np.flatnonzero(self.cells["alive"] & (self.cells["kind"] == ENDOTHELIAL))
+        return np.flatnonzero(self.cells["alive"] & (self.cells["type"] == ENDOTHELIAL))
 
     def _match_agents_to_rows(self) -> None:
         """One agent for each living row."""
@@ -347,7 +345,8 @@ class AngiogenesisModel(mesa.Model):
         self._potts_sweep()
         self._move_fields("after_sweep")
         self.restore(state)
-        self.seconds = Counter(compile=perf_counter() - start)
+        self.seconds.clear()
+        self.seconds["compile"] = perf_counter() - start
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:

@@ -62,7 +62,12 @@ class Network:
 
 
 def measure_network(
-    mask: BoolArray, *, spacing_um: float, periodic: bool, cell_area_sites: float
+    mask: BoolArray,
+    *,
+    spacing_um: float,
+    periodic: bool,
+    cell_area_sites: float,
+    closing_um: float = 0.0,
 ) -> Network:
     """Measure the network that cells form.
 
@@ -77,6 +82,9 @@ def measure_network(
     cell_area_sites : float
         Area of one cell, in sites: enclosed gaps below it are pinholes, and parts below three
         times it are left out of the network.
+    closing_um : float
+        Radius of the disc with which the cell phase is closed first: gaps narrower than twice
+        this count as touching.
 
     Returns
     -------
@@ -96,13 +104,13 @@ def measure_network(
     mask = np.asarray(mask, dtype=bool)
     if mask.ndim != 2 or mask.size == 0:
         raise ValueError(f"mask must have the shape (H, W) with sites in it, not {mask.shape}")
-    if not (spacing_um > 0 and cell_area_sites > 0):
-        raise ValueError("spacing_um and cell_area_sites must be positive")
+    if not (spacing_um > 0 and cell_area_sites > 0 and closing_um >= 0):
+        raise ValueError("spacing_um and cell_area_sites must be positive, closing_um not negative")
     frame = 0 if periodic else 1
     cells = np.pad(mask, frame)
     inner = np.s_[frame : frame + mask.shape[0], frame : frame + mask.shape[1]]
 
-    phase = _close_pinholes(cells, cell_area_sites)
+    phase = _close_pinholes(_close(cells, closing_um / spacing_um, periodic), cell_area_sites)
     parts = _label(phase, DIAGONAL_TOO)
     part_area = np.bincount(parts.labels[cells], minlength=parts.wraps.size)
     large = part_area >= SMALLEST_PART_CELLS * cell_area_sites
@@ -201,6 +209,18 @@ def _border_links(pieces: IntArray, diagonal: bool) -> list[list[int]]:
     table = table[(table[:, 0] > 0) & (table[:, 1] > 0)]
     unique: list[list[int]] = np.unique(table, axis=0).tolist()
     return unique
+
+
+def _close(cells: BoolArray, radius: float, periodic: bool) -> BoolArray:
+    """Close with a disc of this radius in sites; less than one site closes nothing."""
+    reach = int(radius)
+    if reach < 1:
+        return cells
+    y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
+    margin = 2 * reach
+    wide = np.pad(cells, margin, mode="wrap" if periodic else "constant")
+    closed = ndimage.binary_closing(wide, y * y + x * x <= radius * radius)
+    return np.asarray(closed[margin:-margin, margin:-margin] | cells)
 
 
 def _close_pinholes(cells: BoolArray, cell_area_sites: float) -> BoolArray:

@@ -19,8 +19,9 @@ LARGEST_NUMBER = 1e12  # products of two such numbers and an area stay finite
 NEAR = 1e-9  # relative error of a ratio that is meant to be whole
 
 # Share of the seeded region that cells may cover at the start: discs that fall at random without
-# overlap jam at 0.547, discs on a square grid at 0.785; a cluster is a disc itself.
-COVERED = {"random": 0.5, "grid": 0.75, "blob": math.pi / 4}
+# overlap jam at 0.547, and below 0.45 in small regions; discs on a square grid fill 0.785; a
+# cluster is a disc itself.
+COVERED = {"random": 0.4, "grid": 0.75, "blob": math.pi / 4}
 
 Check = Callable[[Scenario], Iterator[Problem]]
 _CHECKS: list[tuple[tuple[str, ...], Check]] = []
@@ -167,13 +168,19 @@ def _region(scenario: Scenario) -> Iterator[Problem]:
 def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     cells, site = scenario.cells, scenario.domain.spacing_um**2
     x, y = scenario.setup.region_um or scenario.domain.size_um
-    if (
-        min(x, y, *scenario.domain.size_um) < scenario.domain.spacing_um
-        or not x * y * (cells.density_per_mm2 or 0) < 1e15
-    ):
+    too_small = min(scenario.domain.size_um) < SIDE_SITES * scenario.domain.spacing_um * (1 - NEAR)
+    if too_small or min(x, y) <= 0:
         return  # told elsewhere
     if cells.count is None and cells.density_per_mm2 is None:
         yield Problem("cells", None, "needs density_per_mm2 or count")
+        return
+    across = 2 * math.sqrt(scenario.setup.initial_area_sites * site / math.pi)
+    if across > min(x, y):
+        yield Problem(
+            "setup.initial_area_sites",
+            scenario.setup.initial_area_sites,
+            f"gives cells {across:.4g} um across, too large for {x:g} x {y:g} um",
+        )
         return
     key = "cells.count" if cells.count is not None else "cells.density_per_mm2"
     given = cells.count if cells.count is not None else cells.density_per_mm2

@@ -88,6 +88,7 @@ def load(
     problems: list[Problem] = []
     try:
         layers = _layers(source, label, problems)
+        lost = bool(problems)  # what is missing may stand in a file that was not found
         layers.append(_override_tree(overrides or {}, problems))
         if seed is not None:
             layers.append({"seed": _plain(seed)})
@@ -95,7 +96,7 @@ def load(
         for layer in layers:
             problems += _contradictions(layer)
             user = _lay(user, layer)
-        return _resolve(user, label, problems)
+        return _resolve(user, label, problems, lost)
     except RecursionError:
         raise ScenarioError(label, [Problem("", None, "nested too deeply")]) from None
 
@@ -197,11 +198,11 @@ def _read(path: Path) -> Tree:
 
 
 def _plain(value: Any) -> Any:
-    """Return a copy made of plain Python: dict, list, numbers (also NumPy's), text."""
+    """Return a copy made of plain Python: dict without None, list, numbers (also NumPy's), text."""
     if isinstance(value, int) and abs(value) >= 2**1023:
         return math.inf if value > 0 else -math.inf  # more than any number here can be
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return _plain(value.tolist()) if hasattr(value, "tolist") else value
@@ -210,17 +211,24 @@ def _plain(value: Any) -> Any:
 def _override_tree(overrides: Mapping[str, Any], problems: list[Problem]) -> Tree:
     """Return single settings by dotted key as one tree."""
     tree: Tree = {}
-    for key, value in overrides.items():
-        path = tuple(str(key).split("."))
-        if path == ("extends",):
-            problems.append(Problem("extends", value, "can only be given in a file"))
-            continue
-        if "" in path:
-            problems.append(Problem(str(key), value, "must be a dotted key such as drug.free_nM"))
-            continue
-        for part in reversed(path):
-            value = {part: value}
-        tree = _lay(tree, _plain(value))
+    for key, value in sorted(_plain(overrides).items(), key=lambda item: item[0].count(".")):
+        *above, last = key.split(".")
+        table: Any = tree
+        for part in above:
+            table = table.setdefault(part, {}) if isinstance(table, dict) else None
+        if key == "extends":
+            problems.append(Problem(key, value, "can only be given in a file"))
+        elif "" in (*above, last):
+            problems.append(Problem(key, value, "must be a dotted key such as drug.free_nM"))
+        elif not isinstance(table, dict) or last in table:
+            problems.append(Problem(key, value, "contradicts another setting given with it"))
+        else:
+            table[last] = value
+    problems += [
+        Problem(str(key), None, "None is no value; leave the key out")
+        for key, value in overrides.items()
+        if value is None
+    ]
     return tree
 
 
@@ -265,10 +273,10 @@ def _lay(lower: Any, upper: Any) -> Any:
 
 def _are_places(tree: Tree, items: list[Any]) -> bool:
     """Whether all keys of a table are places in a list."""
-    return all(key.isascii() and key.isdigit() and int(key) < len(items) for key in tree)
+    return all(key in map(str, range(len(items))) for key in tree)
 
 
-def _resolve(user: Tree, label: str, problems: list[Problem]) -> Scenario:
+def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Scenario:
     """Lay what the user gave over the defaults, and check it all."""
     enabled = dig(user, ("signalling", "enabled")) is not False
     if not enabled:
@@ -289,8 +297,6 @@ def _resolve(user: Tree, label: str, problems: list[Problem]) -> Scenario:
     _follow_domain(tree, user, defaults)
     _follow_duration(tree, user)
     _settle(tree, defaults)
-    # What is missing may stand in a file that could not be found.
-    lost = any(problem.key == "extends" for problem in problems)
     scenario, broken = _validate(tree, defaults, problems, lost)
     if not lost:
         problems += check(scenario, broken + unknown)

@@ -56,7 +56,7 @@ class Domain(Table):
     field_depth_um: Micrometres = Field(
         gt=0, description="depth over which ligand molecules are counted (unstirred layer, tissue)"
     )
-    substrate: Literal["gel", "plastic"] = Field(description="what the cells stand on")
+    substrate: Literal["gel"] = Field(description="what the cells stand on")
 
 
 class Time(Table):
@@ -115,7 +115,8 @@ class Setup(Table):
         ge=1, description="sites that a cell covers when it is seeded; it then grows to its target"
     )
     region_um: Annotated[tuple[Micrometres, Micrometres], Strict(False)] | None = Field(
-        None, description="centred region [x, y] in which cells are seeded; the whole domain if unset"
+        None,
+        description="centred region [x, y] in which cells are seeded; the whole domain if unset",
     )
 
 
@@ -167,7 +168,9 @@ class DiffusingField(Table):
     def per_second(self, what: Literal["decay", "secretion"], mcs_s: float) -> float:
         """A rate in 1/s, whichever of its two keys was given; 0 if neither was."""
         rate = getattr(self, f"{what}_per_s")
-        return float(rate if rate is not None else (getattr(self, f"{what}_per_mcs") or 0.0) / mcs_s)
+        return float(
+            rate if rate is not None else (getattr(self, f"{what}_per_mcs") or 0.0) / mcs_s
+        )
 
     def diffusion(self, mcs_s: float, spacing_um: float) -> float:
         """Diffusion coefficient in um^2/s, whichever of its two keys was given."""
@@ -239,7 +242,9 @@ class Engine(Table):
     connectivity: Literal["none", "soft", "hard"] = Field(
         description="copies that would locally break a cell: allowed, penalised or refused"
     )
-    connectivity_penalty: Number = Field(ge=0, description="energy of a break (connectivity = soft)")
+    connectivity_penalty: Number = Field(
+        ge=0, description="energy of a break (connectivity = soft)"
+    )
     contact_energy: ContactEnergy
     area: Constraint
     length: Constraint
@@ -292,6 +297,16 @@ class Signalling(Table):
     receptors: dict[str, Receptor] = Field({}, description="by name; each has one ligand")
 
 
+class Readout(Table):
+    """How the network is read off the lattice."""
+
+    closing_um: Micrometres = Field(
+        ge=0,
+        le=50,
+        description="radius of the disc that closes the cell phase, so that cells so near touch",
+    )
+
+
 class Record(Table):
     """What is kept beside the read-outs. Records never change a result."""
 
@@ -323,6 +338,7 @@ class Scenario(Table):
     engine: Engine
     behaviour: Behaviour | None = None
     signalling: Signalling
+    readout: Readout
     record: Record
 
     @property
@@ -330,6 +346,16 @@ class Scenario(Table):
         """Sites of the lattice, [y, x]."""
         x, y = (round(side / self.domain.spacing_um) for side in self.domain.size_um)
         return y, x
+
+    @property
+    def network_options(self) -> dict[str, Any]:
+        """Arguments of `sim.assay.network.measure_network` beside the lattice."""
+        return {
+            "spacing_um": self.domain.spacing_um,
+            "periodic": self.domain.boundary == "periodic",
+            "cell_area_sites": self.engine.area.target_sites,
+            "closing_um": self.readout.closing_um,
+        }
 
     @property
     def cell_count(self) -> int:

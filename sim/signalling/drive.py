@@ -1,8 +1,8 @@
 """From bound receptors to what a cell does: signal, activity, drive.
 
-    S = min(1, C / C_saturated) (1 - I)                               signal of a receptor
-    E -> 1 - (1 - E_basal) product over receptors (1 - w S)           activity (ERK-like), tau_E
-    m' = (E - m) / tau_m                                              drive, the morphogenic state
+S = min(1, C / C_saturated) (1 - I)                               signal of a receptor
+E -> 1 - (1 - E_basal) product over receptors (1 - w S)           activity (ERK-like), tau_E
+m' = (E - m) / tau_m                                              drive, the morphogenic state
 """
 
 from __future__ import annotations

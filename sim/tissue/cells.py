@@ -25,7 +25,7 @@ class CellStore:
     ----------
     capacity : int
         Cells that fit before the store grows.
-    wall_kind : int
+    wall_type : int
         Cell type of the wall, the last of the contact-energy table.
     fields : int
         Fields that cells can follow (columns of ``mu``).
@@ -35,7 +35,7 @@ class CellStore:
     Attributes
     ----------
     columns : dict of str to ndarray
-        By name; ``alive``, ``generation``, ``kind``, ``moments`` (rows, 6), ``anchor`` (rows, 2)
+        By name; ``alive``, ``generation``, ``type``, ``moments`` (rows, 6), ``anchor`` (rows, 2)
         [y, x], ``target`` (rows, 2) area and length in sites, ``mu`` (rows, fields), ``push``,
         ``memory`` and ``centroid`` (rows, 2) [y, x], and the extra ones.
     """
@@ -44,14 +44,14 @@ class CellStore:
         self,
         capacity: int,
         *,
-        wall_kind: int,
+        wall_type: int,
         fields: int,
         extra: dict[str, tuple[Any, tuple[int, ...]]] | None = None,
     ) -> None:
         layout: dict[str, tuple[Any, tuple[int, ...]]] = {
             "alive": (np.bool_, ()),
             "generation": (np.int64, ()),
-            "kind": (np.int64, ()),
+            "type": (np.int64, ()),
             "moments": (np.int64, (6,)),
             "anchor": (np.int64, (2,)),
             "target": (np.float64, (2,)),
@@ -65,7 +65,7 @@ class CellStore:
         self.columns: dict[str, NDArray[Any]] = {
             name: np.zeros((rows, *shape), dtype) for name, (dtype, shape) in layout.items()
         }
-        self.columns["kind"][-1] = wall_kind
+        self.columns["type"][-1] = wall_type
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name]
@@ -89,7 +89,7 @@ class CellStore:
         """The columns as the sweep takes them; the same memory."""
         return CellArrays(*(self.columns[name] for name in CellArrays._fields))
 
-    def born(self, kind: int) -> int:
+    def born(self, cell_type: int) -> int:
         """Take a free row for a new cell; the store grows when there is none.
 
         Returns
@@ -103,7 +103,7 @@ class CellStore:
             if name != "generation":
                 column[row] = 0
         self.columns["alive"][row] = True
-        self.columns["kind"][row] = kind
+        self.columns["type"][row] = cell_type
         return row
 
     def freed(self, row: int) -> None:

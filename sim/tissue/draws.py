@@ -35,13 +35,13 @@ def key_of(seed: int, purpose: int, step: int, place: int) -> np.uint64:
     key = mix(np.uint64(seed) + _GOLDEN)
     key = mix((key ^ np.uint64(purpose)) + _GOLDEN)
     key = mix((key ^ np.uint64(step)) + _GOLDEN)
-    return mix((key ^ np.uint64(place)) + _GOLDEN)
+    return np.uint64(mix((key ^ np.uint64(place)) + _GOLDEN))
 
 
 @inlined
 def bits(key: np.uint64, counter: int) -> np.uint64:
     """The draw of this number: 64 random bits."""
-    return mix(key + np.uint64(counter) * _GOLDEN)
+    return np.uint64(mix(key + np.uint64(counter) * _GOLDEN))
 
 
 @inlined

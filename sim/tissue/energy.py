@@ -53,7 +53,7 @@ class CellArrays(NamedTuple):
     """(rows, 6) exact sums over a cell's sites of 1, x, y, xx, yy, xy, relative to its anchor."""
     anchor: NDArray[np.int64]
     """(rows, 2) [y, x] site from which a cell's coordinates count."""
-    kind: NDArray[np.int64]
+    type: NDArray[np.int64]
     """(rows,) cell type."""
     target: NDArray[np.float64]
     """(rows, 2) target area and length."""
@@ -74,7 +74,7 @@ def unwrapped(distance: int, period: int) -> int:
 
 
 @inlined
-def from_anchor(anchor, row, y, x, height, width, periodic):  # type: ignore[no-untyped-def]
+def from_anchor(anchor, row, y, x, height, width, periodic):
     """Coordinates [y, x] of a site relative to a cell's anchor."""
     dy, dx = y - anchor[row, 0], x - anchor[row, 1]
     if periodic:
@@ -92,11 +92,12 @@ def length_of(n: int, x: int, y: int, xx: int, yy: int, xy: int) -> float:
     var_y = float(n * yy - y * y) / n2
     cov = float(n * xy - x * y) / n2
     half = 0.5 * (var_x - var_y)
-    return 4.0 * np.sqrt(0.5 * (var_x + var_y) + np.sqrt(half * half + cov * cov))
+    largest = 0.5 * (var_x + var_y) + np.sqrt(half * half + cov * cov)
+    return float(4.0 * np.sqrt(largest))
 
 
 @inlined
-def length_change(moments, row, y, x, sign, target):  # type: ignore[no-untyped-def]
+def length_change(moments, row, y, x, sign, target):
     """Change of (l - L)^2 when the cell gains (sign 1) or loses (-1) the site at y, x."""
     n, sx, sy = moments[row, 0], moments[row, 1], moments[row, 2]
     xx, yy, xy = moments[row, 3], moments[row, 4], moments[row, 5]
@@ -116,11 +117,11 @@ def length_change(moments, row, y, x, sign, target):  # type: ignore[no-untyped-
 
 
 @inlined
-def shape_change(  # type: ignore[no-untyped-def]
-    moments, anchor, kind, target, stiffness, row, sign, y, x, height, width, periodic
+def shape_change(
+    moments, anchor, cell_type, target, stiffness, row, sign, y, x, height, width, periodic
 ):
     """Change of a cell's area and length energy when it gains (1) or loses (-1) a site."""
-    lambda_area, lambda_length = stiffness[kind[row], 0], stiffness[kind[row], 1]
+    lambda_area, lambda_length = stiffness[cell_type[row], 0], stiffness[cell_type[row], 1]
     change = lambda_area * (2.0 * sign * (moments[row, AREA] - target[row, 0]) + 1.0)
     if lambda_length != 0.0:
         dy, dx = from_anchor(anchor, row, y, x, height, width, periodic)
@@ -129,7 +130,7 @@ def shape_change(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def breaks(lattice, site, losing, ring_steps):  # type: ignore[no-untyped-def]
+def breaks(lattice, site, losing, ring_steps):
     """Whether the losing cell's sites in the ring of eight form more than one run."""
     runs = 0
     previous = lattice[site + ring_steps[7]] == losing
@@ -142,13 +143,13 @@ def breaks(lattice, site, losing, ring_steps):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def contact_change(lattice, site, gaining, losing, kind, J, contact_steps):  # type: ignore[no-untyped-def]
+def contact_change(lattice, site, gaining, losing, cell_type, J, contact_steps):
     """Change of contact energy when `site` goes from one cell to another."""
     change = 0.0
-    to, away = kind[gaining], kind[losing]
+    to, away = cell_type[gaining], cell_type[losing]
     for k in range(contact_steps.shape[0]):
         other = lattice[site + contact_steps[k]]
-        tau = kind[other]
+        tau = cell_type[other]
         if other != gaining:
             change += J[to, tau]
         if other != losing:
@@ -157,7 +158,7 @@ def contact_change(lattice, site, gaining, losing, kind, J, contact_steps):  # t
 
 
 @inlined
-def chemotaxis_work(  # type: ignore[no-untyped-def]
+def chemotaxis_work(
     attractant, site, source, gaining, losing, mu, saturation, contact_inhibited, acts_on
 ):
     """dH = -mu [f(c_t) - f(c_s)], f(c) = c / (1 + s c), over all fields.
@@ -182,12 +183,12 @@ def chemotaxis_work(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def copy_energy(  # type: ignore[no-untyped-def]
+def copy_energy(
     lattice,
     attractant,
     moments,
     anchor,
-    kind,
+    cell_type,
     target,
     mu,
     push,
@@ -238,17 +239,17 @@ def copy_energy(  # type: ignore[no-untyped-def]
         if connectivity == HARD:
             return REFUSED
         change += connectivity_penalty
-    change += contact_change(lattice, site, gaining, losing, kind, J, contact_steps)
+    change += contact_change(lattice, site, gaining, losing, cell_type, J, contact_steps)
     # the copy goes from the source to the site: minus the step to the neighbour
     dy, dx = -copy_yx[neighbour, 0], -copy_yx[neighbour, 1]
     if gaining != 0:
         change += shape_change(
-            moments, anchor, kind, target, stiffness, gaining, 1, y, x, height, width, periodic
+            moments, anchor, cell_type, target, stiffness, gaining, 1, y, x, height, width, periodic
         )
         change -= push[gaining, 0] * dy + push[gaining, 1] * dx
     if losing != 0:
         change += shape_change(
-            moments, anchor, kind, target, stiffness, losing, -1, y, x, height, width, periodic
+            moments, anchor, cell_type, target, stiffness, losing, -1, y, x, height, width, periodic
         )
         change -= push[losing, 0] * dy + push[losing, 1] * dx
     return change + chemotaxis_work(

@@ -9,6 +9,10 @@ differencing whose steady state does not depend on the step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -16,34 +20,40 @@ from numpy.typing import NDArray
 from sim.tissue.kernel import kernel
 from sim.tissue.lattice import HALO
 
+Transform = Callable[[NDArray[Any]], NDArray[Any]]
+
 NO_FLUX, ABSORBING, PERIODIC = range(3)  # edges
 
 
 @kernel
-def spread(lattice, factor, per_row, out):  # type: ignore[no-untyped-def]
-    """Mean over each voxel of a number per cell row.
+def spread(lattice, factor, source_of, loss_of, source, loss):
+    """Source and loss of each voxel, the means over its sites of one number per cell row.
 
     Parameters
     ----------
     lattice : (height + 4, width + 4) int32
     factor : int
         Sites along a voxel's side.
-    per_row : (rows,) float64
+    source_of, loss_of : (rows,) float64
         Row 0 is the medium.
-    out : (height / factor, width / factor) float64
+    source, loss : (height / factor, width / factor) float64
+        Filled.
     """
     share = 1.0 / (factor * factor)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            total = 0.0
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            s = u = 0.0
             for y in range(i * factor + HALO, (i + 1) * factor + HALO):
                 for x in range(j * factor + HALO, (j + 1) * factor + HALO):
-                    total += per_row[lattice[y, x]]
-            out[i, j] = total * share
+                    row = lattice[y, x]
+                    s += source_of[row]
+                    u += loss_of[row]
+            source[i, j] = s * share
+            loss[i, j] = u * share
 
 
 @kernel
-def average_by_cell(lattice, factor, field, total, count):  # type: ignore[no-untyped-def]
+def average_by_cell(lattice, factor, field, total, count):
     """Mean of a field over each cell's sites, into ``total`` (rows,); rows without sites give 0."""
     total[:] = 0.0
     count[:] = 0
@@ -60,7 +70,7 @@ def average_by_cell(lattice, factor, field, total, count):  # type: ignore[no-un
 
 
 @kernel
-def at_sites(field, factor, periodic, out):  # type: ignore[no-untyped-def]
+def at_sites(field, factor, periodic, out):
     """Field at every site, halo included: bilinear between the centres of coarse voxels.
 
     Parameters
@@ -96,7 +106,7 @@ def at_sites(field, factor, periodic, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _fill_edge(c, edge):  # type: ignore[no-untyped-def]
+def _fill_edge(c, edge):
     """Ghost voxels around a padded field."""
     for x in range(c.shape[1]):
         c[0, x] = 0.0 if edge == 1 else (c[1, x] if edge == 0 else c[-2, x])
@@ -107,7 +117,20 @@ def _fill_edge(c, edge):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def euler_step(c, source, loss, diffusion, dt, substeps, edge):  # type: ignore[no-untyped-def]
+def _euler_substep(now, then, source, loss, k, h):
+    """Diffuse, then react; one row at a time, so that the inner loop is vectorised."""
+    height, width = source.shape
+    for y in range(height):
+        above, here, below = now[y, 1:], now[y + 1, 1:], now[y + 2, 1:]
+        left, right = now[y + 1], now[y + 1, 2:]
+        out, s, u = then[y + 1, 1:], source[y], loss[y]
+        for x in range(width):
+            moved = here[x] + k * ((above[x] + below[x]) + (left[x] + right[x]) - 4.0 * here[x])
+            out[x] = moved + h * (s[x] - u[x] * moved)
+
+
+@kernel
+def euler_step(c, source, loss, diffusion, dt, substeps, edge, work):
     """Forward Euler, in place: in each sub-step diffuse, then react.
 
     First order in the sub-step, second in the voxel; stable while diffusion * h <= 1/4 and
@@ -123,24 +146,21 @@ def euler_step(c, source, loss, diffusion, dt, substeps, edge):  # type: ignore[
     substeps : int
     edge : int
         `NO_FLUX`, `ABSORBING` (c = 0 one voxel outside) or `PERIODIC`.
+    work : (2, height + 2, width + 2) float64
+        Room for two padded copies; its content does not matter.
     """
-    height, width = c.shape
     h = dt / substeps
     k = diffusion * h
-    now, then = np.zeros((height + 2, width + 2)), np.zeros((height + 2, width + 2))
+    now, then = work[0], work[1]
     now[1:-1, 1:-1] = c
-    for _ in range(substeps):
-        _fill_edge(now, edge)
-        for y in range(height):
-            above, here, below = now[y], now[y + 1], now[y + 2]
-            out, s, u = then[y + 1], source[y], loss[y]
-            for x in range(width):
-                moved = here[x + 1] + k * (
-                    (above[x + 1] + below[x + 1]) + (here[x] + here[x + 2]) - 4.0 * here[x + 1]
-                )
-                out[x + 1] = moved + h * (s[x] - u[x] * moved)
-        now, then = then, now
-    c[:] = now[1:-1, 1:-1]
+    for part in range(substeps):
+        if part % 2 == 0:
+            _fill_edge(now, edge)
+            _euler_substep(now, then, source, loss, k, h)
+        else:
+            _fill_edge(then, edge)
+            _euler_substep(then, now, source, loss, k, h)
+    c[:] = now[1:-1, 1:-1] if substeps % 2 == 0 else then[1:-1, 1:-1]
 
 
 def eigenvalues(n: int, edge: int) -> NDArray[np.float64]:
@@ -152,6 +172,15 @@ def eigenvalues(n: int, edge: int) -> NDArray[np.float64]:
     else:
         angle = np.pi * np.arange(1, n + 1) / (n + 1)
     return np.asarray(2.0 * np.cos(angle) - 2.0)
+
+
+def _transforms(shape: tuple[int, ...], edge: int) -> tuple[Transform, Transform]:
+    """To the eigenbasis of the Laplacian with this edge, and back."""
+    if edge == PERIODIC:
+        return scipy.fft.rfft2, partial(scipy.fft.irfft2, s=shape)
+    if edge == NO_FLUX:
+        return partial(scipy.fft.dctn, type=2), partial(scipy.fft.idctn, type=2)
+    return partial(scipy.fft.dstn, type=1), partial(scipy.fft.idstn, type=1)
 
 
 def exponential_step(
@@ -170,35 +199,17 @@ def exponential_step(
     Laplacian whatever the step, and what is non-negative stays so up to rounding. Uniform loss
     and constant sources are integrated exactly. More sub-steps are made where u0 dt > 1.
 
-    Parameters as in `euler_step`.
+    Parameters as in `euler_step`, without ``work``.
     """
     u0 = float(loss.max())
     substeps = max(substeps, int(np.ceil(u0 * dt)))
     h = dt / substeps
     rows, columns = c.shape
-    if edge == PERIODIC:
-        lam_x = eigenvalues(columns, edge)[: columns // 2 + 1]
-
-        def forward(a: NDArray[np.float64]) -> NDArray[np.complex128]:
-            return np.asarray(scipy.fft.rfft2(a))
-
-        def backward(a: NDArray[np.complex128]) -> NDArray[np.float64]:
-            return np.asarray(scipy.fft.irfft2(a, s=c.shape))
-    else:
-        transform, inverse, kind = (
-            (scipy.fft.dctn, scipy.fft.idctn, 2)
-            if edge == NO_FLUX
-            else (scipy.fft.dstn, scipy.fft.idstn, 1)
-        )
-        lam_x = eigenvalues(columns, edge)
-
-        def forward(a: NDArray[np.float64]) -> NDArray[np.complex128]:
-            return np.asarray(transform(a, type=kind))
-
-        def backward(a: NDArray[np.complex128]) -> NDArray[np.float64]:
-            return np.asarray(inverse(a, type=kind))
-
-    rate = diffusion * (eigenvalues(rows, edge)[:, None] + lam_x[None, :]) - u0
+    forward, backward = _transforms(c.shape, edge)
+    along_x = eigenvalues(columns, edge)
+    if edge == PERIODIC:  # the transform of real numbers keeps half of the frequencies
+        along_x = along_x[: columns // 2 + 1]
+    rate = diffusion * (eigenvalues(rows, edge)[:, None] + along_x[None, :]) - u0
     growth = np.exp(rate * h)
     weight = np.full_like(rate, h)  # (exp(rate h) - 1) / rate
     np.divide(np.expm1(rate * h), rate, out=weight, where=rate != 0.0)

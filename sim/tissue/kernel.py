@@ -7,11 +7,11 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
-F = TypeVar("F", bound=Callable[..., Any])
+Function = Callable[..., Any]
 
 
 def _fingerprint() -> str:
@@ -48,27 +48,28 @@ def cache_folder() -> Path | None:
 
 
 _CACHE = cache_folder()
+_CONFIG: Any = numba.config
 
 
 _OPTIONS: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "nogil": True}
 
 
-def _compiled(function: F, **options: Any) -> F:
-    if _CACHE is None or numba.config.DISABLE_JIT:
+def _compiled(function: Function, **options: Any) -> Function:
+    if _CACHE is None or _CONFIG.DISABLE_JIT:
         return numba.njit(**_OPTIONS, **options)(function)  # type: ignore[no-any-return]
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(_CACHE)
+    before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(_CACHE)
     try:
         return numba.njit(cache=True, **_OPTIONS, **options)(function)  # type: ignore[no-any-return]
     finally:
-        numba.config.CACHE_DIR = before
+        _CONFIG.CACHE_DIR = before
 
 
-def kernel(function: F) -> F:
+def kernel(function: Function) -> Function:
     """Compile a function over plain arrays and numbers: no fast-math, no hidden state."""
     return _compiled(function)
 
 
-def inlined(function: F) -> F:
+def inlined(function: Function) -> Function:
     """Compile a piece of a kernel's innermost loop into its callers; it may not allocate.
 
     Without this each call would count references of every array that it is given, which costs

@@ -15,7 +15,7 @@ import numpy as np
 from sim.tissue.draws import COPY, TILE_SHIFT, bits, key_of, unit
 from sim.tissue.energy import copy_energy, from_anchor, length_of
 from sim.tissue.kernel import inlined, kernel
-from sim.tissue.lattice import HALO, WALL
+from sim.tissue.lattice import HALO, MEDIUM
 
 TILE_SIDE = 50  # sites; a tile with its fields fits the first-level cache
 
@@ -29,7 +29,7 @@ def tiles_along(side: int) -> int:
 
 
 @inlined
-def add_site(moments, row, sign, y, x):  # type: ignore[no-untyped-def]
+def add_site(moments, row, sign, y, x):
     """Add (sign 1) or take away (-1) a site at y, x from the anchor."""
     moments[row, 0] += sign
     moments[row, 1] += sign * x
@@ -40,7 +40,7 @@ def add_site(moments, row, sign, y, x):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def write_site(lattice, y, x, value, height, width, periodic):  # type: ignore[no-untyped-def]
+def write_site(lattice, y, x, value, height, width, periodic):
     """Write a site, and its images in the halo of a periodic domain."""
     row = width + 2 * HALO
     lattice[(y + HALO) * row + x + HALO] = value
@@ -57,9 +57,9 @@ def write_site(lattice, y, x, value, height, width, periodic):  # type: ignore[n
 
 
 @kernel
-def sweep_tile(lattice, attractant, cells, rules, grid, corner, size, key, touched, is_touched):  # type: ignore[no-untyped-def]
+def sweep_tile(lattice, attractant, cells, rules, grid, corner, size, key, touched, is_touched):
     """Attempt as many copies in a tile as it has sites; list the cells that changed."""
-    moments, anchor, kind, target, mu, push = cells
+    moments, anchor, cell_type, target, mu, push = cells
     temperature, J, stiffness, connectivity, connectivity_penalty = rules[:5]
     saturation, contact_inhibited, acts_on = rules[5:8]
     copy_yx, copy_steps, contact_steps, ring_steps = rules[8:]
@@ -76,14 +76,14 @@ def sweep_tile(lattice, attractant, cells, rules, grid, corner, size, key, touch
         neighbour = np.int64(r & which)
         site = (y + HALO) * row_length + x + HALO
         gaining, losing = lattice[site + copy_steps[neighbour]], lattice[site]
-        if gaining == losing or gaining == WALL:
+        if gaining == losing or gaining < MEDIUM:  # a wall is never copied
             continue
         dH = copy_energy(
             lattice,
             attractant,
             moments,
             anchor,
-            kind,
+            cell_type,
             target,
             mu,
             push,
@@ -127,7 +127,7 @@ def sweep_tile(lattice, attractant, cells, rules, grid, corner, size, key, touch
 
 
 @kernel
-def sweep(lattice, attractant, cells, rules, grid, seed, step):  # type: ignore[no-untyped-def]
+def sweep(lattice, attractant, cells, rules, grid, seed, step):
     """One Monte Carlo step, in place.
 
     Parameters
@@ -196,21 +196,19 @@ def sweep(lattice, attractant, cells, rules, grid, seed, step):  # type: ignore[
 
 
 @kernel
-def measure_cells(lattice, anchor, grid, moments):  # type: ignore[no-untyped-def]
+def measure_cells(lattice, anchor, grid, moments):
     """Moments of every cell from its sites on the lattice."""
     moments[:] = 0
     for y in range(grid.height):
         for x in range(grid.width):
             row = lattice[(y + HALO) * grid.row + x + HALO]
             if row > 0:
-                dy, dx = from_anchor(
-                    anchor, row, y, x, grid.height, grid.width, grid.periodic
-                )
+                dy, dx = from_anchor(anchor, row, y, x, grid.height, grid.width, grid.periodic)
                 add_site(moments, row, 1, dy, dx)
 
 
 @kernel
-def lengths(moments):  # type: ignore[no-untyped-def]
+def lengths(moments):
     """Length of every row, in sites."""
     out = np.zeros(moments.shape[0])
     for row in range(moments.shape[0]):

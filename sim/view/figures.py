@@ -371,12 +371,7 @@ def draw_network(result: Pictured, ax: Axes | None = None) -> Axes:
     ax.imshow(image, extent=extent, origin="upper", interpolation="antialiased", zorder=1)
 
     periodic = _periodic(result)
-    network = measure_network(
-        result.final["cell_id"] > 0,
-        spacing_um=domain.spacing_um,
-        periodic=periodic,
-        cell_area_sites=result.scenario.engine.area.target_sites,
-    )
+    network = measure_network(result.final["cell_id"] > 0, **result.scenario.network_options)
     _draw_skeleton(ax, network, float(domain.spacing_um), periodic)
     _bare(ax, extent)
     style.add_scale_bar(ax, extent[1])

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import sim
-from sim.errors import InputError, Interrupted, NumericalError
+from sim.errors import InputError, NumericalError
 from sim.scenario.loading import dump, load, shipped
 from sim.study.folder import begin_manifest, finish_manifest
 from sim.tools import doctor
@@ -51,7 +51,7 @@ class FakeRun:
                     self.happens()
                 if progress is not None:
                     progress(self.steps, 10)
-        except Interrupted:
+        except KeyboardInterrupt:
             self._result(scenario, folder, finish_manifest(
                 manifest, wall_s={}, mcs=self.steps, completed=False
             ))  # fmt: skip
@@ -307,8 +307,8 @@ def test_a_second_signal_stops_at_once(
     fake_run.at, fake_run.happens = 5, twice
     done = angiosim("run", "tube_formation", "--out", "out")
     assert done.exit_code == 130
+    assert "stopped at once; what exists is in out" in done.stderr
     assert manifest_of("out")["completed"] is False
-    assert not Path("out/final.npz").exists()
 
 
 def test_verbose_shows_the_log(angiosim: Angiosim, fake_run: FakeRun, workplace: Path) -> None:
@@ -319,6 +319,30 @@ def test_verbose_shows_the_log(angiosim: Angiosim, fake_run: FakeRun, workplace:
     for folder in "ab":
         assert "third step" in Path(folder, "run.log").read_text()
     assert not logging.getLogger("sim").handlers
+
+
+def test_a_real_run_stopped_by_sigterm_leaves_what_exists(workplace: Path) -> None:
+    command = [
+        sys.executable, "-c", "from sim.cli import main; main()", "run", "tube_formation",
+        "--out", "out", "--set", "domain.size_um=[200, 200]", "--set", "time.duration_h=200",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("2400/24000 steps"):
+                break
+        process.terminate()
+        rest = process.stderr.read()
+    assert process.returncode == 143, rest
+    assert "what exists is in out" in rest
+    manifest = manifest_of("out")
+    assert manifest["completed"] is False
+    assert 2400 <= manifest["mcs"] < 24000
+    with np.load("out/final.npz") as final:
+        counts = np.bincount(final["cell_id"].ravel())
+        np.testing.assert_array_equal(counts[1:], final["cell_area"][1 : counts.size])
+    assert pd.read_csv("out/timeseries.csv")["mcs"].iloc[0] == 0
+    assert not list(Path("out").rglob(".*"))
 
 
 # --- scenarios, validate, describe -----------------------------------------------------------

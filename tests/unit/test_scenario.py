@@ -121,6 +121,23 @@ def test_bad_overrides(key: str) -> None:
     assert problems("tube_formation", {key: 1})
 
 
+def test_contradicting_overrides() -> None:
+    assert "together" in str(
+        problems("tube_formation", {"cells.count": 5, "cells.density_per_mm2": 9})
+    )
+    assert "contradicts" in str(
+        problems("tube_formation", {"engine": {"area": 3}, "engine.area.lambda": 9})
+    )
+    assert "no receptors" in str(
+        problems("tube_formation", {"drug.free_nM": 5, "signalling.enabled": False})
+    )
+    both = load(
+        "tube_formation", {"engine.area.lambda": 9, "engine": {"area": {"target_sites": 80}}}
+    )
+    assert (both.engine.area.lambda_, both.engine.area.target_sites) == (9, 80)
+    assert "no value" in problems("tube_formation", {"drug": None})["drug"]
+
+
 def test_settings_are_toml_or_text() -> None:
     assert parse_setting("drug.free_nM=5.6") == ("drug.free_nM", 5.6)
     assert parse_setting("domain.size_um=[400, 400]") == ("domain.size_um", [400, 400])

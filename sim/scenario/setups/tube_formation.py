@@ -51,9 +51,7 @@ def region_sites(scenario: Scenario) -> tuple[NDArray[np.int64], NDArray[np.int6
     """First site and end [y, x] of the centred region in which cells are seeded."""
     shape = np.array(scenario.shape)
     region = scenario.setup.region_um
-    size = (
-        shape if region is None else np.rint(np.array(region[::-1]) / scenario.domain.spacing_um)
-    )
+    size = shape if region is None else np.rint(np.array(region[::-1]) / scenario.domain.spacing_um)
     low = ((shape - size) // 2).astype(np.int64)
     return low, (low + size).astype(np.int64)
 

@@ -1,0 +1,229 @@
+"""The energy of one copy against energies from scratch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lattices import place, rules
+from naive import potts as naive
+
+from sim.tissue.energy import copy_energy
+from sim.tissue.lattice import HALO, interior, with_halo
+
+TYPES, WALL_TYPE = 4, 3  # medium, two kinds of cell, wall
+J = np.array([[0, 16, 7, 0], [16, 11, 29, 60], [7, 29, 3, -5], [0, 60, -5, 0]]) * 1.7
+NO_J = np.zeros((TYPES, TYPES))
+COPIES = 8  # looked at on each lattice
+
+
+class Case:
+    """A lattice of random patches, and the copies that can be made on it."""
+
+    def __init__(self, seed: int, *, periodic: bool, fields: int = 0, **terms: Any) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.periodic = periodic
+        height, width = self.rng.integers(9, 15, 2)
+        # patches larger than a site, so that cells have an inside; rows 1 to 5, medium between them
+        coarse = self.rng.integers(0, 6, ((height + 1) // 2, (width + 1) // 2))
+        self.sites = np.kron(coarse, np.ones((2, 2), dtype=np.int32))[:height, :width]
+        noise = self.rng.random(self.sites.shape) < 0.25
+        self.sites[noise] = self.rng.integers(0, 6, noise.sum())
+        self.types = [1, 2, 1, 2, 2]
+        self.lattice, self.cells, self.grid = place(
+            self.sites, self.types, periodic=periodic, wall_type=WALL_TYPE, fields=fields
+        )
+        self.cells["target"][1:-1] = self.rng.uniform([5, 2], [40, 12], (5, 2))
+        self.attractant = np.zeros((fields, *self.lattice.shape))
+        self.rules = rules(self.grid, **{"J": NO_J, "stiffness": np.zeros((TYPES, 2)), **terms})
+
+    def copies(self) -> list[tuple[tuple[int, int], tuple[int, int], int]]:
+        """Random (source, target, neighbour) whose owners differ; the source is no wall."""
+        found = []
+        neighbours = self.rules.copy_yx
+        height, width = self.sites.shape
+        while len(found) < COPIES:
+            y, x = int(self.rng.integers(height)), int(self.rng.integers(width))
+            if self.rng.random() < 0.5:  # a good share at the border
+                y, x = (0, x) if self.rng.random() < 0.5 else (y, width - 1)
+            k = int(self.rng.integers(len(neighbours)))
+            sy, sx = y + int(neighbours[k, 0]), x + int(neighbours[k, 1])
+            if self.periodic:
+                sy, sx = sy % height, sx % width
+            elif not (0 <= sy < height and 0 <= sx < width):
+                continue
+            if self.sites[sy, sx] != self.sites[y, x]:
+                found.append(((sy, sx), (y, x), k))
+        return found
+
+    def kernel(self, target: tuple[int, int], neighbour: int) -> float:
+        y, x = target
+        return float(
+            copy_energy(
+                self.lattice.reshape(-1),
+                self.attractant.reshape(len(self.attractant), self.lattice.size),
+                *self.cells.arrays(),
+                *self.rules[1:],
+                self.grid.height,
+                self.grid.width,
+                self.periodic,
+                (y + HALO) * self.grid.row + x + HALO,
+                y,
+                x,
+                neighbour,
+            )
+        )
+
+    def total_energy(self, sites: np.ndarray, contact_sites: int) -> float:
+        return naive.total_energy(
+            sites,
+            [0, *self.types],
+            self.rules.J,
+            contact_sites,
+            self.periodic,
+            WALL_TYPE,
+            self.rules.stiffness[:, 0],
+            self.cells["target"][:, 0],
+            self.rules.stiffness[:, 1],
+            self.cells["target"][:, 1],
+        )
+
+    def check(self, contact_sites: int) -> None:
+        """The energy of a copy is the difference of total energies, to 1e-9 of the total."""
+        before = self.total_energy(self.sites, contact_sites)
+        for source, target, neighbour in self.copies():
+            copied = self.sites.copy()
+            copied[target] = self.sites[source]
+            wanted = self.total_energy(copied, contact_sites) - before
+            assert self.kernel(target, neighbour) == pytest.approx(
+                wanted, rel=0, abs=1e-9 * max(1.0, abs(before))
+            ), (source, target)
+
+
+seeds = st.integers(0, 2**32)
+edges = st.booleans()
+few = settings(max_examples=15)  # each looks at several copies
+STIFF_AREA = np.array([[0, 0], [3.7, 0], [0.9, 0], [0, 0]])
+STIFF_LENGTH = np.array([[0, 0], [0, 2.3], [0, 5.1], [0, 0]])
+
+
+@pytest.mark.parametrize("contact_sites", [4, 8, 12, 20])
+@few
+@given(seed=seeds, periodic=edges)
+def test_contact(contact_sites: int, seed: int, periodic: bool) -> None:
+    Case(seed, periodic=periodic, J=J, contact_sites=contact_sites).check(contact_sites)
+
+
+@few
+@given(seed=seeds, periodic=edges)
+def test_area(seed: int, periodic: bool) -> None:
+    Case(seed, periodic=periodic, stiffness=STIFF_AREA).check(8)
+
+
+@few
+@given(seed=seeds)
+def test_length(seed: int) -> None:
+    Case(seed, periodic=False, stiffness=STIFF_LENGTH).check(8)
+
+
+def compact_case(seed: int, **terms: Any) -> Case:
+    """Small cells on a torus of 30 x 33 sites, some across its border.
+
+    A length is defined for cells that reach less than half way around.
+    """
+    case = Case(seed, periodic=True, **terms)
+    rng = case.rng
+    case.sites = np.zeros((30, 33), dtype=np.int32)
+    for row in range(1, 6):
+        y, x = rng.integers(0, 30), rng.integers(0, 33)
+        blob = rng.random((7, 9)) < 0.7
+        at_y, at_x = np.nonzero(blob)
+        case.sites[(y + at_y) % 30, (x + at_x) % 33] = row
+    case.types = [1, 2, 1, 2, 2]
+    targets = case.cells["target"].copy()
+    case.lattice, case.cells, case.grid = place(
+        case.sites, case.types, periodic=True, wall_type=WALL_TYPE
+    )
+    case.cells["target"][:] = targets
+    case.attractant = np.zeros((0, *case.lattice.shape))
+    case.rules = rules(case.grid, **{"J": NO_J, **terms})
+    return case
+
+
+@few
+@given(seed=seeds)
+def test_length_across_a_periodic_border(seed: int) -> None:
+    compact_case(seed, stiffness=STIFF_LENGTH).check(8)
+
+
+@few
+@given(seed=seeds)
+def test_all_terms_together(seed: int) -> None:
+    stiffness = STIFF_AREA + STIFF_LENGTH
+    compact_case(seed, J=J, stiffness=stiffness, contact_sites=20, copy_sites=4).check(20)
+    Case(seed, periodic=False, J=J, stiffness=stiffness, contact_sites=12).check(12)
+
+
+@pytest.mark.parametrize("connectivity", ["none", "soft", "hard"])
+@few
+@given(seed=seeds, periodic=edges)
+def test_connectivity(connectivity: str, seed: int, periodic: bool) -> None:
+    case = Case(seed, periodic=periodic, connectivity=connectivity, penalty=123.0)
+    cost = {"none": 0.0, "soft": 123.0, "hard": np.inf}[connectivity]
+    for _, (y, x), neighbour in case.copies():
+        broken = naive.connectivity_break(case.sites, y, x, periodic)
+        assert case.kernel((y, x), neighbour) == (cost if broken else 0.0)
+
+
+@pytest.mark.parametrize("acts_on", ["extension", "retraction", "both"])
+@pytest.mark.parametrize("contact_inhibited", [False, True])
+@few
+@given(seed=seeds, periodic=edges)
+def test_chemotaxis(acts_on: str, contact_inhibited: bool, seed: int, periodic: bool) -> None:
+    s = (0.0, 0.3)
+    case = Case(
+        seed,
+        periodic=periodic,
+        fields=2,
+        saturation=s,
+        contact_inhibited=(contact_inhibited, False),
+        acts_on=(acts_on, "both"),
+    )
+    field = case.rng.uniform(0, 4, (2, *case.sites.shape))
+    for k in (0, 1):
+        if periodic:
+            case.attractant[k] = np.pad(field[k], HALO, mode="wrap")
+        else:
+            interior(case.attractant[k])[:] = field[k]
+    case.cells["mu"][1:-1] = case.rng.uniform(-200, 900, (5, 2))
+    mu = case.cells["mu"]
+    for source, target, neighbour in case.copies():
+        wanted = naive.chemotaxis_work(
+            case.sites, field[0], source, target, mu[:, 0], s[0], contact_inhibited, acts_on
+        ) + naive.chemotaxis_work(
+            case.sites, field[1], source, target, mu[:, 1], s[1], False, "both"
+        )
+        assert case.kernel(target, neighbour) == pytest.approx(wanted, rel=1e-12, abs=1e-9)
+
+
+@few
+@given(seed=seeds, periodic=edges)
+def test_persistence(seed: int, periodic: bool) -> None:
+    case = Case(seed, periodic=periodic)
+    angle, mu_p = case.rng.uniform(0, 7, 7), case.rng.uniform(0, 60, 7)
+    direction = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    case.cells["push"][1:-1] = (direction * mu_p[:, None])[1:-1]
+    for source, target, neighbour in case.copies():
+        wanted = naive.persistence_work(case.sites, source, target, mu_p, direction, periodic)
+        assert case.kernel(target, neighbour) == pytest.approx(wanted, rel=1e-12, abs=1e-12)
+
+
+def test_halo_repeats_the_opposite_edge() -> None:
+    sites = np.arange(56, dtype=np.int32).reshape(7, 8)
+    lattice = with_halo(sites, periodic=True)
+    for y in range(-HALO, 7 + HALO):
+        for x in range(-HALO, 8 + HALO):
+            assert lattice[y + HALO, x + HALO] == naive.value_at(sites, y, x, True)

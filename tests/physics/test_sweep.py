@@ -1,0 +1,377 @@
+"""The Potts sweep: what it keeps, what it tries, and agreement with a naive full-lattice sweep."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from lattices import place, rules
+from naive import potts as naive
+from naive import sweep as naive_sweep
+
+from sim.tissue import draws, potts
+from sim.tissue.cells import CellStore
+from sim.tissue.energy import Rules
+from sim.tissue.lattice import HALO, WALL, Grid, interior, with_halo
+
+CERTAIN = 1e300  # a temperature at which every copy is accepted
+
+
+def run(
+    lattice: np.ndarray, cells: CellStore, grid: Grid, how: Rules, steps: int, *, seed: int = 1
+) -> None:
+    """Sweep as the model does."""
+    attractant = np.zeros((0, lattice.size))
+    for step in range(steps):
+        potts.sweep(lattice.reshape(-1), attractant, cells.arrays(), how, grid, seed, step)
+        cells.recentre(lattice, grid, reach=8)
+
+
+def squares(shape: tuple[int, int], side: int, gap: int) -> np.ndarray:
+    """Square cells on a regular grid that fills the lattice, from its corner."""
+    sites = np.zeros(shape, np.int32)
+    corners = itertools.product(
+        range(0, shape[0] - side + 1, side + gap), range(0, shape[1] - side + 1, side + gap)
+    )
+    for row, (y, x) in enumerate(corners, start=1):
+        sites[y : y + side, x : x + side] = row
+    return sites
+
+
+def counted(sites: np.ndarray, cells: CellStore, periodic: bool) -> np.ndarray:
+    """Moments from the lattice, about the cells' anchors."""
+    moments = np.zeros_like(cells["moments"])
+    height, width = sites.shape
+    for row in cells.living:
+        y, x = np.nonzero(sites == row)
+        dy, dx = y - cells["anchor"][row, 0], x - cells["anchor"][row, 1]
+        if periodic:
+            dy = (dy + (height - 1) // 2) % height - (height - 1) // 2
+            dx = (dx + (width - 1) // 2) % width - (width - 1) // 2
+        moments[row] = [y.size, dx.sum(), dy.sum(), (dx**2).sum(), (dy**2).sum(), (dx * dy).sum()]
+    return moments
+
+
+ELONGATED: dict[str, Any] = {
+    "temperature": 20,
+    "J": [[0, 8, 0], [8, 16, 30], [0, 30, 0]],
+    "stiffness": [[0, 0], [2, 4], [0, 0]],
+    "connectivity": "soft",
+    "penalty": 300,
+}
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_running_sums_equal_counts(periodic: bool) -> None:
+    sites = squares((110, 107), 7, 6)
+    lattice, cells, grid = place(
+        sites, [1] * int(sites.max()), periodic=periodic, target=(55.0, 26.0)
+    )
+    how = rules(grid, **ELONGATED)
+    lowest, highest = np.full(sites.max() + 2, 1e9), np.full(sites.max() + 2, -1e9)
+    for start in range(0, 400, 50):
+        attractant = np.zeros((0, lattice.size))
+        for step in range(start, start + 50):
+            potts.sweep(lattice.reshape(-1), attractant, cells.arrays(), how, grid, 5, step)
+            cells.recentre(lattice, grid, reach=8)
+        assert (cells["moments"] == counted(interior(lattice), cells, periodic)).all()
+        lowest = np.minimum(lowest, cells.centroids()[:, 0])
+        highest = np.maximum(highest, cells.centroids()[:, 0])
+    long = cells.lengths[cells.living]
+    assert long.mean() > 18  # cells are long
+    if periodic:
+        crossing = set(interior(lattice)[0]) & set(interior(lattice)[-1]) - {0}
+        assert crossing  # and some lie across the border
+        for row in crossing:
+            own = naive.cell_length(interior(lattice), int(row), True)
+            assert cells.lengths[row] == pytest.approx(own, rel=1e-9)
+    assert (lattice == with_halo(interior(lattice), periodic=periodic)).all()
+
+
+def test_recentring_changes_no_shape() -> None:
+    sites = squares((60, 55), 7, 6)
+    lattice, cells, grid = place(
+        sites, [1] * int(sites.max()), periodic=True, target=(55.0, 20.0)
+    )
+    run(lattice, cells, grid, rules(grid, **ELONGATED), 60)
+    lengths, middle = cells.lengths, cells.centroids() % sites.shape
+    cells.recentre(lattice, grid, reach=0)
+    assert np.abs(cells.centroids() - cells["anchor"])[cells.living].max() <= 0.5 + 1e-12
+    assert (cells["moments"] == counted(interior(lattice), cells, True)).all()
+    np.testing.assert_allclose(cells.lengths, lengths, rtol=1e-12)
+    moved = np.abs(cells.centroids() % sites.shape - middle)[cells.living]
+    assert np.minimum(moved, sites.shape - moved).max() < 1e-9
+
+
+def test_walls_are_never_entered_nor_copied() -> None:
+    sites = squares((23, 31), 5, 0)
+    lattice, cells, grid = place(sites, [1] * int(sites.max()), periodic=False, target=(25.0, 0.0))
+    attractive = [[0, 0, 0], [0, 0, -90], [0, -90, 0]]
+    run(lattice, cells, grid, rules(grid, temperature=CERTAIN, J=attractive), 200)
+    assert (interior(lattice) >= 0).all()
+    frame = np.ones(lattice.shape, bool)
+    frame[HALO:-HALO, HALO:-HALO] = False
+    assert (lattice[frame] == WALL).all()
+
+
+def recorded_tiles(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows and columns of each tile that a sweep visits."""
+    _python_draws(monkeypatch)
+    seen = []
+
+    def record(_lattice, _attractant, _cells, _rules, grid, corner, size, *_rest):  # type: ignore[no-untyped-def]
+        seen.append(
+            (
+                (corner[0] + np.arange(size[0])) % grid.height,
+                (corner[1] + np.arange(size[1])) % grid.width,
+            )
+        )
+        return 0
+
+    monkeypatch.setattr(potts, "sweep_tile", record)
+    lattice, cells, grid = place(np.ones(shape, np.int32), [1], periodic=True)
+    potts.sweep.py_func(
+        lattice.reshape(-1), np.zeros((0, 1)), cells.arrays(), rules(grid), grid, seed, 0
+    )
+    return seen
+
+
+def _python_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep 64 bits unsigned where Python, and not numba, calls the draws."""
+    monkeypatch.setattr(potts, "key_of", lambda *where: np.uint64(draws.key_of(*where)))
+    monkeypatch.setattr(potts, "bits", lambda key, i: np.uint64(draws.bits(key, i)))
+
+
+@pytest.mark.parametrize("shape", [(37, 101), (101, 37), (5, 6), (199, 200), (301, 250)])
+def test_tiles_cover_each_site_once(
+    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    corners = set()
+    for seed in range(20):
+        visits = np.zeros(shape, int)
+        for y, x in recorded_tiles(monkeypatch, shape, seed):
+            visits[np.ix_(y, x)] += 1
+        corners.add((int(y[0]), int(x[0])))
+        assert (visits == 1).all()
+    assert len(corners) > 5  # the grid of tiles is shifted
+
+
+def test_tiles_of_one_colour_do_not_touch(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = (303, 211)
+    tiles = recorded_tiles(monkeypatch, shape, 3)
+    per_colour = len(tiles) // 4
+    assert len(tiles) == 6 * 4
+    for colour in range(4):
+        reached = np.zeros(shape, int)
+        for y, x in tiles[colour * per_colour : (colour + 1) * per_colour]:
+            rows = (y[0] + np.arange(-HALO, y.size + HALO)) % shape[0]
+            columns = (x[0] + np.arange(-HALO, x.size + HALO)) % shape[1]
+            reached[np.ix_(rows, columns)] += 1
+        assert reached.max() == 1
+
+
+def test_order_of_the_tiles_within_a_colour_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sites = squares((210, 204), 8, 3)
+    start = place(sites, [1] * int(sites.max()), periodic=True, target=(70.0, 20.0))
+    outcomes = []
+    rng = np.random.default_rng(4)
+
+    def shuffled(*args: int) -> list[int]:
+        numbers = list(range(*args))
+        if len(args) == 3:  # rows or columns of tiles
+            rng.shuffle(numbers)
+        return numbers
+
+    for order in (None, range, shuffled, shuffled):
+        lattice, cells, grid = start[0].copy(), CellStore(int(sites.max()), wall_type=2, fields=0), start[2]
+        for name, column in start[1].columns.items():
+            cells.columns[name] = column.copy()
+        how = rules(grid, **ELONGATED)
+        with monkeypatch.context() as patch:
+            sweep = potts.sweep
+            if order is not None:
+                _python_draws(patch)
+                patch.setattr(potts, "range", order, raising=False)
+                sweep = potts.sweep.py_func
+            for step in range(6):
+                sweep(
+                    lattice.reshape(-1),
+                    np.zeros((0, lattice.size)),
+                    cells.arrays(),
+                    how,
+                    grid,
+                    7,
+                    step,
+                )
+        outcomes.append((lattice, cells["moments"].copy()))
+    assert (outcomes[0][0] != start[0]).any()
+    for lattice, moments in outcomes[1:]:
+        assert (lattice == outcomes[0][0]).all()
+        assert (moments == outcomes[0][1]).all()
+
+
+@pytest.mark.parametrize("copy_sites", [4, 8])
+def test_each_ordered_pair_is_tried_at_its_rate(copy_sites: int) -> None:
+    """With every copy accepted, the expected lattice follows a linear equation: compare with it.
+
+    In an attempt each of N sites takes the value of one of its n neighbours with probability
+    1/(N n), so that p -> p + (mean of the neighbours - p) / N.
+    """
+    shape = (24, 31)
+    sites = np.zeros(shape, np.int32)
+    sites[:9, 4:17] = 1
+    sites[20:, 25:] = 1  # across corner and border with the tile below
+    corner, size = (15, 20), (20, 18)
+    inside = np.zeros(shape, bool)
+    inside[
+        np.ix_((corner[0] + np.arange(20)) % shape[0], (corner[1] + np.arange(18)) % shape[1])
+    ] = True
+
+    expected = sites.astype(float)
+    for _ in range(size[0] * size[1]):
+        around = np.mean(
+            [np.roll(expected, step, (0, 1)) for step in naive.neighbourhood(copy_sites)], axis=0
+        )
+        expected = np.where(inside, expected + (around - expected) / (size[0] * size[1]), expected)
+
+    start, cells, grid = place(sites, [1], periodic=True)
+    how = rules(grid, temperature=CERTAIN, copy_sites=copy_sites)
+    repeats, total = 4000, np.zeros(shape)
+    for repeat in range(repeats):
+        lattice = start.copy()
+        key = np.uint64(draws.key_of(11, draws.COPY, repeat, 0))
+        potts.sweep_tile(
+            lattice.reshape(-1),
+            np.zeros((0, lattice.size)),
+            cells.arrays(),
+            how,
+            grid,
+            corner,
+            size,
+            key,
+            np.zeros(3, np.int64),
+            np.zeros(3, bool),
+        )
+        total += interior(lattice)
+    mean = total / repeats
+    assert (mean[~inside] == sites[~inside]).all()
+    error = np.sqrt(expected * (1 - expected) / repeats)
+    open_sites = inside & (expected > 0.01) & (expected < 0.99)
+    z = (mean - expected)[open_sites] / error[open_sites]
+    assert open_sites.sum() > 100
+    assert np.abs(z).max() < 4.5
+    assert np.mean(z**2) == pytest.approx(1.0, abs=0.4)
+
+
+# -- agreement with the naive sweep -------------------------------------------------------------
+
+CASES: dict[str, dict[str, Any]] = {
+    "sparse and long": {
+        "start": squares((102, 100), 7, 18),
+        "mcs": 60,
+        "periodic": False,
+        "physics": {
+            "T": 20, "J_cm": 8, "J_cc": 16, "J_cw": 40, "lambda_area": 2, "A": 55,
+            "lambda_length": 4, "L": 18, "penalty": 300,
+        },
+    },
+    "confluent": {
+        "start": squares((104, 112), 8, 0),
+        "mcs": 60,
+        "periodic": True,
+        "physics": {
+            "T": 12, "J_cm": 8, "J_cc": 6, "lambda_area": 1, "A": 64, "contact_sites": 20,
+            "copy_sites": 4,
+        },
+    },
+    "crowded and long": {
+        "start": squares((104, 112), 7, 1),
+        "mcs": 80,
+        "periodic": True,
+        "physics": {
+            "T": 20, "J_cm": 8, "J_cc": 12, "lambda_area": 2, "A": 55, "lambda_length": 4,
+            "L": 16, "penalty": 300,
+        },
+    },
+}  # fmt: skip
+
+
+def read_out(before: np.ndarray, after: np.ndarray, case: dict[str, Any]) -> list[float]:
+    """Contacts per cell (cell-medium, cell-cell), area, its variance, length, displacement^2."""
+    physics, periodic = case["physics"], case["periodic"]
+    padded = np.pad(after, 2, mode="wrap") if periodic else np.pad(after, 2, constant_values=-1)
+    height, width = after.shape
+    medium = cell = 0
+    for dy, dx in naive_sweep.neighbourhood(physics.get("contact_sites", 8)):
+        other = padded[2 + dy : 2 + dy + height, 2 + dx : 2 + dx + width]
+        medium += np.count_nonzero((after > 0) & (other == 0))
+        cell += np.count_nonzero((after > 0) & (other > 0) & (after != other))
+    n = int(before.max())
+    areas, lengths, squared = np.bincount(after.ravel(), minlength=n + 1)[1:], [], []
+    for row in range(1, n + 1):
+        if areas[row - 1] == 0:
+            continue
+        lengths.append(naive.cell_length(after, row, periodic))
+        moved = naive.cell_sites(after, row, periodic).mean(axis=0)
+        moved -= naive.cell_sites(before, row, periodic).mean(axis=0)
+        if periodic:
+            moved -= np.rint(moved / after.shape) * after.shape
+        squared.append(moved @ moved)
+    return [
+        medium / n, cell / n, areas.mean(), areas.var(), float(np.mean(lengths)),
+        float(np.mean(squared)), float(np.mean(areas > 0)),
+    ]  # fmt: skip
+
+
+def compare(name: str, replicates: int) -> None:
+    """Means of both sweeps differ by less than 4 of their standard errors (fixed seeds)."""
+    case = CASES[name]
+    start, physics, periodic = case["start"], case["physics"], case["periodic"]
+    n = int(start.max())
+    wall = physics.get("J_cw", 0)
+    found: dict[str, list[list[float]]] = {"naive": [], "tiled": []}
+    for seed in range(1, replicates + 1):
+        after = naive_sweep.simulate(start, seed, case["mcs"], periodic=periodic, **physics)
+        found["naive"].append(read_out(start, after, case))
+        lattice, cells, grid = place(
+            start, [1] * n, periodic=periodic, target=(physics["A"], physics.get("L", 0))
+        )
+        how = rules(
+            grid,
+            temperature=physics["T"],
+            J=[[0, physics["J_cm"], 0], [physics["J_cm"], physics["J_cc"], wall], [0, wall, 0]],
+            stiffness=[
+                [0, 0],
+                [physics["lambda_area"], physics.get("lambda_length", 0)],
+                [0, 0],
+            ],
+            connectivity="soft" if "penalty" in physics else "none",
+            penalty=physics.get("penalty", 0),
+            copy_sites=physics.get("copy_sites", 8),
+            contact_sites=physics.get("contact_sites", 8),
+        )
+        run(lattice, cells, grid, how, case["mcs"], seed=seed)
+        found["tiled"].append(read_out(start, interior(lattice), case))
+    one, two = np.array(found["naive"]), np.array(found["tiled"])
+    error = np.sqrt((one.var(axis=0, ddof=1) + two.var(axis=0, ddof=1)) / replicates)
+    difference = np.abs(one.mean(axis=0) - two.mean(axis=0))
+    report = np.stack([one.mean(axis=0), two.mean(axis=0), error], axis=1)
+    print(name, np.array2string(report, precision=4, suppress_small=True), sep="\n")
+    assert (difference <= 4 * error + 1e-12).all(), report
+
+
+@pytest.mark.parametrize("name", ["sparse and long", "confluent"])
+def test_agrees_with_the_naive_sweep(name: str) -> None:
+    compare(name, 12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(CASES))
+def test_agrees_closely_with_the_naive_sweep(name: str) -> None:
+    compare(name, 80)
