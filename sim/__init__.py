@@ -1,4 +1,4 @@
-"""angiosim: tumour angiogenesis and the drugs that stop it, cell by cell.
+"""angiosim: an in-silico capillary tube-formation assay, from dose to network.
 
 ``import sim`` is quick: everything but the version is imported when first used.
 """

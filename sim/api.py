@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,9 @@ from sim.errors import InputError
 from sim.scenario.loading import load
 from sim.scenario.schema import Scenario
 from sim.study.folder import RunFolder
+from sim.study.result import RunResult
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     from matplotlib.axes import Axes
 
 __all__ = ["Result", "execute", "load", "run", "show_progress"]
@@ -26,39 +24,8 @@ Progress = Callable[[int, int], None]
 """Called between steps with the steps done and the steps in all."""
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a run gives.
-
-    Attributes
-    ----------
-    scenario : Scenario
-        The resolved scenario.
-    seed : int
-        The seed it ran with.
-    summary : dict
-        The final read-outs, by name.
-    timeseries : pandas.DataFrame
-        A row per record time: drug, drive, and all read-outs.
-    final : dict of str to ndarray
-        The final state, as in ``final.npz``: ``cell_id`` (H, W), ``field_NAME``, and a
-        ``cell_COLUMN`` for each column of the cells, row 0 being the medium.
-    frames : dict of int to dict
-        Snapshots by Monte Carlo step, each like `final`.
-    manifest : dict
-        Versions, times, rates.
-    folder : Path or None
-        Where it was written; None if it was not.
-    """
-
-    scenario: Scenario
-    seed: int
-    summary: dict[str, float | int]
-    timeseries: pd.DataFrame
-    final: dict[str, np.ndarray[Any, Any]]
-    frames: dict[int, dict[str, np.ndarray[Any, Any]]]
-    manifest: dict[str, Any]
-    folder: Path | None
+class Result(RunResult):
+    """What a run gives, and its pictures; the attributes are those of `RunResult`."""
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the network at the end of the run; return the axes."""
@@ -67,7 +34,7 @@ class Result:
         return draw_network(self, ax)
 
     def save_pictures(self, folder: Path | str) -> None:
-        """Write ``network.png`` and ``timeseries.png`` into an existing folder."""
+        """Write ``network.png``, ``timeseries.png`` and ``fields.png`` into a folder."""
         from sim.view.figures import save_pictures
 
         save_pictures(self, Path(folder))
@@ -120,7 +87,7 @@ def execute(
     from sim.study.run import run_scenario
 
     outcome = run_scenario(scenario, progress=progress, folder=folder)
-    result = Result(**{field.name: getattr(outcome, field.name) for field in fields(Result)})
+    result = Result(**vars(outcome))
     if folder is not None:
         result.save_pictures(folder.path)
     return result

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="angiosim",
-    help="Simulate tumour angiogenesis, and the drugs that stop it.",
+    help="An in-silico capillary tube-formation assay: cells, growth factors, kinase inhibitors.",
     rich_markup_mode=None,  # plain help comes three times faster
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -146,7 +146,7 @@ class AngiogenesisModel(mesa.Model):
 
     def record(self) -> None:
         """Measure, and add a row to the data collector."""
-        with self._timed("measuring"):
+        with self.timed("measuring"):
             self.readouts = self.measure()
             self.datacollector.collect(self)
 
@@ -183,7 +183,7 @@ class AngiogenesisModel(mesa.Model):
 
     def _ligand_at_each_cell(self) -> Array:
         """Ligand (rows, pathways) in M, the mean over each cell's sites."""
-        with self._timed("signalling"):
+        with self.timed("signalling"):
             rows = self.cells.area.size
             ligand_M = np.zeros((rows, len(self.pathways)))
             total, count = np.zeros(rows), np.zeros(rows, np.int64)
@@ -199,7 +199,7 @@ class AngiogenesisModel(mesa.Model):
         behaviour = self.scenario.behaviour
         if behaviour is None:
             return
-        with self._timed("signalling"):
+        with self.timed("signalling"):
             rows, columns = self._endothelial, self.cells.columns
             names = ("free_receptors", "bound_receptors", "activity", "drive")
             free, bound, activity, drive = (columns[name][rows] for name in names)
@@ -237,7 +237,7 @@ class AngiogenesisModel(mesa.Model):
             self.cells["push"][rows] = memory / speed[:, None] * mu_persistence[:, None]
 
     def _potts_sweep(self) -> None:
-        with self._timed("potts"):
+        with self.timed("potts"):
             for k, name in enumerate(self._followed):
                 field = next(f for f in self._field_list if f.name == name)
                 diffusion.sense(field.values, field.factor, self.grid.periodic, self._attractant[k])
@@ -276,7 +276,7 @@ class AngiogenesisModel(mesa.Model):
             self._match_agents_to_rows()
 
     def _move_fields(self, order: str) -> None:
-        with self._timed("fields"):
+        with self.timed("fields"):
             for field in self._field_list:
                 if field.order == order:
                     self._move(field)
@@ -349,7 +349,8 @@ class AngiogenesisModel(mesa.Model):
         self.seconds["compile"] = perf_counter() - start
 
     @contextmanager
-    def _timed(self, part: str) -> Iterator[None]:
+    def timed(self, part: str) -> Iterator[None]:
+        """Count the wall time of a block under `seconds`."""
         start = perf_counter()
         try:
             yield

@@ -14,14 +14,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sim import __version__, files
 from sim.errors import FolderError
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
+
+    from sim.study.result import RunResult
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -29,15 +30,6 @@ LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "mesa", "pandas", "scikit-im
 """The libraries whose versions a manifest records."""
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-class Outcome(Protocol):
-    """What `RunFolder.write_results` needs of the result of a run."""
-
-    summary: dict[str, float | int]
-    timeseries: pd.DataFrame
-    final: dict[str, np.ndarray[Any, Any]]
-    manifest: dict[str, Any]
 
 
 class RunFolder:
@@ -145,7 +137,7 @@ class RunFolder:
         (self.path / "frames").mkdir(exist_ok=True)
         files.write_npz_atomic(self.path / "frames" / f"{mcs:06d}.npz", arrays)
 
-    def write_results(self, result: Outcome) -> None:
+    def write_results(self, result: RunResult) -> None:
         """Write time series, summary and final state, and the manifest as the last of them."""
         table = result.timeseries.to_csv(index=False, lineterminator="\n")
         files.write_text_atomic(self.path / "timeseries.csv", table)

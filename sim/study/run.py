@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from sim.model import AngiogenesisModel
+from sim.model import RECEPTORS, AngiogenesisModel
 from sim.scenario.loading import dump, scenario_hash
 from sim.scenario.schema import Scenario
 from sim.study.folder import RunFolder, begin_manifest, finish_manifest
+from sim.study.result import RunResult
 from sim.tissue.cells import MOMENT_NAMES
+
+if TYPE_CHECKING:
+    from sim.study.result import Arrays
 
 logger = logging.getLogger(__name__)
 
-Arrays = dict[str, NDArray[Any]]
-NOT_READOUTS = ("time_h", "mcs", "total_nM", "free_nM", "mean_drive")
-
-
-@dataclass
-class RunResult:
-    """What a run leaves; see `sim.api.Result` for the attributes."""
-
-    scenario: Scenario
-    seed: int
-    summary: dict[str, float | int]
-    timeseries: pd.DataFrame
-    final: Arrays
-    frames: dict[int, Arrays]
-    manifest: dict[str, Any]
-    folder: Path | None
+NOT_READOUTS = (
+    "time_h",
+    "mcs",
+    "total_nM",
+    "free_nM",
+    *(f"inhibition_{receptor}" for receptor in RECEPTORS),
+    "mean_drive",
+)
 
 
 def run_scenario(
@@ -70,62 +61,49 @@ def run_scenario(
     report(0, steps)
     model = AngiogenesisModel(scenario)
     frames: dict[int, Arrays] = {}
-    writing = 0.0
     if folder:
         folder.write_scenario(dump(scenario))
         folder.write_manifest(manifest)
-    logger.info(
-        "%s, seed %d: %d cells, %d steps",
-        scenario.name,
-        scenario.seed,
-        model.cells.living.size,
-        steps,
-    )
-
-    def look() -> None:
-        nonlocal writing
-        if scenario.record.frames and model.readouts["mcs"] == model.mcs:
-            start = perf_counter()
-            frames[model.mcs] = snapshot(model, fields=scenario.record.fields)
-            if folder:
-                folder.write_frame(model.mcs, frames[model.mcs])
-            writing += perf_counter() - start
-
-    def result(*, completed: bool) -> RunResult:
-        wall_s = {**model.seconds, "writing": writing}
-        return RunResult(
+    logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.cells.living.size)
+    completed = False
+    try:
+        _keep_frame(model, frames, folder)
+        while model.mcs < steps:
+            model.step()
+            _keep_frame(model, frames, folder)
+            report(model.mcs, steps)
+        completed = True
+    finally:  # also what an interrupted run has is kept
+        if model.readouts["mcs"] != model.mcs:
+            model.record()
+        result = RunResult(
             scenario=scenario,
             seed=scenario.seed,
-            summary={
-                name: value
-                for name, value in model.readouts.items()
-                if name not in NOT_READOUTS and not name.startswith("inhibition_")
-            },
+            summary={k: v for k, v in model.readouts.items() if k not in NOT_READOUTS},
             timeseries=model.datacollector.get_model_vars_dataframe(),
             final=final_arrays(model),
             frames=frames,
-            manifest=finish_manifest(manifest, wall_s=wall_s, mcs=model.mcs, completed=completed),
+            manifest=finish_manifest(
+                manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
+            ),
             folder=folder.path if folder else None,
         )
-
-    look()
-    try:
-        while model.mcs < steps:
-            model.step()
-            look()
-            report(model.mcs, steps)
-    except KeyboardInterrupt:
-        logger.warning("interrupted at step %d of %d", model.mcs, steps)
         if folder:
-            folder.write_results(result(completed=False))
-        raise
-    if model.readouts["mcs"] != model.mcs:
-        model.record()
-    outcome = result(completed=True)
-    if folder:
-        folder.write_results(outcome)
-    logger.info("done at %.3g h: %s", model.time_h, outcome.summary)
-    return outcome
+            folder.write_results(result)
+        logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
+    return result
+
+
+def _keep_frame(
+    model: AngiogenesisModel, frames: dict[int, Arrays], folder: RunFolder | None
+) -> None:
+    """Keep a snapshot at record times."""
+    record = model.scenario.record
+    if record.frames and model.readouts["mcs"] == model.mcs:
+        with model.timed("writing"):
+            frames[model.mcs] = snapshot(model, fields=record.fields)
+            if folder:
+                folder.write_frame(model.mcs, frames[model.mcs])
 
 
 def snapshot(model: AngiogenesisModel, *, fields: bool) -> Arrays:

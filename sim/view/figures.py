@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 
 from sim.assay.network import Network, measure_network
 from sim.files import write_bytes_atomic
+from sim.scenario.schema import Drug
+from sim.study.result import RunResult
 from sim.view import style
 
 _DPI: Final = 200
@@ -36,42 +38,14 @@ _PIXELS_ACROSS: Final = 1600
 _RECEPTOR_COLOURS: Final = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY)
 
 
-class Pictured(Protocol):
-    """What a picture needs to know of a run; any finished run has it."""
-
-    @property
-    def scenario(self) -> Any:
-        """The resolved scenario."""
-
-    @property
-    def seed(self) -> int:
-        """The seed of the run."""
-
-    @property
-    def summary(self) -> Mapping[str, float | int]:
-        """The final read-outs."""
-
-    @property
-    def timeseries(self) -> pd.DataFrame:
-        """A row per record time."""
-
-    @property
-    def final(self) -> Mapping[str, NDArray[Any]]:
-        """The final arrays, as in `final.npz`."""
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """Where the run comes from: version, scenario hash and the like."""
-
-
 # --- words -----------------------------------------------------------------------------------
 
 
-def _title(result: Pictured) -> str:
+def _title(result: RunResult) -> str:
     return style.one_line(str(result.scenario.name), 64)
 
 
-def _treatment(result: Pictured) -> str:
+def _treatment(result: RunResult) -> str:
     """Return the ligands in the bath and the free drug at the end, or nothing for neither."""
     words = [
         f"{name} {ligand.bath_ng_ml:g} ng/mL"
@@ -79,21 +53,21 @@ def _treatment(result: Pictured) -> str:
         if ligand.bath_ng_ml > 0
     ]
     free = _last(result.timeseries, "free_nM")
-    if _has_drug(result):
-        words.append(f"{result.scenario.drug.name} {free:.3g} nM free")
+    if drug := _drug_given(result):
+        words.append(f"{drug.name} {free:.3g} nM free")
     if not words and _has_signalling(result):
         words.append("no ligand, no drug")
     return _DOT.join(words)
 
 
-def _origin(result: Pictured) -> str:
+def _origin(result: RunResult) -> str:
     words = [f"seed {result.seed}"]
     if version := result.manifest.get("version"):
         words.append(f"angiosim {version}")
     return _DOT.join(words)
 
 
-def _caption(result: Pictured) -> str:
+def _caption(result: RunResult) -> str:
     time_h = _last(result.timeseries, "time_h")
     mcs = int(_last(result.timeseries, "mcs"))
     return _DOT.join([f"t = {time_h:.1f} h ({mcs} MCS)", _origin(result)])
@@ -103,24 +77,25 @@ def _last(table: pd.DataFrame, column: str) -> float:
     return float(table[column].iloc[-1]) if column in table and len(table) else 0.0
 
 
-def _has_signalling(result: Pictured) -> bool:
+def _has_signalling(result: RunResult) -> bool:
     return bool(result.scenario.signalling.enabled)
 
 
-def _has_drug(result: Pictured) -> bool:
+def _drug_given(result: RunResult) -> Drug | None:
+    """Return the drug, if the cells ever saw any."""
     table = result.timeseries
     given = "free_nM" in table and bool((table["free_nM"] > 0).any())
-    return given and result.scenario.drug is not None
+    return result.scenario.drug if given else None
 
 
 # --- the cells -------------------------------------------------------------------------------
 
 
-def _periodic(result: Pictured) -> bool:
+def _periodic(result: RunResult) -> bool:
     return bool(result.scenario.domain.boundary == "periodic")
 
 
-def _extent(result: Pictured) -> tuple[float, float, float, float]:
+def _extent(result: RunResult) -> tuple[float, float, float, float]:
     """Return (left, right, bottom, top) of the domain in um, with row 0 at the top."""
     height, width = result.final["cell_id"].shape
     spacing = float(result.scenario.domain.spacing_um)
@@ -187,13 +162,13 @@ def _outlines(cell_id: NDArray[Any]) -> NDArray[np.bool_]:
     return border & (cell_id > 0)
 
 
-def _large_cells(result: Pictured, pixels_across: int) -> NDArray[Any]:
+def _large_cells(result: RunResult, pixels_across: int) -> NDArray[Any]:
     cell_id = result.final["cell_id"]
     factor = max(1, min(4, pixels_across // max(cell_id.shape)))
     return _magnify(cell_id, factor, _periodic(result))
 
 
-def _cell_colours(result: Pictured) -> NDArray[np.float64]:
+def _cell_colours(result: RunResult) -> NDArray[np.float64]:
     """Return an RGB colour for each row of the cell store; row 0 is the medium."""
     count = int(result.final["cell_id"].max(initial=0)) + 1
     if _has_signalling(result):
@@ -307,7 +282,7 @@ def _bare(ax: Axes, extent: tuple[float, float, float, float]) -> None:
         spine.set(visible=True, color=style.FRAME, linewidth=0.8)
 
 
-def _map_axes(result: Pictured, extent: tuple[float, float, float, float]) -> Axes:
+def _map_axes(result: RunResult, extent: tuple[float, float, float, float]) -> Axes:
     """Return the axes of a new figure that fit a domain, with room for words and colour bar."""
     left, bottom = 0.25, 0.5
     right = 0.8 if _has_signalling(result) else left
@@ -336,7 +311,7 @@ def _note(ax: Axes, text: str, x: float, y: float, drop_pt: float, **words: Any)
     )
 
 
-def draw_network(result: Pictured, ax: Axes | None = None) -> Axes:
+def draw_network(result: RunResult, ax: Axes | None = None) -> Axes:
     """Draw the cells and the network that they form, as seen under a microscope.
 
     Cells are coloured by their drive (by number where nothing signals), gaps are pale. The line
@@ -345,7 +320,7 @@ def draw_network(result: Pictured, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    result : Pictured
+    result : RunResult
         A finished run.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure if left out. Its coordinates become um, row 0 at the top.
@@ -400,7 +375,7 @@ def _dress_colour_bar(colour_bar: Colorbar, scale: float) -> None:
     colour_bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)
 
 
-def _field_names(result: Pictured) -> list[str]:
+def _field_names(result: RunResult) -> list[str]:
     return [key.removeprefix("field_") for key in result.final if key.startswith("field_")]
 
 
@@ -416,7 +391,7 @@ def _colour_limits(values: NDArray[Any]) -> tuple[float, float]:
     return low, high
 
 
-def draw_fields(result: Pictured, axes: Sequence[Axes] | None = None) -> list[Axes]:
+def draw_fields(result: RunResult, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw each field as a map with its own colour bar, outlines of the cells over it.
 
     Ligands are in ng/mL, the cue in arbitrary units. A field on a coarser grid is shown at its
@@ -424,7 +399,7 @@ def draw_fields(result: Pictured, axes: Sequence[Axes] | None = None) -> list[Ax
 
     Parameters
     ----------
-    result : Pictured
+    result : RunResult
         A finished run with `field_NAME` and `spacing_um_NAME` among its final arrays.
     axes : sequence of matplotlib.axes.Axes, optional
         One for each field, in the order of the final arrays; a new figure if left out.
@@ -488,7 +463,7 @@ def draw_fields(result: Pictured, axes: Sequence[Axes] | None = None) -> list[Ax
 
 
 def _fields_figure(
-    result: Pictured, count: int, extent: tuple[float, float, float, float]
+    result: RunResult, count: int, extent: tuple[float, float, float, float]
 ) -> list[Axes]:
     """Return the axes of a new figure for `count` maps, two in a row."""
     columns = min(count, 2)
@@ -509,7 +484,7 @@ def _fields_figure(
     return axes
 
 
-def _figure_words(figure: Figure, result: Pictured, left: float, caption: str) -> None:
+def _figure_words(figure: Figure, result: RunResult, left: float, caption: str) -> None:
     """Write title, treatment and caption on a figure with several panels."""
     height = figure.get_figheight()
     at_top: dict[str, Any] = {"va": "top", "color": style.INK, "parse_math": False}
@@ -526,7 +501,7 @@ _Line = tuple[str, str, str]
 """A column, its label and its colour."""
 
 
-def _panels(result: Pictured) -> list[tuple[str, list[_Line]]]:
+def _panels(result: RunResult) -> list[tuple[str, list[_Line]]]:
     """Return the panels of the time series that this run can fill: axis label and lines."""
     panels: list[tuple[str, list[_Line]]] = [
         (
@@ -551,20 +526,20 @@ def _panels(result: Pictured) -> list[tuple[str, list[_Line]]]:
     if _has_signalling(result):
         inhibition = [c for c in map(str, result.timeseries) if c.startswith("inhibition_")]
         signal: list[_Line] = [("mean_drive", "mean drive", style.INK)]
-        if _has_drug(result):
+        if _drug_given(result):
             signal += [
                 (column, f"{column.removeprefix('inhibition_')} inhibited", colour)
                 for column, colour in zip(inhibition, cycle(_RECEPTOR_COLOURS), strict=False)
             ]
         panels.append(("signal (0-1)", signal))
-    if _has_drug(result):
-        panels.append(("free drug (nM)", [("free_nM", str(result.scenario.drug.name), style.INK)]))
+    if drug := _drug_given(result):
+        panels.append(("free drug (nM)", [("free_nM", drug.name, style.INK)]))
     present = set(result.timeseries.columns)
     panels = [(label, [line for line in lines if line[0] in present]) for label, lines in panels]
     return [(label, lines) for label, lines in panels if lines]
 
 
-def draw_timeseries(result: Pictured, axes: Sequence[Axes] | None = None) -> list[Axes]:
+def draw_timeseries(result: RunResult, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw the read-outs over time: lengths, counts, fractions, signals, free drug.
 
     Signals are shown for a run that has signalling, inhibition and free drug for a run with
@@ -572,7 +547,7 @@ def draw_timeseries(result: Pictured, axes: Sequence[Axes] | None = None) -> lis
 
     Parameters
     ----------
-    result : Pictured
+    result : RunResult
         A finished run with at least one record.
     axes : sequence of matplotlib.axes.Axes, optional
         One for each panel, top to bottom; a new figure if left out.
@@ -626,7 +601,7 @@ def draw_timeseries(result: Pictured, axes: Sequence[Axes] | None = None) -> lis
     return list(axes)
 
 
-def _timeseries_figure(result: Pictured, count: int) -> list[Axes]:
+def _timeseries_figure(result: RunResult, count: int) -> list[Axes]:
     left, right, top, bottom, high, gap = 0.85, 1.7, 0.85, 0.95, 1.35, 0.24
     height = top + bottom + count * high + (count - 1) * gap
     figure = style.new_figure(_WIDTH_IN, height)
@@ -637,9 +612,9 @@ def _timeseries_figure(result: Pictured, count: int) -> list[Axes]:
         axes.append(figure.add_axes(box, sharex=axes[0] if axes else None))
         axes[-1].yaxis.set_label_coords(-0.075, 0.5)
     caption = _origin(result)
-    if _has_drug(result) and _has_signalling(result):
+    if (drug := _drug_given(result)) and _has_signalling(result):
         # Potency is an input of the model, never its finding, and its origin is debated.
-        potency = result.scenario.drug.potency or "default"
+        potency = drug.potency or "default"
         caption += f"{_DOT}inhibition follows from IC50 set “{potency}”; on its origin see the docs"
     _figure_words(figure, result, 0.25 / _WIDTH_IN, caption)
     return axes
@@ -712,7 +687,7 @@ def _readable(colour: str) -> tuple[float, float, float]:
 # --- files -----------------------------------------------------------------------------------
 
 
-def save_pictures(result: Pictured, folder: str | Path) -> list[Path]:
+def save_pictures(result: RunResult, folder: str | Path) -> list[Path]:
     """Write `network.png`, `fields.png` (if there are fields) and `timeseries.png`.
 
     All are drawn before the first is written, and each file appears whole or not at all. The
@@ -721,7 +696,7 @@ def save_pictures(result: Pictured, folder: str | Path) -> list[Path]:
 
     Parameters
     ----------
-    result : Pictured
+    result : RunResult
         A finished run.
     folder : str or Path
         Where to write; made if it does not exist.
@@ -747,7 +722,7 @@ def save_pictures(result: Pictured, folder: str | Path) -> list[Path]:
     return [folder / name for name in pictures]
 
 
-def _png(ax: Axes, result: Pictured) -> bytes:
+def _png(ax: Axes, result: RunResult) -> bytes:
     version = result.manifest.get("version", "")
     metadata = {
         "Title": str(result.scenario.name),

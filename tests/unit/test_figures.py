@@ -107,7 +107,12 @@ def make_result(
         },
         drug=SimpleNamespace(name="anlotinib", potency="lin2018"),
         signalling=SimpleNamespace(enabled=signalling),
-        engine=SimpleNamespace(area=SimpleNamespace(target_sites=100)),
+        network_options={
+            "spacing_um": 2.0,
+            "periodic": boundary == "periodic",
+            "cell_area_sites": 100,
+            "closing_um": 5.0,
+        },
     )
     return SimpleNamespace(
         scenario=scenario,

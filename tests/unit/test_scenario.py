@@ -241,7 +241,7 @@ def test_ligands_live_on_the_coarsest_voxels_that_fit(
 ) -> None:
     scenario = load(
         {"domain": {"size_um": size_um, "spacing_um": site_um}, "cells": {"count": 0}},
-        {"fields.cue.solver": "exponential"},
+        {"fields.cue.solver": "exponential", "setup.initial_area_sites": 1},
     )
     assert {scenario.fields[ligand].spacing_um for ligand in LIGANDS} == {voxel_um}
 

@@ -1,0 +1,51 @@
+"""What a run leaves, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass
+class RunResult:
+    """What a run leaves.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        The resolved scenario.
+    seed : int
+        The seed it ran with.
+    summary : dict
+        The final read-outs, by name.
+    timeseries : pandas.DataFrame
+        A row per record time: drug, drive, and all read-outs.
+    final : dict of str to ndarray
+        The final state, as in ``final.npz``: ``cell_id`` (y, x), ``field_NAME`` and
+        ``spacing_um_NAME``, and ``cell_COLUMN`` for each column of the cells, row 0 being the
+        medium.
+    frames : dict of int to dict
+        Snapshots by Monte Carlo step.
+    manifest : dict
+        Versions, times, rates.
+    folder : Path or None
+        Where it was written; None if it was not.
+    """
+
+    scenario: Scenario
+    seed: int
+    summary: dict[str, float | int]
+    timeseries: pd.DataFrame
+    final: Arrays
+    frames: dict[int, Arrays]
+    manifest: dict[str, Any]
+    folder: Path | None
