@@ -43,6 +43,9 @@ class Field:
     order: str
     pathway: int | None
     """column of the receptor that takes it up"""
+    source: NDArray[np.float64]
+    """by voxel, from the last step"""
+    loss: NDArray[np.float64]
     work: NDArray[np.float64]
     """room for the explicit solver"""
 
@@ -87,7 +90,6 @@ def rules_of(scenario: Scenario, grid: Grid) -> energy.Rules:
             engine.connectivity
         ],
         connectivity_penalty=float(engine.connectivity_penalty),
-        saturation=np.array([t.saturation for t in taxis], dtype=np.float64),
         contact_inhibited=np.array([t.contact_inhibited for t in taxis], dtype=np.bool_),
         acts_on=np.array([acts_on[t.acts_on] for t in taxis], dtype=np.int64),
         copy_yx=copies,
@@ -207,6 +209,8 @@ def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
                 substeps=spec.substeps,
                 order=spec.order,
                 pathway=takers[0] if takers and ligand and ligand.uptake else None,
+                source=np.zeros_like(values),
+                loss=np.zeros_like(values),
                 work=np.zeros((2, values.shape[0] + 2, values.shape[1] + 2)),
             )
         )

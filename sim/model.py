@@ -80,7 +80,7 @@ class AngiogenesisModel(mesa.Model):
         self.lattice = with_halo(sites, periodic=periodic)
         self.cells = assembly.cells_of(scenario, types, self.pathways)
         self.cells.measure(self.lattice, self.grid)
-        self._attractant = np.zeros((len(self._followed), *self.lattice.shape))
+        self._attraction = np.zeros((len(self._followed), *self.lattice.shape))
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
 
@@ -240,10 +240,13 @@ class AngiogenesisModel(mesa.Model):
         with self.timed("potts"):
             for k, name in enumerate(self._followed):
                 field = next(f for f in self._field_list if f.name == name)
-                diffusion.sense(field.values, field.factor, self.grid.periodic, self._attractant[k])
+                saturation = float(self.scenario.engine.chemotaxis[name].saturation)
+                diffusion.sense(
+                    field.values, field.factor, self.grid.periodic, saturation, self._attraction[k]
+                )
             sweep(
                 self.lattice.reshape(-1),
-                self._attractant.reshape(len(self._followed), self.lattice.size),
+                self._attraction.reshape(len(self._followed), self.lattice.size),
                 self.cells.arrays(),
                 self.rules,
                 self.grid,
@@ -301,24 +304,19 @@ class AngiogenesisModel(mesa.Model):
             source[living] += released_M / pathway.M_per_ng_ml
         if not (field.values.any() or source.any()):
             return
-        voxels = np.empty_like(field.values), np.empty_like(field.values)
-        diffusion.spread(self.lattice, field.factor, source, loss, *voxels)
+        diffusion.spread(self.lattice, field.factor, source, loss, field.source, field.loss)
+        terms = (field.values, field.source, field.loss, field.diffusion)
         dt, parts = self.scenario.time.mcs_s, field.substeps
         if field.solver == "explicit":
-            diffusion.euler_step(
-                field.values, *voxels, field.diffusion, dt, parts, field.edge, field.work
-            )
+            diffusion.euler_step(*terms, dt, parts, field.edge, field.work)
         else:
-            diffusion.exponential_step(
-                field.values, *voxels, field.diffusion, dt, parts, field.edge
-            )
-        lowest, highest = float(field.values.min()), float(field.values.max())
-        if not np.isfinite(highest) or lowest < -1e-12 * max(highest, 0.0):
+            diffusion.exponential_step(*terms, dt, parts, field.edge)
+        lowest, highest = diffusion.settle(field.values)
+        if not np.isfinite(highest) or lowest < -1e-12 * highest:
             raise NumericalError(
                 f"fields.{field.name}: values from {lowest:g} to {highest:g} at step {self.mcs}; "
                 f"more fields.{field.name}.substeps are needed"
             )
-        np.maximum(field.values, 0.0, out=field.values)
 
     # -- housekeeping ---------------------------------------------------------------------------
 

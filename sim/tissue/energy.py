@@ -34,9 +34,8 @@ class Rules(NamedTuple):
     """(types, 2) lambda_area, lambda_length."""
     connectivity: int
     connectivity_penalty: float
-    saturation: NDArray[np.float64]
-    """(fields,) s of f(c) = c / (1 + s c)."""
     contact_inhibited: NDArray[np.bool_]
+    """(fields,)"""
     acts_on: NDArray[np.int64]
     copy_yx: NDArray[np.int64]
     """(copy_sites, 2) neighbours [dy, dx] that may be copied from."""
@@ -87,13 +86,11 @@ def length_of(n: int, x: int, y: int, xx: int, yy: int, xy: int) -> float:
     """Length l = 4 sqrt(largest eigenvalue of the covariance of a cell's sites)."""
     if n < 1:
         return 0.0
-    n2 = float(n) * float(n)
-    var_x = float(n * xx - x * x) / n2
-    var_y = float(n * yy - y * y) / n2
-    cov = float(n * xy - x * y) / n2
+    # n^2 times the covariance, exact in integers
+    var_x, var_y, cov = float(n * xx - x * x), float(n * yy - y * y), float(n * xy - x * y)
     half = 0.5 * (var_x - var_y)
     largest = 0.5 * (var_x + var_y) + np.sqrt(half * half + cov * cov)
-    return float(4.0 * np.sqrt(largest))
+    return float(4.0 * np.sqrt(largest) / n)
 
 
 @inlined
@@ -158,16 +155,14 @@ def contact_change(lattice, site, gaining, losing, cell_type, J, contact_steps):
 
 
 @inlined
-def chemotaxis_work(
-    attractant, site, source, gaining, losing, mu, saturation, contact_inhibited, acts_on
-):
-    """dH = -mu [f(c_t) - f(c_s)], f(c) = c / (1 + s c), over all fields.
+def chemotaxis_work(attraction, site, source, gaining, losing, mu, contact_inhibited, acts_on):
+    """dH = -mu [f(c_t) - f(c_s)] over all fields.
 
     mu is that of the cell that gains the site, or else of the cell that loses it, as far as
     `acts_on` lets each act.
     """
     work = 0.0
-    for k in range(attractant.shape[0]):
+    for k in range(attraction.shape[0]):
         if gaining != 0 and losing != 0 and contact_inhibited[k]:
             continue
         if gaining != 0 and acts_on[k] & EXTENSION:
@@ -176,16 +171,14 @@ def chemotaxis_work(
             strength = mu[losing, k]
         else:
             continue
-        s = saturation[k]
-        c_t, c_s = attractant[k, site], attractant[k, source]
-        work -= strength * (c_t / (1.0 + s * c_t) - c_s / (1.0 + s * c_s))
+        work -= strength * (attraction[k, site] - attraction[k, source])
     return work
 
 
 @inlined
 def copy_energy(
     lattice,
-    attractant,
+    attraction,
     moments,
     anchor,
     cell_type,
@@ -196,7 +189,6 @@ def copy_energy(
     stiffness,
     connectivity,
     connectivity_penalty,
-    saturation,
     contact_inhibited,
     acts_on,
     copy_yx,
@@ -219,8 +211,8 @@ def copy_energy(
     ----------
     lattice : (sites,) int32
         Flat lattice with halo.
-    attractant : (fields, sites) float64
-        Concentrations at the sites, in the same flat layout.
+    attraction : (fields, sites) float64
+        f(c) = c / (1 + s c) at the sites, in the same flat layout; see `sim.tissue.fields.sense`.
     moments, ..., push
         As in `CellArrays`.
     J, ..., ring_steps
@@ -253,5 +245,5 @@ def copy_energy(
         )
         change -= push[losing, 0] * dy + push[losing, 1] * dx
     return change + chemotaxis_work(
-        attractant, site, source, gaining, losing, mu, saturation, contact_inhibited, acts_on
+        attraction, site, source, gaining, losing, mu, contact_inhibited, acts_on
     )

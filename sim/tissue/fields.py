@@ -17,7 +17,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from sim.tissue.kernel import kernel
+from sim.tissue.kernel import inlined, kernel
 from sim.tissue.lattice import HALO
 
 Transform = Callable[[NDArray[Any]], NDArray[Any]]
@@ -39,9 +39,17 @@ def spread(lattice, factor, source_of, loss_of, source, loss):
     source, loss : (height / factor, width / factor) float64
         Filled.
     """
+    height, width = source.shape
+    if factor == 1:
+        for y in range(height):
+            for x in range(width):
+                row = lattice[y + HALO, x + HALO]
+                source[y, x] = source_of[row]
+                loss[y, x] = loss_of[row]
+        return
     share = 1.0 / (factor * factor)
-    for i in range(source.shape[0]):
-        for j in range(source.shape[1]):
+    for i in range(height):
+        for j in range(width):
             s = u = 0.0
             for y in range(i * factor + HALO, (i + 1) * factor + HALO):
                 for x in range(j * factor + HALO, (j + 1) * factor + HALO):
@@ -70,8 +78,10 @@ def average_by_cell(lattice, factor, field, total, count):
 
 
 @kernel
-def at_sites(field, factor, periodic, out):
-    """Field at every site, halo included: bilinear between the centres of coarse voxels.
+def sense(field, factor, periodic, saturation, out):
+    """What a site attracts with, f(c) = c / (1 + s c), halo included.
+
+    Coarse voxels are interpolated bilinearly between their centres.
 
     Parameters
     ----------
@@ -79,30 +89,50 @@ def at_sites(field, factor, periodic, out):
     factor : int
     periodic : bool
         Beyond the edge stands the opposite edge, or else the edge itself.
+    saturation : float
+        s, per unit of the field.
     out : (height + 4, width + 4) float64
     """
     rows, columns = field.shape
+    left, right = np.empty(out.shape[1], np.int64), np.empty(out.shape[1], np.int64)
+    share = np.empty(out.shape[1])
+    for x in range(out.shape[1]):
+        left[x], right[x], share[x] = _voxels_around(x - HALO, factor, columns, periodic)
     for y in range(out.shape[0]):
-        v = (y - HALO + 0.5) / factor - 0.5
-        i = int(np.floor(v))
-        fy = v - i
-        i1 = i + 1
-        if periodic:
-            i, i1 = i % rows, i1 % rows
-        else:
-            i, i1 = min(max(i, 0), rows - 1), min(max(i1, 0), rows - 1)
+        above, below, part = _voxels_around(y - HALO, factor, rows, periodic)
+        upper, lower, line = field[above], field[below], out[y]
         for x in range(out.shape[1]):
-            u = (x - HALO + 0.5) / factor - 0.5
-            j = int(np.floor(u))
-            fx = u - j
-            j1 = j + 1
-            if periodic:
-                j, j1 = j % columns, j1 % columns
-            else:
-                j, j1 = min(max(j, 0), columns - 1), min(max(j1, 0), columns - 1)
-            low = field[i, j] * (1.0 - fx) + field[i, j1] * fx
-            high = field[i1, j] * (1.0 - fx) + field[i1, j1] * fx
-            out[y, x] = low * (1.0 - fy) + high * fy
+            j, k, f = left[x], right[x], share[x]
+            high = upper[j] * (1.0 - f) + upper[k] * f
+            low = lower[j] * (1.0 - f) + lower[k] * f
+            c = high * (1.0 - part) + low * part
+            line[x] = c / (1.0 + saturation * c)
+
+
+@inlined
+def _voxels_around(site, factor, voxels, periodic):
+    """The two voxels whose centres lie around a site along an axis, and the second's share."""
+    position = (site + 0.5) / factor - 0.5
+    first = int(np.floor(position))
+    share = position - first
+    second = first + 1
+    if periodic:
+        return first % voxels, second % voxels, share
+    return min(max(first, 0), voxels - 1), min(max(second, 0), voxels - 1), share
+
+
+@kernel
+def settle(c):
+    """Lowest and highest value of a field; what is negative by rounding becomes zero."""
+    lowest, highest = c[0, 0], c[0, 0]
+    for y in range(c.shape[0]):
+        for x in range(c.shape[1]):
+            value = c[y, x]
+            if not value <= np.inf:  # not a number
+                return np.nan, np.nan
+            lowest, highest = min(lowest, value), max(highest, value)
+            c[y, x] = max(value, 0.0)
+    return lowest, highest
 
 
 @kernel
@@ -215,16 +245,3 @@ def exponential_step(
     np.divide(np.expm1(rate * h), rate, out=weight, where=rate != 0.0)
     for _ in range(substeps):
         c[:] = backward(growth * forward(c) + weight * forward(source + (u0 - loss) * c))
-
-
-def sense(
-    field: NDArray[np.float64], factor: int, periodic: bool, out: NDArray[np.float64]
-) -> None:
-    """Field at every site, halo included, into ``out``; see `at_sites`."""
-    if factor > 1:
-        at_sites(field, factor, periodic, out)
-        return
-    out[HALO:-HALO, HALO:-HALO] = field
-    if periodic:
-        out[:HALO], out[-HALO:] = out[-2 * HALO : -HALO], out[HALO : 2 * HALO]
-        out[:, :HALO], out[:, -HALO:] = out[:, -2 * HALO : -HALO], out[:, HALO : 2 * HALO]

@@ -57,12 +57,11 @@ def write_site(lattice, y, x, value, height, width, periodic):
 
 
 @kernel
-def sweep_tile(lattice, attractant, cells, rules, grid, corner, size, key, touched, is_touched):
+def sweep_tile(lattice, attraction, cells, rules, grid, corner, size, key, touched, is_touched):
     """Attempt as many copies in a tile as it has sites; list the cells that changed."""
     moments, anchor, cell_type, target, mu, push = cells
     temperature, J, stiffness, connectivity, connectivity_penalty = rules[:5]
-    saturation, contact_inhibited, acts_on = rules[5:8]
-    copy_yx, copy_steps, contact_steps, ring_steps = rules[8:]
+    contact_inhibited, acts_on, copy_yx, copy_steps, contact_steps, ring_steps = rules[5:]
     height, width, row_length, periodic = grid
     tile_height, tile_width = np.uint64(size[0]), np.uint64(size[1])
     which = np.uint64(copy_steps.shape[0] - 1)  # 4 or 8 neighbours: a mask of bits
@@ -80,7 +79,7 @@ def sweep_tile(lattice, attractant, cells, rules, grid, corner, size, key, touch
             continue
         dH = copy_energy(
             lattice,
-            attractant,
+            attraction,
             moments,
             anchor,
             cell_type,
@@ -91,7 +90,6 @@ def sweep_tile(lattice, attractant, cells, rules, grid, corner, size, key, touch
             stiffness,
             connectivity,
             connectivity_penalty,
-            saturation,
             contact_inhibited,
             acts_on,
             copy_yx,
@@ -127,15 +125,15 @@ def sweep_tile(lattice, attractant, cells, rules, grid, corner, size, key, touch
 
 
 @kernel
-def sweep(lattice, attractant, cells, rules, grid, seed, step):
+def sweep(lattice, attraction, cells, rules, grid, seed, step):
     """One Monte Carlo step, in place.
 
     Parameters
     ----------
     lattice : (sites,) int32
         Flat lattice with halo; changed.
-    attractant : (fields, sites) float64
-        What cells are drawn to, in the lattice's flat layout with halo.
+    attraction : (fields, sites) float64
+        f(c) of what cells are drawn to, in the lattice's flat layout with halo.
     cells : CellArrays
         ``moments`` is changed.
     rules : Rules
@@ -166,7 +164,7 @@ def sweep(lattice, attractant, cells, rules, grid, seed, step):
                 key = key_of(seed, COPY, step, tile_y * tiles_x + tile_x)
                 n_touched = sweep_tile(
                     lattice,
-                    attractant,
+                    attraction,
                     cells,
                     rules,
                     grid,

@@ -1,8 +1,9 @@
 """The Potts sweep on the whole lattice: one MCS is as many attempts as sites, one after another.
 
-Each attempt takes a site uniformly at random and one of its copy neighbours, and computes the
-energy change from the lattice: no tiles, no running sums. Areas and lengths are counted in a window
-around the site that is larger than any cell.
+Each attempt takes a site uniformly at random and one of its copy neighbours. Energies are written
+out before and after the copy: no tiles, no differences worked out by hand. A cell's area and length
+come from the sums of 1, y, x, yy, xx, xy over its sites in plain lattice coordinates, so lengths
+need walls around the domain.
 """
 
 from __future__ import annotations
@@ -38,44 +39,30 @@ def at(sigma: np.ndarray, y: int, x: int, periodic: bool) -> int:
 
 
 @numba.njit
-def area_and_length(
-    sigma: np.ndarray, row: int, y: int, x: int, window: int, periodic: bool
-) -> tuple[int, float]:
-    """Sites and length 4 sqrt(largest eigenvalue of the covariance) of a cell around (y, x)."""
-    n = 0
-    sy = sx = syy = sxx = sxy = 0.0
-    for dy in range(-window, window + 1):
-        for dx in range(-window, window + 1):
-            if at(sigma, y + dy, x + dx, periodic) == row:
-                n += 1
-                sy += dy
-                sx += dx
-                syy += dy * dy
-                sxx += dx * dx
-                sxy += dy * dx
-    if n == 0:
-        return 0, 0.0
-    vy, vx, cov = syy / n - (sy / n) ** 2, sxx / n - (sx / n) ** 2, sxy / n - sy * sx / n**2
-    trace, determinant = vy + vx, vy * vx - cov * cov
-    return n, 4.0 * math.sqrt(trace / 2 + math.sqrt(max(0.0, trace * trace / 4 - determinant)))
+def cell_energy(
+    sums: np.ndarray, lambda_area: float, A: float, lambda_length: float, L: float
+) -> float:
+    """Area and length energy of one cell from its sums (6,) of 1, y, x, yy, xx, xy."""
+    n, y, x, yy, xx, xy = sums
+    energy = lambda_area * (n - A) ** 2
+    if lambda_length > 0:
+        length = 0.0
+        if n > 0:
+            var_y, var_x = yy / n - (y / n) ** 2, xx / n - (x / n) ** 2
+            cov = xy / n - (y / n) * (x / n)
+            trace, determinant = var_y + var_x, var_y * var_x - cov**2
+            gap = math.sqrt(max(0.0, trace**2 / 4 - determinant))
+            length = 4 * math.sqrt(max(0.0, trace / 2 + gap))
+        energy += lambda_length * (length - L) ** 2
+    return energy
 
 
 @numba.njit
-def cell_energy(
-    sigma: np.ndarray,
-    row: int,
-    y: int,
-    x: int,
-    lambda_area: float,
-    A: float,
-    lambda_length: float,
-    L: float,
-    window: int,
-    periodic: bool,
-) -> float:
-    """Area and length energy of one cell."""
-    area, length = area_and_length(sigma, row, y, x, window, periodic)
-    return lambda_area * (area - A) ** 2 + lambda_length * (length - L) ** 2
+def move_site(sums: np.ndarray, y: int, x: int, old: int, new: int) -> None:
+    """Take the site (y, x) from one cell's sums and add it to another's."""
+    terms = np.array([1.0, y, x, y * y, x * x, x * y])
+    sums[old] -= terms
+    sums[new] += terms
 
 
 @numba.njit
@@ -99,9 +86,9 @@ def contacts_of(
 
 @numba.njit
 def sweep(
-    sigma: np.ndarray, T: float, J_cm: float, J_cc: float, J_cw: float, lambda_area: float,
-    A: float, lambda_length: float, L: float, penalty: float, copies: np.ndarray,
-    contacts: np.ndarray, ring: np.ndarray, window: int, periodic: bool,
+    sigma: np.ndarray, sums: np.ndarray, T: float, J_cm: float, J_cc: float, J_cw: float,
+    lambda_area: float, A: float, lambda_length: float, L: float, penalty: float,
+    copies: np.ndarray, contacts: np.ndarray, ring: np.ndarray, periodic: bool,
 ) -> None:  # fmt: skip
     """One MCS in place."""
     height, width = sigma.shape
@@ -112,12 +99,7 @@ def sweep(
         old = sigma[y, x]
         if new == old or new == WALL:
             continue
-        dH = -contacts_of(sigma, y, x, J_cm, J_cc, J_cw, contacts, periodic)
-        for row in (old, new):
-            if row > 0:
-                dH -= cell_energy(
-                    sigma, row, y, x, lambda_area, A, lambda_length, L, window, periodic
-                )
+        dH = 0.0
         if old > 0 and penalty > 0:
             runs = 0
             for i in range(8):
@@ -125,29 +107,36 @@ def sweep(
                 before = at(sigma, y + ring[i - 1, 0], x + ring[i - 1, 1], periodic) == old
                 runs += here and not before
             dH += penalty if runs > 1 else 0.0
+        dH -= contacts_of(sigma, y, x, J_cm, J_cc, J_cw, contacts, periodic)
+        for row in (old, new):
+            if row > 0:
+                dH -= cell_energy(sums[row], lambda_area, A, lambda_length, L)
         sigma[y, x] = new
+        move_site(sums, y, x, old, new)
         dH += contacts_of(sigma, y, x, J_cm, J_cc, J_cw, contacts, periodic)
         for row in (old, new):
             if row > 0:
-                dH += cell_energy(
-                    sigma, row, y, x, lambda_area, A, lambda_length, L, window, periodic
-                )
+                dH += cell_energy(sums[row], lambda_area, A, lambda_length, L)
         if dH > 0 and np.random.random() >= math.exp(-dH / T):
             sigma[y, x] = old
+            move_site(sums, y, x, new, old)
 
 
 @numba.njit
 def sweeps(
-    seed: int, mcs: int, sigma: np.ndarray, T: float, J_cm: float, J_cc: float, J_cw: float,
-    lambda_area: float, A: float, lambda_length: float, L: float, penalty: float,
-    copies: np.ndarray, contacts: np.ndarray, ring: np.ndarray, window: int, periodic: bool,
+    seed: int, mcs: int, sigma: np.ndarray, sums: np.ndarray, T: float, J_cm: float, J_cc: float,
+    J_cw: float, lambda_area: float, A: float, lambda_length: float, L: float, penalty: float,
+    copies: np.ndarray, contacts: np.ndarray, ring: np.ndarray, periodic: bool,
 ) -> None:  # fmt: skip
     """Several MCS in place, from a seed."""
     np.random.seed(seed)
+    for y in range(sigma.shape[0]):
+        for x in range(sigma.shape[1]):
+            move_site(sums, y, x, 0, sigma[y, x])
     for _ in range(mcs):
         sweep(
-            sigma, T, J_cm, J_cc, J_cw, lambda_area, A, lambda_length, L, penalty, copies,
-            contacts, ring, window, periodic,
+            sigma, sums, T, J_cm, J_cc, J_cw, lambda_area, A, lambda_length, L, penalty, copies,
+            contacts, ring, periodic,
         )  # fmt: skip
 
 
@@ -167,14 +156,15 @@ def simulate(
     penalty: float = 0.0,
     copy_sites: int = 8,
     contact_sites: int = 8,
-    window: int = 15,
     periodic: bool,
 ) -> np.ndarray:
     """Lattice after ``mcs`` steps from ``sigma`` [y, x], 0 medium, else the cell."""
+    if periodic and lambda_length > 0:
+        raise ValueError("lengths need walls")
     after = sigma.astype(np.int64)
     sweeps(
-        seed, mcs, after, float(T), float(J_cm), float(J_cc), float(J_cw), float(lambda_area),
-        float(A), float(lambda_length), float(L), float(penalty), neighbourhood(copy_sites),
-        neighbourhood(contact_sites), RING, window, periodic,
+        seed, mcs, after, np.zeros((sigma.max() + 1, 6)), float(T), float(J_cm), float(J_cc),
+        float(J_cw), float(lambda_area), float(A), float(lambda_length), float(L), float(penalty),
+        neighbourhood(copy_sites), neighbourhood(contact_sites), RING, periodic,
     )  # fmt: skip
     return after

@@ -12,7 +12,8 @@ from lattices import place, rules
 from naive import potts as naive
 
 from sim.tissue.energy import copy_energy
-from sim.tissue.lattice import HALO, interior, with_halo
+from sim.tissue.fields import sense
+from sim.tissue.lattice import HALO, with_halo
 
 TYPES, WALL_TYPE = 4, 3  # medium, two kinds of cell, wall
 J = np.array([[0, 16, 7, 0], [16, 11, 29, 60], [7, 29, 3, -5], [0, 60, -5, 0]]) * 1.7
@@ -188,16 +189,12 @@ def test_chemotaxis(acts_on: str, contact_inhibited: bool, seed: int, periodic: 
         seed,
         periodic=periodic,
         fields=2,
-        saturation=s,
         contact_inhibited=(contact_inhibited, False),
         acts_on=(acts_on, "both"),
     )
     field = case.rng.uniform(0, 4, (2, *case.sites.shape))
     for k in (0, 1):
-        if periodic:
-            case.attractant[k] = np.pad(field[k], HALO, mode="wrap")
-        else:
-            interior(case.attractant[k])[:] = field[k]
+        sense(field[k], 1, periodic, s[k], case.attractant[k])
     case.cells["mu"][1:-1] = case.rng.uniform(-200, 900, (5, 2))
     mu = case.cells["mu"]
     for source, target, neighbour in case.copies():

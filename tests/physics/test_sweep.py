@@ -281,22 +281,22 @@ CASES: dict[str, dict[str, Any]] = {
             "lambda_length": 4, "L": 18, "penalty": 300,
         },
     },
-    "confluent": {
-        "start": squares((104, 112), 8, 0),
+    "crowded": {
+        "start": squares((104, 112), 7, 1),
         "mcs": 60,
         "periodic": True,
         "physics": {
-            "T": 12, "J_cm": 8, "J_cc": 6, "lambda_area": 1, "A": 64, "contact_sites": 20,
+            "T": 12, "J_cm": 8, "J_cc": 6, "lambda_area": 1, "A": 52, "contact_sites": 20,
             "copy_sites": 4,
         },
     },
     "crowded and long": {
         "start": squares((104, 112), 7, 1),
-        "mcs": 60,
-        "periodic": True,
+        "mcs": 80,
+        "periodic": False,
         "physics": {
-            "T": 20, "J_cm": 8, "J_cc": 12, "lambda_area": 2, "A": 55, "lambda_length": 4,
-            "L": 16, "penalty": 300,
+            "T": 20, "J_cm": 8, "J_cc": 12, "J_cw": 20, "lambda_area": 2, "A": 55,
+            "lambda_length": 4, "L": 16, "penalty": 300,
         },
     },
 }  # fmt: skip
@@ -313,10 +313,9 @@ def read_out(before: np.ndarray, after: np.ndarray, case: dict[str, Any]) -> lis
         medium += np.count_nonzero((after > 0) & (other == 0))
         cell += np.count_nonzero((after > 0) & (other > 0) & (after != other))
     n = int(before.max())
-    areas, lengths, squared = np.bincount(after.ravel(), minlength=n + 1)[1:], [], []
-    for row in range(1, n + 1):
-        if areas[row - 1] == 0:
-            continue
+    areas = np.bincount(after.ravel(), minlength=n + 1)[1:]
+    lengths, squared = [], []
+    for row in np.flatnonzero(areas)[::4] + 1:  # every fourth cell: the twin is slow
         lengths.append(naive.cell_length(after, row, periodic))
         moved = naive.cell_sites(after, row, periodic).mean(axis=0)
         moved -= naive.cell_sites(before, row, periodic).mean(axis=0)
@@ -366,7 +365,7 @@ def compare(name: str, replicates: int) -> None:
     assert (difference <= 4 * error + 1e-12).all(), report
 
 
-@pytest.mark.parametrize("name", ["sparse and long", "confluent"])
+@pytest.mark.parametrize("name", list(CASES))
 def test_agrees_with_the_naive_sweep(name: str) -> None:
     compare(name, 12)
 
@@ -374,4 +373,4 @@ def test_agrees_with_the_naive_sweep(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(CASES))
 def test_agrees_closely_with_the_naive_sweep(name: str) -> None:
-    compare(name, 30)
+    compare(name, 100)

@@ -1,0 +1,322 @@
+"""Concentration fields: conservation, analytic modes, steady states, and NumPy twins."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.ndimage
+from naive import fields as naive
+
+from sim.model import AngiogenesisModel
+from sim.scenario.loading import load
+from sim.tissue import fields
+from sim.tissue.fields import ABSORBING, NO_FLUX, PERIODIC, exponential_step
+from sim.tissue.lattice import HALO, interior, with_halo
+
+EDGES = {"no_flux": NO_FLUX, "absorbing": ABSORBING, "periodic": PERIODIC}
+CONSERVING = ["no_flux", "periodic"]
+SPACING = 2.0  # um
+
+
+def euler_step(
+    c: np.ndarray,
+    source: np.ndarray,
+    loss: np.ndarray,
+    diffusion: float,
+    dt: float,
+    substeps: int,
+    edge: int,
+) -> None:
+    work = np.full((2, c.shape[0] + 2, c.shape[1] + 2), np.nan)
+    fields.euler_step(c, source, loss, diffusion, dt, substeps, edge, work)
+
+
+def flat(shape: tuple[int, int], value: float = 0.0) -> np.ndarray:
+    return np.full(shape, value)
+
+
+# -- conservation -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("border", CONSERVING)
+@pytest.mark.parametrize(
+    ("step", "diffusion"), [(euler_step, 0.12), (exponential_step, 0.02), (exponential_step, 25.0)]
+)
+def test_mass_is_conserved(step: Any, diffusion: float, border: str) -> None:
+    c = np.random.default_rng(1).exponential(3.0, (37, 52))
+    c[10:14, 30] = 400.0
+    mass, start = c.sum(), c.copy()
+    for _ in range(200):
+        step(c, flat(c.shape), flat(c.shape), diffusion, 30.0, 15, EDGES[border])
+    assert not np.allclose(c, start, rtol=0.01)
+    assert c.sum() == pytest.approx(mass, rel=1e-12)
+
+
+@pytest.mark.parametrize("border", CONSERVING)
+@pytest.mark.parametrize("step", [euler_step, exponential_step])
+def test_what_is_made_is_there(step: Any, border: str) -> None:
+    rng = np.random.default_rng(2)
+    c, source = flat((40, 33)), rng.exponential(1.0, (40, 33))
+    for _ in range(100):
+        step(c, source, flat(c.shape), 0.1, 2.0, 2, EDGES[border])
+    assert c.sum() == pytest.approx(200.0 * source.sum(), rel=1e-12)
+
+
+# -- analytic solutions -------------------------------------------------------------------------
+
+
+def mode_error(
+    step: Any,
+    border: str,
+    *,
+    side: int,
+    substeps: int,
+    lattice: bool,
+    length: float = 40.0,
+    D: float = 0.7,
+    decay: float = 0.01,
+    time: float = 30.0,
+) -> float:
+    """Largest error of a decaying eigenmode of a square domain, relative to its amplitude."""
+    shape, orders = (side, side), (1, 2)
+    spacing = length / (side + 1 if border == "absorbing" else side)
+    mode = functools.partial(
+        naive.decaying_mode, shape, orders, D=D, decay=decay, border=border, spacing=spacing
+    )
+    c = mode(0.0)
+    step(c, flat(shape), flat(shape, decay), D / spacing**2, time, substeps, EDGES[border])
+    wanted = mode(time, lattice=lattice)
+    assert np.abs(wanted).max() > 0.1  # it is still there
+    return float(np.abs(c - wanted).max() / np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+def test_euler_is_of_first_order_in_time(border: str) -> None:
+    errors = [
+        mode_error(euler_step, border, side=20, substeps=n, lattice=True) for n in (60, 120, 240)
+    ]
+    assert errors[0] / errors[1] == pytest.approx(2.0, rel=0.05)
+    assert errors[1] / errors[2] == pytest.approx(2.0, rel=0.05)
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+@pytest.mark.parametrize("step", [euler_step, exponential_step])
+def test_second_order_in_space(step: Any, border: str) -> None:
+    # Euler's sub-step shrinks with the square of the voxel, and its error with it
+    errors = [
+        mode_error(step, border, side=side, substeps=120 * (side // 20) ** 2, lattice=False)
+        for side in (20, 40, 80)
+    ]
+    if border == "absorbing":  # its spacing is length / (side + 1)
+        errors = [error * (side + 1) ** 2 / side**2 for error, side in zip(errors, (20, 40, 80))]
+    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.1)
+    assert errors[1] / errors[2] == pytest.approx(4.0, rel=0.1)
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+@pytest.mark.parametrize("substeps", [1, 7])
+def test_exponential_is_exact_for_even_loss(border: str, substeps: int) -> None:
+    for D in (0.7, 100.0):
+        error = mode_error(
+            exponential_step, border, side=21, substeps=substeps, lattice=True, D=D, time=0.7 / D
+        )
+        assert error < 1e-12
+    # and for a constant source: relaxation of the mean, c = (s / u) (1 - exp(-u t))
+    c = flat((20, 30))
+    if border != "absorbing":
+        exponential_step(c, flat(c.shape, 0.2), flat(c.shape, 0.02), 25.0, 30.0, 1, EDGES[border])
+        np.testing.assert_allclose(c, 10.0 * (1 - np.exp(-0.6)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+def test_euler_agrees_with_its_plain_twin(border: str) -> None:
+    rng = np.random.default_rng(3)
+    inside = rng.random((17, 23)) < 0.3
+    c = rng.exponential(1.0, inside.shape)
+    twin = c.copy()
+    source, loss = np.where(inside, 0.3, 0.0), np.where(inside, 0.1, 0.4)
+    for substeps in (1, 4, 5):
+        euler_step(c, source, loss, 0.6 / 2.25, 0.7, substeps, EDGES[border])
+        for _ in range(substeps):
+            twin = naive.substep(
+                twin, inside, D=0.6, secretion=0.3, decay_outside=0.4, decay_inside=0.1,
+                dt=0.7 / substeps, border=border, spacing=1.5,
+            )  # fmt: skip
+        np.testing.assert_allclose(c, twin, rtol=1e-12)
+
+
+# -- steady states ------------------------------------------------------------------------------
+
+
+def cell_problem(D: float, border: str) -> tuple[np.ndarray, np.ndarray, int]:
+    """A source of 10 x 10 sites that also takes up, beside another cell that only takes up."""
+    source, loss = flat((48, 45)), flat((48, 45), 0.01)
+    source[20:30, 12:22], loss[20:30, 12:22] = 1.0, 0.018
+    loss[24:34, 24:34] = 0.031
+    if D <= 0.1:  # the slow field of short range is lost slowly, outside cells
+        loss[:], source[:] = 1.8e-4, 0.0
+        source[20:30, 12:22], loss[20:30, 12:22], loss[24:34, 24:34] = 1.8e-4, 0.0, 0.0
+    return source, loss, EDGES[border]
+
+
+def to_the_end(
+    c: np.ndarray, source: np.ndarray, loss: np.ndarray, k: float, dt: float, edge: int
+) -> None:
+    for _ in range(20_000):
+        before = c.copy()
+        exponential_step(c, source, loss, k, dt, 1, edge)
+        if np.abs(c - before).max() < 1e-11 * c.max():
+            return
+    raise AssertionError("no steady state")
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+@pytest.mark.parametrize("D", [0.1, 1.0, 10.0, 100.0])
+def test_steady_state_does_not_depend_on_the_step(D: float, border: str) -> None:
+    source, loss, edge = cell_problem(D, border)
+    k = D / SPACING**2
+    wanted = naive.steady_state(source, loss, D, border=border, spacing=SPACING)
+    for dt in (3.0, 30.0, 300.0):
+        c = wanted.copy()  # is there, and stays there
+        for _ in range(5):
+            exponential_step(c, source, loss, k, dt, 1, edge)
+        assert np.abs(c - wanted).max() < 1e-9 * wanted.max()
+    for dt in (30.0, 300.0) if D > 0.1 else (3000.0,):
+        c = flat(source.shape)  # and is reached
+        to_the_end(c, source, loss, k, dt, edge)
+        assert np.abs(c - wanted).max() < 1e-6 * wanted.max()
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+@pytest.mark.parametrize("D", [0.1, 1.0, 10.0, 100.0])
+def test_steady_state_is_near_a_fine_solution(D: float, border: str) -> None:
+    source, loss, _ = cell_problem(D, border)
+    c = naive.steady_state(source, loss, D, border=border, spacing=SPACING)
+    fine = naive.fine_steady_state(source, loss, D, border=border, spacing=SPACING, factor=5)
+    error = np.abs(c - fine).max() / fine.max()
+    print(f"D {D:g}, {border}: {error:.2%} off a fine solution")
+    assert error < 0.01
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+def test_euler_steady_state_tends_to_that_of_the_laplacian(border: str) -> None:
+    """Diffusing before reacting costs a share of about decay times sub-step."""
+    source, loss, edge = cell_problem(1.0, border)
+    wanted = naive.steady_state(source, loss, 1.0, border=border, spacing=SPACING)
+    errors = []
+    for substeps in (40, 80):
+        c = wanted.copy()
+        for _ in range(120):
+            euler_step(c, source, loss, 0.25, 30.0, substeps, edge)
+        errors.append(np.abs(c - wanted).max() / wanted.max())
+    assert errors[0] < 0.02
+    assert errors[0] / errors[1] == pytest.approx(2.0, rel=0.05)
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+@pytest.mark.parametrize("D", [0.1, 1.0, 10.0, 100.0])
+@pytest.mark.parametrize("dt", [3.0, 30.0, 300.0])
+def test_nothing_becomes_negative(D: float, dt: float, border: str) -> None:
+    rng = np.random.default_rng(4)
+    for problem in range(4):
+        c, source, loss = flat((40, 40)), flat((40, 40)), rng.exponential(0.02, (40, 40))
+        if problem % 2:
+            source[rng.integers(40), rng.integers(40)] = 1.0
+        else:
+            c[rng.integers(40), rng.integers(40)] = 1.0
+        if problem >= 2:
+            loss[:] = 0.0
+        for _ in range(5):
+            exponential_step(c, source, loss, D / SPACING**2, dt, 1, EDGES[border])
+            assert c.min() >= -1e-12 * c.max()
+
+
+# -- between cells and voxels -------------------------------------------------------------------
+
+
+def some_lattice(rng: np.random.Generator, periodic: bool) -> np.ndarray:
+    sites = np.kron(rng.integers(0, 6, (10, 8)), np.ones((3, 3))).astype(np.int32)
+    sites[sites == 4] = 0  # a row without sites
+    return with_halo(sites, periodic=periodic)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("factor", [1, 2, 3, 6])
+def test_spread_and_average(factor: int, periodic: bool) -> None:
+    rng = np.random.default_rng(5)
+    lattice = some_lattice(rng, periodic)
+    sites = interior(lattice)
+    shape = (sites.shape[0] // factor, sites.shape[1] // factor)
+    source_of, loss_of = rng.random(7), rng.random(7)
+    source, loss = np.empty(shape), np.empty(shape)
+    fields.spread(lattice, factor, source_of, loss_of, source, loss)
+    for voxels, of in ((source, source_of), (loss, loss_of)):
+        twin = of[sites].reshape(shape[0], factor, shape[1], factor).mean(axis=(1, 3))
+        np.testing.assert_allclose(voxels, twin, rtol=1e-12)
+
+    field = rng.random(shape)
+    total, count = np.full(7, np.nan), np.full(7, -1)
+    fields.average_by_cell(lattice, factor, field, total, count)
+    wide = np.kron(field, np.ones((factor, factor)))
+    for row in range(7):
+        wanted = wide[sites == row].mean() if (sites == row).any() else 0.0
+        assert total[row] == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+@pytest.mark.parametrize("factor", [1, 2, 5])
+def test_a_coarse_field_at_the_sites(factor: int, periodic: bool) -> None:
+    field = np.random.default_rng(6).random((7, 9))
+    out = np.full((7 * factor + 2 * HALO, 9 * factor + 2 * HALO), np.nan)
+    fields.at_sites(field, factor, periodic, out)
+    y, x = np.mgrid[-HALO : 7 * factor + HALO, -HALO : 9 * factor + HALO]
+    at = np.stack([(y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5])
+    mode = "grid-wrap" if periodic else "nearest"
+    twin = scipy.ndimage.map_coordinates(field, at, order=1, mode=mode)
+    np.testing.assert_allclose(out, twin, rtol=1e-12)
+
+    sensed = np.zeros_like(out)
+    fields.sense(field, factor, periodic, sensed)
+    np.testing.assert_allclose(interior(sensed), interior(out), rtol=1e-12)
+    if periodic:
+        np.testing.assert_allclose(sensed, out, rtol=1e-12)
+
+
+# -- a ligand on a coarse grid ------------------------------------------------------------------
+
+
+def ligand_at_cells(bath_ng_ml: float, voxel_um: float) -> np.ndarray:
+    """VEGF (times, cells) in M over cells that stand still and take it up."""
+    model = AngiogenesisModel(
+        load(
+            "tube_formation",
+            {
+                "domain.size_um": [300, 300],
+                "cells.count": 50,
+                "ligands.VEGF.bath_ng_ml": bath_ng_ml,
+                "fields.VEGF.spacing_um": voxel_um,
+            },
+        )
+    )
+    assert model.fields["VEGF"].shape == (300 / voxel_um, 300 / voxel_um)
+    found = []
+    free_nM = np.zeros(1)
+    for step in range(240):
+        ligand_M = model._ligand_at_each_cell()
+        model._receptors_and_drive(ligand_M, free_nM)
+        model._move_fields("after_sweep")
+        if step in (1, 20, 60, 239):
+            found.append(ligand_M[model.cells.living, 0])
+    return np.array(found)
+
+
+@pytest.mark.parametrize("bath_ng_ml", [50.0, 2.0])
+def test_a_coarse_ligand_field_loses_nothing(bath_ng_ml: float) -> None:
+    fine, coarse = ligand_at_cells(bath_ng_ml, 2.0), ligand_at_cells(bath_ng_ml, 10.0)
+    spread = (fine.max(axis=1) / fine.min(axis=1)).max()
+    off = np.abs(coarse / fine - 1).max()
+    print(f"{bath_ng_ml:g} ng/mL: cells differ by {spread - 1:.1%}, grids by at most {off:.2%}")
+    assert off < 0.01
