@@ -27,11 +27,11 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 
 def write_npz_atomic(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Write arrays as an npz file; equal arrays give equal bytes, in whatever order they come."""
+    """Write arrays as a compressed npz file; equal arrays give equal bytes, in whatever order they come."""
     import numpy as np
 
     ordered: dict[str, Any] = {name: arrays[name] for name in sorted(arrays)}
-    _write_atomic(path, lambda file: np.savez(file, **ordered))
+    _write_atomic(path, lambda file: np.savez_compressed(file, **ordered))
 
 
 def read_toml(path: Path) -> dict[str, Any]:

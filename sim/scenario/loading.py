@@ -146,7 +146,9 @@ def _layers(
         try:
             tree = _plain(_read(path))
         except InputError as error:
-            hint = data.nearest(path.stem, shipped()) if "no such file" in str(error) else ""
+            hint = ""
+            if "no such file" in str(error):
+                hint = data.nearest(path.stem, shipped()) or "`angiosim scenarios` lists some"
             raise ScenarioError(label, [Problem("", None, str(error), hint)]) from None
     tree.setdefault("name", name)
     chain, seen = [tree], [path and path.resolve()]

@@ -36,9 +36,8 @@ class Pathway:
 
     def inhibition(self, free_nM: float) -> float:
         """Share of the signal that unbound drug takes away, D^h / (IC50^h + D^h)."""
-        if free_nM <= 0.0:
-            return 0.0
-        return float(1.0 / (1.0 + (self.ic50_nM / free_nM) ** self.hill))
+        share = (free_nM / self.ic50_nM) ** self.hill
+        return float(share / (1.0 + share))
 
 
 def substeps(dt_s: float) -> int:

@@ -97,7 +97,7 @@ def sweep(
         k = np.random.randint(len(copies))
         new = at(sigma, y + copies[k, 0], x + copies[k, 1], periodic)
         old = sigma[y, x]
-        if new == old or new == WALL:
+        if new in (old, WALL):
             continue
         dH = 0.0
         if old > 0 and penalty > 0:

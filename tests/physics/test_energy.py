@@ -38,7 +38,7 @@ class Case:
             self.sites, self.types, periodic=periodic, wall_type=WALL_TYPE, fields=fields
         )
         self.cells["target"][1:-1] = self.rng.uniform([5, 2], [40, 12], (5, 2))
-        self.attractant = np.zeros((fields, *self.lattice.shape))
+        self.attraction = np.zeros((fields, *self.lattice.shape))
         self.rules = rules(self.grid, **{"J": NO_J, "stiffness": np.zeros((TYPES, 2)), **terms})
 
     def copies(self) -> list[tuple[tuple[int, int], tuple[int, int], int]]:
@@ -65,7 +65,7 @@ class Case:
         return float(
             copy_energy(
                 self.lattice.reshape(-1),
-                self.attractant.reshape(len(self.attractant), self.lattice.size),
+                self.attraction.reshape(len(self.attraction), self.lattice.size),
                 *self.cells.arrays(),
                 *self.rules[1:],
                 self.grid.height,
@@ -149,7 +149,7 @@ def compact_case(seed: int, **terms: Any) -> Case:
         case.sites, case.types, periodic=True, wall_type=WALL_TYPE
     )
     case.cells["target"][:] = targets
-    case.attractant = np.zeros((0, *case.lattice.shape))
+    case.attraction = np.zeros((0, *case.lattice.shape))
     case.rules = rules(case.grid, **{"J": NO_J, **terms})
     return case
 
@@ -194,7 +194,7 @@ def test_chemotaxis(acts_on: str, contact_inhibited: bool, seed: int, periodic: 
     )
     field = case.rng.uniform(0, 4, (2, *case.sites.shape))
     for k in (0, 1):
-        sense(field[k], 1, periodic, s[k], case.attractant[k])
+        sense(field[k], 1, periodic, s[k], case.attraction[k])
     case.cells["mu"][1:-1] = case.rng.uniform(-200, 900, (5, 2))
     mu = case.cells["mu"]
     for source, target, neighbour in case.copies():

@@ -89,7 +89,7 @@ def mode_error(
     c = mode(0.0)
     step(c, flat(shape), flat(shape, decay), D / spacing**2, time, substeps, EDGES[border])
     wanted = mode(time, lattice=lattice)
-    assert np.abs(wanted).max() > 0.1  # it is still there
+    assert np.abs(wanted).max() > 0.02  # it is still there
     return float(np.abs(c - wanted).max() / np.abs(wanted).max())
 
 
@@ -111,7 +111,7 @@ def test_second_order_in_space(step: Any, border: str) -> None:
         for side in (20, 40, 80)
     ]
     if border == "absorbing":  # its spacing is length / (side + 1)
-        errors = [error * (side + 1) ** 2 / side**2 for error, side in zip(errors, (20, 40, 80))]
+        errors = [e * (n + 1) ** 2 / n**2 for e, n in zip(errors, (20, 40, 80), strict=True)]
     assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.1)
     assert errors[1] / errors[2] == pytest.approx(4.0, rel=0.1)
 
@@ -152,13 +152,14 @@ def test_euler_agrees_with_its_plain_twin(border: str) -> None:
 
 
 def cell_problem(D: float, border: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """A source of 10 x 10 sites that also takes up, beside another cell that only takes up."""
-    source, loss = flat((48, 45)), flat((48, 45), 0.01)
-    source[20:30, 12:22], loss[20:30, 12:22] = 1.0, 0.018
-    loss[24:34, 24:34] = 0.031
-    if D <= 0.1:  # the slow field of short range is lost slowly, outside cells
-        loss[:], source[:] = 1.8e-4, 0.0
-        source[20:30, 12:22], loss[20:30, 12:22], loss[24:34, 24:34] = 1.8e-4, 0.0, 0.0
+    """A cell of 10 x 10 sites that secretes, and one beside it.
+
+    With D = 0.1 um^2/s loss and secretion are those of the cue. Else loss is 1e-3 /s everywhere and
+    in both cells twice as much again: what 4,900 receptors take up from a layer of 100 um.
+    """
+    source, loss = flat((48, 45)), flat((48, 45), 1.8e-4 if D <= 0.1 else 1e-3)
+    source[20:30, 12:22] = 1.8e-4 if D <= 0.1 else 1.0
+    loss[20:30, 12:22] = loss[24:34, 24:34] = 0.0 if D <= 0.1 else 3e-3
     return source, loss, EDGES[border]
 
 
@@ -269,20 +270,25 @@ def test_spread_and_average(factor: int, periodic: bool) -> None:
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("factor", [1, 2, 5])
 def test_a_coarse_field_at_the_sites(factor: int, periodic: bool) -> None:
-    field = np.random.default_rng(6).random((7, 9))
-    out = np.full((7 * factor + 2 * HALO, 9 * factor + 2 * HALO), np.nan)
-    fields.at_sites(field, factor, periodic, out)
+    field = np.random.default_rng(6).random((7, 9)) * 4
     y, x = np.mgrid[-HALO : 7 * factor + HALO, -HALO : 9 * factor + HALO]
     at = np.stack([(y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5])
     mode = "grid-wrap" if periodic else "nearest"
     twin = scipy.ndimage.map_coordinates(field, at, order=1, mode=mode)
-    np.testing.assert_allclose(out, twin, rtol=1e-12)
+    out = np.full(twin.shape, np.nan)
+    for saturation in (0.0, 0.3):
+        fields.sense(field, factor, periodic, saturation, out)
+        np.testing.assert_allclose(out, twin / (1 + saturation * twin), rtol=1e-12)
 
-    sensed = np.zeros_like(out)
-    fields.sense(field, factor, periodic, sensed)
-    np.testing.assert_allclose(interior(sensed), interior(out), rtol=1e-12)
-    if periodic:
-        np.testing.assert_allclose(sensed, out, rtol=1e-12)
+
+def test_settle() -> None:
+    c = np.array([[0.5, -1e-17], [3.0, 0.0]])
+    assert fields.settle(c) == (-1e-17, 3.0)
+    assert (c == [[0.5, 0.0], [3.0, 0.0]]).all()
+    for bad in (np.nan, np.inf, -np.inf):
+        c = np.array([[0.5, bad], [3.0, 0.0]])
+        lowest, highest = fields.settle(c)
+        assert not (np.isfinite(lowest) and np.isfinite(highest))
 
 
 # -- a ligand on a coarse grid ------------------------------------------------------------------

@@ -23,9 +23,9 @@ def run(
     lattice: np.ndarray, cells: CellStore, grid: Grid, how: Rules, steps: int, *, seed: int = 1
 ) -> None:
     """Sweep as the model does."""
-    attractant = np.zeros((0, lattice.size))
+    attraction = np.zeros((0, lattice.size))
     for step in range(steps):
-        potts.sweep(lattice.reshape(-1), attractant, cells.arrays(), how, grid, seed, step)
+        potts.sweep(lattice.reshape(-1), attraction, cells.arrays(), how, grid, seed, step)
         cells.recentre(lattice, grid, reach=8)
 
 
@@ -72,9 +72,9 @@ def test_running_sums_equal_counts(periodic: bool) -> None:
     how = rules(grid, **ELONGATED)
     lowest, highest = np.full(sites.max() + 2, 1e9), np.full(sites.max() + 2, -1e9)
     for start in range(0, 400, 50):
-        attractant = np.zeros((0, lattice.size))
+        attraction = np.zeros((0, lattice.size))
         for step in range(start, start + 50):
-            potts.sweep(lattice.reshape(-1), attractant, cells.arrays(), how, grid, 5, step)
+            potts.sweep(lattice.reshape(-1), attraction, cells.arrays(), how, grid, 5, step)
             cells.recentre(lattice, grid, reach=8)
         assert (cells["moments"] == counted(interior(lattice), cells, periodic)).all()
         lowest = np.minimum(lowest, cells.centroids()[:, 0])
@@ -92,9 +92,7 @@ def test_running_sums_equal_counts(periodic: bool) -> None:
 
 def test_recentring_changes_no_shape() -> None:
     sites = squares((60, 55), 7, 6)
-    lattice, cells, grid = place(
-        sites, [1] * int(sites.max()), periodic=True, target=(55.0, 20.0)
-    )
+    lattice, cells, grid = place(sites, [1] * int(sites.max()), periodic=True, target=(55.0, 20.0))
     run(lattice, cells, grid, rules(grid, **ELONGATED), 60)
     lengths, middle = cells.lengths, cells.centroids() % sites.shape
     cells.recentre(lattice, grid, reach=0)
@@ -123,7 +121,7 @@ def recorded_tiles(
     _python_draws(monkeypatch)
     seen = []
 
-    def record(_lattice, _attractant, _cells, _rules, grid, corner, size, *_rest):  # type: ignore[no-untyped-def]
+    def record(_lattice, _attraction, _cells, _rules, grid, corner, size, *_rest):  # type: ignore[no-untyped-def]
         seen.append(
             (
                 (corner[0] + np.arange(size[0])) % grid.height,
@@ -189,7 +187,8 @@ def test_order_of_the_tiles_within_a_colour_does_not_matter(
         return numbers
 
     for order in (None, range, shuffled, shuffled):
-        lattice, cells, grid = start[0].copy(), CellStore(int(sites.max()), wall_type=2, fields=0), start[2]
+        lattice, grid = start[0].copy(), start[2]
+        cells = CellStore(int(sites.max()), wall_type=2, fields=0)
         for name, column in start[1].columns.items():
             cells.columns[name] = column.copy()
         how = rules(grid, **ELONGATED)

@@ -1,0 +1,241 @@
+"""The documentation names only what exists, and its examples run as written."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+from typer.testing import CliRunner
+
+import sim
+import sim.api
+from sim.cli import app
+from sim.scenario import keys
+from sim.scenario.loading import load, parse_setting, shipped
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    ROOT / "benchmarks" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+SMALL = {"domain.size_um": [200, 200], "time.duration_h": 0.05, "time.record_every_h": 0.025}
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a language in a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def prose(page: Path) -> str:
+    """Return a page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """Yield the words of each call of angiosim in the console blocks and the code of a page."""
+    lines = [line for block in blocks(page, "console") for line in block.splitlines()]
+    lines += re.findall(r"`(angiosim [^`]*)`", prose(page))
+    for line in lines:
+        for part in line.split("&&"):
+            words = shlex.split(part, comments=True)
+            if words and words[0] == "angiosim":
+                yield words[1:]
+
+
+def load_small(source: Any, overrides: Any = None, seed: int | None = None) -> Any:
+    return load(source, {**SMALL, **(overrides or {})}, seed)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every scenario be small and short."""
+    monkeypatch.setattr(sim.api, "load", load_small)
+    monkeypatch.setitem(vars(sim), "load", load_small)
+    monkeypatch.setattr(sim, "run", sim.api.run)
+    matplotlib.use("Agg")
+
+
+@pytest.fixture(scope="module")
+def options() -> dict[str, set[str]]:
+    """The options of every command, from its help; "" stands for angiosim itself."""
+    texts = {"": CliRunner().invoke(app, ["--help"]).stdout}
+    names = re.findall(r"^  (\w+) ", texts[""].partition("Commands:")[2], re.MULTILINE)
+    texts |= {name: CliRunner().invoke(app, [name, "--help"]).stdout for name in names}
+    assert len(texts) > 4
+    return {
+        name: set(re.findall(r"(?<!\w)-{1,2}[a-z][a-z-]*", text)) for name, text in texts.items()
+    }
+
+
+def test_the_two_commands_stand_on_the_first_screen() -> None:
+    first = "\n".join(README.read_text().splitlines()[:24])
+    for command in ("pip install . && angiosim run scenarios/tube_formation.toml",
+                    "pip install '.[test]' && pytest"):  # fmt: skip
+        line = f"python3 -m venv .venv && . .venv/bin/activate && {command}"
+        assert f"\n{line}\n" in first
+    assert "](docs/images/network.png)" in first
+
+
+@pytest.mark.usefixtures("small")
+@pages
+def test_python_runs_as_written(page: Path, workplace: Path) -> None:
+    examples = blocks(page, "python")
+    if any("runs/tube_formation-s1" in block for block in examples):
+        sim.run("tube_formation", out="runs/tube_formation-s1")
+    names: dict[str, Any] = {}
+    for block in examples:
+        exec(compile(block, page.name, "exec"), names)
+    if page == README:
+        assert (workplace / "network.png").stat().st_size > 10_000
+        assert names["result"].summary["cells"] == 22
+
+
+@pages
+def test_toml_is_valid(page: Path) -> None:
+    import tomllib
+
+    for block in blocks(page, "toml"):
+        tree = tomllib.loads(block)
+        if "format" in tree or "extends" in tree:
+            assert load(tree).name == tree["name"]
+
+
+@pages
+def test_commands_and_options_exist(page: Path, options: dict[str, set[str]]) -> None:
+    for words in commands(page):
+        command = words[0] if words and not words[0].startswith("-") else ""
+        assert command in options, words
+        given = {word.partition("=")[0] for word in words if word.startswith("-")}
+        assert given <= options[command], words
+    everywhere = set().union(*options.values())
+    for span in re.findall(r"`(--?[a-z][^`]*)`", prose(page)):
+        assert span.split()[0].partition("=")[0] in everywhere | {"--help"}, span
+
+
+@pages
+def test_scenarios_and_settings_exist(page: Path, tmp_path: Path) -> None:
+    for words in commands(page):
+        if words[:1] != ["run"] or len(words) < 2:
+            continue
+        name = words[1]
+        if name.startswith("my_") or name == "FILE":
+            continue
+        source = ROOT / name if name.endswith(".toml") else name
+        settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+        load(source, dict(map(parse_setting, settings)))
+    for name in re.findall(r"`((?:reference/|tube_formation)[\w/]*)`", page.read_text()):
+        assert name in shipped() or name == "tube_formation", name
+    for key in re.findall(r"`--set ([\w.-]+)=", page.read_text()):
+        assert key == "KEY" or keys.find(key.split(".")) is not None, key
+
+
+def test_all_shipped_scenarios_are_in_the_readme() -> None:
+    text = README.read_text()
+    for name in shipped():
+        assert f"`{name}`" in text, name
+
+
+@pages
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
+            assert anchor in slugs, target
+
+
+def test_keys_in_the_pages_exist() -> None:
+    tables = {path[0] for path in keys.leaves() if len(path) > 1}
+    known = {keys.dotted(path) for path in keys.leaves()}
+    for page in PAGES:
+        for span in re.findall(r"`([a-z]+(?:\.[\w*-]+)+)`", page.read_text()):
+            parts = span.split(".")
+            if parts[0] in tables and parts[-1] not in ("py", "md", "toml", "json", "png"):
+                found = keys.find(parts) is not None or span in known
+                assert found, f"{span} in {page.name}"
+
+
+def test_every_table_and_key_is_in_the_page_of_scenarios() -> None:
+    text = (ROOT / "docs" / "scenarios.md").read_text()
+    for path in keys.leaves():
+        named = [part for part in path if part != "*"]
+        assert re.search(rf"\b{re.escape(named[-1])}\b", text), path
+        assert f"`[{named[0]}" in text or len(path) == 1, path
+
+
+@pytest.mark.parametrize("path", keys.leaves(), ids=keys.dotted)
+def test_every_key_has_a_description(path: tuple[str, ...]) -> None:
+    while path[-1] == "*":  # the names below a table are explained by the table
+        path = path[:-1]
+    assert (keys.find(path) or {}).get("description")
+
+
+def test_files_and_columns_of_a_run_are_documented(small: None, workplace: Path) -> None:
+    result = sim.run("tube_formation", out="here")
+    text = (ROOT / "docs" / "run-folder.md").read_text()
+    readouts = (ROOT / "docs" / "readouts.md").read_text()
+    for path in Path("here").iterdir():
+        assert f"`{path.name}`" in text or f"`{path.name}/NNNNNN.npz`" in text, path
+    columns = list(result.timeseries.columns)
+    for name in [*columns, *result.final, *result.manifest]:
+        general = re.sub(r"^(field|spacing_um)_.*", r"\1_NAME", name)
+        assert f"`{general}`" in text, name
+    for name in columns[columns.index("covered_fraction") :]:
+        assert f"`{name}`" in readouts, name
+    for name in result.manifest["wall_s"]:
+        assert name in text, name
+
+
+def test_what_sim_offers_is_in_the_api_page() -> None:
+    text = (ROOT / "docs" / "api.md").read_text()
+    for name in sim.__all__:
+        assert name == "__version__" or f"sim.{name}" in text or f".{name}\n" in text, name
+
+
+def test_promises_name_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "promises.md").read_text()
+    file = ""
+    named = re.findall(r"`((?:unit|physics|regression|docs)/\w+\.py)?(?:::(test_\w+))?`", text)
+    assert sum(bool(test) for _, test in named) > 20
+    for path, test in named:
+        file = path or file
+        if file and (path or test):
+            source = (ROOT / "tests" / file).read_text()
+            assert not test or f"def {test}(" in source, f"{file}::{test}"
+
+
+def test_no_page_knows_the_machine_it_was_written_on() -> None:
+    for page in PAGES:
+        assert not re.search(r"/(home|root|tmp|work)/", page.read_text()), page
+
+
+def test_the_benchmark_runs(workplace: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "engine.py", "--help"],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    assert done.returncode == 0
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        import engine
+    finally:
+        sys.path.pop(0)
+    for scenario, overrides, *_ in engine.PROBLEMS.values():
+        load(scenario, overrides)

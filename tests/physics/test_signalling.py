@@ -1,0 +1,241 @@
+"""Receptors, activity and drive against a numerical solution and the numbers of the literature."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+
+from sim import assembly
+from sim.scenario.loading import load
+from sim.signalling.drive import activity_target, driven, relax, signal
+from sim.signalling.pathways import LONGEST_SUBSTEP_S, Pathway, advance, substeps
+from sim.signalling.receptors import (
+    ReceptorRates,
+    bind,
+    half_maximal,
+    molar_per_count,
+    steady_state,
+)
+from sim.units import ng_per_ml_to_nM
+
+SCENARIO = load("tube_formation_anlotinib")
+PATHWAYS = {pathway.receptor: pathway for pathway in assembly.pathways_of(SCENARIO)}
+BEHAVIOUR = SCENARIO.behaviour
+TAU = {
+    "basal": BEHAVIOUR.basal_activity,
+    "tau_activity_s": BEHAVIOUR.activity_tau_min * 60,
+    "tau_drive_s": BEHAVIOUR.drive_tau_h * 3600,
+}
+every_receptor = pytest.mark.parametrize("receptor", ["VEGFR2", "PDGFRB", "FGFR1"])
+
+
+def receptor_ode(_t: float, state: np.ndarray, ligand: float, rates: ReceptorRates) -> list[float]:
+    """R' and C' as the equations say."""
+    free, bound = state
+    made = rates.k_int * rates.per_cell
+    on, off = rates.k_on * ligand * free, rates.k_off * bound
+    return [made - rates.k_int * free - on + off, on - off - rates.k_int_bound * bound]
+
+
+@every_receptor
+@given(
+    times_L50=st.floats(-3, 3).map(lambda power: 10.0**power) | st.just(0.0),
+    free=st.floats(0, 20_000),
+    bound=st.floats(0, 20_000),
+    dt_s=st.sampled_from([0.1, 30.0, 300.0, 20_000.0]),
+)
+def test_binding(receptor: str, times_L50: float, free: float, bound: float, dt_s: float) -> None:
+    rates = PATHWAYS[receptor].rates
+    ligand = times_L50 * half_maximal(rates)
+    found = bind(np.array([free]), np.array([bound]), np.array([ligand]), rates, dt_s)
+    wanted = solve_ivp(
+        receptor_ode, (0, dt_s), [free, bound], "LSODA", args=(ligand, rates), rtol=1e-10, atol=1e-7
+    ).y[:, -1]
+    np.testing.assert_allclose(np.ravel(found), wanted, rtol=1e-6, atol=1e-5)
+
+
+@every_receptor
+def test_steady_state_of_binding(receptor: str) -> None:
+    rates = PATHWAYS[receptor].rates
+    ligand = half_maximal(rates) * np.array([0.0, 0.01, 1.0, 100.0])
+    free, bound = steady_state(ligand, rates)
+    for L, R, C in zip(ligand, free, bound, strict=True):
+        np.testing.assert_allclose(receptor_ode(0, [R, C], L, rates), 0, atol=1e-9)
+    stay = bind(free, bound, ligand, rates, 30.0)
+    np.testing.assert_allclose(stay, (free, bound), rtol=1e-12)
+    most = rates.k_int * rates.per_cell / rates.k_int_bound
+    np.testing.assert_allclose(bound / most, [0, 0.01 / 1.01, 0.5, 100 / 101], rtol=1e-12)
+    assert free[0] == pytest.approx(rates.per_cell)
+
+
+@pytest.mark.parametrize(
+    ("receptor", "ng_ml", "pM"), [("VEGFR2", 2.5, 56), ("FGFR1", 1.0, 59), ("PDGFRB", 0.27, 11)]
+)
+def test_half_maximal_ligand(receptor: str, ng_ml: float, pM: float) -> None:
+    pathway = PATHWAYS[receptor]
+    L50 = half_maximal(pathway.rates)
+    np.testing.assert_allclose(L50 * 1e12, pM, rtol=0.03)
+    assert L50 / pathway.M_per_ng_ml == pytest.approx(ng_ml, rel=0.03)
+
+
+@every_receptor
+def test_fresh_ligand_overshoots_and_settles(receptor: str) -> None:
+    pathway = PATHWAYS[receptor]
+    free, bound = np.array([pathway.rates.per_cell]), np.zeros(1)
+    over = []
+    for _ in range(6 * 60):
+        free, bound = bind(free, bound, np.array([pathway.saturating_M]), pathway.rates, 60.0)
+        over.append(bound[0] / pathway.saturated)
+    above = np.count_nonzero(np.array(over) > 1.5) / 60
+    print(f"{receptor}: {max(over):.1f} times saturation, above 1.5 times for {above:.1f} h")
+    assert 2 <= max(over) <= 7
+    assert over[3 * 60] == pytest.approx(1.0, abs=0.35)
+    assert over[-1] == pytest.approx(1.0, abs=0.1)
+
+
+def test_signal_is_capped_and_inhibited() -> None:
+    bound = np.array([0.0, 250.0, 500.0, 3000.0])
+    np.testing.assert_allclose(signal(bound, 500.0, 0.0), [0, 0.5, 1, 1])
+    np.testing.assert_allclose(signal(bound, 500.0, 0.4), [0, 0.3, 0.6, 0.6])
+
+
+@every_receptor
+def test_inhibition_is_a_hill_curve(receptor: str) -> None:
+    pathway = PATHWAYS[receptor]
+    ic50 = {"VEGFR2": 5.6, "PDGFRB": 8.7, "FGFR1": 11.7}[receptor]
+    assert pathway.ic50_nM == ic50
+    assert pathway.inhibition(0.0) == 0.0
+    assert pathway.inhibition(ic50) == pytest.approx(0.5)
+    assert pathway.inhibition(1000.0) == pytest.approx(1000 / (1000 + ic50))
+    steep = replace(pathway, hill=2.0)
+    assert steep.inhibition(3 * ic50) == pytest.approx(9 / 10)
+    assert steep.inhibition(1e-300) == 0.0  # drug that has all but gone
+
+
+def test_free_drug_at_the_peak_of_a_patient() -> None:
+    """6.4 nM unbound: 53/42/35 % inhibition; as if all drug were unbound: 94/91/88 %."""
+    for factor, wanted in ((1.0, (0.53, 0.42, 0.35)), (1 / 0.07, (0.94, 0.91, 0.88))):
+        found = [PATHWAYS[name].inhibition(6.4 * factor) for name in ("VEGFR2", "PDGFRB", "FGFR1")]
+        np.testing.assert_allclose(found, wanted, atol=0.01)
+
+
+def settled(
+    receptors: list[str], inhibition: tuple[float, ...] | None = None, free_nM: float = 0.0
+) -> tuple[float, float]:
+    """Activity and drive after 24 h of saturating ligands of these receptors."""
+    chosen = [PATHWAYS[name] for name in receptors]
+    if inhibition is not None:
+        targets = 1.0 - np.array(inhibition)
+        return float(
+            activity_target(targets[None, :], np.array([p.weight for p in chosen]), 0.0)[0]
+        ), float("nan")
+    free = np.array([[p.rates.per_cell for p in chosen]])
+    bound, activity, drive = np.zeros_like(free), np.zeros(1), np.zeros(1)
+    ligand = np.array([[p.saturating_M for p in chosen]])
+    for _ in range(24 * 120):
+        free, bound, activity, drive = advance(
+            chosen, free, bound, activity, drive, ligand, np.array([free_nM]), dt_s=30.0, **TAU
+        )
+    return float(activity[0]), float(drive[0])
+
+
+@every_receptor
+def test_one_saturating_ligand(receptor: str) -> None:
+    activity, drive = settled([receptor])
+    assert activity == pytest.approx(0.85, abs=0.002)
+    assert drive == pytest.approx(0.85, abs=0.002)
+
+
+def test_redundant_pathways() -> None:
+    """On the drug at its peak all three ligands give 0.86 of 1.00, and VEGF alone 0.40 of 0.85."""
+    names = ["VEGFR2", "PDGFRB", "FGFR1"]
+    assert settled(names)[0] == pytest.approx(1.0, abs=0.005)
+    assert settled(names, (0.53, 0.42, 0.35))[0] == pytest.approx(0.86, abs=0.005)
+    assert settled(["VEGFR2"], (0.53,))[0] == pytest.approx(0.40, abs=0.005)
+    # and through the whole chain, at the free concentration
+    assert settled(names, free_nM=6.4)[1] == pytest.approx(0.86, abs=0.005)
+    assert settled(["VEGFR2"], free_nM=6.4)[1] == pytest.approx(0.40, abs=0.005)
+
+
+def test_basal_activity() -> None:
+    target = activity_target(np.zeros((2, 3)), np.full(3, 0.85), 0.2)
+    np.testing.assert_allclose(target, 0.2)
+    half = activity_target(np.full((1, 1), 0.5), np.full(1, 0.85), 0.2)
+    np.testing.assert_allclose(half, 1 - 0.8 * (1 - 0.425))
+
+
+def test_relaxation_is_exact() -> None:
+    value, target = np.array([0.0, 1.0]), np.array([1.0, 0.2])
+    once = relax(value, target, 600.0, 900.0)
+    half = relax(relax(value, target, 300.0, 900.0), target, 300.0, 900.0)
+    np.testing.assert_allclose(once, half, rtol=1e-14)
+    np.testing.assert_allclose(once, target + (value - target) * np.exp(-2 / 3))
+    np.testing.assert_allclose(driven((15.0, 55.0), np.array([0.0, 0.25, 1.0])), [15, 25, 55])
+
+
+def course(pathways: list[Pathway], ng_ml: list[float], mcs_s: float, hours: float) -> np.ndarray:
+    """Activity and drive (hours, 2) each hour; the drug comes after 2 h and goes after 5 h."""
+    ligand = np.array([[c * p.M_per_ng_ml for p, c in zip(pathways, ng_ml, strict=True)]])
+    free = np.array([[p.rates.per_cell for p in pathways]])
+    bound, activity, drive = np.zeros_like(free), np.zeros(1), np.zeros(1)
+    found = []
+    parts = substeps(mcs_s)
+    for step in range(round(hours * 3600 / mcs_s)):
+        time = step * mcs_s + np.arange(parts) * mcs_s / parts
+        free_nM = np.where((time >= 7200) & (time < 18_000), 10.0, 0.0)
+        free, bound, activity, drive = advance(
+            pathways, free, bound, activity, drive, ligand, free_nM, dt_s=mcs_s, **TAU
+        )
+        if (step + 1) * mcs_s % 3600 == 0:
+            found.append((activity[0], drive[0]))
+    return np.array(found)
+
+
+def test_activity_and_drive_against_the_equations() -> None:
+    pathways, ng_ml = [PATHWAYS["VEGFR2"], PATHWAYS["FGFR1"]], [3.0, 0.5]
+
+    def equations(t: float, state: np.ndarray) -> list[float]:
+        drug = 10.0 if 7200 <= t < 18_000 else 0.0
+        rest, rates = 1.0 - TAU["basal"], []
+        for k, (pathway, c) in enumerate(zip(pathways, ng_ml, strict=True)):
+            own = state[2 * k : 2 * k + 2]
+            rates += receptor_ode(t, own, c * pathway.M_per_ng_ml, pathway.rates)
+            S = min(1.0, own[1] / pathway.saturated) * pathway.ic50_nM / (pathway.ic50_nM + drug)
+            rest *= 1.0 - pathway.weight * S
+        E, m = state[4:]
+        return [*rates, (1.0 - rest - E) / TAU["tau_activity_s"], (E - m) / TAU["tau_drive_s"]]
+
+    start = [pathways[0].rates.per_cell, 0.0, pathways[1].rates.per_cell, 0.0, 0.0, 0.0]
+    hours = np.arange(1, 9) * 3600.0
+    wanted = (
+        solve_ivp(
+            equations, (0, hours[-1]), start, t_eval=hours, rtol=1e-8, atol=1e-9, max_step=20.0
+        )
+        .y[4:]
+        .T
+    )
+    found = course(pathways, ng_ml, 30.0, 8)
+    assert np.ptp(wanted[:, 0]) > 0.2
+    np.testing.assert_allclose(found, wanted, rtol=0.01)
+
+
+def test_the_length_of_a_step_does_not_matter() -> None:
+    pathways = list(PATHWAYS.values())
+    ng_ml = [3.0 if p.receptor == "VEGFR2" else 0.2 for p in pathways]
+    short, long = course(pathways, ng_ml, 30.0, 8), course(pathways, ng_ml, 300.0, 8)
+    np.testing.assert_allclose(long, short, rtol=0.01)
+    assert [substeps(dt) for dt in (1.0, 30.0, 31.0, 300.0)] == [1, 1, 2, 10]
+    assert LONGEST_SUBSTEP_S == 30.0
+
+
+def test_receptors_in_the_layer_above_a_cell() -> None:
+    """4,900 receptors on 400 um^2 and 100 um depth are 4e-14 mol/L each, 0.2 nM together."""
+    per_count = molar_per_count(np.array([400.0]), 100.0)[0]
+    assert per_count == pytest.approx(1 / (6.02214076e23 * 4e-11))
+    assert 4900 * per_count * 1e9 == pytest.approx(0.203, rel=0.01)
+    assert ng_per_ml_to_nM(1.0, 45_000) == pytest.approx(0.0222, rel=0.01)
