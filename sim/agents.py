@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import mesa
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import StaleCellError
+from sim.scenario.schema import Scenario
+from sim.tissue.cells import CellStore
 from sim.tissue.lattice import interior
 
-if TYPE_CHECKING:
-    from sim.model import AngiogenesisModel
+
+class Tissue(Protocol):
+    """What a cell sees of its model."""
+
+    scenario: Scenario
+    cells: CellStore
+    lattice: NDArray[np.int32]
 
 
 def _column(name: str, index: int | None = None, doc: str = "") -> Any:
@@ -41,9 +48,9 @@ class EndothelialCell(mesa.Agent):
         On any access after the cell has died.
     """
 
-    model: AngiogenesisModel
+    model: Tissue
 
-    def __init__(self, model: AngiogenesisModel, row: int) -> None:
+    def __init__(self, model: Tissue, row: int) -> None:
         super().__init__(model)
         self.row = row
         self._generation = int(model.cells["generation"][row])

@@ -27,7 +27,7 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 
 def write_npz_atomic(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
-    """Write arrays as a compressed npz file; equal arrays give equal bytes, in whatever order they come."""
+    """Write a compressed npz file; equal arrays give equal bytes, in whatever order they come."""
     import numpy as np
 
     ordered: dict[str, Any] = {name: arrays[name] for name in sorted(arrays)}

@@ -16,7 +16,6 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-import sim
 from sim import data
 from sim.errors import InputError, Problem, ScenarioError
 from sim.files import read_toml
@@ -52,7 +51,7 @@ _UNHASHED = {"name", "description", "seed", "record"}
 
 def shipped() -> dict[str, Path]:
     """Return the files of the scenarios that come with angiosim, by name."""
-    package = Path(sim.__file__).parent
+    package = Path(data.__file__).parents[1]
     folder = package / "data" / "scenarios"  # in the wheel
     if not folder.is_dir():
         folder = package.parent / "scenarios"  # in a checkout
