@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from sim import data
 from sim.pharmacology.drugs import load_drug
-from sim.pharmacology.exposure import Exposure, Media, constant
 from sim.scenario.schema import Scenario
 from sim.signalling.pathways import Pathway
 from sim.signalling.receptors import ReceptorRates
@@ -163,18 +162,6 @@ def pathways_of(scenario: Scenario) -> list[Pathway]:
             )
         )
     return pathways
-
-
-def exposure_of(scenario: Scenario) -> Exposure:
-    """The drug around the cells."""
-    drug = scenario.drug
-    if drug is None:
-        return constant(0.0)
-    if drug.exposure == "constant":
-        return constant(drug.free_nM)
-    return Media(
-        tuple(medium.at_h for medium in drug.media), tuple(medium.free_nM for medium in drug.media)
-    )
 
 
 def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:

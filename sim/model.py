@@ -18,6 +18,7 @@ from sim.agents import EndothelialCell
 from sim.assay.network import measure_network
 from sim.assembly import ENDOTHELIAL, Field
 from sim.errors import NumericalError
+from sim.scenario.exposure import exposure_of
 from sim.scenario.schema import Scenario
 from sim.scenario.setups.tube_formation import place_cells
 from sim.signalling import pathways as signalling
@@ -68,7 +69,7 @@ class AngiogenesisModel(mesa.Model):
         super().__init__(rng=seed)
         self.scenario, self.seed, self.mcs = scenario, seed, 0
         self.seconds: dict[str, float] = defaultdict(float)
-        self.exposure = assembly.exposure_of(scenario)
+        self.exposure = exposure_of(scenario.drug)
         self.pathways = assembly.pathways_of(scenario)
         self._field_list = assembly.fields_of(scenario, self.pathways)
         self._followed = assembly.chemotactic_fields(scenario)

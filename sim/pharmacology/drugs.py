@@ -1,20 +1,31 @@
-"""Drugs as data, and the inhibition of each receptor by unbound drug."""
+"""Drugs as data: potencies, binding in plasma and pharmacokinetics, each with its source."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from sim import data
-from sim.errors import InputError
+from sim.errors import InputError, Problem
+from sim.units import parse_quantity
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sim.pharmacology.compartments import Compartments
+    from sim.pharmacology.dosing import Dose
+
     Array = NDArray[np.float64]
+
+PARAMETERS: Mapping[str, str] = MappingProxyType(
+    {"CL": "L/h", "V": "L", "V1": "L", "Q": "L/h", "V2": "L", "ka": "1/h", "F": "", "lag": "h"}
+)
+"""Parameters of the models with their units, to which ``/kg`` may be added."""
+
+_ONE, _TWO, _OPTIONAL = {"CL", "V", "ka"}, {"CL", "V1", "Q", "V2", "ka"}, {"F", "lag"}
 
 
 @dataclass(frozen=True)
@@ -41,13 +52,122 @@ class Potency:
 
 
 @dataclass(frozen=True)
+class Parameter:
+    """A parameter of a pharmacokinetic model.
+
+    Attributes
+    ----------
+    value : float
+        Typical value, the median of a population.
+    cv : float
+        Coefficient of variation between subjects, log-normal; 0 if none is known.
+    between : tuple of float, optional
+        Lowest and highest value, if it varies uniformly.
+    """
+
+    value: float
+    cv: float = 0.0
+    between: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Kinetics:
+    """The pharmacokinetics of a drug in a species.
+
+    Attributes
+    ----------
+    drug, species, name : str
+        What it belongs to, and what the set is called.
+    source, remark : str
+        Where it was published, and what to know about it.
+    parameters : Mapping[str, Parameter]
+        By name, in the order and the units of ``PARAMETERS``.
+    correlation : Mapping[tuple[str, str], float]
+        Of the logarithms of two parameters between subjects.
+    per_kg : bool
+        Whether clearances and volumes are per kg of body weight.
+    """
+
+    drug: str
+    species: str
+    name: str
+    source: str
+    remark: str
+    parameters: Mapping[str, Parameter]
+    correlation: Mapping[tuple[str, str], float]
+    per_kg: bool
+
+    @property
+    def apparent(self) -> bool:
+        """Whether only CL/F and V/F are known, so that no i.v. dose can be computed."""
+        return "F" not in self.parameters
+
+    def model(
+        self, weight_kg: float | None = None, values: Mapping[str, Array] | None = None
+    ) -> Compartments:
+        """Return the compartment model, in L and L/h.
+
+        Parameters
+        ----------
+        weight_kg : float, optional
+            Body weight; that of the species' data file if None. It matters where the
+            parameters are per kg.
+        values : mapping of str to array, optional
+            Values of the parameters instead of the typical ones: see ``population``.
+        """
+        # here, so that reading a drug needs no NumPy
+        from sim.pharmacology.compartments import OneCompartment, TwoCompartment
+
+        weight_kg = body_weight_kg(self.species) if weight_kg is None else weight_kg
+        if not weight_kg > 0.0:
+            raise InputError(str(Problem("weight_kg", weight_kg, "must be above 0")))
+        typical = {key: parameter.value for key, parameter in self.parameters.items()}
+        found: dict[str, Any] = {**typical, **(values or {})}
+        if self.per_kg:
+            found |= {key: found[key] * weight_kg for key in found if "L" in PARAMETERS[key]}
+        return OneCompartment(**found) if "V" in found else TwoCompartment(**found)
+
+    def check(self, doses: Iterable[Dose]) -> None:
+        """Refuse i.v. doses where only CL/F and V/F are known.
+
+        Raises
+        ------
+        InputError
+            Naming the first such dose.
+        """
+        for number, dose in enumerate(doses, start=1):
+            if self.apparent and dose.route != "oral":
+                allowed = f"must be 'oral': only CL/F and V/F of {self.drug} in {self.species}"
+                problem = Problem(f"dose {number}.route", dose.route, f"{allowed} are known")
+                raise InputError(str(problem))
+
+
+@dataclass(frozen=True)
 class Drug:
-    """A drug: its name, molar mass in g/mol, and its sets of potencies by name."""
+    """A drug.
+
+    Attributes
+    ----------
+    name : str
+        As its data file.
+    molar_mass : float
+        Of the free base, g/mol.
+    potencies : Mapping[str, Potency]
+        Sets of potencies by name.
+    default_potency : str
+        The set taken if none is named.
+    fraction_unbound : Mapping[str, float]
+        Share of the drug in plasma that is not bound, by species.
+    pk : Mapping[str, Mapping[str, Kinetics]]
+        Sets of pharmacokinetics by species and name; the first one counts if none is named.
+    """
 
     name: str
     molar_mass: float
     potencies: Mapping[str, Potency]
     default_potency: str
+    fraction_unbound: Mapping[str, float]
+    pk: Mapping[str, Mapping[str, Kinetics]]
 
     def potency(self, name: str | None = None) -> Potency:
         """Return a set of potencies; the default one if no name is given.
@@ -58,13 +178,31 @@ class Drug:
             If the drug has no such set; the message names the nearest.
         """
         name = name or self.default_potency
-        if name not in self.potencies:
-            hint = data.nearest(name, self.potencies)
-            raise InputError(
-                f"{self.name} has no potency set {name!r}: {data.one_of(self.potencies)}"
-                + (f" ({hint})" if hint else "")
-            )
-        return self.potencies[name]
+        return self.potencies[_known(f"{self.name} has no potency set", name, self.potencies)]
+
+    def kinetics(self, species: str, name: str | None = None) -> Kinetics:
+        """Return the pharmacokinetics in a species; the first set if no name is given.
+
+        Raises
+        ------
+        InputError
+            If there is none; the message names the nearest.
+        """
+        species = _known(f"{self.name} has no pharmacokinetics in", species, self.pk)
+        sets = self.pk[species]
+        title = f"{self.name} in {species} has no pk_set"
+        return sets[_known(title, name or next(iter(sets)), sets)]
+
+    def unbound(self, species: str) -> float:
+        """Return the fraction unbound in the plasma of a species.
+
+        Raises
+        ------
+        InputError
+            If it is not known.
+        """
+        title = f"{self.name} has no fraction_unbound in"
+        return self.fraction_unbound[_known(title, species, self.fraction_unbound)]
 
 
 def load_drug(name: str) -> Drug:
@@ -83,7 +221,27 @@ def load_drug(name: str) -> Drug:
             {key: _potency(key, table) for key, table in tables["potency"].items()}
         ),
         default_potency=tables["default_potency"],
+        fraction_unbound=MappingProxyType(_fractions(name, tables.get("fraction_unbound", {}))),
+        pk=MappingProxyType(
+            {
+                species: MappingProxyType(
+                    {key: _kinetics(name, species, key, table) for key, table in sets.items()}
+                )
+                for species, sets in tables.get("pk", {}).items()
+            }
+        ),
     )
+
+
+def body_weight_kg(species: str) -> float:
+    """Return the typical body weight of a species of the data files.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name; the message names the nearest.
+    """
+    return float(data.read("species", species)["body_weight_kg"]["value"])
 
 
 @overload
@@ -112,6 +270,78 @@ def inhibition(free_nM: float | Array, potency: Potency) -> Mapping[str, float |
         ratio = (free_nM / ic50_nM) ** potency.hill[receptor]
         found[receptor] = ratio / (1.0 + ratio)
     return found
+
+
+def _known(title: str, name: str, known: Iterable[str]) -> str:
+    """Return a name that is known, or raise an error that tells what is."""
+    options = list(known)
+    if name in options:
+        return name
+    hint = data.nearest(name, options)
+    allowed = data.one_of(options) if options else "nothing is known"
+    raise InputError(f"{title} {name!r}: {allowed}" + (f" ({hint})" if hint else ""))
+
+
+def _fractions(drug: str, table: Mapping[str, Any]) -> dict[str, float]:
+    """Read the fraction unbound of each species."""
+    found = {species: float(leaf["value"]) for species, leaf in table.items()}
+    for species, value in found.items():
+        if not 0.0 < value <= 1.0:
+            key = f"drugs/{drug}.toml: fraction_unbound.{species}"
+            raise InputError(str(Problem(key, value, "must be above 0, at most 1")))
+    return found
+
+
+def _kinetics(drug: str, species: str, name: str, table: Mapping[str, Any]) -> Kinetics:
+    """Read one set of pharmacokinetics, and check that a model can be made of it."""
+    where = f"drugs/{drug}.toml: pk.{species}.{name}"
+    leaves = {key: leaf for key, leaf in table.items() if data.is_leaf(leaf)}
+    if not any(need <= set(leaves) <= need | _OPTIONAL for need in (_ONE, _TWO)):
+        options = " or ".join(", ".join(need) for need in map(sorted, (_ONE, _TWO)))
+        allowed = f"must have {options} (and may have F, lag)"
+        raise InputError(str(Problem(where, sorted(leaves), allowed)))
+    per_kg = leaves["CL"]["unit"].endswith("/kg")
+    for key, leaf in leaves.items():
+        unit = PARAMETERS[key] + ("/kg" if per_kg and "L" in PARAMETERS[key] else "")
+        if leaf.get("unit", "") != unit:
+            allowed = f"must be {unit!r}" if unit else "must be left out"
+            raise InputError(str(Problem(f"{where}.{key}.unit", leaf.get("unit"), allowed)))
+    correlation = {}
+    for pair, leaf in table.get("correlation", {}).items():
+        one, _, other = pair.partition("_")
+        if {one, other} - set(leaves) or not -1.0 <= leaf["value"] <= 1.0:
+            allowed = "must be two parameters and a value from -1 to 1"
+            raise InputError(str(Problem(f"{where}.correlation.{pair}", leaf["value"], allowed)))
+        correlation[one, other] = float(leaf["value"])
+    return Kinetics(
+        drug=drug,
+        species=species,
+        name=name,
+        source=str(table["source"]),
+        remark=str(table.get("remark", "")),
+        parameters=MappingProxyType(
+            {key: _parameter(f"{where}.{key}", leaves[key]) for key in PARAMETERS if key in leaves}
+        ),
+        correlation=MappingProxyType(correlation),
+        per_kg=per_kg,
+    )
+
+
+def _parameter(where: str, leaf: Mapping[str, Any]) -> Parameter:
+    """Read a value and its spread: ``"29 %"`` log-normal, ``[low, high]`` uniform."""
+    value, spread = float(leaf["value"]), leaf.get("spread")
+    if isinstance(spread, str):
+        try:
+            return Parameter(value, cv=parse_quantity(spread, "1"))
+        except ValueError:
+            spread = None
+    elif isinstance(spread, list) and len(spread) == 2 and spread[0] <= value <= spread[1]:
+        return Parameter(value, between=(float(spread[0]), float(spread[1])))
+    elif spread is None:
+        return Parameter(value)
+    raise InputError(
+        str(Problem(f"{where}.spread", leaf["spread"], "must be '29 %' or a range with the value"))
+    )
 
 
 def _potency(name: str, table: Mapping[str, object]) -> Potency:

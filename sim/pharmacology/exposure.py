@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from sim.errors import InputError, Problem
+from sim.pharmacology.compartments import Compartments, Course
+from sim.pharmacology.dosing import Dose
+from sim.units import nM_to_ng_per_ml
 
 Array = NDArray[np.float64]
 
@@ -39,6 +46,60 @@ class Media:
     def total_nM(self, time_h: Array) -> Array:
         """All drug (nM) at these times."""
         return self.free_nM(time_h)
+
+
+@dataclass(frozen=True)
+class Pharmacokinetic:
+    """In vivo: the drug of a list of doses, free = fu x kp_uu x total.
+
+    Parameters
+    ----------
+    model : Compartments
+        Of one subject, or of many: concentrations then have a row for each.
+    doses : sequence of Dose
+        What is given.
+    fu : float
+        Fraction unbound in plasma, above 0, at most 1.
+    kp_uu : float
+        Unbound drug at the cells relative to plasma, above 0.
+    molar_mass : float
+        g/mol.
+    cycle_h : float, optional
+        Period after which the doses repeat for ever (steady state).
+
+    Raises
+    ------
+    InputError
+        If `fu`, `kp_uu` or `molar_mass` is out of range.
+    """
+
+    model: Compartments
+    doses: Sequence[Dose]
+    fu: float
+    kp_uu: float
+    molar_mass: float
+    cycle_h: float | None = None
+
+    def __post_init__(self) -> None:
+        for key, highest in (("fu", 1.0), ("kp_uu", np.inf), ("molar_mass", np.inf)):
+            value = getattr(self, key)
+            if not (0.0 < value <= highest and np.isfinite(value)):
+                allowed = "must be above 0" + (", at most 1" if highest == 1.0 else "")
+                raise InputError(str(Problem(key, value, allowed)))
+
+    @cached_property
+    def course(self) -> Course:
+        """The time course in plasma, in mg/L."""
+        return self.model.course(self.doses, self.cycle_h)
+
+    def total_nM(self, time_h: ArrayLike, *, before: bool = False) -> Array:
+        """All drug in plasma (nM) at these times; just `before` a dose that falls on one."""
+        mg_per_l = self.course.concentration(time_h, before=before)
+        return mg_per_l * (1e3 / nM_to_ng_per_ml(1.0, self.molar_mass))
+
+    def free_nM(self, time_h: ArrayLike, *, before: bool = False) -> Array:
+        """Unbound drug at the cells (nM) at these times; just `before` a dose on one."""
+        return self.fu * self.kp_uu * self.total_nM(time_h, before=before)
 
 
 def constant(free_nM: float) -> Media:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sim import data
-from sim.errors import InputError, Problem
+from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Drug, Scenario, Time
 
 SIDE_SITES = 10  # fewer sites a side make no tissue
 MOST_SITES = 25_000_000  # 10 mm square at 2 um: a gigabyte of arrays
@@ -400,25 +400,34 @@ def _drug(scenario: Scenario) -> Iterator[Problem]:
             yield Problem("drug.potency", potency.name, f"has no IC50 for {receptor}")
 
 
+# Which keys of [drug] go with which exposure.
+_EXPOSURE_KEYS = {
+    "constant": ("free_nM",),
+    "schedule": ("media",),
+    "pk": ("species", "pk_set", "regimen", "doses", "kp_uu", "weight_kg", "subject"),
+}
+
+
 @_reads("drug", "time")
 def _exposure(scenario: Scenario) -> Iterator[Problem]:
     drug, time = scenario.drug, scenario.time
-    scheduled = drug is not None and drug.exposure == "schedule"
-    if time.start_h and not scheduled:
-        yield Problem("time.start_h", time.start_h, "needs drug.exposure = 'schedule'")
+    if time.start_h and (drug is None or drug.exposure == "constant"):
+        yield Problem("time.start_h", time.start_h, "needs drug.exposure = 'schedule' or 'pk'")
     if drug is None:
         return
-    media = [medium.model_dump() for medium in drug.media]
-    if not scheduled:
-        if media:
-            yield Problem("drug.media", media, "needs drug.exposure = 'schedule'")
-        return
-    if drug.free_nM:
-        yield Problem(
-            "drug.free_nM", drug.free_nM, "must not be given with exposure = 'schedule'",
-            "drug.media says how much there is when",
-        )  # fmt: skip
-    if not media:
+    given = drug.model_dump(exclude_defaults=True)
+    for exposure, keys in _EXPOSURE_KEYS.items():
+        for key in keys:
+            if exposure != drug.exposure and given.get(key):
+                yield Problem(f"drug.{key}", given[key], f"needs drug.exposure = {exposure!r}")
+    if drug.exposure == "schedule":
+        yield from _media(drug, time)
+    elif drug.exposure == "pk":
+        yield from _dosing(drug)
+
+
+def _media(drug: Drug, time: Time) -> Iterator[Problem]:
+    if not drug.media:
         yield Problem(
             "drug.media", None, "needs at least one medium with exposure = 'schedule'",
             "for instance [{at_h = 0, free_nM = 10}]",
@@ -432,3 +441,29 @@ def _exposure(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(key, medium.at_h, f"must be after the medium before it, at {before:g} h")
         elif medium.at_h >= end_h:
             yield Problem(key, medium.at_h, f"must be before the run ends, at {end_h:g} h")
+
+
+def _dosing(drug: Drug) -> Iterator[Problem]:
+    if drug.name not in data.names("drugs"):
+        return  # told elsewhere
+    kinetics = data.read("drugs", drug.name).get("pk", {})
+    if drug.species not in kinetics:
+        allowed = f"{data.one_of(kinetics)} with exposure = 'pk'"
+        hint = data.nearest(drug.species or "", kinetics)
+        yield Problem("drug.species", drug.species, allowed, hint)
+        return
+    if (drug.regimen is None) == (not drug.doses):
+        yield Problem(
+            "drug.regimen", None, "give either drug.regimen or drug.doses with exposure = 'pk'",
+            "for instance regimen = {dose_mg = 12, on_days = 14, off_days = 7, cycles = 4}",
+        )  # fmt: skip
+        return
+    from sim.scenario.exposure import pharmacokinetic  # needs NumPy, which few scenarios do
+
+    try:
+        pharmacokinetic(drug)
+    except ScenarioError as error:
+        for problem in error.problems:
+            yield Problem(f"drug.{problem.key}", problem.value, problem.allowed, problem.hint)
+    except InputError as error:
+        yield Problem("drug", drug.species, str(error))

@@ -34,6 +34,9 @@ PerSecond = Annotated[Number, *_in("1/s")]
 NgPerMl = Annotated[Number, *_in("ng/mL")]
 NanoMolar = Annotated[Number, *_in("nM")]
 SquareMicrometresPerSecond = Annotated[Number, *_in("um^2/s")]
+Milligrams = Annotated[Number, *_in("mg")]
+Kilograms = Annotated[Number, *_in("kg")]
+Ordinal = Annotated[str, Field(pattern="^[1-9][0-9]{0,5}$")]
 Pair = Annotated[tuple[Number, Number], Strict(False)]
 
 
@@ -186,17 +189,76 @@ class Medium(Table):
     free_nM: NanoMolar = Field(ge=0, description="unbound drug in it")
 
 
+class Dose(Table):
+    """One dose of a list."""
+
+    at_h: Hours = Field(ge=0, description="when it is given; of an infusion, its start")
+    amount_mg: Milligrams = Field(ge=0, description="amount")
+    route: Literal["oral", "iv"] = Field("oral", description="swallowed, or into a vein")
+    infusion_h: Hours = Field(0.0, ge=0, description="how long an infusion lasts; 0 is a bolus")
+
+
+class Regimen(Table):
+    """Doses on a calendar: days on and off, in cycles. Day 1 begins with the first dose."""
+
+    dose_mg: Milligrams | None = Field(None, ge=0, description="each dose")
+    dose_mg_per_kg: Number | None = Field(
+        None, ge=0, description="each dose by body weight, in mg/kg"
+    )
+    every_h: Hours = Field(24.0, gt=0, description="time between doses on the days on")
+    on_days: Whole = Field(1, ge=1, description="days with doses in a cycle")
+    off_days: Whole = Field(0, ge=0, description="days without doses after them")
+    cycles: Whole = Field(1, ge=1, description="how many cycles are given")
+    reductions: dict[Ordinal, Number] = Field(
+        {}, description="by cycle, the dose from that cycle on, in the unit of the dose"
+    )
+    loading: Number | None = Field(None, ge=0, description="the first dose of all, if another")
+    missed_days: tuple[Whole, ...] = Field((), strict=False, description="days without the dose")
+    missed_doses: tuple[Whole, ...] = Field(
+        (), strict=False, description="doses not taken, counted from 1 over all cycles"
+    )
+    late_days: dict[Ordinal, Hours] = Field(
+        {}, description="by day, hours that its doses were late"
+    )
+    late_doses: dict[Ordinal, Hours] = Field({}, description="by dose, hours that it was late")
+    route: Literal["oral", "iv"] = Field("oral", description="swallowed, or into a vein")
+    infusion_h: Hours = Field(0.0, ge=0, description="how long an infusion lasts; 0 is a bolus")
+    first_h: Hours = Field(0.0, ge=0, description="time of the first dose")
+
+
 class Drug(Table):
     """Which inhibitor, how potent, and how much of it the cells see."""
 
     name: Text = Field(description="drug (a file in sim/data/drugs)")
     potency: Text | None = Field(None, description="potency set of the drug; its default if unset")
-    exposure: Literal["constant", "schedule"] = Field(
-        "constant", description="a constant free concentration, or a schedule of media"
+    exposure: Literal["constant", "schedule", "pk"] = Field(
+        "constant",
+        description="a constant free concentration, a schedule of media, or doses to a body",
     )
     free_nM: NanoMolar = Field(0.0, ge=0, description="unbound drug (exposure = constant)")
     media: tuple[Medium, ...] = Field(
         (), strict=False, description="media by time (exposure = schedule); none before the first"
+    )
+    species: Text | None = Field(None, description="body that is dosed (exposure = pk)")
+    pk_set: Text | None = Field(
+        None, description="set of the drug's pharmacokinetics in the species; its first if unset"
+    )
+    regimen: Regimen | None = Field(None, description="doses on a calendar (exposure = pk)")
+    doses: tuple[Dose, ...] = Field(
+        (), strict=False, description="doses one by one, instead of a regimen"
+    )
+    kp_uu: Number = Field(
+        1.0, gt=0, description="unbound drug at the cells relative to unbound drug in plasma"
+    )
+    weight_kg: Kilograms | None = Field(None, gt=0, description="body weight")
+    subject: Whole | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="which of the virtual subjects; the typical one if unset",
+    )
+    population_seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(
+        1, description="seed of the virtual population"
     )
 
 

@@ -157,9 +157,9 @@ def cell_problem(D: float, border: str) -> tuple[np.ndarray, np.ndarray, int]:
     With D = 0.1 um^2/s loss and secretion are those of the cue. Else loss is 1e-3 /s everywhere and
     in both cells twice as much again: what 4,900 receptors take up from a layer of 100 um.
     """
-    source, loss = flat((48, 45)), flat((48, 45), 1.8e-4 if D <= 0.1 else 1e-3)
-    source[20:30, 12:22] = 1.8e-4 if D <= 0.1 else 1.0
-    loss[20:30, 12:22] = loss[24:34, 24:34] = 0.0 if D <= 0.1 else 3e-3
+    source, loss = flat((36, 33)), flat((36, 33), 1.8e-4 if D <= 0.1 else 1e-3)
+    source[14:24, 8:18] = 1.8e-4 if D <= 0.1 else 1.0
+    loss[14:24, 8:18] = loss[18:28, 20:30] = 0.0 if D <= 0.1 else 3e-3
     return source, loss, EDGES[border]
 
 

@@ -137,9 +137,9 @@ def settled(
     free = np.array([[p.rates.per_cell for p in chosen]])
     bound, activity, drive = np.zeros_like(free), np.zeros(1), np.zeros(1)
     ligand = np.array([[p.saturating_M for p in chosen]])
-    for _ in range(24 * 120):
+    for _ in range(24 * 30):
         free, bound, activity, drive = advance(
-            chosen, free, bound, activity, drive, ligand, np.array([free_nM]), dt_s=30.0, **TAU
+            chosen, free, bound, activity, drive, ligand, np.array([free_nM]), dt_s=120.0, **TAU
         )
     return float(activity[0]), float(drive[0])
 

@@ -366,7 +366,7 @@ def compare(name: str, replicates: int) -> None:
 
 @pytest.mark.parametrize("name", list(CASES))
 def test_agrees_with_the_naive_sweep(name: str) -> None:
-    compare(name, 12)
+    compare(name, 8)
 
 
 @pytest.mark.slow

@@ -1,0 +1,391 @@
+"""Doses and regimens: what is given, when, and how it prints."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import isfinite
+from pathlib import Path
+from typing import Literal, get_args
+
+from sim.data import nearest, one_of
+from sim.errors import InputError, Problem, ScenarioError
+
+Route = Literal["oral", "iv"]
+
+_ROUTES = get_args(Route)
+_COLUMNS = ("time_h", "amount_mg", "route", "infusion_h")
+_MOST = 100_000  # doses of one regimen
+
+
+@dataclass(frozen=True)
+class Dose:
+    """One dose.
+
+    Parameters
+    ----------
+    at_h : float
+        Time, at least 0; of an infusion, its start.
+    amount_mg : float
+        At least 0.
+    route : {"oral", "iv"}
+        Swallowed, or given into a vein.
+    infusion_h : float
+        How long an i.v. infusion lasts; 0 is a bolus.
+
+    Raises
+    ------
+    ScenarioError
+        If the dose is impossible; its ``problems`` name key, value and what is allowed.
+    """
+
+    at_h: float
+    amount_mg: float
+    route: Route = "oral"
+    infusion_h: float = 0.0
+
+    def __post_init__(self) -> None:
+        problems = []
+        for key in ("at_h", "amount_mg", "infusion_h"):
+            value = getattr(self, key)
+            if not (isfinite(value) and value >= 0.0):
+                problems.append(Problem(key, value, "must be at least 0"))
+        if self.route not in _ROUTES:
+            problems.append(
+                Problem("route", self.route, one_of(_ROUTES), nearest(self.route, _ROUTES))
+            )
+        if self.route == "oral" and self.infusion_h > 0.0:
+            problems.append(Problem("infusion_h", self.infusion_h, "must be 0 for an oral dose"))
+        if problems:
+            raise ScenarioError("dose", problems)
+
+
+@dataclass(frozen=True)
+class Regimen:
+    """Doses on a calendar: days on and off, in cycles. Day 1 begins with the first dose.
+
+    Parameters
+    ----------
+    dose_mg, dose_mg_per_kg : float, optional
+        One of the two.
+    every_h : float
+        Time between doses on the days on.
+    on_days, off_days : int
+        Days with and without doses in a cycle.
+    cycles : int
+        How many cycles are given.
+    reductions : mapping of int to float
+        By cycle, the dose from that cycle on, in the unit of the dose.
+    loading : float, optional
+        The first dose of all, in the unit of the dose.
+    missed_days, missed_doses : sequence of int
+        Days on which nothing was taken, and doses that were not, both counted from 1 over all
+        cycles.
+    late_days, late_doses : mapping of int to float
+        By day or number, how many hours late the dose was taken: before the next one. A late
+        day shifts all doses of that day.
+    route : {"oral", "iv"}
+        How it is given.
+    infusion_h : float
+        How long an i.v. infusion lasts; 0 is a bolus.
+    first_h : float
+        Time of the first dose.
+
+    Raises
+    ------
+    ScenarioError
+        If it makes no sense; its ``problems`` name key, value and what is allowed.
+    """
+
+    dose_mg: float | None = None
+    dose_mg_per_kg: float | None = None
+    every_h: float = 24.0
+    on_days: int = 1
+    off_days: int = 0
+    cycles: int = 1
+    reductions: Mapping[int, float] = field(default_factory=dict)
+    loading: float | None = None
+    missed_days: Sequence[int] = ()
+    missed_doses: Sequence[int] = ()
+    late_days: Mapping[int, float] = field(default_factory=dict)
+    late_doses: Mapping[int, float] = field(default_factory=dict)
+    route: Route = "oral"
+    infusion_h: float = 0.0
+    first_h: float = 0.0
+
+    def __post_init__(self) -> None:
+        problems = list(self._wrong()) or list(self._crowded())
+        if problems:
+            raise ScenarioError("regimen", problems)
+
+    @property
+    def cycle_h(self) -> float:
+        """Length of a cycle, days on and off."""
+        return 24.0 * (self.on_days + self.off_days)
+
+    @property
+    def end_h(self) -> float:
+        """End of the last cycle, its days off included."""
+        return self.first_h + self.cycles * self.cycle_h
+
+    @property
+    def per_kg(self) -> bool:
+        """Whether the dose is given per kg of body weight."""
+        return self.dose_mg_per_kg is not None
+
+    def doses(self, weight_kg: float | None = None) -> tuple[Dose, ...]:
+        """Return the doses that were taken, in order of time.
+
+        Parameters
+        ----------
+        weight_kg : float, optional
+            Body weight; needed for a dose in mg/kg.
+
+        Raises
+        ------
+        InputError
+            If the weight is needed and missing, or not above 0.
+        """
+        if self.per_kg and weight_kg is None:
+            raise InputError(
+                str(Problem("regimen.dose_mg_per_kg", self.dose_mg_per_kg, "needs a body weight"))
+            )
+        if weight_kg is not None and not (isfinite(weight_kg) and weight_kg > 0.0):
+            raise InputError(str(Problem("weight_kg", weight_kg, "must be above 0")))
+        scale = weight_kg if self.per_kg and weight_kg is not None else 1.0
+        return tuple(
+            Dose(at_h, amount * scale, self.route, self.infusion_h)
+            for _, at_h, amount in self._taken()
+        )
+
+    def __str__(self) -> str:
+        unit = "mg/kg" if self.per_kg else "mg"
+        first = self._amount(1)
+        how = "orally" if self.route == "oral" else "i.v."
+        if self.infusion_h:
+            how += f" over {self.infusion_h:g} h"
+        per_cycle, length = len(self._planned()) // self.cycles, self.on_days + self.off_days
+        title = f"{first:g} {unit} {how}"
+        title += f" every {self.every_h:g} h" if per_cycle > 1 else " once"
+        if self.off_days:
+            title += f", days 1-{self.on_days} of {length}"
+        elif per_cycle > 1 or self.cycles > 1:
+            title += f", {length} day{'s' if length > 1 else ''}"
+        title += f", {self.cycles} cycles" if self.cycles > 1 else ""
+        if self.loading is not None:
+            title += f", first dose {self.loading:g} {unit}"
+        if self.first_h:
+            title += f", from {self.first_h:g} h"
+        return "\n".join([title, *self._calendar(unit), *self._legend()])
+
+    def _amount(self, cycle: int) -> float:
+        """Return the dose of a cycle: that of the last reduction up to it."""
+        steps = [step for step in self.reductions if step <= cycle]
+        whole = self.dose_mg_per_kg if self.per_kg else self.dose_mg
+        assert whole is not None
+        return self.reductions[max(steps)] if steps else whole
+
+    def _planned(self) -> list[tuple[float, float, int]]:
+        """Return time since the first dose, amount and day (from 1) of each dose as planned."""
+        # a day's worth of rounding must not add a dose at the end of the days on
+        per_cycle = max(1, -int(-(24.0 * self.on_days / self.every_h * (1 - 1e-12)) // 1))
+        found: list[tuple[float, float, int]] = []
+        for cycle in range(self.cycles):
+            for place in range(per_cycle):
+                at_h = cycle * self.cycle_h + place * self.every_h
+                amount = self._amount(cycle + 1)
+                if self.loading is not None and not found:
+                    amount = self.loading
+                found.append((at_h, amount, int(at_h // 24.0) + 1))
+        return found
+
+    def _taken(self) -> list[tuple[int, float, float]]:
+        """Return number, time and amount of each dose that was taken."""
+        found = []
+        for number, (at_h, amount, day) in enumerate(self._planned(), start=1):
+            if number in self.missed_doses or day in self.missed_days:
+                continue
+            late_h = self.late_doses.get(number, self.late_days.get(day, 0.0))
+            found.append((number, self.first_h + at_h + late_h, amount))
+        return found
+
+    def _wrong(self) -> Iterator[Problem]:
+        """Yield what is wrong with single fields, and with days that do not exist."""
+        dose = "dose_mg_per_kg" if self.per_kg else "dose_mg"
+        if (self.dose_mg is None) == (self.dose_mg_per_kg is None):
+            yield Problem("regimen.dose_mg", self.dose_mg, "give either dose_mg or dose_mg_per_kg")
+            return
+        at_least_0 = {dose: getattr(self, dose), "first_h": self.first_h}
+        at_least_0 |= {"infusion_h": self.infusion_h}
+        at_least_0 |= {} if self.loading is None else {"loading": self.loading}
+        at_least_0 |= {f"reductions.{cycle}": value for cycle, value in self.reductions.items()}
+        at_least_0 |= {f"late_days.{day}": late_h for day, late_h in self.late_days.items()}
+        at_least_0 |= {f"late_doses.{which}": late_h for which, late_h in self.late_doses.items()}
+        for key, value in at_least_0.items():
+            if not (isfinite(value) and value >= 0.0):
+                yield Problem(f"regimen.{key}", value, "must be at least 0")
+        if not (isfinite(self.every_h) and self.every_h > 0.0):
+            yield Problem("regimen.every_h", self.every_h, "must be above 0")
+            return
+        whole = True
+        for key, lowest in (("on_days", 1), ("off_days", 0), ("cycles", 1)):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+                yield Problem(f"regimen.{key}", value, f"must be a whole number from {lowest}")
+                whole = False
+        if self.route not in _ROUTES:
+            hint = nearest(self.route, _ROUTES)
+            yield Problem("regimen.route", self.route, one_of(_ROUTES), hint)
+        if self.route == "oral" and self.infusion_h > 0.0:
+            yield Problem("regimen.infusion_h", self.infusion_h, "must be 0 for an oral dose")
+        if not whole:
+            return
+        if self.cycles * max(1.0, 24.0 * self.on_days / self.every_h) > _MOST:
+            yield Problem("regimen.every_h", self.every_h, f"makes more than {_MOST} doses")
+            return
+        planned = self._planned()
+        days, count = {day for *_, day in planned}, len(planned)
+        for key in ("missed_days", "late_days"):
+            for day in getattr(self, key):
+                if day not in days:
+                    last = self.cycles * (self.on_days + self.off_days)
+                    yield Problem(f"regimen.{key}", day, f"must be a day with a dose, of 1-{last}")
+        for key in ("missed_doses", "late_doses"):
+            for number in getattr(self, key):
+                if not 1 <= number <= count:
+                    yield Problem(f"regimen.{key}", number, f"must be a dose from 1 to {count}")
+        for cycle in self.reductions:
+            if not 1 <= cycle <= self.cycles:
+                allowed = f"must be a cycle from 1 to {self.cycles}"
+                yield Problem("regimen.reductions", cycle, allowed)
+
+    def _crowded(self) -> Iterator[Problem]:
+        """Yield the doses that run into the next one."""
+        for (number, at_h, _), (following, next_h, _) in pairwise(self._taken()):
+            if at_h >= next_h:
+                allowed = f"must be before dose {following} at {next_h:g} h"
+                yield Problem(f"regimen: late dose {number} at_h", at_h, allowed)
+            elif at_h + self.infusion_h > next_h:
+                allowed = f"must end before dose {following} at {next_h:g} h"
+                yield Problem(f"regimen: dose {number} infusion_h", self.infusion_h, allowed)
+
+    def _marks(self) -> list[str]:
+        """Return for each day o (dose), x (missed), > (late) or . (none)."""
+        marks = ["."] * (self.cycles * (self.on_days + self.off_days))
+        marks += ["."] * max(0, self._planned()[-1][-1] - len(marks))
+        for number, (_, _, day) in enumerate(self._planned(), start=1):
+            missed = number in self.missed_doses or day in self.missed_days
+            late = self.late_doses.get(number, self.late_days.get(day, 0.0)) > 0.0
+            mark = "x" if missed else ">" if late else "o"
+            marks[day - 1] = max(marks[day - 1], mark, key=".o>x".index)
+        return marks
+
+    def _calendar(self, unit: str) -> Iterator[str]:
+        """Yield a line for each cycle, or run of equal cycles."""
+        length, marks = self.on_days + self.off_days, self._marks()
+        rows: list[tuple[int, int, str, str]] = []  # first, last, dose, days
+        for cycle in range(1, self.cycles + 1):
+            days = "".join(marks[(cycle - 1) * length : cycle * length])
+            weeks = " ".join(days[week : week + 7] for week in range(0, length, 7))
+            dose = f"{self._amount(cycle):g} {unit}"
+            if rows and rows[-1][2:] == (dose, weeks):
+                rows[-1] = (rows[-1][0], cycle, dose, weeks)
+            else:
+                rows.append((cycle, cycle, dose, weeks))
+        names = [f"{a}" if a == b else f"{a}-{b}" for a, b, *_ in rows]
+        spans = [f"{(a - 1) * length + 1}-{b * length}" for a, b, *_ in rows]
+        columns = [max(map(len, column)) for column in (names, spans, [row[2] for row in rows])]
+        for name, span, (*_, dose, weeks) in zip(names, spans, rows, strict=True):
+            yield (
+                f"  cycle {name:<{columns[0]}}  day {span:<{columns[1]}}  "
+                f"{dose:>{columns[2]}}  {weeks}"
+            )
+
+    def _legend(self) -> Iterator[str]:
+        """Yield what the marks mean, those that occur."""
+        marks = set(self._marks())
+        words = {"o": "dose", "x": "missed", ">": "late", ".": "no dose"}
+        yield "  " + ", ".join(f"{mark} {word}" for mark, word in words.items() if mark in marks)
+
+
+def read_doses(path: str | Path) -> tuple[Dose, ...]:
+    """Return the doses of a CSV file, in order of time.
+
+    The first line names the columns: ``time_h`` and ``amount_mg``, and if wanted ``route``
+    (``oral`` unless said otherwise) and ``infusion_h``.
+
+    Raises
+    ------
+    ScenarioError
+        Listing every line that is wrong, with column, value and what is allowed.
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file, skipinitialspace=True)
+            columns = [str(name).strip() for name in table.fieldnames or ()]
+            table.fieldnames = columns
+            rows = [(table.line_num, row) for row in table]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as CSV ({error})") from error
+    problems = [
+        Problem("column", name, one_of(_COLUMNS), nearest(name, _COLUMNS))
+        for name in columns
+        if name not in _COLUMNS
+    ]
+    problems += [
+        Problem(f"column {name}", None, "is missing")
+        for name in _COLUMNS[:2]
+        if name not in columns
+    ]
+    problems += [
+        Problem("column", name, "stands twice")
+        for name in dict.fromkeys(columns)
+        if columns.count(name) > 1
+    ]
+    doses: list[tuple[int, Dose]] = []
+    if not problems:
+        for line, row in rows:
+            try:
+                doses.append((line, _read_dose(row)))
+            except ScenarioError as error:
+                names = {"at_h": "time_h"}
+                problems += [
+                    Problem(f"line {line}: {names.get(p.key, p.key)}", p.value, p.allowed, p.hint)
+                    for p in error.problems
+                ]
+    doses.sort(key=lambda pair: pair[1].at_h)
+    given = [(line, dose) for line, dose in doses if dose.infusion_h > 0.0]
+    problems += [
+        Problem(f"line {line}: infusion_h", dose.infusion_h, f"overlaps that of line {other}")
+        for (line, dose), (other, following) in pairwise(given)
+        if dose.at_h + dose.infusion_h > following.at_h
+    ]
+    if not rows and not problems:
+        problems.append(Problem("", None, "holds no dose"))
+    if problems:
+        raise ScenarioError(str(path), problems)
+    return tuple(dose for _, dose in doses)
+
+
+def _read_dose(row: Mapping[str | None, str | None]) -> Dose:
+    """Read one line of a CSV file."""
+    problems = []
+    numbers = {"time_h": 0.0, "amount_mg": 0.0, "infusion_h": 0.0}
+    for key in numbers:
+        text = (row.get(key) or "").strip()
+        if not text and key == "infusion_h":
+            continue
+        try:
+            numbers[key] = float(text)
+        except ValueError:
+            problems.append(Problem(key, text, "must be a number"))
+    if None in row:
+        problems.append(Problem("", row[None], "stands beyond the last column"))
+    if problems:
+        raise ScenarioError("dose", problems)
+    route = (row.get("route") or "").strip() or "oral"
+    return Dose(numbers["time_h"], numbers["amount_mg"], route, numbers["infusion_h"])  # type: ignore[arg-type]

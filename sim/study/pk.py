@@ -1,0 +1,192 @@
+"""Pharmacokinetics alone: the time course of a scenario's drug, its read-outs and their spread."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError
+from sim.pharmacology.dosing import Dose, Regimen
+from sim.pharmacology.drugs import Potency, inhibition, load_drug
+from sim.pharmacology.exposure import Pharmacokinetic
+from sim.pharmacology.metrics import accumulation_ratio, blockade, exposure_metrics, window_times
+from sim.pharmacology.population import bands
+from sim.scenario.exposure import doses_of, pharmacokinetic, regimen_of
+from sim.scenario.schema import Drug, Scenario
+
+Array = NDArray[np.float64]
+
+PERCENTS = (5, 50, 95)
+HALF_LIVES_AFTER = 3  # shown after the last dose of a list
+STEP_H = 0.5
+
+
+@dataclass
+class PKResult:
+    """The drug in a body over time.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        The resolved scenario.
+    regimen : Regimen or None
+        Its calendar; None where the doses were listed one by one.
+    doses : tuple of Dose
+        What was given.
+    potency : Potency
+        The IC50s that inhibition is computed from.
+    time_h : (times,) ndarray
+        Hours since the start of the schedule.
+    total_nM, free_nM : (times,) ndarray
+        Drug in plasma, and unbound drug at the cells, of the typical (or chosen) subject.
+    total_bands_nM, free_bands_nM : (3, times) ndarray or None
+        5th, 50th and 95th percentile of the virtual population, if there is one.
+    half_life_h : float
+        Terminal half-life.
+    windows : dict of str to dict
+        Exposure and inhibition over the first day, the last dosing interval and each cycle.
+    population : dict of str to dict
+        Percentiles of half-life, peak and area over the virtual population, if there is one.
+    """
+
+    scenario: Scenario
+    regimen: Regimen | None
+    doses: tuple[Dose, ...]
+    potency: Potency
+    time_h: Array
+    total_nM: Array
+    free_nM: Array
+    total_bands_nM: Array | None
+    free_bands_nM: Array | None
+    half_life_h: float
+    windows: dict[str, dict[str, Any]]
+    population: dict[str, dict[str, float]]
+
+    @property
+    def drug(self) -> Drug:
+        """The scenario's drug."""
+        assert self.scenario.drug is not None
+        return self.scenario.drug
+
+    @property
+    def inhibition(self) -> dict[str, Array]:
+        """Inhibited fraction (times,) of each receptor."""
+        return inhibition(self.free_nM, self.potency)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the arrays, as JSON can hold it."""
+        drug = self.drug
+        return {
+            "drug": drug.name,
+            "species": drug.species,
+            "potency": self.potency.name,
+            "kp_uu": drug.kp_uu,
+            "doses": len(self.doses),
+            "half_life_h": self.half_life_h,
+            "windows": self.windows,
+            "population": self.population,
+        }
+
+
+def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
+    """Compute the drug of a scenario over its whole schedule.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        With ``drug.exposure = "pk"``.
+    subjects : int, optional
+        Size of the virtual population behind the bands; none without it.
+
+    Raises
+    ------
+    InputError
+        If the scenario does not dose a body.
+    """
+    drug = scenario.drug
+    if drug is None or drug.exposure != "pk":
+        raise InputError(f'{scenario.name}: needs a [drug] with exposure = "pk"')
+    exposure = pharmacokinetic(drug)
+    regimen, doses = regimen_of(drug), doses_of(drug)
+    half_life_h = float(exposure.model.half_life_h)
+    if regimen is not None:
+        end_h = regimen.end_h
+    else:
+        end_h = max(dose.at_h + dose.infusion_h for dose in doses) + HALF_LIVES_AFTER * half_life_h
+    time_h = window_times(exposure.course, 0.0, end_h, STEP_H)
+    potency = load_drug(drug.name).potency(drug.potency)
+    result = PKResult(
+        scenario=scenario,
+        regimen=regimen,
+        doses=doses,
+        potency=potency,
+        time_h=time_h,
+        total_nM=exposure.total_nM(time_h),
+        free_nM=exposure.free_nM(time_h),
+        total_bands_nM=None,
+        free_bands_nM=None,
+        half_life_h=half_life_h,
+        windows={
+            name: _read_out(exposure, potency, *window)
+            for name, window in _windows(regimen, doses, end_h).items()
+        },
+        population={},
+    )
+    if subjects is not None:
+        everyone = pharmacokinetic(drug, subjects)
+        total_nM = everyone.total_nM(time_h)
+        result.total_bands_nM = bands(total_nM, PERCENTS)
+        result.free_bands_nM = result.total_bands_nM * everyone.fu * everyone.kp_uu
+        spread = {
+            "half_life_h": everyone.model.half_life_h,
+            "cmax_nM": total_nM.max(axis=1),
+            "auc_nM_h": everyone.course.auc(0.0, end_h) * 1e6 / everyone.molar_mass,
+            "last_nM": total_nM[:, -1],
+        }
+        result.population = {
+            name: dict(zip(("p5", "p50", "p95"), map(float, bands(values)), strict=True))
+            for name, values in spread.items()
+        }
+    if regimen is not None and len(doses) > 1:
+        first, last = doses[0].at_h, max(d.at_h for d in doses if d.at_h < regimen.cycle_h)
+        result.windows["first cycle"]["accumulation"] = float(
+            accumulation_ratio(exposure, first, last, regimen.every_h)
+        )
+    return result
+
+
+def _windows(
+    regimen: Regimen | None, doses: tuple[Dose, ...], end_h: float
+) -> dict[str, tuple[float, float]]:
+    """The stretches of time that are read out."""
+    if regimen is None:
+        return {"whole": (0.0, end_h)}
+    first, cycle_h = regimen.first_h, regimen.cycle_h
+    ordinals = ["first cycle", *(f"cycle {n}" for n in range(2, regimen.cycles + 1))]
+    cycles = {
+        name: (first + k * cycle_h, first + (k + 1) * cycle_h) for k, name in enumerate(ordinals)
+    }
+    last_h = max(dose.at_h for dose in doses) if doses else first
+    return {
+        "first interval": (first, first + regimen.every_h),
+        "last interval": (last_h, last_h + regimen.every_h),
+        **cycles,
+    }
+
+
+def _read_out(
+    exposure: Pharmacokinetic, potency: Potency, start_h: float, end_h: float
+) -> dict[str, Any]:
+    """Exposure and inhibition over a stretch of time."""
+    return {
+        "start_h": start_h,
+        "end_h": end_h,
+        **asdict(exposure_metrics(exposure, start_h, end_h)),
+        "inhibition": {
+            receptor: asdict(found)
+            for receptor, found in blockade(exposure, potency, start_h, end_h).items()
+        },
+    }

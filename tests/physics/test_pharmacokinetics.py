@@ -1,0 +1,465 @@
+"""Pharmacokinetics: closed forms against a numerical solution, and against published numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+from math import prod
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+
+from sim.errors import InputError
+from sim.pharmacology.compartments import Compartments, OneCompartment, TwoCompartment, bateman
+from sim.pharmacology.dosing import Dose, Regimen
+from sim.pharmacology.drugs import body_weight_kg, inhibition, load_drug
+from sim.pharmacology.exposure import Pharmacokinetic
+from sim.pharmacology.metrics import (
+    accumulation_ratio,
+    blockade,
+    exposure_metrics,
+    noncompartmental,
+    troughs_nM,
+    window_times,
+)
+from sim.pharmacology.population import bands, draw_subjects
+
+Array = NDArray[np.float64]
+
+ANLOTINIB = load_drug("anlotinib")
+PATIENTS = Regimen(dose_mg=12, on_days=14, off_days=7, cycles=4)
+
+# --- the function that everything is built from ----------------------------------------------
+
+
+def exact(rates: Sequence[float], time_h: float) -> float:
+    """The textbook sum with 120 digits; the rates are moved apart by some 1e-25."""
+    with localcontext() as context:
+        context.prec = 120
+        r = [Decimal(x) + place * Decimal("1e-25") for place, x in enumerate(rates)]
+        total = sum(
+            (-x * Decimal(time_h)).exp() / prod(y - x for j, y in enumerate(r) if j != i)
+            for i, x in enumerate(r)
+        )
+        return float(total)
+
+
+close = st.sampled_from([0.0, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 0.1])
+rate = st.floats(1e-3, 5.0)
+
+
+@given(rate, st.lists(st.one_of(close, st.floats(0.2, 20)), max_size=3), st.floats(1e-3, 60.0))
+@settings(max_examples=300)
+def test_divided_differences_are_exact_to_1e_13(
+    slowest: float, apart: list[float], time_h: float
+) -> None:
+    rates = [slowest, *(slowest * (1 + x) for x in apart)]
+    assert bateman(rates, time_h) == pytest.approx(exact(rates, time_h), rel=2e-13)
+
+
+def test_a_rate_of_zero_integrates() -> None:
+    times = np.linspace(0, 50, 11)
+    np.testing.assert_allclose(
+        bateman([0.3, 0.0], times), -np.expm1(-0.3 * times) / 0.3, rtol=1e-14
+    )
+    np.testing.assert_allclose(bateman([0.0, 0.0, 0.0], times), times**2 / 2, rtol=1e-14)
+    assert bateman([0.3], -1.0) == 0.0
+
+
+# --- against the numerical solution ----------------------------------------------------------
+
+
+def numerical(model: Compartments, doses: Sequence[Dose], times: Array) -> Array:
+    """Gut, centre, periphery and eliminated (mg) by solve_ivp from event to event."""
+    if isinstance(model, TwoCompartment):
+        k10, k12, k21 = model.CL / model.V1, model.Q / model.V1, model.Q / model.V2
+    else:
+        assert isinstance(model, OneCompartment)
+        k10, k12, k21 = model.CL / model.V, 0.0, 0.0
+    A = np.array(
+        [
+            [-model.ka, 0, 0, 0],
+            [model.ka, -k10 - k12, k21, 0],
+            [0, k12, -k21, 0],
+            [0, k10, 0, 0],
+        ]
+    )
+    events: list[tuple[float, int, float]] = []
+    for dose in doses:
+        if dose.route == "oral":
+            events.append((dose.at_h + model.lag, 0, model.F * dose.amount_mg))
+        elif dose.infusion_h == 0:
+            events.append((dose.at_h, 1, dose.amount_mg))
+        else:
+            speed = dose.amount_mg / dose.infusion_h
+            events += [(dose.at_h, 4, speed), (dose.at_h + dose.infusion_h, 4, -speed)]
+    state, infusion, now = np.zeros(4), 0.0, 0.0
+    found = np.zeros((4, len(times)))
+    scale = sum(dose.amount_mg for dose in doses)
+    # an integration for each stretch: the points inside one would only be interpolated
+    stops = sorted([(at_h, 0, place, size) for at_h, place, size in events]
+                   + [(at_h, 1, row, 0.0) for row, at_h in enumerate(times)])  # fmt: skip
+    for at_h, sample, place, size in stops:
+        if at_h > now and (state.any() or infusion):
+            source = np.array([0, infusion, 0, 0])
+            state = solve_ivp(
+                lambda _, y, source=source: A @ y + source,
+                (now, at_h),
+                state,
+                method="DOP853",
+                rtol=1e-12,
+                atol=1e-22 * scale,
+            ).y[:, -1]
+        now = at_h
+        if sample:
+            found[:, place] = state
+        elif place == 4:
+            infusion = infusion + size if abs(infusion + size) > 1e-12 * abs(size) else 0.0
+        else:
+            state[place] += size
+    return found
+
+
+@st.composite
+def dose_lists(draw: st.DrawFn) -> list[Dose]:
+    found = []
+    for _ in range(draw(st.integers(1, 4))):
+        at_h, amount = draw(st.floats(0, 30)), draw(st.floats(0.1, 500))
+        kind = draw(st.sampled_from(["oral", "bolus", "infusion"]))
+        if kind == "infusion":
+            found.append(Dose(at_h, amount, "iv", draw(st.floats(0.05, 12))))
+        else:
+            found.append(Dose(at_h, amount, "oral" if kind == "oral" else "iv"))
+    return found
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Compartments:
+    """Random models, every second one with nearly equal rates."""
+    volume, k10, ka = draw(st.floats(0.1, 3000)), draw(st.floats(0.01, 2)), draw(st.floats(0.02, 3))
+    F, lag = draw(st.floats(0.01, 1)), draw(st.sampled_from([0.0, 0.25, 1.7]))
+    apart = draw(st.sampled_from([0.0, 1e-14, 1e-10, 1e-6, 1e-3]))
+    alike = draw(st.booleans())
+    if draw(st.booleans()):
+        ka = k10 * (1 + apart) if alike else ka
+        return OneCompartment(k10 * volume, volume, ka, F, lag)
+    k12, k21 = draw(st.floats(1e-3, 2)), draw(st.floats(0.01, 2))
+    if alike:  # alpha near beta: k21 near k10, and hardly anything goes to the periphery
+        k21, k12, ka = k10 * (1 + apart), draw(st.sampled_from([1e-12, 1e-7])), k10 * (1 - apart)
+    Q = k12 * volume
+    return TwoCompartment(k10 * volume, volume, Q, Q / k21, ka, F, lag)
+
+
+@given(models(), dose_lists())
+@settings(max_examples=80)
+def test_closed_forms_agree_with_the_numerical_solution(
+    model: Compartments, doses: list[Dose]
+) -> None:
+    times = np.linspace(0, 60, 13)
+    course = model.course(doses)
+    found, truth = course.amounts(times), numerical(model, doses, times)
+    truth[0] += waiting(model, doses, times)
+    given_mg = sum(dose.amount_mg for dose in doses)
+    for mine, theirs in zip(found, truth, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-8, atol=1e-15 * given_mg)
+    level = truth[1] / model.central_volume
+    np.testing.assert_allclose(
+        course.concentration(times), level, rtol=1e-8, atol=1e-15 * level.max()
+    )
+
+
+def waiting(model: Compartments, doses: Sequence[Dose], times: Array) -> Array:
+    """What has been swallowed and waits for its lag (mg)."""
+    found = np.zeros_like(times)
+    for dose in doses:
+        if dose.route == "oral":
+            found[(times >= dose.at_h) & (times < dose.at_h + model.lag)] += (
+                model.F * dose.amount_mg
+            )
+    return found
+
+
+@given(models(), dose_lists())
+@settings(max_examples=100)
+def test_mass_is_conserved_and_nothing_is_negative(model: Compartments, doses: list[Dose]) -> None:
+    times = np.linspace(0.0, 400.0, 157)
+    amounts = model.course(doses).amounts(times)
+    given_mg = np.zeros_like(times)
+    for dose in doses:
+        share = model.F if dose.route == "oral" else 1.0
+        passed = np.clip((times - dose.at_h) / max(dose.infusion_h, 1e-300), 0.0, 1.0)
+        given_mg += share * dose.amount_mg * np.where(times >= dose.at_h, passed, 0.0)
+        if dose.infusion_h == 0.0:
+            given_mg += share * dose.amount_mg * (times == dose.at_h)
+    np.testing.assert_allclose(sum(amounts), given_mg, rtol=1e-11, atol=1e-11)
+    for part in amounts:
+        assert (part >= 0.0).all()
+
+
+@given(models(), dose_lists())
+@settings(max_examples=40)
+def test_steady_state_is_what_many_cycles_come_to(model: Compartments, doses: list[Dose]) -> None:
+    cycle_h = 48.0
+    cycles = 3 + int(40.0 / (min(model.terminal_rate, model.ka) * cycle_h))
+    if cycles > 400:
+        return
+    many = [
+        Dose(dose.at_h + cycle_h * n, dose.amount_mg, dose.route, dose.infusion_h)
+        for n in range(cycles)
+        for dose in doses
+    ]
+    times = np.linspace(0.0, cycle_h, 25)[:-1] + 0.1
+    steady = model.course(doses, cycle_h).concentration(times)
+    last = model.concentration(many, times + cycle_h * (cycles - 1))
+    np.testing.assert_allclose(steady, last, rtol=1e-8)
+
+
+def test_steady_state_repeats_and_its_area_is_dose_over_clearance() -> None:
+    model = TwoCompartment(5, 20, 3, 60, 0.7, 0.6, lag=0.5)
+    course = model.course([Dose(2, 100), Dose(10, 50, "iv", 4)], 24.0)
+    times = np.linspace(0, 24, 7)
+    np.testing.assert_allclose(course.concentration(times), course.concentration(times + 72))
+    area = np.trapezoid(course.concentration(fine := np.linspace(0, 24, 24_001)), fine)
+    assert area == pytest.approx((0.6 * 100 + 50) / 5, rel=1e-6)
+    assert course.concentration(0.0, before=True) == pytest.approx(float(course.concentration(24)))
+    with pytest.raises(InputError, match=r"dose 1.at_h = 22: must end by 24 h"):
+        model.course([Dose(22, 10, "iv", 3)], 24.0)
+    with pytest.raises(InputError, match="steady state"):
+        course.amounts(0.0)
+
+
+def test_areas_are_exact() -> None:
+    model = TwoCompartment(5, 20, 3, 60, 0.7, 0.6)
+    course = model.course([Dose(0, 100), Dose(24, 80, "iv", 2)])
+    fine = np.linspace(3.0, 60.0, 200_001)
+    area = np.trapezoid(course.concentration(fine), fine)
+    assert course.auc(3.0, 60.0) == pytest.approx(area, rel=1e-8)
+    assert course.auc(0.0, 5000.0) == pytest.approx(float(course.auc_inf()), rel=1e-12)
+    assert course.auc_inf() == pytest.approx((60 + 80) / 5)
+
+
+def test_many_subjects_are_as_many_single_ones() -> None:
+    population = draw_subjects(ANLOTINIB.kinetics("rat"), 5, seed=2, weight_kg=0.3)
+    doses = [Dose(0, 1), Dose(8, 2, "iv"), Dose(20, 1, "iv", 3)]
+    times = np.linspace(0, 48, 97).reshape(1, 97)
+    together = population.concentration(doses, times)
+    assert together.shape == (5, 1, 97)
+    for i in range(5):
+        alone = population.subject(i).concentration(doses, times)
+        np.testing.assert_allclose(together[i], alone, rtol=1e-13)
+    assert population.course(doses).auc_inf().shape == (5,)
+
+
+def test_lags_of_their_own() -> None:
+    model = OneCompartment(5, 20, 1.0, lag=np.array([0.0, 0.5, 2.0]))
+    found = model.concentration([Dose(1, 10)], np.array([1.4, 2.5, 4.0]))
+    plain = OneCompartment(5, 20, 1.0)
+    for row, lag in zip(found, (0.0, 0.5, 2.0), strict=True):
+        shifted = plain.concentration([Dose(0, 10)], np.array([0.4, 1.5, 3.0]) - lag)
+        np.testing.assert_allclose(row, shifted)
+
+
+def test_nothing_before_the_first_dose_and_later_doses_do_not_reach_back() -> None:
+    model = ANLOTINIB.kinetics("human").model()
+    early, both = [Dose(24, 12)], [Dose(24, 12), Dose(48, 12)]
+    times = np.linspace(0, 48, 49)
+    assert (model.concentration(both, times[:25]) == 0.0).all()
+    np.testing.assert_array_equal(
+        model.concentration(early, times), model.concentration(both, times)
+    )
+
+
+def test_a_population_over_many_doses_is_fast() -> None:
+    population = draw_subjects(ANLOTINIB.kinetics("human"), 200, seed=1)
+    doses, times = PATIENTS.doses(), np.linspace(0, 2016, 1000)
+    assert len(doses) == 56
+    population.concentration(doses, times)
+    took = []
+    for _ in range(3):
+        start = time.process_time()
+        population.concentration(doses, times)
+        took.append(time.process_time() - start)
+    assert min(took) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"CL": -1.0}, "CL = -1.0: must be above 0"),
+        ({"V": 0.0}, "V = 0.0: must be above 0"),
+        ({"F": 1.2}, "F = 1.2: must be from 0 to 1"),
+        ({"lag": -0.1}, "lag = -0.1: must be at least 0"),
+        ({"ka": float("nan")}, "ka = nan: must be above 0"),
+        ({"ka": np.ones(3), "CL": np.ones(2)}, "one for each subject"),
+        ({"ka": np.ones((2, 2))}, "one value per subject"),
+    ],
+)
+def test_impossible_parameters_are_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        OneCompartment(**({"CL": 1.0, "V": 1.0, "ka": 1.0} | wrong))  # type: ignore[arg-type]
+
+
+# --- against published numbers ---------------------------------------------------------------
+
+ANIMALS = {  # half-life, its sd, range of F, CL, Vss (Zhong et al. 2018)
+    "rat": (5.1, 1.6, (0.28, 0.58), 5.35, 27.6),
+    "dog": (22.8, 11.0, (0.41, 0.77), 0.40, 6.6),
+}
+
+
+@pytest.mark.parametrize("species", ANIMALS)
+def test_noncompartmental_analysis_recovers_the_published_numbers(species: str) -> None:
+    half_life_h, _, _, CL, Vss = ANIMALS[species]
+    kinetics, weight_kg = ANLOTINIB.kinetics(species), body_weight_kg(species)
+    model = kinetics.model()
+    times = (
+        np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7]) * half_life_h
+    )
+    iv = Regimen(dose_mg_per_kg=1, route="iv").doses(weight_kg)
+    found = noncompartmental(times, model.concentration(iv, times), iv[0].amount_mg, "iv")
+    assert found.half_life_h == pytest.approx(half_life_h, rel=0.01)
+    assert found.CL / weight_kg == pytest.approx(CL, rel=0.02)
+    assert found.Vss / weight_kg == pytest.approx(Vss, rel=0.02)
+    oral = Regimen(dose_mg_per_kg=1).doses(weight_kg)
+    by_mouth = noncompartmental(times, model.concentration(oral, times), oral[0].amount_mg)
+    assert by_mouth.auc_inf / found.auc_inf == pytest.approx(float(model.F), rel=0.03)
+    exact_ratio = model.course(oral).auc_inf() / model.course(iv).auc_inf()
+    assert exact_ratio == pytest.approx(kinetics.parameters["F"].value)
+
+
+@pytest.mark.parametrize("species", ANIMALS)
+def test_populations_of_animals_vary_as_published(species: str) -> None:
+    mean, sd, (low, high), CL, Vss = ANIMALS[species]
+    population = draw_subjects(ANLOTINIB.kinetics(species), 2000, seed=1)
+    half_lives = population.half_life_h
+    assert half_lives.mean() == pytest.approx(mean, rel=0.15)
+    assert half_lives.std(ddof=1) == pytest.approx(sd, rel=0.15)
+    F = np.asarray(population.F)
+    assert low <= F.min() < low + 0.01
+    assert high - 0.01 < F.max() <= high
+    weight_kg = body_weight_kg(species)
+    assert np.median(population.CL) / weight_kg == pytest.approx(CL, rel=0.02)
+    assert np.median(population.steady_volume) / weight_kg == pytest.approx(Vss, rel=0.03)
+
+
+def test_trough_of_day_43_is_covered_by_the_population() -> None:
+    """A check of the calibration, no validation: CL/F was fitted to this trough."""
+    kinetics, day_43 = ANLOTINIB.kinetics("human"), 42 * 24.0
+    typical = kinetics.model().course(PATIENTS.doses()).concentration(day_43, before=True) * 1e3
+    assert typical == pytest.approx(12.4, abs=0.05)
+    population = draw_subjects(kinetics, 2000, seed=1)
+    ng_ml = population.course(PATIENTS.doses()).concentration(day_43, before=True) * 1e3
+    low, _, high = bands(ng_ml)
+    assert low < 11.38 - 4.29
+    assert high > 11.38 + 4.29
+    assert ng_ml.std() == pytest.approx(4.29, rel=0.25)
+    popPK = ANLOTINIB.kinetics("human", "poppk2024").model().course(PATIENTS.doses())
+    assert popPK.concentration(day_43, before=True) * 1e3 == pytest.approx(20.5, abs=0.05)
+
+
+def test_inhibition_over_the_first_cycle_of_patients() -> None:
+    human = Pharmacokinetic(
+        ANLOTINIB.kinetics("human").model(),
+        PATIENTS.doses(),
+        ANLOTINIB.unbound("human"),
+        1.0,
+        ANLOTINIB.molar_mass,
+    )
+    potency, cycle = ANLOTINIB.potency(), exposure_metrics(human, 0.0, 504.0)
+    assert 6.2 < cycle.cmax_free_nM < 6.6
+    assert 13 * 24 < cycle.tmax_h < 14 * 24
+    receptors = blockade(human, potency, 0.0, 504.0)
+    total = inhibition(cycle.cmax_nM, potency)
+    for receptor, peak, end, claimed in (
+        ("VEGFR2", 53, 27, 94),
+        ("PDGFRB", 42, 19, 91),
+        ("FGFR1", 35, 15, 88),
+    ):
+        assert 100 * receptors[receptor].highest == pytest.approx(peak, abs=2)
+        assert 100 * receptors[receptor].last == pytest.approx(end, abs=2)
+        assert 100 * total[receptor] == pytest.approx(claimed, abs=2)
+    accumulated = accumulation_ratio(human, 0.0, 13 * 24.0, 24.0)
+    assert accumulated == pytest.approx(6.8, abs=0.05)
+    assert troughs_nM(human)[0] == 0.0
+    assert troughs_nM(human)[14] == pytest.approx(cycle.last_nM)
+
+
+def test_a_rat_under_the_published_potency() -> None:
+    """The contradiction that docs/pharmacokinetics.md prints."""
+    potency, model = ANLOTINIB.potency(), ANLOTINIB.kinetics("rat").model()
+
+    def given(mg_per_kg: float, kp_uu: float = 1.0) -> Pharmacokinetic:
+        doses = Regimen(dose_mg_per_kg=mg_per_kg).doses(body_weight_kg("rat"))
+        return Pharmacokinetic(model, doses, ANLOTINIB.unbound("rat"), kp_uu, ANLOTINIB.molar_mass)
+
+    assert exposure_metrics(given(3), 0, 24).cmax_free_nM == pytest.approx(3.3, abs=0.05)
+    assert blockade(given(3), potency, 0, 24)["VEGFR2"].mean == pytest.approx(0.10, abs=0.005)
+    assert blockade(given(45), potency, 0, 24)["VEGFR2"].above_ic50_h == pytest.approx(12, abs=0.5)
+    assert blockade(given(3, 10), potency, 0, 24)["VEGFR2"].mean == pytest.approx(0.43, abs=0.01)
+    xie = blockade(given(3), ANLOTINIB.potency("xie2018"), 0, 24)["VEGFR2"].mean
+    assert xie == pytest.approx(0.75, abs=0.01)
+
+
+@pytest.mark.parametrize("receptor", ["VEGFR2", "FGFR1"])
+def test_time_above_and_mean_inhibition_against_a_fine_grid(receptor: str) -> None:
+    doses = Regimen(dose_mg_per_kg=20, every_h=12, on_days=2).doses(0.25)
+    rat = Pharmacokinetic(ANLOTINIB.kinetics("rat").model(), doses, 0.03, 2.0, 407.44)
+    found = blockade(rat, potency := ANLOTINIB.potency(), 0, 48)[receptor]
+    fine = (np.arange(480_000) + 0.5) / 1e4
+    free = rat.free_nM(fine)
+    assert found.above_ic50 == pytest.approx((free > potency.ic50_nM[receptor]).mean(), abs=1e-3)
+    assert found.mean == pytest.approx(inhibition(free, potency)[receptor].mean(), rel=1e-3)
+    assert exposure_metrics(rat, 0, 48).cmax_free_nM == pytest.approx(free.max(), rel=1e-8)
+
+
+def test_windows_hold_events_and_the_moment_before() -> None:
+    course = OneCompartment(1, 10, 1).course([Dose(1.05, 10, "iv"), Dose(2.03, 10)])
+    times = window_times(course, 0.0, 3.0)
+    level = course.concentration(times)
+    assert {1.05, 2.03} <= set(times)
+    assert level[times == 1.05] == pytest.approx(1.0)
+    assert level[times < 1.05].max() == 0.0
+    assert (np.diff(times) <= 0.1 + 1e-12).all()
+    with pytest.raises(InputError, match="must be above start_h"):
+        window_times(course, 3.0, 3.0)
+
+
+def test_analysis_needs_a_terminal_phase() -> None:
+    with pytest.raises(InputError, match="three falling samples"):
+        noncompartmental([0, 1, 2, 3], [0, 1, 2, 3], 1.0)
+    exposure = Pharmacokinetic(
+        draw_subjects(ANLOTINIB.kinetics("human"), 2, seed=1), [Dose(0, 12)], 0.07, 1.0, 407.44
+    )
+    with pytest.raises(InputError, match="of one subject"):
+        exposure_metrics(exposure, 0, 24)
+
+
+# --- comparators -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "regimen", "cmax_ng_ml", "tmax_h"),
+    [
+        ("sunitinib", Regimen(dose_mg=50, on_days=28, off_days=14), (50, 101), (0, 24)),
+        ("sorafenib", Regimen(dose_mg=400, every_h=12, on_days=21), (5000, 10_000), (0, 12)),
+        ("nintedanib", Regimen(dose_mg=200, every_h=12, on_days=14), (12, 40), (1.5, 4)),
+        ("axitinib", Regimen(dose_mg=5, every_h=12, on_days=15), (20, 28), (2.5, 4.1)),
+        ("pazopanib", Regimen(dose_mg=800, every_h=24, on_days=21), (55_000, 60_000), (0, 24)),
+        ("lenvatinib", Regimen(dose_mg=24, on_days=15), (300, 500), (1, 4)),
+    ],
+)
+def test_comparators_reach_reported_peaks(
+    name: str, regimen: Regimen, cmax_ng_ml: tuple[float, float], tmax_h: tuple[float, float]
+) -> None:
+    drug = load_drug(name)
+    model = drug.kinetics("human").model()
+    human = Pharmacokinetic(model, regimen.doses(), drug.unbound("human"), 1.0, drug.molar_mass)
+    last = 24.0 * regimen.on_days - regimen.every_h
+    found = exposure_metrics(human, last, last + regimen.every_h)
+    assert cmax_ng_ml[0] < found.cmax_nM * drug.molar_mass / 1e3 < cmax_ng_ml[1]
+    assert tmax_h[0] < found.tmax_h - last < tmax_h[1]

@@ -1,0 +1,191 @@
+"""Doses, regimens and their calendars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.errors import InputError, ScenarioError
+from sim.pharmacology.dosing import Dose, Regimen, read_doses
+
+CLINIC = Regimen(dose_mg=12, on_days=14, off_days=7, cycles=4)
+
+
+def test_two_weeks_on_one_week_off() -> None:
+    doses = CLINIC.doses()
+    assert len(doses) == 56
+    assert [dose.at_h for dose in doses[:15]] == [*(24.0 * day for day in range(14)), 504.0]
+    assert {dose.amount_mg for dose in doses} == {12}
+    assert (CLINIC.cycle_h, CLINIC.end_h) == (504.0, 2016.0)
+
+
+def test_a_single_dose_is_the_simplest_regimen() -> None:
+    assert Regimen(dose_mg=5, first_h=2).doses() == (Dose(2, 5),)
+
+
+def test_intervals_that_do_not_fill_days() -> None:
+    assert len(Regimen(dose_mg=1, every_h=12, on_days=3).doses()) == 6
+    assert len(Regimen(dose_mg=1, every_h=48, on_days=7).doses()) == 4
+    assert len(Regimen(dose_mg=1, every_h=0.1, on_days=1).doses()) == 240
+    assert len(Regimen(dose_mg=1, every_h=1000, on_days=7, cycles=2).doses()) == 2
+
+
+def test_reductions_last_and_the_loading_dose_comes_once() -> None:
+    regimen = Regimen(dose_mg=12, on_days=2, cycles=4, reductions={2: 10, 4: 8}, loading=24)
+    assert [dose.amount_mg for dose in regimen.doses()] == [24, 12, 10, 10, 10, 10, 8, 8]
+
+
+def test_missed_and_late() -> None:
+    regimen = Regimen(
+        dose_mg=1, every_h=12, on_days=3, missed_days=[2], missed_doses=[1], late_days={3: 4},
+        late_doses={2: 1.5},
+    )  # fmt: skip
+    assert [dose.at_h for dose in regimen.doses()] == [13.5, 52, 64]
+
+
+def test_a_late_dose_may_move_into_days_off() -> None:
+    assert Regimen(dose_mg=1, on_days=2, off_days=5, late_doses={2: 30}).doses()[1].at_h == 54
+
+
+def test_mg_per_kg_needs_a_weight() -> None:
+    regimen = Regimen(dose_mg_per_kg=3, route="iv", infusion_h=0.5, loading=6, on_days=2)
+    assert regimen.doses(0.25) == (Dose(0, 1.5, "iv", 0.5), Dose(24, 0.75, "iv", 0.5))
+    with pytest.raises(InputError, match=r"regimen.dose_mg_per_kg = 3: needs a body weight"):
+        regimen.doses()
+    with pytest.raises(InputError, match="weight_kg = 0: must be above 0"):
+        regimen.doses(0)
+    assert Regimen(dose_mg=3).doses(70) == (Dose(0, 3),)
+
+
+def test_the_calendar() -> None:
+    regimen = Regimen(
+        dose_mg=12, on_days=14, off_days=7, cycles=5, reductions={4: 10}, missed_days=[26],
+        late_days={30: 6},
+    )  # fmt: skip
+    assert str(regimen).splitlines() == [
+        "12 mg orally every 24 h, days 1-14 of 21, 5 cycles",
+        "  cycle 1    day 1-21    12 mg  ooooooo ooooooo .......",
+        "  cycle 2    day 22-42   12 mg  ooooxoo o>ooooo .......",
+        "  cycle 3    day 43-63   12 mg  ooooooo ooooooo .......",
+        "  cycle 4-5  day 64-105  10 mg  ooooooo ooooooo .......",
+        "  o dose, x missed, > late, . no dose",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("regimen", "title"),
+    [
+        (Regimen(dose_mg_per_kg=3), "3 mg/kg orally once"),
+        (Regimen(dose_mg=5, every_h=12, on_days=28), "5 mg orally every 12 h, 28 days"),
+        (Regimen(dose_mg=1, route="iv", infusion_h=2), "1 mg i.v. over 2 h once"),
+        (
+            Regimen(dose_mg=1, on_days=3, loading=2, first_h=6),
+            "1 mg orally every 24 h, 3 days, first dose 2 mg, from 6 h",
+        ),
+    ],
+)
+def test_titles(regimen: Regimen, title: str) -> None:
+    assert str(regimen).splitlines()[0] == title
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"dose_mg": -5}, "regimen.dose_mg = -5: must be at least 0"),
+        ({"dose_mg": float("nan")}, "regimen.dose_mg = nan"),
+        ({"dose_mg": None}, "either dose_mg or dose_mg_per_kg"),
+        ({"dose_mg_per_kg": 1}, "either dose_mg or dose_mg_per_kg"),
+        ({"every_h": 0}, "regimen.every_h = 0: must be above 0"),
+        ({"every_h": 1e-4, "on_days": 100}, "makes more than 100000 doses"),
+        ({"on_days": 0}, "regimen.on_days = 0: must be a whole number from 1"),
+        ({"off_days": -1}, "regimen.off_days = -1"),
+        ({"cycles": 1.5}, "regimen.cycles = 1.5"),
+        ({"reductions": {5: 10}}, "regimen.reductions = 5: must be a cycle from 1 to 4"),
+        ({"reductions": {2: -10}}, r"regimen.reductions.2 = -10: must be at least 0"),
+        ({"loading": -1}, "regimen.loading = -1"),
+        ({"missed_days": [15]}, "regimen.missed_days = 15: must be a day with a dose, of 1-84"),
+        ({"missed_days": [85]}, "regimen.missed_days = 85"),
+        ({"missed_doses": [57]}, "regimen.missed_doses = 57: must be a dose from 1 to 56"),
+        ({"late_days": {99: 1}}, "regimen.late_days = 99"),
+        ({"late_doses": {0: 1}}, "regimen.late_doses = 0"),
+        ({"late_doses": {3: -1}}, "regimen.late_doses.3 = -1"),
+        ({"late_doses": {3: 24}}, "late dose 3 at_h = 72.0: must be before dose 4 at 72 h"),
+        ({"route": "im"}, "regimen.route = 'im': must be one of 'oral', 'iv'"),
+        ({"infusion_h": 1}, "regimen.infusion_h = 1: must be 0 for an oral dose"),
+        ({"route": "iv", "infusion_h": 25}, "dose 1 infusion_h = 25: must end before dose 2"),
+        ({"first_h": -1}, "regimen.first_h = -1"),
+    ],
+)
+def test_impossible_regimens_are_refused(wrong: dict[str, Any], message: str) -> None:
+    whole: dict[str, Any] = {"dose_mg": 12, "on_days": 14, "off_days": 7, "cycles": 4}
+    with pytest.raises(ScenarioError, match=message):
+        Regimen(**(whole | wrong))
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        Regimen(dose_mg=-1, cycles=0, route="im")  # type: ignore[arg-type]
+    assert [p.key for p in caught.value.problems] == [
+        "regimen.dose_mg",
+        "regimen.cycles",
+        "regimen.route",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ((-1, 5), "at_h = -1: must be at least 0"),
+        ((0, -5), "amount_mg = -5: must be at least 0"),
+        ((0, float("inf")), "amount_mg = inf"),
+        ((0, 5, "oral", 1), "infusion_h = 1: must be 0 for an oral dose"),
+        ((0, 5, "iV"), "did you mean 'iv'"),
+    ],
+)
+def test_impossible_doses_are_refused(wrong: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        Dose(*wrong)
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "doses.csv"
+    path.write_text(text)
+    return path
+
+
+def test_doses_from_a_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "time_h, amount_mg, route, infusion_h\n24,12,,\n0,5,iv,0.5\n")
+    assert read_doses(path) == (Dose(0, 5, "iv", 0.5), Dose(24, 12))
+    assert read_doses(write(tmp_path, "amount_mg,time_h\n12,0\n")) == (Dose(0, 12),)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time_h,amount\n0,1\n", "column = 'amount'.*did you mean 'amount_mg'"),
+        ("time_h\n0\n", "column amount_mg: is missing"),
+        ("time_h,time_h,amount_mg\n0,0,1\n", "stands twice"),
+        ("time_h,amount_mg\n0,1\n24,-5\n", "line 3: amount_mg = -5.0: must be at least 0"),
+        ("time_h,amount_mg\nx,1\n", "line 2: time_h = 'x': must be a number"),
+        ("time_h,amount_mg\n-3,1\n", "line 2: time_h = -3.0"),
+        ("time_h,amount_mg\n1\n", "line 2: amount_mg = '': must be a number"),
+        ("time_h,amount_mg\n1,2,3\n", "line 2.*beyond the last column"),
+        ("time_h,amount_mg,infusion_h\n0,1,2\n", "line 2: infusion_h = 2.0: must be 0 for an oral"),
+        (
+            "time_h,amount_mg,route,infusion_h\n3,1,iv,2\n0,1,iv,4\n",
+            "line 3: infusion_h = 4.0: overlaps that of line 2",
+        ),
+        ("time_h,amount_mg\n", "holds no dose"),
+        ("", "is missing"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        read_doses(write(tmp_path, text))
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_doses(tmp_path / "none.csv")
