@@ -9,17 +9,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.api import Result, load, run
+    from sim.api import PK, Result, load, pk, run
     from sim.model import AngiogenesisModel
 
 __version__ = "0.1.0"
 
-__all__ = ["AngiogenesisModel", "Result", "__version__", "load", "run"]
+__all__ = ["PK", "AngiogenesisModel", "Result", "__version__", "load", "pk", "run"]
 
 _HOME = {
     "AngiogenesisModel": "sim.model",
+    "PK": "sim.api",
     "Result": "sim.api",
     "load": "sim.api",
+    "pk": "sim.api",
     "run": "sim.api",
 }
 

@@ -13,12 +13,13 @@ from sim.errors import InputError
 from sim.scenario.loading import load
 from sim.scenario.schema import Scenario
 from sim.study.folder import RunFolder
+from sim.study.pk import PKResult
 from sim.study.result import RunResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Result", "execute", "load", "run", "show_progress"]
+__all__ = ["PK", "Result", "execute", "load", "pk", "run", "show_progress"]
 
 Progress = Callable[[int, int], None]
 """Called between steps with the steps done and the steps in all."""
@@ -78,6 +79,40 @@ def run(
             except InputError:
                 folder.discard()
                 raise
+
+
+class PK(PKResult):
+    """A drug in a body, and its picture; the attributes are those of `PKResult`."""
+
+    def plot(self, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
+        """Draw concentrations and inhibition over time; return the two axes."""
+        from sim.view.pk import draw_pk
+
+        return draw_pk(self, axes)
+
+
+def pk(
+    scenario: str | Path | Mapping[str, Any] | Scenario,
+    overrides: Mapping[str, Any] | None = None,
+    subjects: int | None = None,
+) -> PK:
+    """Compute the drug of a scenario in a body, without any tissue.
+
+    Parameters
+    ----------
+    scenario, overrides
+        As for `run`; the scenario's ``drug.exposure`` is ``"pk"``.
+    subjects : int, optional
+        Size of the virtual population behind the bands.
+
+    Raises
+    ------
+    InputError
+        If the scenario is wrong or doses no body.
+    """
+    from sim.study.pk import run_pk
+
+    return PK(**vars(run_pk(load(scenario, overrides), subjects=subjects)))
 
 
 def execute(

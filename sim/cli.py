@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sim.api import Result
     from sim.scenario.schema import Scenario
     from sim.study.folder import RunFolder
+    from sim.study.pk import PKResult
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,45 @@ def run(
             result = _run_in(folder, scenario, quiet=quiet)
         if not quiet:
             _print_summary(result, folder.path)
+
+
+@app.command()
+def pk(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A scenario that doses a body (exposure = pk).")
+    ],
+    subjects: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Virtual subjects, for bands.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Draw it into this new file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+) -> None:
+    """Pharmacokinetics alone: concentrations, exposure, inhibition."""
+    with _exit_codes():
+        import json
+
+        from sim.scenario.loading import load, parse_setting
+        from sim.study.folder import plain
+        from sim.study.pk import run_pk
+
+        if plot is not None and plot.exists():
+            raise InputError(f"{plot}: this file exists, and nothing is written over")
+        scenario = load(file, dict(map(parse_setting, settings or [])))
+        result = run_pk(scenario, subjects=subjects)
+        if as_json:
+            typer.echo(json.dumps(plain(result.to_dict()), indent=2, ensure_ascii=False))
+        else:
+            _print_pk(result)
+        if plot is not None:
+            from sim.view.pk import save_pk
+
+            save_pk(result, plot)
 
 
 @app.command()
@@ -266,6 +306,57 @@ def _print_summary(result: Result, folder: Path) -> None:
         table.add_row(name, f"{value:d}" if isinstance(value, int) else f"{value:.4g}")
     table.add_row("folder", str(folder), style="bold")
     Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _print_pk(result: PKResult) -> None:
+    """Print the calendar, then exposure and inhibition by window."""
+    from rich.console import Console
+    from rich.table import Table
+
+    drug = result.drug
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{drug.name}, {drug.species}, kp_uu {drug.kp_uu:g}", style="bold")
+    console.print(str(result.regimen) if result.regimen else f"{len(result.doses)} doses listed")
+    console.print(f"terminal half-life {result.half_life_h:.4g} h")
+    if result.accumulation is not None:
+        console.print(f"accumulation over the first cycle {result.accumulation:.3g}-fold")
+    console.print()
+    table = Table(box=None, pad_edge=False)
+    rows = {
+        "days": "days",
+        "cmax_nM": "Cmax, nM",
+        "tmax_h": "tmax, h",
+        "auc_nM_h": "AUC, nM h",
+        "last_nM": "trough, nM",
+        "cmax_free_nM": "free Cmax, nM",
+        "last_free_nM": "free trough, nM",
+    }
+    table.add_column("total in plasma, free at the cells", no_wrap=True)
+    for name in result.windows:
+        table.add_column(name, justify="right")
+    for key, label in rows.items():
+        cells = [
+            f"{w['start_h'] / 24:g}-{w['end_h'] / 24:g}" if key == "days" else f"{w[key]:.4g}"
+            for w in result.windows.values()
+        ]
+        table.add_row(label, *cells)
+    for receptor, ic50 in result.potency.ic50_nM.items():
+        for key, label in (
+            ("mean", "inhibited, mean"),
+            ("highest", "highest"),
+            ("last", "at end"),
+            ("above_ic50", f"time above {ic50:g} nM"),
+        ):
+            cells = [
+                f"{100 * w['inhibition'][receptor][key]:.0f} %" for w in result.windows.values()
+            ]
+            table.add_row(f"{receptor} {label}", *cells)
+    console.print(table)
+    for name, percentiles in result.population.items():
+        low, middle, high = percentiles.values()
+        console.print(
+            f"population {name}: {middle:.4g} ({low:.4g}-{high:.4g}, 5th-95th percentile)"
+        )
 
 
 def _copy(source: Path, target: Path) -> Path:

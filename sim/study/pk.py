@@ -46,6 +46,8 @@ class PKResult:
         5th, 50th and 95th percentile of the virtual population, if there is one.
     half_life_h : float
         Terminal half-life.
+    accumulation : float or None
+        Area over the last dosing interval of the first cycle relative to that over the first one.
     windows : dict of str to dict
         Exposure and inhibition over the first day, the last dosing interval and each cycle.
     population : dict of str to dict
@@ -62,6 +64,7 @@ class PKResult:
     total_bands_nM: Array | None
     free_bands_nM: Array | None
     half_life_h: float
+    accumulation: float | None
     windows: dict[str, dict[str, Any]]
     population: dict[str, dict[str, float]]
 
@@ -86,6 +89,7 @@ class PKResult:
             "kp_uu": drug.kp_uu,
             "doses": len(self.doses),
             "half_life_h": self.half_life_h,
+            "accumulation": self.accumulation,
             "windows": self.windows,
             "population": self.population,
         }
@@ -129,6 +133,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
         total_bands_nM=None,
         free_bands_nM=None,
         half_life_h=half_life_h,
+        accumulation=None,
         windows={
             name: _read_out(exposure, potency, *window)
             for name, window in _windows(regimen, doses, end_h).items()
@@ -152,9 +157,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
         }
     if regimen is not None and len(doses) > 1:
         first, last = doses[0].at_h, max(d.at_h for d in doses if d.at_h < regimen.cycle_h)
-        result.windows["first cycle"]["accumulation"] = float(
-            accumulation_ratio(exposure, first, last, regimen.every_h)
-        )
+        result.accumulation = float(accumulation_ratio(exposure, first, last, regimen.every_h))
     return result
 
 
@@ -170,11 +173,12 @@ def _windows(
         name: (first + k * cycle_h, first + (k + 1) * cycle_h) for k, name in enumerate(ordinals)
     }
     last_h = max(dose.at_h for dose in doses) if doses else first
-    return {
+    named = {
+        **cycles,
         "first interval": (first, first + regimen.every_h),
         "last interval": (last_h, last_h + regimen.every_h),
-        **cycles,
     }
+    return {name: window for window, name in {w: n for n, w in named.items()}.items()}
 
 
 def _read_out(
