@@ -12,6 +12,7 @@ from sim.errors import StaleCellError
 from sim.scenario.schema import Scenario
 from sim.tissue.cells import CellStore
 from sim.tissue.lattice import interior
+from sim.tissue.potts import lengths
 
 
 class Tissue(Protocol):
@@ -20,6 +21,7 @@ class Tissue(Protocol):
     scenario: Scenario
     cells: CellStore
     lattice: NDArray[np.int32]
+    agents_made: int
 
 
 def _column(name: str, index: int | None = None, doc: str = "") -> Any:
@@ -52,6 +54,9 @@ class EndothelialCell(mesa.Agent):
 
     def __init__(self, model: Tissue, row: int) -> None:
         super().__init__(model)
+        getattr(mesa.Agent, "_ids", {}).pop(model, None)  # Mesa 3.3 keeps every model for ever
+        model.agents_made += 1
+        self.unique_id = model.agents_made
         self.row = row
         self._generation = int(model.cells["generation"][row])
 
@@ -74,12 +79,16 @@ class EndothelialCell(mesa.Agent):
     @property
     def length(self) -> float:
         """Length in sites."""
-        return float(self.model.cells.lengths[self._checked_row()])
+        row = self._checked_row()
+        return float(lengths(self.model.cells["moments"][row : row + 1])[0])
 
     @property
     def position_um(self) -> tuple[float, float]:
         """Centre [x, y] in um, within the domain."""
-        y, x = self.model.cells.centroids()[self._checked_row()] % self.model.scenario.shape
+        row = self._checked_row()
+        n, sum_x, sum_y = self.model.cells["moments"][row, :3]
+        middle = np.array([sum_y, sum_x]) / max(n, 1)
+        y, x = (self.model.cells["anchor"][row] + middle) % self.model.scenario.shape
         spacing = self.model.scenario.domain.spacing_um
         return (float(x) + 0.5) * spacing, (float(y) + 0.5) * spacing
 

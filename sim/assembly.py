@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import data
-from sim.pharmacology.drugs import load_drug
+from sim.pharmacology.drugs import Potency, load_drug
 from sim.scenario.schema import Scenario
 from sim.signalling.pathways import Pathway
-from sim.signalling.receptors import ReceptorRates
+from sim.signalling.receptors import ReceptorRates, steady_state
 from sim.tissue import energy, fields
 from sim.tissue.cells import CellStore
 from sim.tissue.lattice import RING, Grid, flat, neighbourhood
@@ -33,15 +33,16 @@ class Field:
     """D / voxel^2, 1/s"""
     decay_outside: float
     decay_inside: float
-    secretion: float
+    secretion: NDArray[np.float64]
+    """(cell types,) of each site that a cell of the type covers, per second"""
     exchange: float
     bath: float
     edge: int
     solver: str
     substeps: int
     order: str
-    pathway: int | None
-    """column of the receptor that takes it up"""
+    takers: list[int]
+    """columns of the receptors that take it up"""
     source: NDArray[np.float64]
     """by voxel, from the last step"""
     loss: NDArray[np.float64]
@@ -55,7 +56,7 @@ def chemotactic_fields(scenario: Scenario) -> list[str]:
     return [
         name
         for name, taxis in scenario.engine.chemotaxis.items()
-        if taxis.mu != 0.0 or name in driven
+        if taxis.mu != 0.0 or name in driven or any(t.mu.get(name) for t in scenario.types.values())
     ]
 
 
@@ -108,6 +109,7 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
         extra={
             "free_receptors": (np.float64, (len(pathways),)),
             "bound_receptors": (np.float64, (len(pathways),)),
+            "uptake": (np.float64, (len(pathways),)),
             "activity": (np.float64, ()),
             "drive": (np.float64, ()),
         },
@@ -128,45 +130,61 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
                 own.area.target_sites,
                 own.length.target_sites if own.length else 0.0,
             )
+            cells["mu"][row] = [own.mu.get(name, 0.0) for name in followed]
     return cells
 
 
+def potency_of(scenario: Scenario) -> Potency | None:
+    """IC50s of the scenario's drug, if there is one."""
+    drug = scenario.drug
+    return load_drug(drug.name).potency(drug.potency) if drug else None
+
+
 def pathways_of(scenario: Scenario) -> list[Pathway]:
-    """Ligands and receptors with their inhibition by the scenario's drug."""
+    """Ligands and their receptors."""
     if scenario.behaviour is None:
         return []
-    potency = (
-        load_drug(scenario.drug.name).potency(scenario.drug.potency) if scenario.drug else None
-    )
     pathways = []
     for name, receptor in scenario.signalling.receptors.items():
         ligand = data.read("receptors", name)["ligand"]
         molar_mass = data.values(data.read("ligands", ligand))["molar_mass_g_per_mol"]
         M_per_ng_ml = ng_per_ml_to_nM(1.0, molar_mass) * 1e-9
+        rates = ReceptorRates(
+            k_on=receptor.k_on_per_M_s,
+            k_off=receptor.k_off_per_s,
+            k_int=receptor.k_int_per_s,
+            k_int_bound=receptor.k_int_bound_per_s,
+            per_cell=receptor.per_cell,
+        )
+        saturating_M = scenario.ligands[ligand].saturating_ng_ml * M_per_ng_ml
         pathways.append(
             Pathway(
                 receptor=name,
                 ligand=ligand,
-                rates=ReceptorRates(
-                    k_on=receptor.k_on_per_M_s,
-                    k_off=receptor.k_off_per_s,
-                    k_int=receptor.k_int_per_s,
-                    k_int_bound=receptor.k_int_bound_per_s,
-                    per_cell=receptor.per_cell,
-                ),
+                rates=rates,
                 M_per_ng_ml=M_per_ng_ml,
                 weight=scenario.behaviour.weights[name],
-                saturating_M=scenario.ligands[ligand].saturating_ng_ml * M_per_ng_ml,
-                ic50_nM=potency.ic50_nM[name] if potency else np.inf,
-                hill=potency.hill[name] if potency else 1.0,
+                saturated=float(steady_state(saturating_M, rates)[1]),
             )
         )
     return pathways
 
 
+def antagonism_of(scenario: Scenario, pathways: list[Pathway]) -> NDArray[np.float64]:
+    """Share of the second receptor's signal that the first one's takes away."""
+    names = [pathway.receptor for pathway in pathways]
+    shares = np.zeros((len(names), len(names)))
+    if scenario.behaviour is not None:
+        for one, others in scenario.behaviour.antagonism.items():
+            for other, share in others.items():
+                shares[names.index(one), names.index(other)] = share
+    return shares
+
+
 def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
     """The fields at the start: ligands as in the bath, the others empty."""
     mcs_s, site_um = scenario.time.mcs_s, scenario.domain.spacing_um
+    more = list(scenario.types.values())
     out = []
     for name, spec in scenario.fields.items():
         ligand = scenario.ligands.get(name)
@@ -175,7 +193,9 @@ def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
         decay = spec.per_second("decay", mcs_s)
         bath = ligand.bath_ng_ml if ligand else 0.0
         values = np.full([side // factor for side in scenario.shape], float(bath))
-        takers = [k for k, pathway in enumerate(pathways) if pathway.ligand == name]
+        takers = [
+            k for k, p in enumerate(pathways) if p.ligand == name and ligand and ligand.uptake
+        ]
         out.append(
             Field(
                 name=name,
@@ -184,7 +204,11 @@ def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
                 diffusion=spec.diffusion(mcs_s, site_um) / voxel_um**2,
                 decay_outside=decay if spec.decay_where != "inside" else 0.0,
                 decay_inside=decay if spec.decay_where != "outside" else 0.0,
-                secretion=spec.per_second("secretion", mcs_s),
+                secretion=np.array(
+                    [0.0, spec.per_second("secretion", mcs_s)]
+                    + [further.secretion_per_s.get(name, 0.0) for further in more]
+                    + [0.0]
+                ),
                 exchange=ligand.exchange_per_s if ligand else 0.0,
                 bath=bath,
                 edge={
@@ -195,7 +219,7 @@ def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
                 solver=spec.solver,
                 substeps=spec.substeps,
                 order=spec.order,
-                pathway=takers[0] if takers and ligand and ligand.uptake else None,
+                takers=takers,
                 source=np.zeros_like(values),
                 loss=np.zeros_like(values),
                 work=np.zeros((2, values.shape[0] + 2, values.shape[1] + 2)),

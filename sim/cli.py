@@ -326,7 +326,7 @@ def _print_pk(result: PKResult) -> None:
         "days": "days",
         "cmax_nM": "Cmax, nM",
         "tmax_h": "tmax, h",
-        "auc_nM_h": "AUC, nM h",
+        "auc_nM_h": "AUC, uM h",
         "last_nM": "trough, nM",
         "cmax_free_nM": "free Cmax, nM",
         "last_free_nM": "free trough, nM",
@@ -335,8 +335,11 @@ def _print_pk(result: PKResult) -> None:
     for name in result.windows:
         table.add_column(name, justify="right")
     for key, label in rows.items():
+        scale = 1e-3 if key == "auc_nM_h" else 1.0
         cells = [
-            f"{w['start_h'] / 24:g}-{w['end_h'] / 24:g}" if key == "days" else f"{w[key]:.4g}"
+            f"{w['start_h'] / 24:g}-{w['end_h'] / 24:g}"
+            if key == "days"
+            else f"{w[key] * scale:.4g}"
             for w in result.windows.values()
         ]
         table.add_row(label, *cells)

@@ -17,7 +17,8 @@ from sim import assembly
 from sim.agents import EndothelialCell
 from sim.assay.network import measure_network
 from sim.assembly import ENDOTHELIAL, Field
-from sim.errors import NumericalError
+from sim.errors import CheckpointError, NumericalError
+from sim.pharmacology.drugs import inhibition
 from sim.scenario.exposure import exposure_of
 from sim.scenario.schema import Scenario
 from sim.scenario.setups.tube_formation import place_cells
@@ -70,7 +71,9 @@ class AngiogenesisModel(mesa.Model):
         self.scenario, self.seed, self.mcs = scenario, seed, 0
         self.seconds: dict[str, float] = defaultdict(float)
         self.exposure = exposure_of(scenario.drug)
+        self.potency = assembly.potency_of(scenario)
         self.pathways = assembly.pathways_of(scenario)
+        self._antagonism = assembly.antagonism_of(scenario, self.pathways)
         self._field_list = assembly.fields_of(scenario, self.pathways)
         self._followed = assembly.chemotactic_fields(scenario)
 
@@ -82,15 +85,16 @@ class AngiogenesisModel(mesa.Model):
         self.cells = assembly.cells_of(scenario, types, self.pathways)
         self.cells.measure(self.lattice, self.grid)
         self._attraction = np.zeros((len(self._followed), *self.lattice.shape))
+        self.agents_made = 0
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
 
         self.readouts: dict[str, float | int] = {}
         self._compile()
         self.datacollector = mesa.DataCollector(
-            model_reporters={name: partial(_reading, name=name) for name in self.measure()}
+            model_reporters={name: partial(_reading, name=name) for name in self.readouts}
         )
-        self.record()
+        self.datacollector.collect(self)
 
     def step(self) -> None:
         """One Monte Carlo step."""
@@ -132,14 +136,14 @@ class AngiogenesisModel(mesa.Model):
         living = self.cells.living
         now = np.array([self.time_h])
         free_nM = float(self.exposure.free_nM(now)[0])
-        inhibition = {p.receptor: p.inhibition(free_nM) for p in self.pathways}
+        inhibited = inhibition(free_nM, self.potency) if self.potency else {}
         network = measure_network(self.cell_id > 0, **self.scenario.network_options)
         return {
             "time_h": self.time_h,
             "mcs": self.mcs,
             "total_nM": float(self.exposure.total_nM(now)[0]),
             "free_nM": free_nM,
-            **{f"inhibition_{name}": inhibition.get(name, 0.0) for name in RECEPTORS},
+            **{f"inhibition_{name}": float(inhibited.get(name, 0.0)) for name in RECEPTORS},
             "mean_drive": float(self.cells["drive"][living].mean()) if living.size else 0.0,
             "cells": int(living.size),
             **network.readouts(),
@@ -165,14 +169,26 @@ class AngiogenesisModel(mesa.Model):
         return arrays
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go on from a state of the same scenario."""
+        """Go on from a state of the same scenario.
+
+        Raises
+        ------
+        CheckpointError
+            If the state is of another scenario.
+        """
+        if state.keys() != self.state().keys() or state["lattice"].shape != self.lattice.shape:
+            raise CheckpointError("this state belongs to another scenario")
         self.mcs, self.seed = int(state["mcs"]), int(state["seed"])
         self.lattice[:] = state["lattice"]
         for name in self.cells.columns:
             self.cells.columns[name] = state[f"cells.{name}"].copy()
         for field in self._field_list:
             field.values[:] = state[f"fields.{field.name}"]
+        for view in self._views.values():
+            view.remove()
+        self._views, self.agents_made = {}, 0
         self._match_agents_to_rows()
+        self.readouts = self.measure()
 
     # -- the parts of a step ------------------------------------------------------------------
 
@@ -204,21 +220,25 @@ class AngiogenesisModel(mesa.Model):
             rows, columns = self._endothelial, self.cells.columns
             names = ("free_receptors", "bound_receptors", "activity", "drive")
             free, bound, activity, drive = (columns[name][rows] for name in names)
-            advanced = signalling.advance(
+            shares = inhibition(free_nM, self.potency) if self.potency else {}
+            none = np.zeros_like(free_nM)
+            *advanced, taken = signalling.advance(
                 self.pathways,
                 free,
                 bound,
                 activity,
                 drive,
                 ligand_M[rows],
-                free_nM,
+                np.stack([shares.get(p.receptor, none) for p in self.pathways], axis=1),
                 dt_s=self.scenario.time.mcs_s,
+                antagonism=self._antagonism,
                 basal=behaviour.basal_activity,
                 tau_activity_s=behaviour.activity_tau_min * 60,
                 tau_drive_s=behaviour.drive_tau_h * 3600,
             )
             for name, values in zip(names, advanced, strict=True):
                 columns[name][rows] = values
+            columns["uptake"][rows] = taken / self.scenario.time.mcs_s
 
     def _behaviour(self) -> None:
         """Shape, chemotaxis and persistence follow the drive."""
@@ -232,10 +252,9 @@ class AngiogenesisModel(mesa.Model):
                 self.cells["mu"][rows, self._followed.index(name)] = driven(pair.mu, drive)
             if behaviour.persistence:
                 mu_persistence = driven(behaviour.persistence.mu, drive)
-        if mu_persistence.any():
-            memory = self.cells["memory"][rows]
-            speed = np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)
-            self.cells["push"][rows] = memory / speed[:, None] * mu_persistence[:, None]
+        memory = self.cells["memory"][rows]
+        speed = np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)
+        self.cells["push"][rows] = memory / speed[:, None] * mu_persistence[:, None]
 
     def _potts_sweep(self) -> None:
         with self.timed("potts"):
@@ -286,23 +305,19 @@ class AngiogenesisModel(mesa.Model):
                     self._move(field)
 
     def _move(self, field: Field) -> None:
-        """Secretion, decay, uptake, release and exchange; then diffusion, over one step."""
-        rows = self.cells.area.size
-        loss = np.full(rows, field.exchange + field.decay_inside)
-        source = np.full(rows, field.exchange * field.bath + field.secretion)
-        loss[0], source[0] = field.exchange + field.decay_outside, field.exchange * field.bath
-        if field.pathway is not None:
-            pathway, k = self.pathways[field.pathway], field.pathway
-            living = self._endothelial
-            domain = self.scenario.domain
-            per_count = molar_per_count(
-                np.maximum(self.cells.area[living], 1) * domain.spacing_um**2,
-                domain.field_depth_um,
-            )
-            bound, free = self.cells["bound_receptors"], self.cells["free_receptors"]
-            loss[living] += pathway.rates.k_on * free[living, k] * per_count
-            released_M = pathway.rates.k_off * bound[living, k] * per_count
-            source[living] += released_M / pathway.M_per_ng_ml
+        """Secretion, decay, exchange, uptake less release, and diffusion over one step.
+
+        What receptors took up is taken out as it is, so that no molecule is lost between them.
+        """
+        cells, domain = self.cells, self.scenario.domain
+        loss = np.full(cells.area.size, field.exchange + field.decay_inside)
+        loss[0] = field.exchange + field.decay_outside
+        source = field.exchange * field.bath + field.secretion[cells["type"]]
+        for k in field.takers:
+            rows = self._endothelial
+            area_um2 = np.maximum(cells.area[rows], 1) * domain.spacing_um**2
+            per_count = molar_per_count(area_um2, domain.field_depth_um)
+            source[rows] -= cells["uptake"][rows, k] * per_count / self.pathways[k].M_per_ng_ml
         if not (field.values.any() or source.any()):
             return
         diffusion.spread(self.lattice, field.factor, source, loss, field.source, field.loss)
@@ -316,7 +331,7 @@ class AngiogenesisModel(mesa.Model):
         if not np.isfinite(highest) or lowest < -1e-12 * highest:
             raise NumericalError(
                 f"fields.{field.name}: values from {lowest:g} to {highest:g} at step {self.mcs}; "
-                f"more fields.{field.name}.substeps are needed"
+                f"more fields.{field.name}.substeps or a shorter time.mcs_s are needed"
             )
 
     # -- housekeeping ---------------------------------------------------------------------------

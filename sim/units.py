@@ -82,6 +82,9 @@ def parse_quantity(text: str, unit: str) -> float:
         raise ValueError(f"{text!r} is too large") from None
 
 
+AVOGADRO = 6.02214076e23  # 1/mol, exact in the SI
+
+
 def ng_per_ml_to_nM(concentration_ng_ml: float, molar_mass_g_mol: float) -> float:
     """Return a mass concentration [ng/mL] as a molar one [nM]; the molar mass is in g/mol."""
     return concentration_ng_ml * 1e3 / molar_mass_g_mol

@@ -30,7 +30,7 @@ def read(kind: str, name: str) -> dict[str, Any]:
     Parameters
     ----------
     kind : str
-        ``"assays"``, ``"lines"``, ``"ligands"``, ``"receptors"`` or ``"drugs"``.
+        ``"assays"``, ``"lines"``, ``"ligands"``, ``"receptors"``, ``"drugs"`` or ``"species"``.
     name : str
         Name of the file, without ``.toml``.
 
@@ -43,7 +43,7 @@ def read(kind: str, name: str) -> dict[str, Any]:
     if name not in known:
         hint = nearest(name, known)
         raise InputError(
-            f"unknown {kind.removesuffix('s')} {name!r}: {one_of(known)}"
+            f"unknown {kind if kind == 'species' else kind[:-1]} {name!r}: {one_of(known)}"
             + (f" ({hint})" if hint else "")
         )
     return deepcopy(_read(kind, name))

@@ -265,10 +265,13 @@ def inhibition(free_nM: float | Array, potency: Potency) -> Mapping[str, float |
     dict
         By receptor, values in [0, 1) of the shape of `free_nM`.
     """
+    import numpy as np  # here, so that reading a drug needs no NumPy
+
     found: dict[str, float | Array] = {}
     for receptor, ic50_nM in potency.ic50_nM.items():
-        ratio = (free_nM / ic50_nM) ** potency.hill[receptor]
-        found[receptor] = ratio / (1.0 + ratio)
+        with np.errstate(divide="ignore", over="ignore"):  # no drug: infinite odds against it
+            odds = (ic50_nM / np.asarray(free_nM, dtype=np.float64)) ** potency.hill[receptor]
+        found[receptor] = 1.0 / (1.0 + odds)
     return found
 
 

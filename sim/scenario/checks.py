@@ -11,11 +11,13 @@ from sim import data
 from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
 from sim.scenario.schema import Drug, Scenario, Time
+from sim.units import AVOGADRO
 
 SIDE_SITES = 10  # fewer sites a side make no tissue
 MOST_SITES = 25_000_000  # 10 mm square at 2 um: a gigabyte of arrays
 MOST_STEPS = 10_000_000  # ten years at 30 s
 LARGEST_NUMBER = 1e12  # products of two such numbers and an area stay finite
+MOST_SUBSTEPS = 1000  # of the exponential solver in a step
 NEAR = 1e-9  # relative error of a ratio that is meant to be whole
 
 # Share of the seeded region that cells may cover at the start: discs that fall at random without
@@ -318,6 +320,78 @@ def _stability(scenario: Scenario) -> Iterator[Problem]:
                 f"must be at least {least}: explicit {why} is unstable with fewer",
                 "or solver = 'exponential'",
             )
+
+
+@_reads("fields", "ligands", "time.mcs_s")
+def _steps_of_exponential_fields(scenario: Scenario) -> Iterator[Problem]:
+    """The exponential solver makes a sub-step for each 1/rate; that must come to an end."""
+    mcs_s = scenario.time.mcs_s
+    for name, field in scenario.fields.items():
+        ligand = scenario.ligands.get(name)
+        rate = field.per_second("decay", mcs_s) + (ligand.exchange_per_s if ligand else 0.0)
+        if field.solver == "exponential" and rate * mcs_s > MOST_SUBSTEPS:
+            yield Problem(
+                f"fields.{name}",
+                None,
+                f"decay and exchange must not be above {MOST_SUBSTEPS / mcs_s:g} per second, "
+                f"{MOST_SUBSTEPS} times in a step; here they are {rate:g}",
+            )
+
+
+@_reads("domain", "engine.area", "setup", "ligands", "signalling", "time.mcs_s")
+def _uptake(scenario: Scenario) -> Iterator[Problem]:
+    """In one step receptors must not take up more than lies over their cell."""
+    sites = min(scenario.engine.area.target_sites, scenario.setup.initial_area_sites)
+    litres = sites * scenario.domain.spacing_um**2 * scenario.domain.field_depth_um * 1e-15
+    for name, receptor in scenario.signalling.receptors.items():
+        ligand = scenario.ligands.get(data.read("receptors", name)["ligand"])
+        if ligand is None or not ligand.uptake:
+            continue
+        share = receptor.k_on_per_M_s * receptor.per_cell / (AVOGADRO * litres)
+        if share * scenario.time.mcs_s > 1:
+            least = scenario.domain.field_depth_um * share * scenario.time.mcs_s
+            yield Problem(
+                "domain.field_depth_um",
+                scenario.domain.field_depth_um,
+                f"must be at least {least:.3g} at this time.mcs_s: {name} would take up more "
+                "ligand in a step than lies over a cell",
+            )
+
+
+@_reads("domain", "engine.length", "behaviour")
+def _longest_cell(scenario: Scenario) -> Iterator[Problem]:
+    """On a periodic domain a length is defined below half a period."""
+    if scenario.domain.boundary != "periodic" or scenario.engine.length.lambda_ == 0:
+        return
+    longest = scenario.engine.length.target_sites
+    if scenario.behaviour and scenario.behaviour.length:
+        longest = max(scenario.behaviour.length.target_sites)
+    if longest > min(scenario.shape) / 2:
+        yield Problem(
+            "domain.size_um",
+            list(scenario.domain.size_um),
+            f"must be at least {2 * longest * scenario.domain.spacing_um:g} um a side on a "
+            "periodic domain, twice the longest target length",
+        )
+
+
+@_reads("types", "fields")
+def _types_and_fields(scenario: Scenario) -> Iterator[Problem]:
+    for name, further in scenario.types.items():
+        followed = scenario.engine.chemotaxis
+        yield from _names(f"types.{name}.mu", further.mu, followed, "field of engine.chemotaxis")
+        given = further.secretion_per_s
+        yield from _names(f"types.{name}.secretion_per_s", given, scenario.fields, "field")
+
+
+@_reads("behaviour.antagonism", "signalling")
+def _antagonism(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.behaviour is None:
+        return
+    known = scenario.signalling.receptors
+    for one, others in scenario.behaviour.antagonism.items():
+        yield from _names("behaviour.antagonism", [one], known, "receptor")
+        yield from _names(f"behaviour.antagonism.{one}", others, known, "receptor")
 
 
 @_reads("cells.line")

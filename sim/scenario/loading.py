@@ -46,6 +46,12 @@ _REPLACED = {key: other for pair in ALTERNATIVES for key, other in (pair, pair[:
     "free_nM": "media",
     "media": "free_nM",
 }
+# A pair of [behaviour] and the engine's value that it replaces: giving only the second keeps it.
+DRIVEN = (
+    (("behaviour", "length"), ("engine", "length", "target_sites")),
+    (("behaviour", "chemotaxis", "cue"), ("engine", "chemotaxis", "cue", "mu")),
+    (("behaviour", "persistence"), ("engine", "persistence", "mu")),
+)
 _UNHASHED = {"name", "description", "seed", "record"}
 
 
@@ -318,6 +324,10 @@ def _default_tree(user: Tree, enabled: bool) -> Tree:
     if isinstance(user.get("drug"), dict):
         leaves["drug"] = drug
     tree: Tree = data.values(leaves)
+    for behaviour, engine in DRIVEN:
+        if dig(user, engine) is not None and dig(user, behaviour) is None:
+            table = dig(tree, behaviour[:-1]) or {}
+            table.pop(behaviour[-1], None)
     return {"format": 1, "name": "scenario", "assay": "tube_formation"} | tree
 
 

@@ -109,6 +109,12 @@ class CellType(Table):
     )
     area: Constraint = Field(description="area constraint")
     length: Constraint | None = Field(None, description="length constraint, if any")
+    mu: dict[str, Number] = Field(
+        {}, description="chemotactic strength by field; the rest as in [engine.chemotaxis.FIELD]"
+    )
+    secretion_per_s: dict[str, Annotated[Number, Field(ge=0)]] = Field(
+        {}, description="secretion by field, concentration per second of each site it covers"
+    )
 
 
 class Setup(Table):
@@ -151,7 +157,9 @@ class DiffusingField(Table):
         "everywhere", description="where it decays: everywhere, outside or inside cells"
     )
     secretion_per_s: PerSecond | None = Field(
-        None, ge=0, description="secretion of each site inside cells, concentration per second"
+        None,
+        ge=0,
+        description="secretion of each site in endothelial cells, concentration per second",
     )
     secretion_per_mcs: Number | None = Field(None, ge=0, description="secretion per step (lattice)")
     boundary: Literal["no_flux", "absorbing", "periodic"] | None = Field(
@@ -160,7 +168,7 @@ class DiffusingField(Table):
     solver: Literal["exponential", "explicit"] = Field(
         description="exact steady state at any diffusivity, or forward Euler sub-steps"
     )
-    substeps: Whole = Field(1, ge=1, description="equal sub-steps per Monte Carlo step")
+    substeps: Whole = Field(1, ge=1, le=10_000, description="equal sub-steps per Monte Carlo step")
     order: Literal["before_sweep", "after_sweep"] = Field(
         "after_sweep", description="when the field moves relative to the Potts sweep"
     )
@@ -331,6 +339,9 @@ class Behaviour(Table):
 
     weights: dict[str, Annotated[Number, Field(ge=0, le=1)]] = Field(
         description="w, share of the activity that a saturated receptor switches on"
+    )
+    antagonism: dict[str, dict[str, Annotated[Number, Field(ge=0, le=1)]]] = Field(
+        {}, description="share of a receptor's signal that another's takes away: A.B, A against B"
     )
     basal_activity: Number = Field(ge=0, le=1, description="E_basal, activity without ligand")
     activity_tau_min: Minutes = Field(gt=0, description="time constant of the activity")

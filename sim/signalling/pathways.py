@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.signalling.drive import activity_target, relax, signal
-from sim.signalling.receptors import ReceptorRates, bind, steady_state
+from sim.signalling.receptors import ReceptorRates, bind
 
 Array = NDArray[np.float64]
 
@@ -25,19 +25,8 @@ class Pathway:
     M_per_ng_ml: float
     """molar concentration of 1 ng/mL of the ligand"""
     weight: float
-    saturating_M: float
-    ic50_nM: float
-    hill: float
-
-    @property
-    def saturated(self) -> float:
-        """Bound receptors per cell in steady state at the saturating concentration."""
-        return float(steady_state(self.saturating_M, self.rates)[1])
-
-    def inhibition(self, free_nM: float) -> float:
-        """Share of the signal that unbound drug takes away, D^h / (IC50^h + D^h)."""
-        share = (free_nM / self.ic50_nM) ** self.hill
-        return float(share / (1.0 + share))
+    saturated: float
+    """bound receptors per cell in steady state at the saturating concentration"""
 
 
 def substeps(dt_s: float) -> int:
@@ -52,13 +41,14 @@ def advance(
     activity: Array,
     drive: Array,
     ligand_M: Array,
-    free_nM: Array,
+    inhibited: Array,
     *,
     dt_s: float,
+    antagonism: Array,
     basal: float,
     tau_activity_s: float,
     tau_drive_s: float,
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Array, Array, Array, Array, Array]:
     """Receptors, activity and drive after a step.
 
     Parameters
@@ -67,26 +57,32 @@ def advance(
     free, bound : (cells, pathways) receptors per cell
     activity, drive : (cells,)
     ligand_M : (cells, pathways) mean over each cell's sites, M
-    free_nM : (substeps,) unbound drug at the start of each equal part of the step
+    inhibited : (substeps, pathways) share of each signal that the drug takes away, at the start
+        of each equal part of the step
+    antagonism : (pathways, pathways) share of the second's signal that the first one's full
+        signal takes away
     dt_s, basal, tau_activity_s, tau_drive_s : float
 
     Returns
     -------
     free, bound, activity, drive
         New arrays.
+    taken : (cells, pathways)
+        Ligand molecules that each cell took up, less those it released.
     """
     free, bound = free.copy(), bound.copy()
-    weights = np.array([p.weight for p in pathways])
-    saturated = [p.saturated for p in pathways]
-    part_s = dt_s / len(free_nM)
-    for drug in free_nM:
-        signals = np.empty_like(bound)
+    weights, taken = np.array([p.weight for p in pathways]), np.zeros_like(bound)
+    signals = np.empty_like(bound)
+    part_s = dt_s / len(inhibited)
+    for shares in inhibited:
         for k, pathway in enumerate(pathways):
-            free[:, k], bound[:, k] = bind(
+            free[:, k], bound[:, k], net = bind(
                 free[:, k], bound[:, k], ligand_M[:, k], pathway.rates, part_s
             )
-            signals[:, k] = signal(bound[:, k], saturated[k], pathway.inhibition(float(drug)))
+            taken[:, k] += net
+            signals[:, k] = signal(bound[:, k], pathway.saturated, shares[k])
+        signals *= 1.0 - signals @ antagonism
         before = activity
         activity = relax(activity, activity_target(signals, weights, basal), part_s, tau_activity_s)
         drive = relax(drive, 0.5 * (before + activity), part_s, tau_drive_s)
-    return free, bound, activity, drive
+    return free, bound, activity, drive, taken

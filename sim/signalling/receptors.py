@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-AVOGADRO = 6.02214076e23  # 1/mol, exact in the SI
+from sim.units import AVOGADRO
+
 Array = NDArray[np.float64]
 
 
@@ -51,10 +52,18 @@ def half_maximal(rates: ReceptorRates) -> float:
 
 def bind(
     free: Array, bound: Array, ligand: Array, rates: ReceptorRates, dt_s: float
-) -> tuple[Array, Array]:
-    """Free and bound receptors (cells,) after ``dt_s`` seconds at constant ligand (cells,) in M.
+) -> tuple[Array, Array, Array]:
+    """Receptors (cells,) after ``dt_s`` seconds at constant ligand (cells,) in M.
 
-    x(t) = x* + exp(M t) (x(0) - x*) with the exponential of a 2 x 2 matrix with real eigenvalues.
+    x(t) = x* + exp(M t) (x(0) - x*) with the exponential of a 2 x 2 matrix with real eigenvalues,
+    and its integral x* t + inverse(M) (x(t) - x(0)).
+
+    Returns
+    -------
+    free, bound : (cells,)
+        Receptors per cell at the end.
+    taken : (cells,)
+        Ligand molecules that each cell took up, less those it released.
     """
     free_end, bound_end = steady_state(ligand, rates)
     binding = rates.k_on * ligand
@@ -66,10 +75,13 @@ def bind(
         half_gap * dt_s > 1e-9, (slow - fast) / np.maximum(2.0 * half_gap, 1e-300), dt_s * even
     )
     x, y = free - free_end, bound - bound_end
-    return (
-        free_end + even * x + odd * ((a - middle) * x + rates.k_off * y),
-        bound_end + even * y + odd * (binding * x + (d - middle) * y),
+    free_now = free_end + even * x + odd * ((a - middle) * x + rates.k_off * y)
+    bound_now = bound_end + even * y + odd * (binding * x + (d - middle) * y)
+    gained = bound_now - bound
+    bound_time = bound_end * dt_s + (a * gained - binding * (free_now - free)) / (
+        a * d - binding * rates.k_off
     )
+    return free_now, bound_now, gained + rates.k_int_bound * bound_time
 
 
 def molar_per_count(area_um2: Array, depth_um: float) -> Array:

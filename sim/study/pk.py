@@ -49,7 +49,8 @@ class PKResult:
     accumulation : float or None
         Area over the last dosing interval of the first cycle relative to that over the first one.
     windows : dict of str to dict
-        Exposure and inhibition over the first day, the last dosing interval and each cycle.
+        Exposure and inhibition over each cycle, and over the interval after the last and the
+        first dose.
     population : dict of str to dict
         Percentiles of half-life, peak and area over the virtual population, if there is one.
     """
@@ -175,8 +176,8 @@ def _windows(
     last_h = max(dose.at_h for dose in doses) if doses else first
     named = {
         **cycles,
-        "first interval": (first, first + regimen.every_h),
-        "last interval": (last_h, last_h + regimen.every_h),
+        "last dose": (last_h, last_h + regimen.every_h),
+        "first dose": (first, first + regimen.every_h),
     }
     return {name: window for window, name in {w: n for n, w in named.items()}.items()}
 

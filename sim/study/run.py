@@ -59,11 +59,11 @@ def run_scenario(
     manifest = begin_manifest(scenario_hash=scenario_hash(scenario), seed=scenario.seed)
     report = progress or (lambda done, total: None)
     report(0, steps)
-    model = AngiogenesisModel(scenario)
-    frames: dict[int, Arrays] = {}
     if folder:
         folder.write_scenario(dump(scenario))
         folder.write_manifest(manifest)
+    model = AngiogenesisModel(scenario)
+    frames: dict[int, Arrays] = {}
     logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.cells.living.size)
     completed = False
     try:

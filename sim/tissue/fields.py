@@ -94,6 +94,12 @@ def sense(field, factor, periodic, saturation, out):
     out : (height + 4, width + 4) float64
     """
     rows, columns = field.shape
+    if factor == 1 and not periodic:  # no cell is copied from beyond a wall
+        for y in range(rows):
+            for x in range(columns):
+                c = field[y, x]
+                out[y + HALO, x + HALO] = c / (1.0 + saturation * c)
+        return
     left, right = np.empty(out.shape[1], np.int64), np.empty(out.shape[1], np.int64)
     share = np.empty(out.shape[1])
     for x in range(out.shape[1]):

@@ -15,7 +15,7 @@ from sim.errors import InputError
 from sim.scenario import keys
 from sim.scenario.defaults import default_leaves, dig
 
-KINDS = ("drugs", "ligands", "receptors", "lines", "assays")
+KINDS = ("drugs", "species", "ligands", "receptors", "lines", "assays")
 ASSAY = "tube_formation"
 
 

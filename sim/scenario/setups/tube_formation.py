@@ -43,8 +43,16 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
     if scenario.cells.seeding == "random":
         return _at_random(scenario, len(types), low, high, uniforms), types
     if scenario.cells.seeding == "grid":
-        return _on_grid(scenario, len(types), low, high), _mixed(types, uniforms)
-    return _in_blob(scenario, len(types), uniforms), _mixed(types, uniforms)
+        sites = _on_grid(scenario, len(types), low, high)
+    else:
+        sites = _in_blob(scenario, len(types), uniforms)
+    placed = np.unique(sites[sites > 0]).size
+    if placed < len(types):
+        raise InputError(
+            f"cells: only {placed} of {len(types)} cells found a site; lower cells.count or raise "
+            "setup.initial_area_sites"
+        )
+    return sites, _mixed(types, uniforms)
 
 
 def region_sites(scenario: Scenario) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
