@@ -24,14 +24,18 @@ class Tissue(Protocol):
     agents_made: int
 
 
-def _column(name: str, index: int | None = None, doc: str = "") -> Any:
+def _column(
+    name: str, index: int | None = None, *, lowest: float = 0.0, highest: float, doc: str
+) -> Any:
     """Attribute that reads and writes one row of a column, found through the model each time."""
 
     def read(self: EndothelialCell) -> Any:
         value = self.model.cells[name][self._checked_row()]
         return (value if index is None else value[index]).item()
 
-    def write(self: EndothelialCell, value: Any) -> None:
+    def write(self: EndothelialCell, value: float) -> None:
+        if not lowest <= value <= highest:  # nor a NaN
+            raise ValueError(f"{name} = {value!r}: must be from {lowest:g} to {highest:g}")
         key = self._checked_row() if index is None else (self._checked_row(), index)
         self.model.cells[name][key] = value
 
@@ -65,11 +69,21 @@ class EndothelialCell(mesa.Agent):
             raise StaleCellError(f"cell {self.unique_id} has died; its row {self.row} was freed")
         return self.row
 
-    type = _column("type", doc="cell type: 1 endothelial, 2 and up further types")
-    target_area = _column("target", 0, "target area in sites")
-    target_length = _column("target", 1, "target length in sites")
-    activity = _column("activity", doc="downstream activity E, 0 to 1")
-    drive = _column("drive", doc="morphogenic state m, 0 to 1")
+    target_area = _column("target", 0, highest=1e6, doc="target area in sites")
+    target_length = _column("target", 1, highest=1e4, doc="target length in sites")
+    activity = _column("activity", highest=1.0, doc="downstream activity E, 0 to 1")
+    drive = _column("drive", highest=1.0, doc="morphogenic state m, 0 to 1")
+
+    @property
+    def type(self) -> int:
+        """Cell type: 1 endothelial, 2 and up the further types."""
+        return int(self.model.cells["type"][self._checked_row()])
+
+    def __repr__(self) -> str:
+        try:
+            return f"<cell {self.unique_id}: {self.area} sites, drive {self.drive:.3f}>"
+        except StaleCellError:
+            return f"<cell {self.unique_id}: dead>"
 
     @property
     def area(self) -> int:
@@ -87,10 +101,10 @@ class EndothelialCell(mesa.Agent):
         """Centre [x, y] in um, within the domain."""
         row = self._checked_row()
         n, sum_x, sum_y = self.model.cells["moments"][row, :3]
-        middle = np.array([sum_y, sum_x]) / max(n, 1)
+        middle = np.array([sum_y, sum_x]) / max(n, 1) + 0.5  # of sites, not of their corners
         y, x = (self.model.cells["anchor"][row] + middle) % self.model.scenario.shape
         spacing = self.model.scenario.domain.spacing_um
-        return (float(x) + 0.5) * spacing, (float(y) + 0.5) * spacing
+        return float(x) * spacing, float(y) * spacing
 
     def sites(self) -> NDArray[np.int64]:
         """Sites (n, 2) [y, x] of the cell."""

@@ -158,7 +158,10 @@ def show_progress() -> Iterator[Progress]:
 
         def show(mcs: int, total: int) -> None:
             bar.update(
-                task, completed=mcs, total=total, description="running" if mcs else "preparing"
+                task,
+                completed=mcs,
+                total=total,
+                description="running" if mcs else "preparing (the first run compiles)",
             )
 
         yield show
@@ -175,7 +178,8 @@ def _plain_lines() -> Progress:
         if tenth != last:
             last = tenth
             seconds = time.monotonic() - began
-            sys.stderr.write(f"{mcs}/{total} steps, {seconds:.0f} s\n")
+            note = "" if mcs else " (preparing; the first run compiles for half a minute)"
+            sys.stderr.write(f"{mcs}/{total} steps, {seconds:.0f} s{note}\n")
             sys.stderr.flush()
 
     return show

@@ -266,7 +266,10 @@ def _run_in(folder: RunFolder, scenario: Scenario, *, quiet: bool) -> Result:
         folder.discard()
         raise
     except KeyboardInterrupt as error:
-        error.add_note(f"what exists is in {folder.path}")
+        if (folder.path / "manifest.json").exists():
+            error.add_note(f"what exists is in {folder.path}")
+        else:
+            folder.discard()
         raise
     except Exception as error:
         log.exception("the run could not go on")

@@ -119,8 +119,10 @@ class AngiogenesisModel(mesa.Model):
 
     @property
     def cell_id(self) -> NDArray[np.int32]:
-        """(y, x) int32, 0 for medium, else the row of the cell: a view."""
-        return interior(self.lattice)
+        """(y, x) int32, 0 for medium, else the row of the cell: a view that cannot be written."""
+        sites = interior(self.lattice)
+        sites.flags.writeable = False
+        return sites
 
     @property
     def fields(self) -> dict[str, Array]:

@@ -17,6 +17,7 @@ SIDE_SITES = 10  # fewer sites a side make no tissue
 MOST_SITES = 25_000_000  # 10 mm square at 2 um: a gigabyte of arrays
 MOST_STEPS = 10_000_000  # ten years at 30 s
 LARGEST_NUMBER = 1e12  # products of two such numbers and an area stay finite
+LONGEST_CELL = 0.75  # target length relative to a periodic domain
 MOST_SUBSTEPS = 1000  # of the exponential solver in a step
 NEAR = 1e-9  # relative error of a ratio that is meant to be whole
 
@@ -338,10 +339,10 @@ def _steps_of_exponential_fields(scenario: Scenario) -> Iterator[Problem]:
             )
 
 
-@_reads("domain", "engine.area", "setup", "ligands", "signalling", "time.mcs_s")
+@_reads("domain", "engine.area", "ligands", "signalling", "time.mcs_s")
 def _uptake(scenario: Scenario) -> Iterator[Problem]:
     """In one step receptors must not take up more than lies over their cell."""
-    sites = min(scenario.engine.area.target_sites, scenario.setup.initial_area_sites)
+    sites = scenario.engine.area.target_sites
     litres = sites * scenario.domain.spacing_um**2 * scenario.domain.field_depth_um * 1e-15
     for name, receptor in scenario.signalling.receptors.items():
         ligand = scenario.ligands.get(data.read("receptors", name)["ligand"])
@@ -360,18 +361,18 @@ def _uptake(scenario: Scenario) -> Iterator[Problem]:
 
 @_reads("domain", "engine.length", "behaviour")
 def _longest_cell(scenario: Scenario) -> Iterator[Problem]:
-    """On a periodic domain a length is defined below half a period."""
+    """On a periodic domain a cell must not meet itself: sites are counted from its centre."""
     if scenario.domain.boundary != "periodic" or scenario.engine.length.lambda_ == 0:
         return
     longest = scenario.engine.length.target_sites
     if scenario.behaviour and scenario.behaviour.length:
         longest = max(scenario.behaviour.length.target_sites)
-    if longest > min(scenario.shape) / 2:
+    if longest > LONGEST_CELL * min(scenario.shape):
         yield Problem(
             "domain.size_um",
             list(scenario.domain.size_um),
-            f"must be at least {2 * longest * scenario.domain.spacing_um:g} um a side on a "
-            "periodic domain, twice the longest target length",
+            f"must be at least {longest * scenario.domain.spacing_um / LONGEST_CELL:.4g} um a side "
+            "on a periodic domain: the longest target length takes at most three quarters of it",
         )
 
 
@@ -485,8 +486,6 @@ _EXPOSURE_KEYS = {
 @_reads("drug", "time")
 def _exposure(scenario: Scenario) -> Iterator[Problem]:
     drug, time = scenario.drug, scenario.time
-    if time.start_h and (drug is None or drug.exposure == "constant"):
-        yield Problem("time.start_h", time.start_h, "needs drug.exposure = 'schedule' or 'pk'")
     if drug is None:
         return
     given = drug.model_dump(exclude_defaults=True)

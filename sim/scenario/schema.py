@@ -166,7 +166,8 @@ class DiffusingField(Table):
         None, description="edge of the field; periodic exactly where the domain is"
     )
     solver: Literal["exponential", "explicit"] = Field(
-        description="exact steady state at any diffusivity, or forward Euler sub-steps"
+        "exponential",
+        description="exact steady state at any diffusivity, or forward Euler sub-steps",
     )
     substeps: Whole = Field(1, ge=1, le=10_000, description="equal sub-steps per Monte Carlo step")
     order: Literal["before_sweep", "after_sweep"] = Field(

@@ -87,7 +87,7 @@ class RunFolder:
                 if any(path.iterdir()):
                     raise FolderError(
                         f"{path}: this folder is not empty, and nothing is written over; "
-                        "name another one or leave out --out"
+                        "name another one"
                     )
             return cls(path, made)
         except BaseException as error:

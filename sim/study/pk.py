@@ -24,7 +24,7 @@ HALF_LIVES_AFTER = 3  # shown after the last dose of a list
 STEP_H = 0.5
 
 
-@dataclass
+@dataclass(repr=False)
 class PKResult:
     """The drug in a body over time.
 
@@ -68,6 +68,10 @@ class PKResult:
     accumulation: float | None
     windows: dict[str, dict[str, Any]]
     population: dict[str, dict[str, float]]
+
+    def __repr__(self) -> str:
+        last = str(self.regimen).splitlines()[0] if self.regimen else f"{len(self.doses)} doses"
+        return f"<{self.drug.name}, {self.drug.species}: {last}>"
 
     @property
     def drug(self) -> Drug:

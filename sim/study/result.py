@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Arrays = dict[str, NDArray[Any]]
 
 
-@dataclass
+@dataclass(repr=False)
 class RunResult:
     """What a run leaves.
 
@@ -49,3 +49,8 @@ class RunResult:
     frames: dict[int, Arrays]
     manifest: dict[str, Any]
     folder: Path | None
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{name} {value:.4g}" for name, value in self.summary.items())
+        where = f", in {self.folder}" if self.folder else ""
+        return f"<{self.scenario.name}, seed {self.seed}: {found}{where}>"

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NOT_READOUTS = (
-    "time_h",
     "mcs",
     "total_nM",
     "free_nM",

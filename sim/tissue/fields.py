@@ -94,11 +94,13 @@ def sense(field, factor, periodic, saturation, out):
     out : (height + 4, width + 4) float64
     """
     rows, columns = field.shape
-    if factor == 1 and not periodic:  # no cell is copied from beyond a wall
-        for y in range(rows):
+    if factor == 1 and not periodic:
+        for y in range(out.shape[0]):
+            here, line = field[min(max(y - HALO, 0), rows - 1)], out[y]
+            inside = line[HALO:]
             for x in range(columns):
-                c = field[y, x]
-                out[y + HALO, x + HALO] = c / (1.0 + saturation * c)
+                inside[x] = here[x] / (1.0 + saturation * here[x])
+            line[:HALO], line[-HALO:] = line[HALO], line[-HALO - 1]
         return
     left, right = np.empty(out.shape[1], np.int64), np.empty(out.shape[1], np.int64)
     share = np.empty(out.shape[1])

@@ -35,6 +35,8 @@ _WIDTH_IN: Final = 9.0
 _DOT: Final = " · "
 _OUTLINE_SHADE: Final = 0.55
 _PIXELS_ACROSS: Final = 1600
+_SHADES: Final = 0.28
+_GOLDEN: Final = 0.618033988749895
 _RECEPTOR_COLOURS: Final = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY)
 
 
@@ -52,9 +54,11 @@ def _treatment(result: RunResult) -> str:
         for name, ligand in result.scenario.ligands.items()
         if ligand.bath_ng_ml > 0
     ]
-    free = _last(result.timeseries, "free_nM")
     if drug := _drug_given(result):
+        free, most = _last(result.timeseries, "free_nM"), result.timeseries["free_nM"].max()
         words.append(f"{drug.name} {free:.3g} nM free")
+        if most > 1.001 * free:
+            words[-1] += f", before up to {most:.3g}"
     if not words and _has_signalling(result):
         words.append("no ligand, no drug")
     return _DOT.join(words)
@@ -174,6 +178,11 @@ def _cell_colours(result: RunResult) -> NDArray[np.float64]:
     if _has_signalling(result):
         drive = np.asarray(result.final["cell_drive"], dtype=float)[:count]
         colours = style.drive_map()(np.clip(np.nan_to_num(drive), 0.0, 1.0))[:, :3]
+        types = result.final.get("cell_type", np.ones(count, int))[:count]
+        colours[types > 1] = to_rgb(style.OTHER_CELLS)
+        # neighbours of one drive differ a little in lightness, so that cells can be told apart
+        shade = _SHADES * ((np.arange(count) * _GOLDEN) % 1.0)[:, None]
+        colours = colours * (1.0 - shade) + shade
     else:
         soft = np.array([to_rgb(colour) for colour in style.SOFT_CYCLE])
         colours = soft[np.arange(count) % len(soft)]
@@ -376,7 +385,9 @@ def _dress_colour_bar(colour_bar: Colorbar, scale: float) -> None:
 
 
 def _field_names(result: RunResult) -> list[str]:
-    return [key.removeprefix("field_") for key in result.final if key.startswith("field_")]
+    """Return the names of the fields in which there is something."""
+    names = [key.removeprefix("field_") for key in result.final if key.startswith("field_")]
+    return [name for name in names if result.final[f"field_{name}"].any()]
 
 
 def _colour_limits(values: NDArray[Any]) -> tuple[float, float]:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from sim import assembly
+from sim.model import AngiogenesisModel
+from sim.pharmacology.drugs import inhibition
 from sim.scenario.loading import load
 from sim.signalling.drive import activity_target, driven, relax, signal
 from sim.signalling.pathways import LONGEST_SUBSTEP_S, Pathway, advance, substeps
@@ -25,12 +27,25 @@ from sim.units import ng_per_ml_to_nM
 
 SCENARIO = load("tube_formation_anlotinib")
 PATHWAYS = {pathway.receptor: pathway for pathway in assembly.pathways_of(SCENARIO)}
+POTENCY = assembly.potency_of(SCENARIO)
 BEHAVIOUR = SCENARIO.behaviour
 TAU = {
     "basal": BEHAVIOUR.basal_activity,
     "tau_activity_s": BEHAVIOUR.activity_tau_min * 60,
     "tau_drive_s": BEHAVIOUR.drive_tau_h * 3600,
 }
+
+
+def saturating_M(pathway: Pathway) -> float:
+    return SCENARIO.ligands[pathway.ligand].saturating_ng_ml * pathway.M_per_ng_ml
+
+
+def inhibited(pathways: list[Pathway], free_nM: np.ndarray) -> np.ndarray:
+    """Inhibited share (times, pathways)."""
+    shares = inhibition(free_nM, POTENCY)
+    return np.stack([shares[p.receptor] for p in pathways], axis=1)
+
+
 every_receptor = pytest.mark.parametrize("receptor", ["VEGFR2", "PDGFRB", "FGFR1"])
 
 
@@ -53,10 +68,15 @@ def test_binding(receptor: str, times_L50: float, free: float, bound: float, dt_
     rates = PATHWAYS[receptor].rates
     ligand = times_L50 * half_maximal(rates)
     found = bind(np.array([free]), np.array([bound]), np.array([ligand]), rates, dt_s)
-    wanted = solve_ivp(
-        receptor_ode, (0, dt_s), [free, bound], "LSODA", args=(ligand, rates), rtol=1e-10, atol=1e-7
-    ).y[:, -1]
-    np.testing.assert_allclose(np.ravel(found), wanted, rtol=1e-6, atol=1e-5)
+
+    def equations(t: float, state: np.ndarray) -> list[float]:
+        net = rates.k_on * ligand * state[0] - rates.k_off * state[1]  # ligand taken up
+        return [*receptor_ode(t, state[:2], ligand, rates), net]
+
+    wanted = solve_ivp(equations, (0, dt_s), [free, bound, 0.0], "LSODA", rtol=1e-10, atol=1e-7).y[
+        :, -1
+    ]
+    np.testing.assert_allclose(np.ravel(found), wanted, rtol=1e-6, atol=1e-4)
 
 
 @every_receptor
@@ -66,8 +86,9 @@ def test_steady_state_of_binding(receptor: str) -> None:
     free, bound = steady_state(ligand, rates)
     for L, R, C in zip(ligand, free, bound, strict=True):
         np.testing.assert_allclose(receptor_ode(0, [R, C], L, rates), 0, atol=1e-9)
-    stay = bind(free, bound, ligand, rates, 30.0)
+    *stay, taken = bind(free, bound, ligand, rates, 30.0)
     np.testing.assert_allclose(stay, (free, bound), rtol=1e-12)
+    np.testing.assert_allclose(taken, rates.k_int_bound * bound * 30.0, rtol=1e-9)
     most = rates.k_int * rates.per_cell / rates.k_int_bound
     np.testing.assert_allclose(bound / most, [0, 0.01 / 1.01, 0.5, 100 / 101], rtol=1e-12)
     assert free[0] == pytest.approx(rates.per_cell)
@@ -89,7 +110,7 @@ def test_fresh_ligand_overshoots_and_settles(receptor: str) -> None:
     free, bound = np.array([pathway.rates.per_cell]), np.zeros(1)
     over = []
     for _ in range(6 * 60):
-        free, bound = bind(free, bound, np.array([pathway.saturating_M]), pathway.rates, 60.0)
+        free, bound, _ = bind(free, bound, np.array([saturating_M(pathway)]), pathway.rates, 60.0)
         over.append(bound[0] / pathway.saturated)
     above = np.count_nonzero(np.array(over) > 1.5) / 60
     print(f"{receptor}: {max(over):.1f} times saturation, above 1.5 times for {above:.1f} h")
@@ -106,40 +127,49 @@ def test_signal_is_capped_and_inhibited() -> None:
 
 @every_receptor
 def test_inhibition_is_a_hill_curve(receptor: str) -> None:
-    pathway = PATHWAYS[receptor]
     ic50 = {"VEGFR2": 5.6, "PDGFRB": 8.7, "FGFR1": 11.7}[receptor]
-    assert pathway.ic50_nM == ic50
-    assert pathway.inhibition(0.0) == 0.0
-    assert pathway.inhibition(ic50) == pytest.approx(0.5)
-    assert pathway.inhibition(1000.0) == pytest.approx(1000 / (1000 + ic50))
-    steep = replace(pathway, hill=2.0)
-    assert steep.inhibition(3 * ic50) == pytest.approx(9 / 10)
-    assert steep.inhibition(1e-300) == 0.0  # drug that has all but gone
+    assert POTENCY.ic50_nM[receptor] == ic50
+    dose = np.array([0.0, 1e-300, ic50, 1000.0, 1e300])
+    found = inhibition(dose, POTENCY)[receptor]
+    np.testing.assert_allclose(found, [0, 0, 0.5, 1000 / (1000 + ic50), 1], atol=1e-12)
+    steep = replace(POTENCY, hill=dict.fromkeys(POTENCY.hill, 2.0))
+    assert inhibition(3 * ic50, steep)[receptor] == pytest.approx(9 / 10)
 
 
 def test_free_drug_at_the_peak_of_a_patient() -> None:
     """6.4 nM unbound: 53/42/35 % inhibition; as if all drug were unbound: 94/91/88 %."""
     for factor, wanted in ((1.0, (0.53, 0.42, 0.35)), (1 / 0.07, (0.94, 0.91, 0.88))):
-        found = [PATHWAYS[name].inhibition(6.4 * factor) for name in ("VEGFR2", "PDGFRB", "FGFR1")]
+        shares = inhibition(6.4 * factor, POTENCY)
+        found = [shares[name] for name in ("VEGFR2", "PDGFRB", "FGFR1")]
         np.testing.assert_allclose(found, wanted, atol=0.01)
 
 
 def settled(
-    receptors: list[str], inhibition: tuple[float, ...] | None = None, free_nM: float = 0.0
+    receptors: list[str], blocked: tuple[float, ...] | None = None, free_nM: float = 0.0
 ) -> tuple[float, float]:
     """Activity and drive after 24 h of saturating ligands of these receptors."""
     chosen = [PATHWAYS[name] for name in receptors]
-    if inhibition is not None:
-        targets = 1.0 - np.array(inhibition)
+    if blocked is not None:
+        targets = 1.0 - np.array(blocked)
         return float(
             activity_target(targets[None, :], np.array([p.weight for p in chosen]), 0.0)[0]
         ), float("nan")
     free = np.array([[p.rates.per_cell for p in chosen]])
     bound, activity, drive = np.zeros_like(free), np.zeros(1), np.zeros(1)
-    ligand = np.array([[p.saturating_M for p in chosen]])
+    ligand = np.array([[saturating_M(p) for p in chosen]])
+    shares = inhibited(chosen, np.array([free_nM]))
     for _ in range(24 * 30):
-        free, bound, activity, drive = advance(
-            chosen, free, bound, activity, drive, ligand, np.array([free_nM]), dt_s=120.0, **TAU
+        free, bound, activity, drive, _taken = advance(
+            chosen,
+            free,
+            bound,
+            activity,
+            drive,
+            ligand,
+            shares,
+            dt_s=120.0,
+            antagonism=np.zeros((len(chosen), len(chosen))),
+            **TAU,
         )
     return float(activity[0]), float(drive[0])
 
@@ -188,8 +218,17 @@ def course(pathways: list[Pathway], ng_ml: list[float], mcs_s: float, hours: flo
     for step in range(round(hours * 3600 / mcs_s)):
         time = step * mcs_s + np.arange(parts) * mcs_s / parts
         free_nM = np.where((time >= 7200) & (time < 18_000), 10.0, 0.0)
-        free, bound, activity, drive = advance(
-            pathways, free, bound, activity, drive, ligand, free_nM, dt_s=mcs_s, **TAU
+        free, bound, activity, drive, _taken = advance(
+            pathways,
+            free,
+            bound,
+            activity,
+            drive,
+            ligand,
+            inhibited(pathways, free_nM),
+            dt_s=mcs_s,
+            antagonism=np.zeros((len(pathways), len(pathways))),
+            **TAU,
         )
         if (step + 1) * mcs_s % 3600 == 0:
             found.append((activity[0], drive[0]))
@@ -205,7 +244,8 @@ def test_activity_and_drive_against_the_equations() -> None:
         for k, (pathway, c) in enumerate(zip(pathways, ng_ml, strict=True)):
             own = state[2 * k : 2 * k + 2]
             rates += receptor_ode(t, own, c * pathway.M_per_ng_ml, pathway.rates)
-            S = min(1.0, own[1] / pathway.saturated) * pathway.ic50_nM / (pathway.ic50_nM + drug)
+            ic50 = POTENCY.ic50_nM[pathway.receptor]
+            S = min(1.0, own[1] / pathway.saturated) * ic50 / (ic50 + drug)
             rest *= 1.0 - pathway.weight * S
         E, m = state[4:]
         return [*rates, (1.0 - rest - E) / TAU["tau_activity_s"], (E - m) / TAU["tau_drive_s"]]
@@ -239,3 +279,45 @@ def test_receptors_in_the_layer_above_a_cell() -> None:
     assert per_count == pytest.approx(1 / (6.02214076e23 * 4e-11))
     assert 4900 * per_count * 1e9 == pytest.approx(0.203, rel=0.01)
     assert ng_per_ml_to_nM(1.0, 45_000) == pytest.approx(0.0222, rel=0.01)
+
+
+def test_antagonism_takes_from_the_second_signal() -> None:
+    pathways = [PATHWAYS["PDGFRB"], PATHWAYS["FGFR1"]]
+    free = np.array([[p.rates.per_cell for p in pathways]])
+    bound, none = np.array([[p.saturated for p in pathways]]), np.zeros((1, 2))
+    ligand = np.array([[saturating_M(p) for p in pathways]])
+    found = []
+    for share in (0.0, 0.5):
+        against = np.array([[0.0, share], [0.0, 0.0]])
+        activity = advance(
+            pathways, free, bound, np.zeros(1), np.zeros(1), ligand, none,
+            dt_s=30.0, antagonism=against, **TAU,
+        )[2]  # fmt: skip
+        found.append(activity[0] / (1 - np.exp(-30.0 / TAU["tau_activity_s"])))
+    w = pathways[0].weight
+    np.testing.assert_allclose(found, [1 - (1 - w) ** 2, 1 - (1 - w) * (1 - 0.5 * w)], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("depth_um", "bath"), [(100, 50), (100, 2), (10, 2)])
+def test_molecules_are_balanced_between_field_and_receptors(depth_um: float, bath: float) -> None:
+    """In a closed layer what the field loses is what receptors took up, whatever the depth."""
+    model = AngiogenesisModel(
+        load(
+            "tube_formation",
+            {
+                "domain.size_um": [200, 200],
+                "domain.field_depth_um": depth_um,
+                "cells.count": 14,
+                "ligands.VEGF.exchange_per_s": 0,
+                "ligands.VEGF.bath_ng_ml": bath,
+            },
+        )
+    )
+    field, mcs_s = model.fields["VEGF"], model.scenario.time.mcs_s
+    per_voxel = PATHWAYS["VEGFR2"].M_per_ng_ml / molar_per_count(np.array(100.0), depth_um)
+    start, taken = field.sum() * per_voxel, 0.0
+    for _ in range(60):
+        model.step()
+        taken += model.cells["uptake"][:, 0].sum() * mcs_s
+    assert taken > 0.01 * start
+    assert field.sum() * per_voxel + taken == pytest.approx(start, rel=1e-12)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_single_ligands_give_most_of_the_length(table: Any, name: str) -> None:
 @pytest.mark.parametrize("readout", ["tube_length_mm", "meshes"])
 def test_dose_takes_the_network_away_gradually(table: Any, readout: str) -> None:
     by_dose = [table["tube_formation", float(dose)][readout] for dose in DOSES_NM]
-    for lower, higher in zip(by_dose, by_dose[1:], strict=False):
+    for lower, higher in pairwise(by_dose):
         error = np.hypot(lower.std(ddof=1), higher.std(ddof=1)) / np.sqrt(len(SEEDS))
         assert higher.mean() - lower.mean() <= 2 * error
     means = [values.mean() for values in by_dose]

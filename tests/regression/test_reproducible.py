@@ -31,7 +31,7 @@ SMALL = {
 }
 TORUS = "tube_formation"
 CROSSING = {
-    "domain.size_um": [210, 240],
+    "domain.size_um": [220, 240],
     "domain.boundary": "periodic",
     "fields.cue.boundary": "periodic",
     "fields.VEGF.boundary": "periodic",

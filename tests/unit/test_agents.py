@@ -59,11 +59,12 @@ def test_attributes_read_the_arrays() -> None:
 
 
 def test_a_position_across_the_border_lies_in_the_domain() -> None:
-    model = small_model(**{"domain.boundary": "periodic"})
+    size = {"domain.size_um": [220, 240], "domain.boundary": "periodic"}
+    model = small_model(**size)
     for _ in range(20):
         model.step()
     x, y = np.array([cell.position_um for cell in model.agents]).T
-    assert ((x >= 0) & (x < 200) & (y >= 0) & (y < 200)).all()
+    assert ((x >= 0) & (x < 220) & (y >= 0) & (y < 240)).all()
 
 
 def test_writing_an_attribute_changes_what_the_sweep_reads() -> None:
