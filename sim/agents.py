@@ -45,8 +45,9 @@ def _column(
 class EndothelialCell(mesa.Agent):
     """A cell. Its attributes are its row of the arrays that the kernels use.
 
-    Writing ``cell.target_length`` changes what the next sweep reads. Cells have no ``step`` of
-    their own: the Potts sweep moves them.
+    Writing ``cell.drive`` changes what the cell does from the next step on; so does
+    ``cell.target_length``, unless the length follows the drive. Cells have no ``step`` of their
+    own: the Potts sweep moves them.
 
     Raises
     ------

@@ -43,10 +43,14 @@ def read(kind: str, name: str) -> dict[str, Any]:
     if name not in known:
         hint = nearest(name, known)
         raise InputError(
-            f"unknown {kind if kind == 'species' else kind[:-1]} {name!r}: {one_of(known)}"
-            + (f" ({hint})" if hint else "")
+            f"unknown {one(kind)} {name!r}: {one_of(known)}" + (f" ({hint})" if hint else "")
         )
     return deepcopy(_read(kind, name))
+
+
+def one(kind: str) -> str:
+    """Return what one file of a kind is called: ``"drug"``."""
+    return kind if kind == "species" else kind.removesuffix("s")
 
 
 def is_leaf(node: Any) -> bool:

@@ -114,6 +114,8 @@ def problem(error: Mapping[str, Any]) -> Problem:
     kind, value, key = error["type"], error["input"], dotted(error["loc"])
     if kind == "extra_forbidden":
         return Problem(key, value, "unknown key", unknown(path))
+    if path and path[-1] == "[key]":  # the name of a table's key
+        return Problem(dotted(path[:-1]), None, "its name must be a whole number from 1")
     if kind == "missing" and isinstance(path[-1], int):  # a list that is too short
         return Problem(dotted(path[:-1]), value, allowed(path[:-1]))
     if kind == "missing":

@@ -26,8 +26,8 @@ def describe(key: str | None = None) -> Group:
     ----------
     key : str, optional
         A dotted key or a table of scenarios (``engine.length``), the last part of a key
-        (``temperature``), or the name of a drug, ligand, receptor, cell line or assay.
-        An overview if None.
+        (``temperature``), the name of a drug, species, ligand, receptor, cell line or assay, or
+        ``couplings``: what each part of a step reads and writes. An overview if None.
 
     Raises
     ------
@@ -36,6 +36,8 @@ def describe(key: str | None = None) -> Group:
     """
     if key is None:
         return Group(*_overview())
+    if key == "couplings":
+        return Group(*_couplings())
     names = {name: kind for kind in KINDS for name in data.names(kind)}
     if key in names:
         return Group(*_data_file(names[key], key))
@@ -63,7 +65,20 @@ def _overview() -> Iterator[Text | Padding]:
     yield Text("\nNumbers with their sources", style="bold")
     for kind in KINDS:
         yield Text(f"{kind}: {', '.join(data.names(kind))}")
+    yield Text("model: couplings")
     yield Text("\nangiosim describe KEY tells unit, default, range, meaning and source.")
+
+
+def _couplings() -> Iterator[Text | Padding]:
+    """Tell what each part of a step reads and writes, in the order of events."""
+    for part in data.read("model", "couplings")["part"]:
+        yield Text(part["name"], style="bold")
+        ways = (f"{way} {_listed(part[way])}" for way in ("reads", "writes"))
+        yield from _indented([part["does"], *ways])
+
+
+def _listed(quantities: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({unit})" for name, unit in quantities.items())
 
 
 def _matching(parts: list[str]) -> list[tuple[str, ...]]:
@@ -120,7 +135,7 @@ def _key(path: tuple[str, ...]) -> Iterator[Text | Padding]:
 
 def _data_file(kind: str, name: str) -> Iterator[Text | Padding]:
     """Describe all numbers of one data file."""
-    yield Text(f"{name} ({kind.removesuffix('s')})\n", style="bold")
+    yield Text(f"{name} ({data.one(kind)})\n", style="bold")
     yield from _leaves(data.read(kind, name), ())
 
 
@@ -140,7 +155,11 @@ def _title(key: str, leaf: dict[str, Any], unit: str = "", otherwise: str = "") 
     """Return ``key = value ± spread unit``; `otherwise` where there is no value."""
     text = Text(key, style="bold")
     if "value" in leaf:
-        spread = f" ± {leaf['spread']}" if "spread" in leaf else ""
+        spread = leaf.get("spread", "")
+        if isinstance(spread, list):
+            spread = f" ({spread[0]} to {spread[1]})"
+        elif spread:
+            spread = f" ± {spread}"
         unit = leaf.get("unit") or unit
         text.append(f" = {_toml(leaf['value'])}{spread} {unit}".rstrip(), style="not bold")
     else:

@@ -30,7 +30,7 @@ from sim.scenario.schema import Drug
 from sim.study.result import RunResult
 from sim.view import style
 
-_DPI: Final = 200
+_DPI: Final = 150
 _WIDTH_IN: Final = 9.0
 _DOT: Final = " · "
 _OUTLINE_SHADE: Final = 0.55

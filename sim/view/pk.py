@@ -52,6 +52,8 @@ def draw_pk(result: PKResult, axes: tuple[Axes, Axes] | None = None) -> tuple[Ax
             f"IC50 set {result.potency.name}; kp_uu {drug.kp_uu:g}; half-life "
             f"{result.half_life_h:.3g} h; angiosim {__version__}"
         )
+        if axes is not None:
+            return upper, lower
         lower.annotate(
             note, (0, -0.28), xycoords="axes fraction", color=style.QUIET, fontsize="small"
         )

@@ -127,15 +127,18 @@ def test_commands_and_options_exist(page: Path, options: dict[str, set[str]]) ->
 @pages
 def test_scenarios_and_settings_exist(page: Path, tmp_path: Path) -> None:
     for words in commands(page):
-        if words[:1] != ["run"] or len(words) < 2:
+        if words[:1] not in (["run"], ["pk"]) or len(words) < 2:
             continue
         name = words[1]
         if name.startswith("my_") or name == "FILE":
             continue
         source = ROOT / name if name.endswith(".toml") else name
         settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
-        load(source, dict(map(parse_setting, settings)))
-    for name in re.findall(r"`((?:reference/|tube_formation)[\w/]*)`", page.read_text()):
+        scenario = load(source, dict(map(parse_setting, settings)))
+        if words[0] == "pk":
+            assert scenario.drug is not None and scenario.drug.exposure == "pk", words
+    named = r"`((?:reference/|tube_formation|human_|rat_|dog_)[\w/]*)`"
+    for name in re.findall(named, page.read_text()):
         assert name in shipped() or name == "tube_formation", name
     for key in re.findall(r"`--set ([\w.-]+)=", page.read_text()):
         assert key == "KEY" or keys.find(key.split(".")) is not None, key

@@ -114,3 +114,20 @@ def test_nothing_heavy_is_imported() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_couplings_name_what_a_step_reads_and_writes() -> None:
+    from sim.model import AngiogenesisModel
+
+    parts = data.read("model", "couplings")["part"]
+    state = AngiogenesisModel(
+        load("tube_formation", {"domain.size_um": [100, 100], "cells.count": 2})
+    ).state()
+    named = {name for part in parts for way in ("reads", "writes") for name in part[way]}
+    kept = {name for name in named if "." in name and not name.startswith("fields.")}
+    assert kept <= state.keys()
+    assert {name for name in state if name.startswith("cells.")} == kept
+    text = told("couplings")
+    places = [text.index(f"{part['name']} {part['does']}") for part in parts]
+    assert places == sorted(places)
+    assert "molecules/s/cell" in text

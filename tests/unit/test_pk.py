@@ -1,0 +1,157 @@
+"""Doses in scenarios: the command, the Python function, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import sim
+from sim.cli import app
+from sim.errors import InputError, ScenarioError
+from sim.scenario.exposure import exposure_of
+from sim.scenario.loading import dump, load
+
+HUMAN = {
+    "extends": "tube_formation",
+    "drug": {
+        "name": "anlotinib",
+        "exposure": "pk",
+        "species": "human",
+        "regimen": {"dose_mg": 12, "on_days": 14, "off_days": 7, "cycles": 2},
+    },
+}
+
+
+def with_drug(**changes: Any) -> dict[str, Any]:
+    drug = {**HUMAN["drug"], **changes}  # type: ignore[dict-item]
+    return {**HUMAN, "drug": {key: value for key, value in drug.items() if value is not None}}
+
+
+def test_the_tissue_sees_the_free_drug_of_the_schedule() -> None:
+    exposure = exposure_of(load(HUMAN).drug)
+    peak = float(exposure.free_nM(np.array([316.0]))[0])
+    assert peak == pytest.approx(6.37, abs=0.01)
+    assert float(exposure.total_nM(np.array([316.0]))[0]) == pytest.approx(peak / 0.07)
+    tripled = exposure_of(load(with_drug(kp_uu=3)).drug)
+    assert float(tripled.free_nM(np.array([316.0]))[0]) == pytest.approx(3 * peak)
+
+
+def test_a_list_of_doses_equals_the_regimen() -> None:
+    doses = [{"at_h": 24 * day, "amount_mg": 12} for day in (*range(14), *range(21, 35))]
+    listed = exposure_of(load(with_drug(regimen=None, doses=doses)).drug)
+    times = np.linspace(0, 1000, 101)
+    regimen = exposure_of(load(HUMAN).drug)
+    np.testing.assert_allclose(listed.free_nM(times), regimen.free_nM(times), rtol=1e-12)
+
+
+def test_a_subject_of_the_population_can_be_taken_into_the_tissue() -> None:
+    times = np.array([100.0, 300.0])
+    typical = exposure_of(load(HUMAN).drug).free_nM(times)
+    one, two = (exposure_of(load(with_drug(subject=k)).drug).free_nM(times) for k in (1, 2))
+    assert not np.allclose(one, typical) and not np.allclose(one, two)
+    again = exposure_of(load(with_drug(subject=1)).drug).free_nM(times)
+    assert (one == again).all()
+    other = exposure_of(load(with_drug(subject=1, population_seed=2)).drug).free_nM(times)
+    assert not np.allclose(one, other)
+
+
+def test_per_kg_doses_take_the_weight_of_the_species_where_it_cancels() -> None:
+    rat = with_drug(species="rat", regimen={"dose_mg_per_kg": 3})
+    times = np.array([1.0, 6.0])
+    default = exposure_of(load(rat).drug).free_nM(times)
+    heavy = with_drug(species="rat", regimen={"dose_mg_per_kg": 3}, weight_kg=0.6)
+    np.testing.assert_allclose(exposure_of(load(heavy).drug).free_nM(times), default, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "words"),
+    [
+        ({"regimen": {"dose_mg": -12}}, "drug.regimen.dose_mg", "at least 0"),
+        ({"species": "cat"}, "drug.species", "'human'"),
+        ({"species": None}, "drug.species", "'rat'"),
+        ({"regimen": None}, "drug.regimen", "drug.doses"),
+        ({"regimen": {"dose_mg_per_kg": 1}}, "drug", "body weight"),
+        ({"regimen": {"dose_mg": 12, "route": "iv"}}, "drug", "CL/F"),
+        ({"regimen": {"dose_mg": 12, "missed_days": [3]}}, "drug.regimen.missed_days", "1-1"),
+        ({"regimen": {"dose_mg": 12, "infusion_h": 1}}, "drug.regimen.infusion_h", "oral"),
+        ({"regimen": {"dose_mg": 12, "dose_mg_per_kg": 1}}, "drug.regimen.dose_mg", "either"),
+        (
+            {"regimen": {"dose_mg": 12, "late_days": {"1.5": 2}}},
+            "drug.regimen.late_days.1.5",
+            "whole",
+        ),
+        ({"pk_set": "poppk2042"}, "drug", "poppk2024"),
+        ({"kp_uu": 0}, "drug.kp_uu", "above 0"),
+        ({"weight_kg": -70}, "drug.weight_kg", "above 0"),
+        ({"subject": 0}, "drug.subject", "at least 1"),
+        ({"free_nM": 5.6}, "drug.free_nM", "constant"),
+        ({"exposure": "constant"}, "drug.species", "exposure = 'pk'"),
+        ({"doses": [{"at_h": -1, "amount_mg": 12}]}, "drug.doses.0.at_h", "at least 0"),
+    ],
+)
+def test_impossible_doses_are_refused(changes: dict[str, Any], key: str, words: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(with_drug(**changes))
+    found = {problem.key: str(problem) for problem in caught.value.problems}
+    assert key in found
+    assert words in found[key]
+
+
+def test_what_is_dumped_loads_equal() -> None:
+    regimen = {"dose_mg": 12, "on_days": 14, "reductions": {"1": 10}, "late_doses": {"3": 4}}
+    scenario = load(with_drug(regimen=regimen, subject=3))
+    import tomllib
+
+    assert load(tomllib.loads(dump(scenario))) == scenario
+
+
+def test_python_gives_the_course_and_draws_it() -> None:
+    course = sim.pk(HUMAN, subjects=50)
+    assert course.half_life_h == pytest.approx(113.3, abs=0.1)
+    assert course.free_bands_nM.shape == (3, course.time_h.size)
+    assert (course.free_bands_nM[0] <= course.free_bands_nM[2]).all()
+    assert set(course.inhibition) == {"VEGFR2", "PDGFRB", "FGFR1"}
+    first = course.windows["cycle 1" if "cycle 1" in course.windows else "first cycle"]
+    assert first["cmax_free_nM"] == pytest.approx(6.37, abs=0.01)
+    upper, lower = course.plot()
+    assert upper.get_yscale() == "log"
+    assert "12 mg" in upper.get_title(loc="left")
+    assert len(lower.get_lines()) == 3
+    with pytest.raises(InputError, match="exposure"):
+        sim.pk("tube_formation")
+
+
+def test_command_prints_a_table_json_and_a_picture(tmp_path: Path) -> None:
+    runner = CliRunner()
+    shown = runner.invoke(app, ["pk", "human_12mg", "--subjects", "20"])
+    assert shown.exit_code == 0, shown.output
+    for words in ("days 1-14 of 21", "half-life 113.3 h", "Cmax", "VEGFR2", "population"):
+        assert words in shown.output
+    picture = tmp_path / "pk.png"
+    args = ["pk", "rat_oral", "--json", "--plot", str(picture), "--set", "drug.kp_uu=2"]
+    told = runner.invoke(app, args)
+    assert told.exit_code == 0, told.output
+    content = json.loads(told.stdout)
+    assert content["kp_uu"] == 2
+    assert content["half_life_h"] == pytest.approx(5.1, abs=0.01)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    before = picture.read_bytes()
+    assert runner.invoke(app, args).exit_code == 2
+    assert picture.read_bytes() == before
+    assert runner.invoke(app, ["pk", "tube_formation"]).exit_code == 2
+
+
+def test_pk_imports_neither_numba_nor_mesa() -> None:
+    code = (
+        "import sys, sim; sim.pk('human_12mg'); "
+        "print([name for name in ('numba', 'mesa', 'matplotlib') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
