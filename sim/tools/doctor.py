@@ -128,9 +128,14 @@ def _kernel_cache() -> Finding:
             "none: every run compiles again",
             "set ANGIOSIM_CACHE_DIR to a folder that can be written",
         )
+    named = os.environ.get("ANGIOSIM_CACHE_DIR")
     trouble = _unwritable(Path(folder))
     mend = "make it writable, or set ANGIOSIM_CACHE_DIR to a folder that is" if trouble else ""
-    return Finding(what, f"{folder}{trouble}", mend)
+    if named and Path(named) != folder.parent:
+        trouble, mend = f", for {named} cannot be written", "name a folder that can be written"
+    older = sum(other.is_dir() for other in folder.parent.glob("kernels-*")) - 1
+    note = f"; {older} of older versions beside it can be deleted" if older > 0 else ""
+    return Finding(what, f"{folder}{trouble}{note}", mend)
 
 
 def _working_folder() -> Finding:
