@@ -81,7 +81,7 @@ def advance(
             )
             taken[:, k] += net
             signals[:, k] = signal(bound[:, k], pathway.saturated, shares[k])
-        signals *= 1.0 - signals @ antagonism
+        signals = signals * np.prod(1.0 - antagonism * signals[:, :, None], axis=1)
         before = activity
         activity = relax(activity, activity_target(signals, weights, basal), part_s, tau_activity_s)
         drive = relax(drive, 0.5 * (before + activity), part_s, tau_drive_s)
