@@ -10,6 +10,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from sim import data
 from sim.errors import InputError, Problem, ScenarioError
 from sim.files import read_toml
+from sim.pharmacology.dosing import read_doses
 from sim.pharmacology.drugs import load_drug
 from sim.scenario import keys
 from sim.scenario.checks import check
@@ -145,6 +147,7 @@ def _layers(
     """Return the trees of a source, from the furthest extended one to the source itself."""
     if isinstance(source, Mapping):
         tree, path, root, name = _plain(source), None, None, "scenario"
+        _take_doses(tree, Path(), problems)
     else:
         path = shipped().get(str(source), Path(source))
         root, name = path.parent.resolve(), path.stem
@@ -155,6 +158,7 @@ def _layers(
             if "no such file" in str(error):
                 hint = data.nearest(path.stem, shipped()) or "`angiosim scenarios` lists some"
             raise ScenarioError(label, [Problem("", None, str(error), hint)]) from None
+        _take_doses(tree, path.parent, problems)
     tree.setdefault("name", name)
     chain, seen = [tree], [path and path.resolve()]
     while "extends" in tree:
@@ -169,9 +173,27 @@ def _layers(
             problems.append(Problem("extends", base, str(error), hint))
             break
         seen.append(path)
+        _take_doses(tree, path.parent, problems)
         tree = {key: item for key, item in tree.items() if key not in ("name", "description")}
         chain.append(tree)
     return chain[::-1]
+
+
+def _take_doses(tree: Tree, folder: Path, problems: list[Problem]) -> None:
+    """Put the doses of a CSV file in the place of its name."""
+    drug = tree.get("drug")
+    if not isinstance(drug, dict) or not isinstance(drug.get("doses_csv"), str):
+        return
+    name = drug.pop("doses_csv")
+    try:
+        drug["doses"] = [asdict(dose) for dose in read_doses(folder / name)]
+    except ScenarioError as error:
+        problems += [
+            Problem(f"drug.doses_csv, {wrong.key}", wrong.value, wrong.allowed, wrong.hint)
+            for wrong in error.problems
+        ]
+    except InputError as error:
+        problems.append(Problem("drug.doses_csv", name, str(error)))
 
 
 def _extended(base: Any, path: Path | None, root: Path | None) -> Path:

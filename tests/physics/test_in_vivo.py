@@ -53,7 +53,8 @@ def test_drive_under_doses_does_not_depend_on_the_step(mcs_s: float) -> None:
 
 
 def network_mm(name: str, seed: int, hours: list[float], **overrides: Any) -> list[float]:
-    """Network length at these hours."""
+    """Network length at these hours, on 500 um square."""
+    overrides = {"domain.size_um": [500, 500], **overrides}
     model = AngiogenesisModel(load(name, overrides), rng=seed)
     found = []
     for hour in hours:

@@ -370,7 +370,7 @@ def test_saved_pictures_are_deterministic_and_marked(tmp_path: Path) -> None:
             assert image.info["Scenario-Hash"] == "0123abcd"
             assert image.info["Seed"] == "1"
             assert image.info["Title"] == "tube_formation_anlotinib"
-            assert image.width >= 1800
+            assert image.width >= 1350
     assert dict(mpl.rcParams) == before
 
 

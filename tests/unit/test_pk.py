@@ -155,3 +155,20 @@ def test_pk_imports_neither_numba_nor_mesa() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_doses_can_stand_in_a_csv_file_beside_the_scenario(tmp_path: Path) -> None:
+    (tmp_path / "doses.csv").write_text("time_h,amount_mg\n0,12\n24,12\n")
+    head = 'extends = "tube_formation"\n[drug]\nname = "anlotinib"\nexposure = "pk"\n'
+    file = tmp_path / "mine.toml"
+    file.write_text(head + 'species = "human"\ndoses_csv = "doses.csv"\n')
+    drug = load(file).drug
+    assert drug is not None
+    assert [(dose.at_h, dose.amount_mg) for dose in drug.doses] == [(0, 12), (24, 12)]
+    assert drug.doses_csv is None
+    (tmp_path / "doses.csv").write_text("time_h,amount_mg\n0,12\n24,-12\n")
+    with pytest.raises(ScenarioError, match=r"line 3.*-12"):
+        load(file)
+    (tmp_path / "doses.csv").unlink()
+    with pytest.raises(ScenarioError, match=r"drug\.doses_csv"):
+        load(file)
