@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import mesa
@@ -190,3 +192,13 @@ def test_a_row_of_the_data_collector_for_each_record() -> None:
     covered = np.count_nonzero(model.cell_id) / model.cell_id.size
     assert model.measure()["mcs"] == 25
     assert 0 < covered < 1
+
+
+def test_a_model_that_is_done_with_is_freed() -> None:
+    """Mesa 3.3 kept each model for ever in a counter of its agents."""
+    model = small_model()
+    model.step()
+    kept = weakref.ref(model)
+    del model
+    gc.collect()
+    assert kept() is None
