@@ -74,7 +74,7 @@ class AngiogenesisModel(mesa.Model):
         self.potency = assembly.potency_of(scenario)
         self.pathways = assembly.pathways_of(scenario)
         self._antagonism = assembly.antagonism_of(scenario, self.pathways)
-        self._field_list = assembly.fields_of(scenario, self.pathways)
+        self._fields = {f.name: f for f in assembly.fields_of(scenario, self.pathways)}
         self._followed = assembly.chemotactic_fields(scenario)
 
         periodic = scenario.domain.boundary == "periodic"
@@ -127,7 +127,7 @@ class AngiogenesisModel(mesa.Model):
     @property
     def fields(self) -> dict[str, Array]:
         """Concentrations (y, x) by name."""
-        return {field.name: field.values for field in self._field_list}
+        return {name: field.values for name, field in self._fields.items()}
 
     def cell_at(self, y: int, x: int) -> EndothelialCell | None:
         """The cell on a site, if any."""
@@ -184,7 +184,7 @@ class AngiogenesisModel(mesa.Model):
         self.lattice[:] = state["lattice"]
         for name in self.cells.columns:
             self.cells.columns[name] = state[f"cells.{name}"].copy()
-        for field in self._field_list:
+        for field in self._fields.values():
             field.values[:] = state[f"fields.{field.name}"]
         for view in self._views.values():
             view.remove()
@@ -207,7 +207,7 @@ class AngiogenesisModel(mesa.Model):
             ligand_M = np.zeros((rows, len(self.pathways)))
             total, count = np.zeros(rows), np.zeros(rows, np.int64)
             for k, pathway in enumerate(self.pathways):
-                field = next(f for f in self._field_list if f.name == pathway.ligand)
+                field = self._fields[pathway.ligand]
                 if not field.values.any():
                     continue
                 diffusion.average_by_cell(self.lattice, field.factor, field.values, total, count)
@@ -261,7 +261,7 @@ class AngiogenesisModel(mesa.Model):
     def _potts_sweep(self) -> None:
         with self.timed("potts"):
             for k, name in enumerate(self._followed):
-                field = next(f for f in self._field_list if f.name == name)
+                field = self._fields[name]
                 saturation = float(self.scenario.engine.chemotaxis[name].saturation)
                 diffusion.sense(
                     field.values, field.factor, self.grid.periodic, saturation, self._attraction[k]
@@ -302,7 +302,7 @@ class AngiogenesisModel(mesa.Model):
 
     def _move_fields(self, order: str) -> None:
         with self.timed("fields"):
-            for field in self._field_list:
+            for field in self._fields.values():
                 if field.order == order:
                     self._move(field)
 

@@ -14,7 +14,7 @@ from sim.pharmacology.drugs import Potency, inhibition, load_drug
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.metrics import accumulation_ratio, blockade, exposure_metrics, window_times
 from sim.pharmacology.population import bands
-from sim.scenario.exposure import doses_of, pharmacokinetic, regimen_of
+from sim.scenario.exposure import pharmacokinetic, regimen_of
 from sim.scenario.schema import Drug, Scenario
 
 Array = NDArray[np.float64]
@@ -119,7 +119,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
     if drug is None or drug.exposure != "pk":
         raise InputError(f'{scenario.name}: needs a [drug] with exposure = "pk"')
     exposure = pharmacokinetic(drug)
-    regimen, doses = regimen_of(drug), doses_of(drug)
+    regimen, doses = regimen_of(drug), tuple(exposure.doses)
     half_life_h = float(exposure.model.half_life_h)
     if regimen is not None:
         end_h = regimen.end_h
