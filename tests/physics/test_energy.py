@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lattices import place, rules
 from naive import potts as naive
 
-from sim.tissue.energy import copy_energy
+from sim.tissue.energy import copy_energy, digits, lengths
 from sim.tissue.fields import sense
 from sim.tissue.lattice import HALO, with_halo
 
@@ -62,11 +62,15 @@ class Case:
 
     def kernel(self, target: tuple[int, int], neighbour: int) -> float:
         y, x = target
+        moments, *columns = self.cells.arrays()
         return float(
             copy_energy(
                 self.lattice.reshape(-1),
                 self.attraction.reshape(len(self.attraction), self.lattice.size),
-                *self.cells.arrays(),
+                moments,
+                lengths(moments),
+                digits(self.cells["type"]),
+                *columns,
                 *self.rules[1:],
                 self.grid.height,
                 self.grid.width,
@@ -74,7 +78,7 @@ class Case:
                 (y + HALO) * self.grid.row + x + HALO,
                 y,
                 x,
-                neighbour,
+                np.uint64(neighbour),
             )
         )
 
