@@ -23,8 +23,8 @@ EXTENSION, RETRACTION = 1, 2  # bits of `acts_on`
 
 REFUSED = np.inf
 
-# Contacts are counted by type in one integer of five-bit digits: at most 20 of each type.
-DIGIT_BITS, MOST_TYPES = 5, 12
+# Contacts are counted in one integer with a digit for each type; a site has at most 20.
+DIGIT_BITS = 5
 _DIGIT_BITS, _DIGIT = np.uint64(DIGIT_BITS), np.uint64(2**DIGIT_BITS - 1)
 
 # Indices without a sign need no check for counting from the end.
@@ -157,7 +157,7 @@ def shape_change(
 @inlined
 def breaks(lattice, site, losing, ring_steps):
     """Whether the losing cell's sites in the ring of eight form more than one run."""
-    ring = 0
+    ring = np.int64(0)
     for k in range(8):
         ring |= np.int64(lattice[np.uint64(site + ring_steps[np.uint64(k)])] == losing) << k
     return RING_BREAKS[np.uint64(ring)]
@@ -166,7 +166,7 @@ def breaks(lattice, site, losing, ring_steps):
 @inlined
 def contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps):
     """Change of contact energy when a site goes from one cell to another, of types to and away."""
-    of_gaining, of_losing, counts = 0, 0, _0
+    of_gaining, of_losing, counts = np.int64(0), np.int64(0), _0
     for k in range(contact_steps.shape[0]):
         other = lattice[np.uint64(site + contact_steps[np.uint64(k)])]
         counts += digit[other]

@@ -2,8 +2,9 @@
 
     dc/dt = D lap c + source - loss c
 
-Sources and losses are one number per cell; a voxel has the mean over its sites. Two solvers: forward Euler in stated sub-steps, and exponential time
-differencing whose steady state does not depend on the step.
+Sources and losses are one number per cell; a voxel has the mean over its sites. Two solvers:
+forward Euler in stated sub-steps, and exponential time differencing whose steady state does not
+depend on the step.
 """
 
 from __future__ import annotations

@@ -197,10 +197,10 @@ def sweep_tile(
 @inlined
 def has_lengths(stiffness):
     """Whether any type resists a change of its length."""
+    strongest = 0.0
     for tau in range(stiffness.shape[0]):
-        if stiffness[tau, 1] != 0.0:
-            return True
-    return False
+        strongest = max(strongest, abs(stiffness[tau, 1]))
+    return strongest > 0.0
 
 
 @kernel

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from lattices import place, rules
 from naive import potts as naive
 
-from sim.tissue.energy import copy_energy, digits, lengths
+from sim.scenario.checks import MOST_TYPES
+from sim.tissue.energy import DIGIT_BITS, copy_energy, digits, lengths
 from sim.tissue.fields import sense
 from sim.tissue.lattice import HALO, with_halo
 
@@ -113,6 +114,13 @@ edges = st.booleans()
 few = settings(max_examples=15)  # each looks at several copies
 STIFF_AREA = np.array([[0, 0], [3.7, 0], [0.9, 0], [0, 0]])
 STIFF_LENGTH = np.array([[0, 0], [0, 2.3], [0, 5.1], [0, 0]])
+
+
+def test_contacts_of_every_type_fit_one_integer() -> None:
+    assert DIGIT_BITS * MOST_TYPES <= 64
+    assert 2**DIGIT_BITS > 20
+    last = digits(np.arange(MOST_TYPES))
+    assert int((last * np.uint64(20)).sum()) == sum(20 << 5 * tau for tau in range(MOST_TYPES))
 
 
 @pytest.mark.parametrize("contact_sites", [4, 8, 12, 20])
