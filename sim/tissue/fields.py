@@ -269,7 +269,8 @@ def _euler(c, lattice, factor, gain_of, kept_of, k, substeps, edge, threads, out
         )  # fmt: skip
     for band in numba.prange(threads):
         for y in range(band * height // threads, (band + 1) * height // threads):
-            c[y] = out[y]
+            for x in range(width):
+                c[y, x] = out[y, x]
 
 
 _euler_serial, _euler_threaded = kernel(_euler), threaded(_euler)

@@ -11,6 +11,8 @@ runs which tile, and no bit depends on the number of threads.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +116,7 @@ def sweep_tile(
     lattice, attraction, rules, grid
         As in `sweep`.
     cells : CellArrays
-        ``moments`` are changed; those of the medium, row 0, mean nothing.
+        ``moments`` are changed; those of the medium, row 0, mean nothing then.
     length : (rows,) float64
         Lengths that the moments give, changed with them where a type has a stiffness.
     digit : (rows,) uint64
@@ -203,20 +205,30 @@ def has_lengths(stiffness):
     return strongest > 0.0
 
 
+class Shares(NamedTuple):
+    """What the threads of a sweep have to themselves, the first axis of every array."""
+
+    moments: NDArray[np.int64]
+    """(threads, rows, 6) as when the colour began, and changed by the tile at work."""
+    change: NDArray[np.int64]
+    """(threads, rows, 6) by all tiles of the colour so far."""
+    listed: NDArray[np.int64]
+    """(threads, rows + 1) the rows that changed."""
+    n_listed: NDArray[np.int64]
+    is_listed: NDArray[np.bool_]
+    """(threads, rows)"""
+
+
 @kernel
 def sweep_share(
-    lattice, attraction, cells, own, length, digit, rules, grid, seed, step, colour, part, parts,
-    change, listed, is_listed,
-):  # fmt: skip
-    """Sweep one of several equal parts of a colour's tiles; add up what changes.
-
-    `own` moments are those of ``cells`` before and after; ``change`` (rows, 6) has what the tiles
-    added, for the rows that ``listed`` lists. Returns how many those are.
-    """
+    lattice, attraction, cells, length, digit, rules, grid, seed, step, colour, part, shares
+):
+    """Sweep one of several equal parts of a colour's tiles; add up what changes."""
+    own, change = shares.moments[part], shares.change[part]
+    listed, is_listed = shares.listed[part], shares.is_listed[part]
     moments, anchor, cell_type, target, mu, push = cells
-    rows = moments.shape[0]
-    mine = CellArrays(own, anchor, cell_type, target, mu, push)
-    my_length = length.copy()
+    mine, my_length = CellArrays(own, anchor, cell_type, target, mu, push), length.copy()
+    rows, parts = moments.shape[0], shares.moments.shape[0]
     touched, is_touched = np.empty(rows + 1, np.int64), np.zeros(rows, np.bool_)
     tiles_y, tiles_x = tiles_along(grid.height), tiles_along(grid.width)
     shift_key = key_of(seed, TILE_SHIFT, step, 0)
@@ -255,38 +267,40 @@ def sweep_share(
                 change[row, j] += own[row, j] - moments[row, j]
                 own[row, j] = moments[row, j]
             my_length[row] = length[row]
-    return n_listed
+    shares.n_listed[part] = n_listed
 
 
-def _sweep(lattice, attraction, cells, rules, grid, seed, step, threads):
-    moments = cells.moments
-    rows = moments.shape[0]
-    digit, length = digits(cells.type), np.zeros(rows)
+@kernel
+def merge_shares(moments, length, elongate, shares):
+    """Add what each thread changed to the moments, and to every thread's copy of them."""
+    own, change, listed, n_listed, is_listed = shares
+    threads = own.shape[0]
+    for part in range(threads):
+        for i in range(n_listed[part]):
+            row = listed[part, i]
+            is_listed[part, row] = False
+            for j in range(6):
+                moments[row, j] += change[part, row, j]
+                change[part, row, j] = 0
+    for part in range(threads):
+        for i in range(n_listed[part]):
+            row = listed[part, i]
+            for j in range(6):
+                for other in range(threads):
+                    own[other, row, j] = moments[row, j]
+            if elongate:
+                length[row] = row_length(moments, np.uint64(row))
+
+
+def _sweep(lattice, attraction, cells, length, digit, rules, grid, seed, step, shares):
     elongate = has_lengths(rules.stiffness)
-    if elongate:
-        length[:] = lengths(moments)
-    own, change = np.empty((threads, rows, 6), np.int64), np.zeros((threads, rows, 6), np.int64)
-    own[:] = moments
-    listed, n_listed = np.empty((threads, rows + 1), np.int64), np.zeros(threads, np.int64)
-    is_listed = np.zeros((threads, rows), np.bool_)
     for colour in range(4):
-        for part in numba.prange(threads):
-            n_listed[part] = sweep_share(
-                lattice, attraction, cells, own[part], length, digit, rules, grid, seed, step,
-                colour, part, threads, change[part], listed[part], is_listed[part],
+        for part in numba.prange(shares.moments.shape[0]):
+            sweep_share(
+                lattice, attraction, cells, length, digit, rules, grid, seed, step, colour, part,
+                shares,
             )  # fmt: skip
-        for part in range(threads):
-            for row in listed[part, : n_listed[part]]:
-                is_listed[part, row] = False
-                for j in range(6):
-                    moments[row, j] += change[part, row, j]
-                    change[part, row, j] = 0
-        for part in range(threads):
-            for row in listed[part, : n_listed[part]]:
-                own[:, row] = moments[row]
-                if elongate:
-                    length[row] = row_length(moments, np.uint64(row))
-    moments[MEDIUM] = 0
+        merge_shares(cells.moments, length, elongate, shares)
 
 
 _sweep_serial, _sweep_threaded = kernel(_sweep), threaded(_sweep)
@@ -319,8 +333,21 @@ def sweep(
     threads : int
         No bit of the result depends on it.
     """
+    moments = cells.moments
+    rows = moments.shape[0]
+    shares = Shares(
+        moments=np.repeat(moments[None], threads, axis=0),
+        change=np.zeros((threads, rows, 6), np.int64),
+        listed=np.empty((threads, rows + 1), np.int64),
+        n_listed=np.zeros(threads, np.int64),
+        is_listed=np.zeros((threads, rows), np.bool_),
+    )
     one_step = on_threads(threads, _sweep_serial, _sweep_threaded)
-    one_step(lattice, attraction, cells, rules, grid, seed, step, threads)
+    one_step(
+        lattice, attraction, cells, lengths(moments), digits(cells.type), rules, grid, seed, step,
+        shares,
+    )  # fmt: skip
+    moments[MEDIUM] = 0  # counted like the others, so that nothing branches, but meaningless
 
 
 @kernel

@@ -15,6 +15,7 @@ from naive import tiles
 from sim.tissue import draws, potts
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, digits
+from sim.tissue.kernel import most_threads, on_threads
 from sim.tissue.lattice import HALO, WALL, Grid, interior, with_halo
 
 CERTAIN = 1e300  # a temperature at which every copy is accepted
@@ -136,12 +137,12 @@ def recorded_tiles(
 
     monkeypatch.setattr(potts, "sweep_tile", record)
     lattice, cells, grid = place(np.ones(shape, np.int32), [1], periodic=True)
+    shares = potts.Shares(*np.zeros((5, 3, 3, 6)))
     for colour in range(4):
         for part in range(3):
             potts.sweep_share.py_func(
-                lattice.reshape(-1), np.zeros((0, 1)), cells.arrays(), cells["moments"].copy(),
-                np.zeros(3), np.zeros(3, np.uint64), rules(grid), grid, seed, 0, colour, part, 3,
-                *np.zeros((3, 3)),
+                lattice.reshape(-1), np.zeros((0, 1)), cells.arrays(), np.zeros(3),
+                np.zeros(3, np.uint64), rules(grid), grid, seed, 0, colour, part, shares,
             )  # fmt: skip
     return seen
 
@@ -174,18 +175,20 @@ def test_tiles_of_one_colour_do_not_touch(monkeypatch: pytest.MonkeyPatch) -> No
         assert reached.max() == 1
 
 
-def test_no_bit_depends_on_the_number_of_threads() -> None:
+def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor on the number of parts when they run one after another."""
     sites = squares((310, 304), 8, 3)
     outcomes = []
-    forms = [(potts._sweep_serial, parts) for parts in (1, 2, 3, 4, 7)]
-    forms += [(potts._sweep_threaded, parts) for parts in (2, 3, 4)]
-    for sweep, parts in forms:
+    serial = [(lambda *_: potts._sweep_serial, parts) for parts in (1, 2, 3, 7)]
+    together = [(on_threads, parts) for parts in range(2, min(most_threads(), 4) + 1)]
+    for choose, parts in serial + together:
+        monkeypatch.setattr(potts, "on_threads", choose)
         lattice, cells, grid = place(
             sites, [1] * int(sites.max()), periodic=True, target=(70.0, 20.0)
         )
         how, attraction = rules(grid, **ELONGATED), np.zeros((0, lattice.size))
         for step in range(6):
-            sweep(lattice.reshape(-1), attraction, cells.arrays(), how, grid, 7, step, parts)
+            potts.sweep(lattice.reshape(-1), attraction, cells.arrays(), how, grid, 7, step, parts)
         outcomes.append((lattice, cells["moments"].copy()))
     assert (interior(outcomes[0][0]) != sites).sum() > 1000
     for lattice, moments in outcomes[1:]:
