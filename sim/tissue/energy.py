@@ -261,26 +261,27 @@ def copy_energy(
     """
     source = np.uint64(site + copy_steps[neighbour])
     gaining, losing = lattice[source], lattice[np.uint64(site)]
-    change = 0.0
+    penalty = 0.0
     if connectivity != NONE and losing != MEDIUM and breaks(lattice, site, losing, ring_steps):
         if connectivity == HARD:
             return REFUSED
-        change += connectivity_penalty
+        penalty = connectivity_penalty
     winner, loser = np.uint64(gaining), np.uint64(losing)
     to, away = np.uint64(cell_type[winner]), np.uint64(cell_type[loser])
-    change += contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps)
-    change += shape_change(
+    contact = contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps)
+    gain = shape_change(
         moments, length, anchor, to, target, stiffness, winner, 1, y, x, height, width, periodic
     )
-    change += shape_change(
+    loss = shape_change(
         moments, length, anchor, away, target, stiffness, loser, -1, y, x, height, width, periodic
     )
     # the copy goes from the source to the site: minus the step to the neighbour
-    change += (push[winner, _0] + push[loser, _0]) * copy_yx[neighbour, _0]
-    change += (push[winner, _1] + push[loser, _1]) * copy_yx[neighbour, _1]
-    return change + chemotaxis_work(
+    work_y = (push[winner, _0] + push[loser, _0]) * copy_yx[neighbour, _0]
+    work_x = (push[winner, _1] + push[loser, _1]) * copy_yx[neighbour, _1]
+    work = chemotaxis_work(
         attraction, site, source, gaining, losing, mu, contact_inhibited, acts_on
     )
+    return (contact + (gain + loss)) + ((penalty + work) + (work_y + work_x))
 
 
 @kernel

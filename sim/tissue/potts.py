@@ -182,7 +182,8 @@ def sweep_tile(
             x,
             neighbour,
         )
-        if dH > 0.0 and unit(bits(key, count + attempt)) >= np.exp(-dH / temperature):
+        # u < exp(-dH / T), with the logarithm taken while dH is still being worked out
+        if dH >= -temperature * np.log(unit(bits(key, count + attempt))):
             continue
         write_site(lattice, y, x, gaining, height, width, periodic)
         for row, sign in ((np.uint64(gaining), 1), (np.uint64(losing), -1)):
