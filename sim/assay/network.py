@@ -159,7 +159,7 @@ def measure_network(
 
 
 class _Components(NamedTuple):
-    labels: IntArray  # (H, W), 0 outside, then 1 to n
+    labels: NDArray[np.int32]  # (H, W), 0 outside, then 1 to n
     wraps: BoolArray  # (n + 1,), whether a component goes round the torus
     pieces: IntArray  # (H, W), labels before joining over the border, 0 to p
     of_piece: IntArray  # (p + 1,), component of each piece
@@ -195,7 +195,8 @@ def _label(phase: BoolArray, structure: BoolArray) -> _Components:
     found = [find(i) for i in range(n + 1)]
     roots, number = np.unique([r for r, _ in found], return_inverse=True)
     number = number.astype(np.int32)
-    labels = pieces if len(roots) > n else number[pieces]  # nothing joined, nothing to copy
+    joined = number[pieces] if len(roots) <= n else pieces
+    labels = np.asarray(joined, dtype=np.int32)
     return _Components(labels, round_trip[roots], pieces, number, np.array([at for _, at in found]))
 
 
