@@ -103,7 +103,7 @@ def _at_random(
             if reach <= y < height - reach and reach <= x < width - reach:
                 at = y * width + x + steps
             else:
-                at = ((y, x) + shape) % (height, width) @ [width, 1]
+                at = np.add(shape, (y, x)) % (height, width) @ [width, 1]
             if not flat[at].any():
                 flat[at] = cell
                 break
