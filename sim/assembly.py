@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,23 @@ class Field:
     order: str
     takers: list[int]
     """columns of the receptors that take it up"""
+
+
+def small(scenario: Scenario) -> Scenario:
+    """The same experiment on a few sites, without cells."""
+    site_um = scenario.domain.spacing_um
+    voxels = [round((field.spacing_um or site_um) / site_um) for field in scenario.fields.values()]
+    side_um = math.lcm(20, *voxels) * site_um
+    return scenario.model_copy(
+        update={
+            "domain": scenario.domain.model_copy(update={"size_um": (side_um, side_um)}),
+            "setup": scenario.setup.model_copy(update={"region_um": None}),
+            "cells": scenario.cells.model_copy(update={"count": 0}),
+            "types": {
+                name: kind.model_copy(update={"count": 0}) for name, kind in scenario.types.items()
+            },
+        }
+    )
 
 
 def chemotactic_fields(scenario: Scenario) -> list[str]:
@@ -109,23 +127,19 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
             "drive": (np.float64, ()),
         },
     )
-    further = list(scenario.types.values())
-    basal = scenario.behaviour.basal_activity if scenario.behaviour else 0.0
-    for cell_type in types:
-        row = cells.born(cell_type)
-        if cell_type == ENDOTHELIAL:
-            area, length = scenario.engine.area, scenario.engine.length
-            cells["mu"][row] = [scenario.engine.chemotaxis[name].mu for name in followed]
-            cells["free_receptors"][row] = [pathway.rates.per_cell for pathway in pathways]
-            cells["activity"][row] = cells["drive"][row] = basal
-            cells["target"][row] = area.target_sites, length.target_sites
-        else:
-            own = further[cell_type - 2]
-            cells["target"][row] = (
-                own.area.target_sites,
-                own.length.target_sites if own.length else 0.0,
-            )
-            cells["mu"][row] = [own.mu.get(name, 0.0) for name in followed]
+    rows = cells.born_together(types)
+    own = rows[cells["type"][rows] == ENDOTHELIAL]
+    cells["mu"][own] = [scenario.engine.chemotaxis[name].mu for name in followed]
+    cells["free_receptors"][own] = [pathway.rates.per_cell for pathway in pathways]
+    cells["activity"][own] = cells["drive"][own] = (
+        scenario.behaviour.basal_activity if scenario.behaviour else 0.0
+    )
+    cells["target"][own] = scenario.engine.area.target_sites, scenario.engine.length.target_sites
+    for tau, further in enumerate(scenario.types.values(), start=ENDOTHELIAL + 1):
+        own = rows[cells["type"][rows] == tau]
+        cells["mu"][own] = [further.mu.get(name, 0.0) for name in followed]
+        length = further.length.target_sites if further.length else 0.0
+        cells["target"][own] = further.area.target_sites, length
     return cells
 
 

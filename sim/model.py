@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from math import exp
 from time import perf_counter
 from typing import Any
 
@@ -29,6 +30,7 @@ from sim.tissue import fields as diffusion
 from sim.tissue.draws import SEEDING, uniforms
 from sim.tissue.kernel import most_threads
 from sim.tissue.lattice import grid_of, interior, with_halo
+from sim.tissue.moments import remember
 from sim.tissue.potts import sweep
 
 Array = NDArray[np.float64]
@@ -86,6 +88,7 @@ class AngiogenesisModel(mesa.Model):
         self.exposure = exposure_of(scenario.drug)
         self.potency = assembly.potency_of(scenario)
         self.pathways = assembly.pathways_of(scenario)
+        self._constants = signalling.constants_of(self.pathways)
         self._antagonism = assembly.antagonism_of(scenario, self.pathways)
         self._fields = {f.name: f for f in assembly.fields_of(scenario, self.pathways)}
         self._followed = assembly.chemotactic_fields(scenario)
@@ -102,8 +105,8 @@ class AngiogenesisModel(mesa.Model):
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
 
-        self.readouts: dict[str, float | int] = {}
         self._compile()
+        self.readouts = self.measure()
         self.datacollector = mesa.DataCollector(
             model_reporters={name: partial(_reading, name=name) for name in self.readouts}
         )
@@ -174,14 +177,16 @@ class AngiogenesisModel(mesa.Model):
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that the next step reads beside the scenario: a flat dictionary of copies."""
-        arrays: dict[str, NDArray[Any]] = {
+        return {name: array.copy() for name, array in self._state().items()}
+
+    def _state(self) -> dict[str, NDArray[Any]]:
+        return {
             "mcs": np.array(self.mcs),
             "seed": np.array(self.seed),
-            "lattice": self.lattice.copy(),
+            "lattice": self.lattice,
+            **{f"cells.{name}": column for name, column in self.cells.columns.items()},
+            **{f"fields.{name}": values for name, values in self.fields.items()},
         }
-        arrays |= {f"cells.{name}": column.copy() for name, column in self.cells.columns.items()}
-        arrays |= {f"fields.{name}": values.copy() for name, values in self.fields.items()}
-        return arrays
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Go on from a state of the same scenario.
@@ -191,7 +196,7 @@ class AngiogenesisModel(mesa.Model):
         CheckpointError
             If the state is of another scenario.
         """
-        if state.keys() != self.state().keys() or state["lattice"].shape != self.lattice.shape:
+        if state.keys() != self._state().keys() or state["lattice"].shape != self.lattice.shape:
             raise CheckpointError("this state belongs to another scenario")
         self.mcs, self.seed = int(state["mcs"]), int(state["seed"])
         self.lattice[:] = state["lattice"]
@@ -216,60 +221,65 @@ class AngiogenesisModel(mesa.Model):
     def _ligand_at_each_cell(self) -> Array:
         """Ligand (rows, pathways) in M, the mean over each cell's sites."""
         with self.timed("signalling"):
-            rows = self.cells.area.size
-            ligand_M = np.zeros((rows, len(self.pathways)))
-            total, count = np.zeros(rows), np.zeros(rows, np.int64)
+            area = self.cells.area
+            ligand_M = np.zeros((area.size, len(self.pathways)))
+            present: dict[int, list[int]] = defaultdict(list)  # pathways by voxel
             for k, pathway in enumerate(self.pathways):
                 field = self._fields[pathway.ligand]
-                if not field.values.any():
-                    continue
-                diffusion.average_by_cell(self.lattice, field.factor, field.values, total, count)
-                ligand_M[:, k] = total * pathway.M_per_ng_ml
+                if field.values.any():
+                    present[field.factor].append(k)
+            for factor, columns in present.items():
+                chosen = [self.pathways[k] for k in columns]
+                values = np.stack([self._fields[p.ligand].values for p in chosen], axis=-1)
+                mean = np.empty((area.size, len(columns)))
+                diffusion.average_by_cell(self.lattice, factor, values, area, mean)
+                ligand_M[:, columns] = mean * [p.M_per_ng_ml for p in chosen]
             return ligand_M
 
     def _receptors_and_drive(self, ligand_M: Array, free_nM: Array) -> None:
-        behaviour = self.scenario.behaviour
+        behaviour, cells = self.scenario.behaviour, self.cells
         if behaviour is None:
             return
         with self.timed("signalling"):
-            rows, columns = self._endothelial, self.cells.columns
-            names = ("free_receptors", "bound_receptors", "activity", "drive")
-            free, bound, activity, drive = (columns[name][rows] for name in names)
-            shares = inhibition(free_nM, self.potency) if self.potency else {}
-            none = np.zeros_like(free_nM)
-            *advanced, taken = signalling.advance(
-                self.pathways,
-                free,
-                bound,
-                activity,
-                drive,
-                ligand_M[rows],
-                np.stack([shares.get(p.receptor, none) for p in self.pathways], axis=1),
-                dt_s=self.scenario.time.mcs_s,
-                antagonism=self._antagonism,
-                basal=behaviour.basal_activity,
-                tau_activity_s=behaviour.activity_tau_min * 60,
-                tau_drive_s=behaviour.drive_tau_h * 3600,
+            inhibited = np.zeros((free_nM.size, len(self.pathways)))
+            if self.potency and free_nM.any():
+                shares = inhibition(free_nM, self.potency)
+                for k, pathway in enumerate(self.pathways):
+                    inhibited[:, k] = shares.get(pathway.receptor, 0.0)
+            signalling.advance(
+                self._endothelial,
+                cells["free_receptors"],
+                cells["bound_receptors"],
+                cells["uptake"],
+                cells["activity"],
+                cells["drive"],
+                ligand_M,
+                inhibited,
+                self._constants,
+                self._antagonism,
+                self.scenario.time.mcs_s,
+                behaviour.basal_activity,
+                behaviour.activity_tau_min * 60,
+                behaviour.drive_tau_h * 3600,
             )
-            for name, values in zip(names, advanced, strict=True):
-                columns[name][rows] = values
-            columns["uptake"][rows] = taken / self.scenario.time.mcs_s
 
     def _behaviour(self) -> None:
         """Shape, chemotaxis and persistence follow the drive."""
-        behaviour, rows = self.scenario.behaviour, self._endothelial
-        drive = self.cells["drive"][rows]
-        mu_persistence = np.full(rows.size, self.scenario.engine.persistence.mu)
+        behaviour, cells = self.scenario.behaviour, self.cells
+        rows = self._endothelial
+        mu_persistence: float | Array = self.scenario.engine.persistence.mu
         if behaviour is not None:
+            drive = cells["drive"][rows]
             if behaviour.length:
-                self.cells["target"][rows, 1] = driven(behaviour.length.target_sites, drive)
+                cells["target"][rows, 1] = driven(behaviour.length.target_sites, drive)
             for name, pair in behaviour.chemotaxis.items():
-                self.cells["mu"][rows, self._followed.index(name)] = driven(pair.mu, drive)
+                cells["mu"][rows, self._followed.index(name)] = driven(pair.mu, drive)
             if behaviour.persistence:
                 mu_persistence = driven(behaviour.persistence.mu, drive)
-        memory = self.cells["memory"][rows]
-        speed = np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)
-        self.cells["push"][rows] = memory / speed[:, None] * mu_persistence[:, None]
+        if np.any(mu_persistence):
+            memory = cells["memory"][rows]
+            speed = np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)
+            cells["push"][rows] = memory * np.divide(mu_persistence, speed)[:, None]
 
     def _potts_sweep(self) -> None:
         with self.timed("potts"):
@@ -294,25 +304,17 @@ class AngiogenesisModel(mesa.Model):
 
     def _remember_displacement(self) -> None:
         """q' = -q / tau + displacement of the centroid."""
-        centroid, before = self.cells.centroids(), self.cells["centroid"]
-        moved = centroid - before
-        if self.grid.periodic:
-            size = np.array([self.grid.height, self.grid.width])
-            moved -= size * np.rint(moved / size)
-        tau_s = self.scenario.engine.persistence.tau_min * 60
-        self.cells["memory"][:] = (
-            self.cells["memory"] * np.exp(-self.scenario.time.mcs_s / tau_s) + moved
-        )
-        before[:] = centroid
+        kept = exp(-self.scenario.time.mcs_s / (self.scenario.engine.persistence.tau_min * 60))
+        cells, grid = self.cells, self.grid
+        where = cells["moments"], cells["anchor"], grid.height, grid.width, grid.periodic
+        remember(*where, kept, cells["centroid"], cells["memory"])
 
     def _deaths(self) -> None:
         """Cells without a site left are dead."""
-        living = self.cells.living
-        dead = living[self.cells.area[living] == 0]
-        for row in dead:
-            self.cells.freed(int(row))
-        if dead.size:
-            self._match_agents_to_rows()
+        dead = np.flatnonzero(self.cells["alive"] & (self.cells.area == 0))
+        for row in dead.tolist():
+            self.cells.freed(row)
+            self._views.pop(row).remove()
 
     def _move_fields(self, order: str) -> None:
         with self.timed("fields"):
@@ -364,23 +366,18 @@ class AngiogenesisModel(mesa.Model):
 
     def _match_agents_to_rows(self) -> None:
         """One agent for each living row."""
-        generation = self.cells["generation"]
+        alive, generation = self.cells["alive"].tolist(), self.cells["generation"].tolist()
         for row, view in list(self._views.items()):
-            if not self.cells["alive"][row] or generation[row] != view._generation:
+            if not alive[row] or generation[row] != view._generation:
                 self._views.pop(row).remove()
-        for row in self.cells.living:
-            if int(row) not in self._views:
-                self._views[int(row)] = EndothelialCell(self, int(row))
+        for row in self.cells.living.tolist():
+            if row not in self._views:
+                self._views[row] = EndothelialCell(self, row)
 
     def _compile(self) -> None:
-        """Make all kernels ready with one step that is taken back."""
-        start, state = perf_counter(), self.state()
-        self._ligand_at_each_cell()
-        self._move_fields("before_sweep")
-        self._potts_sweep()
-        self._move_fields("after_sweep")
-        self.restore(state)
-        self.seconds.clear()
+        """Make all kernels ready with a step of a small model of the same kind."""
+        start = perf_counter()
+        _Rehearsal(assembly.small(self.scenario), rng=0).step()
         self.seconds["compile"] = perf_counter() - start
 
     @contextmanager
@@ -395,3 +392,11 @@ class AngiogenesisModel(mesa.Model):
 
 def _reading(model: AngiogenesisModel, *, name: str) -> float | int:
     return model.readouts[name]
+
+
+class _Rehearsal(AngiogenesisModel):
+    """A model whose step makes the kernels ready for others."""
+
+    def _compile(self) -> None:
+        for values in self.fields.values():
+            values += 1.0  # an empty field is not moved

@@ -24,6 +24,8 @@ IntArray = NDArray[np.integer[Any]]
 FloatArray = NDArray[np.float64]
 
 SMALLEST_PART_CELLS = 3
+STRIPE_SITES = 1 << 20  # sites that are counted at once
+DIAGONAL = math.sqrt(2)
 ORTHOGONAL = ndimage.generate_binary_structure(2, 1)
 DIAGONAL_TOO = ndimage.generate_binary_structure(2, 2)
 
@@ -112,16 +114,16 @@ def measure_network(
 
     phase = _close_pinholes(_close(cells, closing_um / spacing_um, periodic), cell_area_sites)
     parts = _label(phase, DIAGONAL_TOO)
-    part_area = np.bincount(parts.labels[cells], minlength=parts.wraps.size)
+    part_area = _areas(parts, cells)
     large = part_area >= SMALLEST_PART_CELLS * cell_area_sites
     kept = large[parts.labels]
     meshes = _meshes(kept)
     mesh_count = int(meshes.max())
 
-    pruned = _prune(_skeleton(phase, periodic), phase, math.sqrt(cell_area_sites / math.pi))
-    link_lengths = _graph(pruned).lengths
-    skeleton = pruned & kept
-    graph = _graph(skeleton)
+    pruned = _prune(_graph(_skeleton(phase, periodic)), phase, math.sqrt(cell_area_sites / math.pi))
+    graph = pruned.without(~kept.ravel()[pruned.sites])
+    skeleton = np.zeros_like(phase)
+    skeleton.ravel()[graph.sites] = True
     pieces = _decompose(graph)
     ends = graph.degree == 1
 
@@ -131,7 +133,7 @@ def measure_network(
     values: dict[str, float] = {
         "covered_fraction": float(mask.mean()),
         "tube_length_mm": tube_mm,
-        "total_length_mm": float(link_lengths.sum()) * mm,
+        "total_length_mm": float(pruned.lengths.sum()) * mm,
         "tube_length_mm_per_mm2": tube_mm / domain_mm2,
         "segments": int(np.count_nonzero(~pieces.is_junction & (pieces.lengths > 0))),
         "junctions": int(np.count_nonzero(pieces.is_junction)),
@@ -148,7 +150,7 @@ def measure_network(
         kept=kept[inner],
         meshes=meshes[inner],
         junction_yx=_centres(graph, pieces) - frame,
-        end_yx=graph.sites[ends].astype(float) - frame,
+        end_yx=graph.yx(ends).astype(float) - frame,
         values=values,
     )
 
@@ -160,6 +162,7 @@ class _Components(NamedTuple):
     labels: NDArray[np.int32]  # (H, W), 0 outside, then 1 to n
     wraps: BoolArray  # (n + 1,), whether a component goes round the torus
     pieces: IntArray  # (H, W), labels before joining over the border, 0 to p
+    of_piece: IntArray  # (p + 1,), component of each piece
     copies: IntArray  # (p + 1, 2), copy of the domain that each piece moves to when unwrapped
 
 
@@ -191,8 +194,10 @@ def _label(phase: BoolArray, structure: BoolArray) -> _Components:
             round_trip[root_a] |= round_trip[root_b]
     found = [find(i) for i in range(n + 1)]
     roots, number = np.unique([r for r, _ in found], return_inverse=True)
-    copies = np.array([at for _, at in found])
-    return _Components(number.astype(np.int32)[pieces], round_trip[roots], pieces, copies)
+    number = number.astype(np.int32)
+    joined = number[pieces] if len(roots) <= n else pieces
+    labels = np.asarray(joined, dtype=np.int32)
+    return _Components(labels, round_trip[roots], pieces, number, np.array([at for _, at in found]))
 
 
 def _border_links(pieces: IntArray, diagonal: bool) -> list[list[int]]:
@@ -211,23 +216,47 @@ def _border_links(pieces: IntArray, diagonal: bool) -> list[list[int]]:
     return unique
 
 
+def _areas(components: _Components, where: BoolArray | None = None) -> IntArray:
+    """Sites of each component (n + 1,), or those of a mask; in stripes, to spare memory."""
+    total = np.zeros(components.wraps.size, dtype=np.int64)
+    rows = max(1, STRIPE_SITES // components.labels.shape[1])
+    for top in range(0, len(components.labels), rows):
+        stripe = components.labels[top : top + rows]
+        chosen = stripe.ravel() if where is None else stripe[where[top : top + rows]]
+        total += np.bincount(chosen, minlength=total.size)
+    return total
+
+
+def _dilate(phase: BoolArray, radius: float) -> BoolArray:
+    """Dilate with a disc of this radius in sites; nothing comes in from outside the array."""
+    out, wide = phase.copy(), phase.copy()
+    reach = int(radius)
+    half = [math.isqrt(int(radius * radius) - dy * dy) for dy in range(reach + 1)]
+    for dx in range(reach + 1):
+        if dx:
+            wide[:, dx:] |= phase[:, :-dx]
+            wide[:, :-dx] |= phase[:, dx:]
+        for dy in (dy for dy in range(reach + 1) if half[dy] == dx):  # rows of this half width
+            out[dy:] |= wide[: len(wide) - dy]
+            out[: len(out) - dy] |= wide[dy:]
+    return out
+
+
 def _close(cells: BoolArray, radius: float, periodic: bool) -> BoolArray:
     """Close with a disc of this radius in sites; less than one site closes nothing."""
     reach = int(radius)
     if reach < 1:
         return cells
-    y, x = np.ogrid[-reach : reach + 1, -reach : reach + 1]
     margin = 2 * reach
     wide = np.pad(cells, margin, mode="wrap" if periodic else "constant")
-    closed = ndimage.binary_closing(wide, y * y + x * x <= radius * radius)
+    closed = ~_dilate(~_dilate(wide, radius), radius)
     return np.asarray(closed[margin:-margin, margin:-margin] | cells)
 
 
 def _close_pinholes(cells: BoolArray, cell_area_sites: float) -> BoolArray:
     """Fill the enclosed gaps that are smaller than one cell."""
     gaps = _label(~cells, ORTHOGONAL)
-    area = np.bincount(gaps.labels.ravel(), minlength=gaps.wraps.size)
-    pinhole = (area < cell_area_sites) & ~gaps.wraps
+    pinhole = (_areas(gaps) < cell_area_sites) & ~gaps.wraps
     pinhole[0] = False
     return cells | pinhole[gaps.labels]
 
@@ -258,31 +287,51 @@ def _skeleton(phase: BoolArray, periodic: bool) -> BoolArray:
 
 
 class _Graph(NamedTuple):
-    sites: IntArray  # (n, 2), y and x of the skeleton's sites
+    sites: IntArray  # (n,), flat positions of the skeleton's sites, ascending
     links: IntArray  # (m, 2), pairs of neighbouring sites
     lengths: FloatArray  # (m,), 1 or sqrt(2)
     degree: IntArray  # (n,), links per site
-    shape: tuple[int, int]
+    number: NDArray[np.int32]  # (H, W), number of each site, -1 elsewhere; graphs hand it on
+
+    def yx(self, which: Any = slice(None)) -> IntArray:
+        """Positions (k, 2) of some sites."""
+        return np.stack(divmod(self.sites[which], self.number.shape[1]), axis=1)
+
+    def without(self, gone: BoolArray) -> _Graph:
+        """The graph that is left when sites go; this one is no longer used then."""
+        self.number.ravel()[self.sites[gone]] = -1
+        return _linked(self.sites[~gone], self.number)
 
 
 def _graph(skeleton: BoolArray) -> _Graph:
-    """Link neighbouring sites of a skeleton; no diagonal link where an orthogonal way exists."""
-    height, width = skeleton.shape
-    y, x = divmod(np.flatnonzero(skeleton), width)
-    sites = np.stack([y, x], axis=1)
-    index = np.full(skeleton.shape, -1, dtype=np.int32)
-    index[y, x] = np.arange(len(sites))
+    """Graph of a skeleton."""
+    return _linked(np.flatnonzero(skeleton), np.full(skeleton.shape, -1, dtype=np.int32))
+
+
+def _linked(sites: IntArray, number: NDArray[np.int32]) -> _Graph:
+    """Link neighbouring sites; no diagonal link where an orthogonal way exists."""
+    height, width = number.shape
+    flat = number.ravel()
+    flat[sites] = np.arange(len(sites))
+    y, x = divmod(sites, width)
+    row = y * width
+    below = (y + 1) % height * width
+    right, left = (x + 1) % width, (x - 1) % width
+    is_right, is_left, is_below = (flat[to] >= 0 for to in (row + right, row + left, below + x))
     links, lengths = [], []
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        to_y, to_x = (y + dy) % height, (x + dx) % width
-        linked = index[to_y, to_x] >= 0
-        if dy and dx:
-            linked &= ~skeleton[to_y, x] & ~skeleton[y, to_x]
-        links.append(np.stack([np.flatnonzero(linked), index[to_y, to_x][linked]], axis=1))
-        lengths.append(np.full(len(links[-1]), np.hypot(dy, dx)))
+    for to, length, ways in (
+        (row + right, 1.0, is_right),
+        (below + x, 1.0, is_below),
+        (below + right, DIAGONAL, ~is_below & ~is_right),
+        (below + left, DIAGONAL, ~is_below & ~is_left),
+    ):
+        end = flat[to]
+        linked = (end >= 0) & ways
+        links.append(np.stack([np.flatnonzero(linked), end[linked]], axis=1))
+        lengths.append(np.full(len(links[-1]), length))
     pairs = np.concatenate(links)
     degree = np.bincount(pairs.ravel(), minlength=len(sites))
-    return _Graph(sites, pairs, np.concatenate(lengths), degree, (height, width))
+    return _Graph(sites, pairs, np.concatenate(lengths), degree, number)
 
 
 class _Pieces(NamedTuple):
@@ -311,47 +360,47 @@ def _decompose(graph: _Graph) -> _Pieces:
     return _Pieces(of_site, is_junction, lengths.round(6), touches)
 
 
-def _prune(skeleton: BoolArray, phase: BoolArray, cell_radius: float) -> BoolArray:
+def _prune(graph: _Graph, phase: BoolArray, cell_radius: float) -> _Graph:
     """Remove spurs: terminal chains that leave their tube by less than a cell's radius.
 
     A chain starts in the middle of its tube, so a spur is shorter than the radius of the tube at
     the junction plus that of a cell. The shortest spur of each junction goes first, and what then
     joins counts as one chain, so that a forked end keeps its longer tine.
     """
-    skeleton = skeleton.copy()
-    if not skeleton.any():
-        return skeleton
-    rim = ndimage.binary_dilation(np.pad(phase, 1, mode="wrap"), ORTHOGONAL)[1:-1, 1:-1] & ~phase
+    if not graph.sites.size:
+        return graph
+    rim = _dilate(np.pad(phase, 1, mode="wrap"), 1.0)[1:-1, 1:-1] & ~phase
     nearest_gap = KDTree(
         np.argwhere(rim), boxsize=phase.shape, compact_nodes=False, balanced_tree=False
     )
     while True:
-        graph = _graph(skeleton)
         pieces = _decompose(graph)
         terminal = np.zeros(pieces.lengths.size, dtype=bool)
         terminal[pieces.of_site[graph.degree == 1]] = True
         chain, junction = pieces.touches[terminal[pieces.touches[:, 0]]].T
         length = pieces.lengths[chain]
 
-        at = np.flatnonzero(np.isin(pieces.of_site, junction))
+        meets_end = np.zeros(terminal.size, dtype=bool)
+        meets_end[junction] = True
+        at = np.flatnonzero(meets_end[pieces.of_site])
         radius = np.zeros(terminal.size)
-        np.maximum.at(radius, pieces.of_site[at], nearest_gap.query(graph.sites[at])[0])
+        np.maximum.at(radius, pieces.of_site[at], nearest_gap.query(graph.yx(at))[0])
         shortest = np.full(terminal.size, np.inf)
         np.minimum.at(shortest, junction, length)
         spur = chain[(length < radius[junction] + cell_radius) & (length == shortest[junction])]
         if not spur.size:
-            return skeleton
-        y, x = graph.sites[np.isin(pieces.of_site, spur)].T
-        skeleton[y, x] = False
+            return graph
+        is_spur = np.zeros(terminal.size, dtype=bool)
+        is_spur[spur] = True
+        graph = graph.without(is_spur[pieces.of_site])
 
 
 def _centres(graph: _Graph, pieces: _Pieces) -> FloatArray:
     """Centre of each junction, (n, 2), also where it lies across a periodic border."""
-    sites = graph.sites[pieces.is_junction[pieces.of_site]]
-    _, first, cluster = np.unique(
-        pieces.of_site[pieces.is_junction[pieces.of_site]], return_index=True, return_inverse=True
-    )
-    shape = np.array(graph.shape)
+    at = np.flatnonzero(pieces.is_junction[pieces.of_site])
+    sites = graph.yx(at)
+    _, first, cluster = np.unique(pieces.of_site[at], return_index=True, return_inverse=True)
+    shape = np.array(graph.number.shape)
     origin = sites[first]
     away = (sites - origin[cluster] + shape // 2) % shape - shape // 2
     total = np.zeros(origin.shape)
@@ -384,14 +433,18 @@ def _compactness(parts: _Components, area: IntArray, domain_sites: int) -> float
         return 0.0
     if parts.wraps[largest]:  # it has no hull: the domain stands for it
         return float(area[largest] / domain_sites)
-    member = parts.labels == largest
-    sites = np.argwhere(member) + parts.copies[parts.pieces[member]] * parts.labels.shape
-    y, x = (sites - sites.min(axis=0)).T
-    left = np.full(y.max() + 1, x.max() + 1)
-    right = np.zeros(y.max() + 1, dtype=int)
-    np.minimum.at(left, y, x)
-    np.maximum.at(right, y, x + 1)
-    rows = np.flatnonzero(left < right)
-    corners = [(rows + down, side[rows]) for down in (0, 1) for side in (left, right)]
+    height, width = parts.labels.shape
+    mine = parts.of_piece == largest
+    rims = []
+    for copy in np.unique(parts.copies[mine], axis=0):
+        member = (mine & (parts.copies == copy).all(axis=1))[parts.pieces]
+        y = np.flatnonzero(member.any(axis=1))
+        left, right = member[y].argmax(axis=1), width - member[y, ::-1].argmax(axis=1)
+        rims.append(
+            np.stack([y, left, right]) + copy[[0, 1, 1], None] * [[height], [width], [width]]
+        )
+    y, left, right = np.concatenate(rims, axis=1)
+    y, origin = y - y.min(), left.min()
+    corners = [(y + down, side - origin) for down in (0, 1) for side in (left, right)]
     hull = ConvexHull(np.concatenate([np.stack(pair, axis=1) for pair in corners]))
     return float(area[largest] / hull.volume)  # in two dimensions Qhull's volume is the area

@@ -38,10 +38,15 @@ class Media:
     at_h: tuple[float, ...]
     nM: tuple[float, ...]
 
+    @cached_property
+    def _levels(self) -> tuple[Array, Array]:
+        """Starts of the media, and concentrations before the first and from each on."""
+        return np.array(self.at_h, dtype=np.float64), np.array([0.0, *self.nM])
+
     def free_nM(self, time_h: Array) -> Array:
         """Unbound drug (nM) at these times."""
-        which = np.searchsorted(self.at_h, time_h, side="right")
-        return np.concatenate([[0.0], self.nM])[which]
+        start_h, level_nM = self._levels
+        return level_nM[start_h.searchsorted(time_h, side="right")]
 
     def total_nM(self, time_h: Array) -> Array:
         """All drug (nM) at these times."""

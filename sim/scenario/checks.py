@@ -14,7 +14,7 @@ from sim.scenario.schema import Drug, Scenario, Time
 from sim.units import AVOGADRO
 
 SIDE_SITES = 10  # fewer sites a side make no tissue
-MOST_SITES = 25_000_000  # 10 mm square at 2 um: a gigabyte of arrays
+MOST_SITES = 25_000_000  # 10 mm square at 2 um: 55,000 cells, a few gigabytes
 MOST_TYPES = 12  # of cells, medium and wall among them; see `sim.tissue.energy.DIGIT_BITS`
 MOST_STEPS = 10_000_000  # ten years at 30 s
 LARGEST_NUMBER = 1e12  # products of two such numbers and an area stay finite
@@ -148,7 +148,7 @@ def _size(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             "domain.size_um",
             list(domain.size_um),
-            f"gives {sites:,.0f} sites; must be at most {MOST_SITES:,} (about 1 GB of memory)",
+            f"gives {sites:,.0f} sites; must be at most {MOST_SITES:,} (a few GB of memory)",
         )
 
 

@@ -10,22 +10,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.tissue.kernel import inlined
+
 Array = NDArray[np.float64]
 
 
-def signal(bound: Array, saturated: float, inhibition: float) -> Array:
-    """S (cells,) of a receptor: its bound share, capped at 1, less what the drug inhibits."""
-    return np.asarray(np.minimum(1.0, bound / saturated) * (1.0 - inhibition))
+@inlined
+def signal(bound, saturated, inhibition):
+    """S of a receptor of a cell: its bound share, capped at 1, less what the drug inhibits."""
+    return min(1.0, bound / saturated) * (1.0 - inhibition)
 
 
-def activity_target(signals: Array, weights: Array, basal: float) -> Array:
-    """Activity (cells,) that signals (cells, receptors) lead to: pathways are redundant."""
-    return np.asarray(1.0 - (1.0 - basal) * np.prod(1.0 - weights * signals, axis=1))
-
-
-def relax(value: Array, target: Array, dt_s: float, tau_s: float) -> Array:
-    """First-order approach to a constant target, exact for any step."""
-    return np.asarray(target + (value - target) * np.exp(-dt_s / tau_s))
+@inlined
+def relax(value, target, kept):
+    """First-order approach to a constant target, exact for any step: ``kept`` is exp(-dt / tau)."""
+    return target + (value - target) * kept
 
 
 def driven(pair: tuple[float, float], drive: Array) -> Array:

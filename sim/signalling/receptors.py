@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.tissue.kernel import inlined
 from sim.units import AVOGADRO
 
 Array = NDArray[np.float64]
@@ -50,38 +51,47 @@ def half_maximal(rates: ReceptorRates) -> float:
     return rates.k_int * (rates.k_off + rates.k_int_bound) / (rates.k_on * rates.k_int_bound)
 
 
-def bind(
-    free: Array, bound: Array, ligand: Array, rates: ReceptorRates, dt_s: float
-) -> tuple[Array, Array, Array]:
-    """Receptors (cells,) after ``dt_s`` seconds at constant ligand (cells,) in M.
+@inlined
+def bind(free, bound, ligand, k_on, k_off, k_int, k_int_bound, per_cell, dt_s):
+    """Receptors of a cell after ``dt_s`` seconds at constant ligand (M).
 
     x(t) = x* + exp(M t) (x(0) - x*) with the exponential of a 2 x 2 matrix with real eigenvalues,
     and its integral x* t + inverse(M) (x(t) - x(0)).
 
+    Parameters
+    ----------
+    free, bound : float
+        Receptors per cell at the start.
+    ligand : float
+    k_on, ..., per_cell : float
+        `ReceptorRates`.
+    dt_s : float
+
     Returns
     -------
-    free, bound : (cells,)
+    free, bound : float
         Receptors per cell at the end.
-    taken : (cells,)
-        Ligand molecules that each cell took up, less those it released.
+    taken : float
+        Ligand molecules that the cell took up, less those it released.
     """
-    free_end, bound_end = steady_state(ligand, rates)
-    binding = rates.k_on * ligand
-    a, d = -(rates.k_int + binding), -(rates.k_off + rates.k_int_bound)
-    middle, half_gap = 0.5 * (a + d), 0.5 * np.sqrt((a - d) ** 2 + 4.0 * binding * rates.k_off)
+    binding, leaving = k_on * ligand, k_off + k_int_bound
+    free_end = k_int * per_cell / (k_int + binding * k_int_bound / leaving)  # as `steady_state`
+    bound_end = binding * free_end / leaving
+    a, d = -(k_int + binding), -leaving
+    middle, half_gap = 0.5 * (a + d), 0.5 * np.sqrt((a - d) ** 2 + 4.0 * binding * k_off)
     fast, slow = np.exp((middle - half_gap) * dt_s), np.exp((middle + half_gap) * dt_s)
     even = 0.5 * (slow + fast)
-    odd = np.where(  # sinh(half_gap t) / half_gap, scaled by exp(middle t)
-        half_gap * dt_s > 1e-9, (slow - fast) / np.maximum(2.0 * half_gap, 1e-300), dt_s * even
-    )
+    odd = dt_s * even  # sinh(half_gap t) / half_gap, scaled by exp(middle t)
+    if half_gap * dt_s > 1e-9:
+        odd = (slow - fast) / (2.0 * half_gap)
     x, y = free - free_end, bound - bound_end
-    free_now = free_end + even * x + odd * ((a - middle) * x + rates.k_off * y)
+    free_now = free_end + even * x + odd * ((a - middle) * x + k_off * y)
     bound_now = bound_end + even * y + odd * (binding * x + (d - middle) * y)
     gained = bound_now - bound
     bound_time = bound_end * dt_s + (a * gained - binding * (free_now - free)) / (
-        a * d - binding * rates.k_off
+        a * d - binding * k_off
     )
-    return free_now, bound_now, gained + rates.k_int_bound * bound_time
+    return free_now, bound_now, gained + k_int_bound * bound_time
 
 
 def molar_per_count(area_um2: Array, depth_um: float) -> Array:

@@ -6,13 +6,15 @@ always a valid row. A freed row counts up its generation: whoever kept a handle 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.tissue.energy import CellArrays, lengths
-from sim.tissue.lattice import HALO, Grid
+from sim.tissue.lattice import Grid
+from sim.tissue.moments import first_sites, recentre
 from sim.tissue.potts import measure_cells
 
 MOMENT_NAMES = ("area", "sum_x", "sum_y", "sum_xx", "sum_yy", "sum_xy")
@@ -90,42 +92,44 @@ class CellStore:
         return CellArrays(*(self.columns[name] for name in CellArrays._fields))
 
     def born(self, cell_type: int) -> int:
-        """Take a free row for a new cell; the store grows when there is none.
+        """Take a free row for a new cell; see `born_together`."""
+        return int(self.born_together([cell_type])[0])
+
+    def born_together(self, types: Sequence[int]) -> NDArray[np.int64]:
+        """Take free rows for new cells of these types, lowest first; the store grows at need.
 
         Returns
         -------
-        int
-            The row, all zero but for its type and generation.
+        (cells,) int64
+            The rows, all zero but for their type and generation.
         """
-        free = np.flatnonzero(~self.columns["alive"][1:-1]) + 1
-        row = int(free[0]) if free.size else self._grow()
+        while (free := np.flatnonzero(~self.columns["alive"][1:-1])).size < len(types):
+            self._grow()
+        rows = free[: len(types)] + 1
         for name, column in self.columns.items():
             if name != "generation":
-                column[row] = 0
-        self.columns["alive"][row] = True
-        self.columns["type"][row] = cell_type
-        return row
+                column[rows] = 0
+        self.columns["alive"][rows] = True
+        self.columns["type"][rows] = types
+        return rows
 
     def freed(self, row: int) -> None:
         """Give back the row of a dead cell."""
         self.columns["alive"][row] = False
         self.columns["generation"][row] += 1
 
-    def _grow(self) -> int:
-        """Double the rows between the medium and the wall; the first new row."""
-        first = self.area.size - 1
+    def _grow(self) -> None:
+        """Double the rows between the medium and the wall."""
+        more = self.area.size - 1
         for name, column in self.columns.items():
-            room = np.zeros((first, *column.shape[1:]), column.dtype)
+            room = np.zeros((more, *column.shape[1:]), column.dtype)
             self.columns[name] = np.concatenate([column[:-1], room, column[-1:]])
-        return first
 
     def measure(self, lattice: NDArray[np.int32], grid: Grid) -> None:
         """Count every cell's moments anew, about an anchor at its centre."""
-        sites = lattice[HALO:-HALO, HALO:-HALO]
-        rows, first = np.unique(sites, return_index=True)
-        at = np.stack(np.unravel_index(first, sites.shape), axis=1)
-        self.columns["anchor"][rows[rows > 0]] = at[rows > 0]
-        measure_cells(lattice.reshape(-1), self.columns["anchor"], grid, self.columns["moments"])
+        anchor = self.columns["anchor"]
+        first_sites(lattice, anchor, np.zeros(len(anchor), np.bool_))
+        measure_cells(lattice.reshape(-1), anchor, grid, self.columns["moments"])
         self.recentre(lattice, grid, reach=0)
         self.columns["centroid"][:] = self.centroids()
 
@@ -142,11 +146,6 @@ class CellStore:
         On a periodic domain a site's coordinates are the shortest way from the anchor, so the
         anchor must stay within the cell; elsewhere nothing depends on it.
         """
-        if not grid.periodic:
-            return
-        anchor, size = self.columns["anchor"], (grid.height, grid.width)
-        away = np.rint(self.centroids() - anchor).astype(np.int64)
-        moved = (np.abs(away).max(axis=1) > reach) & self.columns["alive"]
-        if moved.any():
-            anchor[moved] = (anchor[moved] + away[moved]) % size
-            measure_cells(lattice.reshape(-1), anchor, grid, self.columns["moments"])
+        moments, anchor, alive = (self.columns[key] for key in ("moments", "anchor", "alive"))
+        if grid.periodic and recentre(moments, anchor, alive, reach, grid.height, grid.width):
+            measure_cells(lattice.reshape(-1), anchor, grid, moments)

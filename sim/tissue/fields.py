@@ -62,20 +62,35 @@ def spread(lattice, factor, of):
 
 
 @kernel
-def average_by_cell(lattice, factor, field, total, count):
-    """Mean of a field over each cell's sites, into ``total`` (rows,); rows without sites give 0."""
-    total[:] = 0.0
-    count[:] = 0
-    for i in range(field.shape[0]):
-        for j in range(field.shape[1]):
-            for y in range(i * factor + HALO, (i + 1) * factor + HALO):
-                for x in range(j * factor + HALO, (j + 1) * factor + HALO):
-                    row = lattice[y, x]
-                    total[row] += field[i, j]
-                    count[row] += 1
-    for row in range(total.shape[0]):
-        if count[row] > 0:
-            total[row] /= count[row]
+def average_by_cell(lattice, factor, values, area, mean):
+    """Means of some fields over each cell's sites, in one pass.
+
+    Parameters
+    ----------
+    lattice : (height + 4, width + 4) int32
+    factor : int
+        Sites along a voxel's side.
+    values : (height / factor, width / factor, fields) float64
+    area : (rows,) int64
+        Sites of each cell.
+    mean : (rows, fields) float64
+        Filled; 0 for rows without sites, the medium and the wall.
+    """
+    width, fields = values.shape[1] * factor, values.shape[2]
+    voxel = np.empty(width, np.int32)
+    for x in range(width):
+        voxel[x] = x // factor
+    mean[:] = 0.0
+    for y in range(values.shape[0] * factor):
+        line, voxels = lattice[y + HALO, HALO:], values[y // factor]
+        for x in range(width):
+            row = line[x]
+            if row > 0:
+                for k in range(fields):
+                    mean[row, k] += voxels[voxel[x], k]
+    for row in range(area.size):
+        for k in range(fields):
+            mean[row, k] /= max(area[row], 1)
 
 
 @kernel

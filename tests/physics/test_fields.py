@@ -259,13 +259,13 @@ def test_spread_and_average(factor: int, periodic: bool) -> None:
     twin = of[sites].reshape(shape[0], factor, shape[1], factor).mean(axis=(1, 3))
     np.testing.assert_allclose(fields.spread(lattice, factor, of), twin, rtol=1e-12)
 
-    field = rng.random(shape)
-    total, count = np.full(7, np.nan), np.full(7, -1)
-    fields.average_by_cell(lattice, factor, field, total, count)
-    wide = np.kron(field, np.ones((factor, factor)))
+    both = rng.random((*shape, 2))
+    area, mean = np.bincount(sites.ravel(), minlength=7), np.full((7, 2), np.nan)
+    fields.average_by_cell(lattice, factor, both, area, mean)
+    wide = np.kron(both, np.ones((factor, factor, 1)))
     for row in range(7):
-        wanted = wide[sites == row].mean() if (sites == row).any() else 0.0
-        assert total[row] == pytest.approx(wanted, rel=1e-12)
+        wanted = wide[sites == row].mean(axis=0) if row and area[row] else 0.0
+        np.testing.assert_allclose(mean[row], wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize("periodic", [False, True])

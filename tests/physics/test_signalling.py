@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from naive import signalling as naive
 from scipy.integrate import solve_ivp
 
 from sim import assembly
 from sim.model import AngiogenesisModel
 from sim.pharmacology.drugs import inhibition
 from sim.scenario.loading import load
-from sim.signalling.drive import activity_target, driven, relax, signal
-from sim.signalling.pathways import LONGEST_SUBSTEP_S, Pathway, advance, substeps
+from sim.signalling import pathways as signalling
+from sim.signalling.drive import driven, relax, signal
+from sim.signalling.pathways import LONGEST_SUBSTEP_S, Pathway, substeps
 from sim.signalling.receptors import (
     ReceptorRates,
     bind,
@@ -34,6 +36,33 @@ TAU = {
     "tau_activity_s": BEHAVIOUR.activity_tau_min * 60,
     "tau_drive_s": BEHAVIOUR.drive_tau_h * 3600,
 }
+
+
+def advance(
+    pathways: list[Pathway],
+    free: np.ndarray,
+    bound: np.ndarray,
+    activity: np.ndarray,
+    drive: np.ndarray,
+    ligand_M: np.ndarray,
+    inhibited: np.ndarray,
+    *,
+    dt_s: float,
+    antagonism: np.ndarray | None = None,
+    basal: float = TAU["basal"],
+    tau_activity_s: float = TAU["tau_activity_s"],
+    tau_drive_s: float = TAU["tau_drive_s"],
+) -> tuple[np.ndarray, ...]:
+    """Free, bound, ligand taken up, activity and drive after a step of all cells."""
+    if antagonism is None:
+        antagonism = np.zeros((len(pathways), len(pathways)))
+    arrays = [np.array(a, np.float64) for a in (free, bound, np.empty_like(free), activity, drive)]
+    signalling.advance(
+        np.arange(len(free)), *arrays, ligand_M, inhibited, signalling.constants_of(pathways),
+        antagonism, dt_s, basal, tau_activity_s, tau_drive_s,
+    )  # fmt: skip
+    arrays[2] *= dt_s
+    return tuple(arrays)
 
 
 def saturating_M(pathway: Pathway) -> float:
@@ -67,7 +96,7 @@ def receptor_ode(_t: float, state: np.ndarray, ligand: float, rates: ReceptorRat
 def test_binding(receptor: str, times_L50: float, free: float, bound: float, dt_s: float) -> None:
     rates = PATHWAYS[receptor].rates
     ligand = times_L50 * half_maximal(rates)
-    found = bind(np.array([free]), np.array([bound]), np.array([ligand]), rates, dt_s)
+    found = bind(free, bound, ligand, *rates, dt_s)
 
     def equations(t: float, state: np.ndarray) -> list[float]:
         net = rates.k_on * ligand * state[0] - rates.k_off * state[1]  # ligand taken up
@@ -76,7 +105,9 @@ def test_binding(receptor: str, times_L50: float, free: float, bound: float, dt_
     wanted = solve_ivp(equations, (0, dt_s), [free, bound, 0.0], "LSODA", rtol=1e-10, atol=1e-7).y[
         :, -1
     ]
-    np.testing.assert_allclose(np.ravel(found), wanted, rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-4)
+    twin = naive.bind(free, bound, ligand, rates, dt_s)
+    np.testing.assert_allclose(found, twin, rtol=1e-9, atol=1e-7)
 
 
 @every_receptor
@@ -86,7 +117,8 @@ def test_steady_state_of_binding(receptor: str) -> None:
     free, bound = steady_state(ligand, rates)
     for L, R, C in zip(ligand, free, bound, strict=True):
         np.testing.assert_allclose(receptor_ode(0, [R, C], L, rates), 0, atol=1e-9)
-    *stay, taken = bind(free, bound, ligand, rates, 30.0)
+    after = [bind(R, C, L, *rates, 30.0) for L, R, C in zip(ligand, free, bound, strict=True)]
+    *stay, taken = np.array(after).T
     np.testing.assert_allclose(stay, (free, bound), rtol=1e-12)
     np.testing.assert_allclose(taken, rates.k_int_bound * bound * 30.0, rtol=1e-9)
     most = rates.k_int * rates.per_cell / rates.k_int_bound
@@ -107,11 +139,11 @@ def test_half_maximal_ligand(receptor: str, ng_ml: float, pM: float) -> None:
 @every_receptor
 def test_fresh_ligand_overshoots_and_settles(receptor: str) -> None:
     pathway = PATHWAYS[receptor]
-    free, bound = np.array([pathway.rates.per_cell]), np.zeros(1)
+    free, bound = pathway.rates.per_cell, 0.0
     over = []
     for _ in range(6 * 60):
-        free, bound, _ = bind(free, bound, np.array([saturating_M(pathway)]), pathway.rates, 60.0)
-        over.append(bound[0] / pathway.saturated)
+        free, bound, _ = bind(free, bound, saturating_M(pathway), *pathway.rates, 60.0)
+        over.append(bound / pathway.saturated)
     above = np.count_nonzero(np.array(over) > 1.5) / 60
     print(f"{receptor}: {max(over):.1f} times saturation, above 1.5 times for {above:.1f} h")
     assert 2 <= max(over) <= 7
@@ -120,9 +152,9 @@ def test_fresh_ligand_overshoots_and_settles(receptor: str) -> None:
 
 
 def test_signal_is_capped_and_inhibited() -> None:
-    bound = np.array([0.0, 250.0, 500.0, 3000.0])
-    np.testing.assert_allclose(signal(bound, 500.0, 0.0), [0, 0.5, 1, 1])
-    np.testing.assert_allclose(signal(bound, 500.0, 0.4), [0, 0.3, 0.6, 0.6])
+    for inhibition_, wanted in ((0.0, [0, 0.5, 1, 1]), (0.4, [0, 0.3, 0.6, 0.6])):
+        found = [signal(bound, 500.0, inhibition_) for bound in (0.0, 250.0, 500.0, 3000.0)]
+        np.testing.assert_allclose(found, wanted)
 
 
 @every_receptor
@@ -144,34 +176,29 @@ def test_free_drug_at_the_peak_of_a_patient() -> None:
         np.testing.assert_allclose(found, wanted, atol=0.01)
 
 
-def settled(
-    receptors: list[str], blocked: tuple[float, ...] | None = None, free_nM: float = 0.0
-) -> tuple[float, float]:
+def settled(receptors: list[str], free_nM: float = 0.0) -> tuple[float, float]:
     """Activity and drive after 24 h of saturating ligands of these receptors."""
     chosen = [PATHWAYS[name] for name in receptors]
-    if blocked is not None:
-        targets = 1.0 - np.array(blocked)
-        return float(
-            activity_target(targets[None, :], np.array([p.weight for p in chosen]), 0.0)[0]
-        ), float("nan")
     free = np.array([[p.rates.per_cell for p in chosen]])
     bound, activity, drive = np.zeros_like(free), np.zeros(1), np.zeros(1)
     ligand = np.array([[saturating_M(p) for p in chosen]])
     shares = inhibited(chosen, np.array([free_nM]))
     for _ in range(24 * 30):
-        free, bound, activity, drive, _taken = advance(
-            chosen,
-            free,
-            bound,
-            activity,
-            drive,
-            ligand,
-            shares,
-            dt_s=120.0,
-            antagonism=np.zeros((len(chosen), len(chosen))),
-            **TAU,
+        free, bound, _taken, activity, drive = advance(
+            chosen, free, bound, activity, drive, ligand, shares, dt_s=120.0
         )
     return float(activity[0]), float(drive[0])
+
+
+def activity_with(signals: list[float], weights: list[float], basal: float) -> float:
+    """Activity that constant signals lead to: receptors without exchange, part of them bound."""
+    pathways = [replace(PATHWAYS["VEGFR2"], weight=w, saturated=1000.0) for w in weights]
+    free, bound = np.zeros((1, len(signals))), 1000.0 * np.array([signals])
+    _, _, _, activity, _ = advance(
+        pathways, free, bound, np.zeros(1), np.zeros(1), np.zeros_like(free),
+        np.zeros((1, len(signals))), dt_s=1e-6, tau_activity_s=1e-9, basal=basal,
+    )  # fmt: skip
+    return float(activity[0])
 
 
 @every_receptor
@@ -185,27 +212,62 @@ def test_redundant_pathways() -> None:
     """On the drug at its peak all three ligands give 0.86 of 1.00, and VEGF alone 0.40 of 0.85."""
     names = ["VEGFR2", "PDGFRB", "FGFR1"]
     assert settled(names)[0] == pytest.approx(1.0, abs=0.005)
-    assert settled(names, (0.53, 0.42, 0.35))[0] == pytest.approx(0.86, abs=0.005)
-    assert settled(["VEGFR2"], (0.53,))[0] == pytest.approx(0.40, abs=0.005)
+    w = [PATHWAYS[name].weight for name in names]
+    assert activity_with([0.47, 0.58, 0.65], w, 0.0) == pytest.approx(0.86, abs=0.005)
+    assert activity_with([0.47], w[:1], 0.0) == pytest.approx(0.40, abs=0.005)
     # and through the whole chain, at the free concentration
     assert settled(names, free_nM=6.4)[1] == pytest.approx(0.86, abs=0.005)
     assert settled(["VEGFR2"], free_nM=6.4)[1] == pytest.approx(0.40, abs=0.005)
 
 
 def test_basal_activity() -> None:
-    target = activity_target(np.zeros((2, 3)), np.full(3, 0.85), 0.2)
-    np.testing.assert_allclose(target, 0.2)
-    half = activity_target(np.full((1, 1), 0.5), np.full(1, 0.85), 0.2)
-    np.testing.assert_allclose(half, 1 - 0.8 * (1 - 0.425))
+    assert activity_with([0.0, 0.0, 0.0], [0.85] * 3, 0.2) == pytest.approx(0.2)
+    assert activity_with([0.5], [0.85], 0.2) == pytest.approx(1 - 0.8 * (1 - 0.425))
 
 
 def test_relaxation_is_exact() -> None:
-    value, target = np.array([0.0, 1.0]), np.array([1.0, 0.2])
-    once = relax(value, target, 600.0, 900.0)
-    half = relax(relax(value, target, 300.0, 900.0), target, 300.0, 900.0)
-    np.testing.assert_allclose(once, half, rtol=1e-14)
-    np.testing.assert_allclose(once, target + (value - target) * np.exp(-2 / 3))
+    once = relax(0.3, 1.0, np.exp(-600 / 900))
+    half = relax(relax(0.3, 1.0, np.exp(-300 / 900)), 1.0, np.exp(-300 / 900))
+    assert once == pytest.approx(half, rel=1e-14)
+    assert once == pytest.approx(1.0 - 0.7 * np.exp(-2 / 3))
     np.testing.assert_allclose(driven((15.0, 55.0), np.array([0.0, 0.25, 1.0])), [15, 25, 55])
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_advance_against_its_plain_twin(parts: int) -> None:
+    pathways, rng = list(PATHWAYS.values()), np.random.default_rng(4)
+    ligand = np.array([saturating_M(p) for p in pathways]) * rng.random((20, 3))
+    free = np.array([p.rates.per_cell for p in pathways]) * rng.random((20, 3))
+    bound = np.array([p.saturated for p in pathways]) * 2 * rng.random((20, 3))
+    ligand[::3, 0] = bound[::4, 1] = free[::5, 2] = 0.0
+    ligand[1] = bound[1] = 0.0
+    free[1] = [p.rates.per_cell for p in pathways]  # at rest
+    start = (pathways, free, bound, rng.random(20), rng.random(20), ligand, rng.random((parts, 3)))
+    terms = {"dt_s": 90.0, **TAU, "basal": 0.1, "antagonism": 0.5 * rng.random((3, 3))}
+    for found, wanted in zip(advance(*start, **terms), naive.advance(*start, **terms), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-8)
+
+
+def test_only_the_rows_that_signal_are_touched() -> None:
+    pathways = list(PATHWAYS.values())
+    arrays = [np.full((4, 3), 7.0) for _ in range(3)] + [np.full(4, 0.5) for _ in range(2)]
+    signalling.advance(
+        np.array([2]), *arrays, np.full((4, 3), 1e-9), np.zeros((1, 3)),
+        signalling.constants_of(pathways), np.zeros((3, 3)), 30.0, *TAU.values(),
+    )  # fmt: skip
+    for array, before in zip(arrays, (7.0, 7.0, 7.0, 0.5, 0.5), strict=True):
+        assert (np.delete(array, 2, axis=0) == before).all()
+        assert (array[2] != before).all()
+
+
+def test_a_receptor_without_ligand_rests() -> None:
+    """To the last bit, so that a bath of 0 is no other experiment than a pathway left out."""
+    pathways = list(PATHWAYS.values())
+    free = np.array([[p.rates.per_cell for p in pathways]])
+    none = np.zeros((1, 3))
+    after = advance(pathways, free, none, np.zeros(1), np.zeros(1), none, none, dt_s=30.0)
+    assert (after[0] == free).all()
+    assert not any(array.any() for array in after[1:])
 
 
 def course(pathways: list[Pathway], ng_ml: list[float], mcs_s: float, hours: float) -> np.ndarray:
@@ -218,17 +280,8 @@ def course(pathways: list[Pathway], ng_ml: list[float], mcs_s: float, hours: flo
     for step in range(round(hours * 3600 / mcs_s)):
         time = step * mcs_s + np.arange(parts) * mcs_s / parts
         free_nM = np.where((time >= 7200) & (time < 18_000), 10.0, 0.0)
-        free, bound, activity, drive, _taken = advance(
-            pathways,
-            free,
-            bound,
-            activity,
-            drive,
-            ligand,
-            inhibited(pathways, free_nM),
-            dt_s=mcs_s,
-            antagonism=np.zeros((len(pathways), len(pathways))),
-            **TAU,
+        free, bound, _taken, activity, drive = advance(
+            pathways, free, bound, activity, drive, ligand, inhibited(pathways, free_nM), dt_s=mcs_s
         )
         if (step + 1) * mcs_s % 3600 == 0:
             found.append((activity[0], drive[0]))
@@ -291,8 +344,8 @@ def test_antagonism_takes_from_the_second_signal() -> None:
         against = np.array([[0.0, share], [0.0, 0.0]])
         activity = advance(
             pathways, free, bound, np.zeros(1), np.zeros(1), ligand, none,
-            dt_s=30.0, antagonism=against, **TAU,
-        )[2]  # fmt: skip
+            dt_s=30.0, antagonism=against,
+        )[3]  # fmt: skip
         found.append(activity[0] / (1 - np.exp(-30.0 / TAU["tau_activity_s"])))
     w = pathways[0].weight
     np.testing.assert_allclose(found, [1 - (1 - w) ** 2, 1 - (1 - w) * (1 - 0.5 * w)], rtol=1e-9)

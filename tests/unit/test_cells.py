@@ -7,7 +7,9 @@ import pytest
 from lattices import place
 
 from sim.tissue.cells import MOMENT_NAMES, CellStore
-from sim.tissue.lattice import WALL
+from sim.tissue.lattice import WALL, with_halo
+from sim.tissue.moments import first_sites, remember
+from sim.tissue.potts import measure_cells
 
 WALL_TYPE = 3
 
@@ -106,3 +108,88 @@ def test_a_disc_has_the_length_of_its_diameter() -> None:
     disc = ((y - 30) ** 2 + (x - 30) ** 2 <= 20.5**2).astype(int)
     _, cells, _ = place(disc, [1], periodic=False)
     assert cells.lengths[1] == pytest.approx(2 * np.sqrt(disc.sum() / np.pi), rel=0.005)
+
+
+def test_cells_born_together_take_the_rows_that_cells_born_singly_take() -> None:
+    one, two = store(4), store(4)
+    for cells in (one, two):
+        assert list(cells.born_together([1, 2, 1])) == [1, 2, 3]
+        cells["mu"][1:4] = 5
+        cells.freed(2)
+        cells.freed(1)
+    types = [2, 1, 1, 2, 1, 2, 1, 1, 2]
+    rows = one.born_together(types)
+    assert list(rows) == [two.born(cell_type) for cell_type in types]
+    assert list(rows[:3]) == [1, 2, 4]
+    assert list(one["type"][rows]) == types
+    for name, column in one.columns.items():
+        assert (column == two[name]).all(), name
+        assert column.shape == two[name].shape
+    assert (one["generation"][[1, 2]] == 1).all()
+    assert list(one.living) == list(range(1, 11))
+    assert one.born_together([]).size == 0
+
+
+def test_many_cells_are_born_at_once() -> None:
+    cells = store(0)
+    assert list(cells.born_together([1] * 60_000)) == list(range(1, 60_001))
+    assert cells["type"][WALL] == WALL_TYPE
+
+
+@pytest.mark.parametrize("shape", [(60, 71), (25, 90)])
+@pytest.mark.parametrize("reach", [0, 2])
+def test_moments_about_another_anchor_are_those_of_a_count(
+    shape: tuple[int, int], reach: int
+) -> None:
+    """Also for cells in pieces, and where a cell reaches around half of the torus."""
+    rng = np.random.default_rng(7)
+    for _ in range(30):
+        sites = np.zeros(shape, int)
+        for row in range(1, 7):
+            y, x = rng.integers(0, shape[0]), rng.integers(0, shape[1])
+            high, wide = rng.integers(1, [12, 50 if row == 6 else 20])
+            sites[np.ix_((y + np.arange(high)) % shape[0], (x + np.arange(wide)) % shape[1])] = row
+        lattice, cells, grid = place(sites, [1] * 6, periodic=True)
+        anchor = cells["anchor"]
+        anchor[1:7] = (anchor[1:7] + rng.integers(-9, 10, (6, 2))) % shape
+        measure_cells(lattice.reshape(-1), anchor, grid, cells["moments"])
+        away = np.rint(cells.centroids() - anchor)
+        moved = np.abs(away).max(axis=1) > reach
+        wanted = np.where(moved[:, None], (anchor + away) % shape, anchor).astype(int)
+
+        cells.recentre(lattice, grid, reach=reach)
+        assert (anchor == wanted).all()
+        found = cells["moments"].copy()
+        measure_cells(lattice.reshape(-1), anchor, grid, cells["moments"])
+        assert (found == cells["moments"]).all()
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_memory_of_the_way(periodic: bool) -> None:
+    sites = np.zeros((20, 24), int)
+    sites[3:5, 4:14] = 1
+    sites[18:, 21:24] = sites[:1, 21:24] = 2  # across the border, if there is none
+    _, cells, grid = place(sites, [1, 1], periodic=periodic)
+    rng = np.random.default_rng(3)
+    memory, before = rng.normal(size=(2, *cells["memory"].shape))
+    before += cells.centroids() + 20 * periodic  # once around the torus
+    found, centroid = memory.copy(), before.copy()
+    remember(
+        cells["moments"], cells["anchor"], grid.height, grid.width, periodic, 0.9, centroid, found
+    )
+    moved = cells.centroids() - before
+    if periodic:
+        moved -= np.array(sites.shape) * np.rint(moved / sites.shape)
+    np.testing.assert_allclose(found, 0.9 * memory + moved, rtol=1e-12)
+    assert (centroid == cells.centroids()).all()
+
+
+def test_anchors_at_first_sites() -> None:
+    rng = np.random.default_rng(5)
+    sites = rng.integers(0, 5, (9, 7))
+    sites[sites == 3] = 0
+    anchor, found = np.full((7, 2), -1), np.zeros(7, bool)
+    first_sites(with_halo(sites.astype(np.int32), periodic=False), anchor, found)
+    assert list(np.flatnonzero(found)) == [1, 2, 4]
+    for row in range(7):
+        assert list(anchor[row]) == (list(np.argwhere(sites == row)[0]) if found[row] else [-1, -1])

@@ -14,7 +14,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sim.assay.network import Network, measure_network
+from sim.assay.network import Network, _dilate, measure_network
 
 Mask = NDArray[np.bool_]
 COUNTS = ("segments", "junctions", "end_points", "meshes")
@@ -479,3 +479,11 @@ def test_types_of_the_readouts() -> None:
     ]
     assert {key for key, value in values.items() if type(value) is int} == set(COUNTS)
     assert all(type(value) in (int, float) for value in values.values())
+
+
+@pytest.mark.parametrize("radius", [1.0, 1.5, 2.0, 2.9, 3.0, 3.7, 5.0])
+def test_dilation_against_a_disc(radius: float) -> None:
+    phase = np.random.default_rng(8).random((31, 27)) > 0.97
+    y, x = np.mgrid[-5:6, -5:6]
+    wanted = ndimage.binary_dilation(phase, y * y + x * x <= radius * radius)
+    assert (_dilate(phase, radius) == wanted).all()

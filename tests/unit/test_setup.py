@@ -152,3 +152,27 @@ def test_disc(sites: int) -> None:
     radius = np.hypot(*shape.T)
     assert radius.max() <= np.sqrt(sites / np.pi) + 0.7
     assert (np.diff(radius) >= 0).all()
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"domain.boundary": "periodic"}, {"setup.region_um": [200, 120]},
+    {"domain.boundary": "periodic", "setup.region_um": [200, 120], "setup.initial_area_sites": 37},
+    {"cells.count": 68, "domain.boundary": "periodic"},
+])  # fmt: skip
+def test_random_against_its_plain_twin(settings: dict[str, Any]) -> None:
+    """One try after another, each with the next two draws."""
+    scenario, sites, types = placed(2, **{"cells.count": 20} | settings)
+    low, high = region_sites(scenario)
+    shape = disc(round(scenario.setup.initial_area_sites))
+    if scenario.domain.boundary == "walls" or scenario.setup.region_um is not None:
+        low, high = low - shape.min(axis=0), high - shape.max(axis=0)
+    twin = np.zeros(scenario.shape, int)
+    draws = iter(numbers(2)(0, 100_000).reshape(-1, 2))
+    for cell in range(1, len(types) + 1):
+        while True:
+            centre = low + (next(draws) * (high - low)).astype(int)
+            y, x = ((centre + shape) % scenario.shape).T
+            if not twin[y, x].any():
+                twin[y, x] = cell
+                break
+    assert (sites == twin).all()

@@ -85,21 +85,27 @@ def _at_random(
     uniforms: Uniforms,
 ) -> NDArray[np.int32]:
     """Random sequential placing without overlap."""
-    sites = np.zeros(scenario.shape, np.int32)
-    shape = disc(round(scenario.setup.initial_area_sites))
+    height, width = scenario.shape
+    sites = np.zeros((height, width), np.int32)
+    flat, shape = sites.ravel(), disc(round(scenario.setup.initial_area_sites))
+    steps, reach = shape @ [width, 1], int(np.abs(shape).max())
     wrap = scenario.domain.boundary == "periodic" and scenario.setup.region_um is None
     if not wrap:
         low, high = low - shape.min(axis=0), high - shape.max(axis=0)
-    draws, used = uniforms(0, 4 * count), 0
+    used, batch = 0, 2 * count
     for cell in range(1, count + 1):
         for _ in range(TRIES_PER_CELL):
-            if used + 2 > draws.size:
-                draws = np.concatenate([draws, uniforms(draws.size, 4 * count)])
-            centre = low + (draws[used : used + 2] * (high - low)).astype(np.int64)
-            used += 2
-            y, x = ((centre + shape) % scenario.shape).T
-            if not sites[y, x].any():
-                sites[y, x] = cell
+            if used % batch == 0:
+                draws = uniforms(2 * used, 2 * batch).reshape(batch, 2)
+                centres = (low + (draws * (high - low)).astype(np.int64)).tolist()
+            y, x = centres[used % batch]
+            used += 1
+            if reach <= y < height - reach and reach <= x < width - reach:
+                at = y * width + x + steps
+            else:
+                at = np.add(shape, (y, x)) % (height, width) @ [width, 1]
+            if not flat[at].any():
+                flat[at] = cell
                 break
         else:
             raise InputError(

@@ -1,0 +1,105 @@
+"""Bookkeeping of the cells' moments: where each cell lies, and how far it moved."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.tissue.kernel import kernel
+from sim.tissue.lattice import HALO
+
+
+@kernel
+def first_sites(lattice, anchor, found):
+    """Anchor of each cell on the lattice: its first site, row by row.
+
+    Parameters
+    ----------
+    lattice : (height + 4, width + 4) int32
+    anchor : (rows, 2) int64
+        [y, x]; those of cells without sites stay.
+    found : (rows,) bool
+        All false; true for the cells with sites afterwards.
+    """
+    for y in range(lattice.shape[0] - 2 * HALO):
+        line = lattice[y + HALO, HALO:-HALO]
+        for x in range(line.size):
+            row = line[x]
+            if row > 0 and not found[row]:
+                found[row] = True
+                anchor[row, 0], anchor[row, 1] = y, x
+
+
+@kernel
+def recentre(moments, anchor, alive, reach, height, width):
+    """Move anchors on a torus to the centres of cells that lie further away than ``reach`` sites.
+
+    Sums about another point follow from the sums alone, exactly: x' = x - d gives
+    X' = X - n d, XX' = XX - 2 d X + n d^2 and so on. That is what a count would give as long as
+    no site lies half the torus away; by Samuelson's inequality (1968, doi
+    10.1080/01621459.1968.10480944) none lies further from the mean than sqrt(XX - X^2 / n).
+
+    Parameters
+    ----------
+    moments : (rows, 6) int64
+    anchor : (rows, 2) int64
+        [y, x]; both are changed.
+    alive : (rows,) bool
+    reach : int
+    height, width : int
+
+    Returns
+    -------
+    bool
+        Whether a cell may reach half around the torus: moments must be counted anew then.
+    """
+    unsure = False
+    for row in range(anchor.shape[0]):
+        n, sx, sy = moments[row, 0], moments[row, 1], moments[row, 2]
+        if n < 1 or not alive[row]:
+            continue
+        dy = np.int64(np.rint(sy / n))
+        dx = np.int64(np.rint(sx / n))
+        if max(abs(dy), abs(dx)) <= reach:
+            continue
+        anchor[row, 0] = (anchor[row, 0] + dy) % height
+        anchor[row, 1] = (anchor[row, 1] + dx) % width
+        moments[row, 3] += n * dx * dx - 2 * dx * sx
+        moments[row, 4] += n * dy * dy - 2 * dy * sy
+        moments[row, 5] += n * dx * dy - dx * sy - dy * sx
+        sx, sy = sx - n * dx, sy - n * dy
+        moments[row, 1], moments[row, 2] = sx, sy
+        far_x, far_y = (width - 1) // 2 - 1, (height - 1) // 2 - 1  # less half a site, rounded up
+        if (
+            n * moments[row, 3] - sx * sx > n * far_x * far_x
+            or n * moments[row, 4] - sy * sy > n * far_y * far_y
+        ):
+            unsure = True
+    return unsure
+
+
+@kernel
+def remember(moments, anchor, height, width, periodic, kept, centroid, memory):
+    """Memory of each cell's way: q' = kept q + displacement of its centroid.
+
+    Parameters
+    ----------
+    moments : (rows, 6) int64
+    anchor : (rows, 2) int64
+    height, width : int
+    periodic : bool
+        Displacements go the shortest way then.
+    kept : float
+        exp(-dt / tau).
+    centroid, memory : (rows, 2) float64
+        [y, x]; both are changed.
+    """
+    for row in range(anchor.shape[0]):
+        n = max(moments[row, 0], 1)
+        y, x = anchor[row, 0] + moments[row, 2] / n, anchor[row, 1] + moments[row, 1] / n
+        dy, dx = y - centroid[row, 0], x - centroid[row, 1]
+        if periodic:
+            dy -= height * np.rint(dy / height)
+            dx -= width * np.rint(dx / width)
+        memory[row, 0] = memory[row, 0] * kept + dy
+        memory[row, 1] = memory[row, 1] * kept + dx
+        centroid[row, 0], centroid[row, 1] = y, x
