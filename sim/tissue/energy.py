@@ -56,10 +56,8 @@ class Rules(NamedTuple):
     acts_on: NDArray[np.int64]
     copy_yx: NDArray[np.int64]
     """(copy_sites, 2) neighbours [dy, dx] that may be copied from."""
-    copy_steps: NDArray[np.int64]
-    """(copy_sites,) the same as steps in the flat lattice."""
-    contact_steps: NDArray[np.int64]
-    ring_steps: NDArray[np.int64]
+    contact_yx: NDArray[np.int64]
+    """(contact_sites, 2) neighbours whose contact counts."""
 
 
 class CellArrays(NamedTuple):
@@ -239,9 +237,9 @@ def copy_energy(
     Parameters
     ----------
     lattice : (sites,) int32
-        Flat lattice with halo.
+        A flat patch of the lattice with walls; see `sim.tissue.lattice.load_patch`.
     attraction : (fields, sites) float64
-        f(c) = c / (1 + s c) at the sites, in the same flat layout; see `sim.tissue.fields.sense`.
+        f(c) = c / (1 + s c) at the sites of the patch; see `sim.tissue.fields.sense`.
     moments
         As in `CellArrays`.
     length : (rows,) float64
@@ -250,12 +248,14 @@ def copy_energy(
         One contact of the row's type; see `digits`.
     anchor, ..., push
         As in `CellArrays`.
-    J, ..., ring_steps
+    J, ..., copy_yx
         As in `Rules`.
+    copy_steps, contact_steps, ring_steps : (n,) int64
+        Neighbours as steps in the patch.
     height, width, periodic
         As in `sim.tissue.lattice.Grid`.
     site, y, x : int
-        The site that is overwritten: flat index, and its row and column without the halo.
+        The site that is overwritten: its place in the patch, its row and column on the lattice.
     neighbour : uint64
         Which copy neighbour is the source.
     """

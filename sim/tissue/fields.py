@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -19,7 +19,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from sim.tissue.kernel import inlined, kernel, on_threads, threaded
-from sim.tissue.lattice import HALO
+from sim.tissue.lattice import runs_of
 
 Transform = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -31,8 +31,8 @@ BLOCK_WIDTH = 400  # voxels; the rows at work of fifteen sub-steps fit the secon
 def _mean_over_voxel(lattice, factor, y, x, of):
     """Mean over a voxel's sites of one number per cell row."""
     total = 0.0
-    for site_y in range(y * factor + HALO, (y + 1) * factor + HALO):
-        for site_x in range(x * factor + HALO, (x + 1) * factor + HALO):
+    for site_y in range(y * factor, (y + 1) * factor):
+        for site_x in range(x * factor, (x + 1) * factor):
             total += of[lattice[site_y, site_x]]
     return total / (factor * factor)
 
@@ -43,7 +43,7 @@ def spread(lattice, factor, of):
 
     Parameters
     ----------
-    lattice : (height + 4, width + 4) int32
+    lattice : (height, width) int32
     factor : int
         Sites along a voxel's side.
     of : (rows,) float64
@@ -53,8 +53,7 @@ def spread(lattice, factor, of):
     -------
     (height / factor, width / factor) float64
     """
-    height, width = lattice.shape[0] - 2 * HALO, lattice.shape[1] - 2 * HALO
-    out = np.empty((height // factor, width // factor))
+    out = np.empty((lattice.shape[0] // factor, lattice.shape[1] // factor))
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             out[y, x] = _mean_over_voxel(lattice, factor, y, x, of)
@@ -67,7 +66,7 @@ def average_by_cell(lattice, factor, values, area, mean):
 
     Parameters
     ----------
-    lattice : (height + 4, width + 4) int32
+    lattice : (height, width) int32
     factor : int
         Sites along a voxel's side.
     values : (height / factor, width / factor, fields) float64
@@ -82,7 +81,7 @@ def average_by_cell(lattice, factor, values, area, mean):
         voxel[x] = x // factor
     mean[:] = 0.0
     for y in range(values.shape[0] * factor):
-        line, voxels = lattice[y + HALO, HALO:], values[y // factor]
+        line, voxels = lattice[y], values[y // factor]
         for x in range(width):
             row = line[x]
             if row > 0:
@@ -93,62 +92,77 @@ def average_by_cell(lattice, factor, values, area, mean):
             mean[row, k] /= max(area[row], 1)
 
 
+class Attractants(NamedTuple):
+    """The fields that cells follow, as kernels take them."""
+
+    values: NDArray[np.float64]
+    """(voxels of all fields,) one field after the other, row by row."""
+    layout: NDArray[np.int64]
+    """(fields, 4) where a field begins, its rows, its columns, sites along a voxel's side."""
+    saturation: NDArray[np.float64]
+    """(fields,) s of f(c) = c / (1 + s c), per unit of the field."""
+
+
+@inlined
+def _voxels_around(site, factor, voxels, periodic):
+    """The two voxels whose centres lie around a site along an axis, and the second's share.
+
+    Beyond the edge stands the opposite edge of a periodic domain, or else the edge itself.
+    """
+    position = (site + 0.5) / factor - 0.5
+    first = int(np.floor(position))
+    share = position - first
+    if periodic:
+        return first % voxels, (first + 1) % voxels, share
+    return max(first, 0), min(first + 1, voxels - 1), share
+
+
 @kernel
-def sense(field, factor, periodic, saturation, out):
-    """What a site attracts with, f(c) = c / (1 + s c), halo included.
+def sense(attractants, ys, xs, periodic):
+    """What sites attract with, f(c) = c / (1 + s c).
 
     Coarse voxels are interpolated bilinearly between their centres.
 
     Parameters
     ----------
-    field : (height / factor, width / factor) float64
-    factor : int
+    attractants : Attractants
+    ys, xs : (rows,), (columns,) int64
+        Sites of a patch along both axes, -1 for walls; see `sim.tissue.lattice.patch_axis`.
     periodic : bool
-        Beyond the edge stands the opposite edge, or else the edge itself.
-    saturation : float
-        s, per unit of the field.
-    out : (height + 4, width + 4) float64
+
+    Returns
+    -------
+    (fields, rows * columns) float64
+        Whatever is there at walls.
     """
-    rows, columns = field.shape
-    if factor == 1:
-        for y in range(out.shape[0]):
-            here, line = field[_beyond(y - HALO, rows, periodic)], out[y]
-            inside = line[HALO:]
-            for x in range(columns):
-                inside[x] = here[x] / (1.0 + saturation * here[x])
-            for x in range(HALO):
-                line[x] = inside[_beyond(x - HALO, columns, periodic)]
-                inside[columns + x] = inside[_beyond(columns + x, columns, periodic)]
-        return
-    left, right = np.empty(out.shape[1], np.int64), np.empty(out.shape[1], np.int64)
-    share = np.empty(out.shape[1])
-    for x in range(out.shape[1]):
-        left[x], right[x], share[x] = _voxels_around(x - HALO, factor, columns, periodic)
-    for y in range(out.shape[0]):
-        above, below, part = _voxels_around(y - HALO, factor, rows, periodic)
-        upper, lower, line = field[above], field[below], out[y]
-        for x in range(out.shape[1]):
-            j, k, f = left[x], right[x], share[x]
-            high = upper[j] * (1.0 - f) + upper[k] * f
-            low = lower[j] * (1.0 - f) + lower[k] * f
-            c = high * (1.0 - part) + low * part
-            line[x] = c / (1.0 + saturation * c)
-
-
-@inlined
-def _beyond(i, n, periodic):
-    """The voxel that stands for one at most a little beyond the edge."""
-    return i % n if periodic else min(max(i, 0), n - 1)
-
-
-@inlined
-def _voxels_around(site, factor, voxels, periodic):
-    """The two voxels whose centres lie around a site along an axis, and the second's share."""
-    position = (site + 0.5) / factor - 0.5
-    first = int(np.floor(position))
-    share = position - first
-    second = first + 1
-    return _beyond(first, voxels, periodic), _beyond(second, voxels, periodic), share
+    values, layout, saturations = attractants
+    row = xs.size
+    out = np.empty((layout.shape[0], ys.size * row))
+    runs = runs_of(xs)
+    left, right, share = np.empty(row, np.int64), np.empty(row, np.int64), np.empty(row)
+    for k in range(layout.shape[0]):
+        begin, rows, columns, factor = layout[k, 0], layout[k, 1], layout[k, 2], layout[k, 3]
+        field, s, f = values[begin : begin + rows * columns], saturations[k], out[k]
+        if factor == 1:
+            for i in range(ys.size):
+                first = max(ys[i], 0) * columns
+                for r in range(runs.shape[0]):
+                    at, x = i * row + runs[r, 0], first + max(runs[r, 1], 0)
+                    for j in range(runs[r, 2]):
+                        c = field[x + j]
+                        f[at + j] = c / (1.0 + s * c)
+            continue
+        for i in range(row):
+            left[i], right[i], share[i] = _voxels_around(xs[i], factor, columns, periodic)
+        for i in range(ys.size):
+            above, below, part = _voxels_around(ys[i], factor, rows, periodic)
+            upper, lower = field[above * columns :], field[below * columns :]
+            for j in range(row):
+                high = upper[left[j]] * (1.0 - share[j]) + upper[right[j]] * share[j]
+                low = lower[left[j]] * (1.0 - share[j]) + lower[right[j]] * share[j]
+                c = high * (1.0 - part) + low * part
+                f[i * row + j] = c / (1.0 + s * c)
+    return out
 
 
 def settle(c: NDArray[np.float64]) -> tuple[float, float]:
@@ -169,7 +183,7 @@ def _load_row(c, lattice, factor, gain_of, kept_of, y, first_x, now, gain, kept)
         for i in range(run):
             now[j + i + 1] = line[x + i]
         if factor == 1:
-            sites = lattice[y + HALO, HALO:]
+            sites = lattice[y]
             for i in range(run):
                 row = np.uint64(sites[x + i])
                 gain[j + i], kept[j + i] = gain_of[row], kept_of[row]

@@ -7,9 +7,8 @@ import pytest
 from lattices import place
 
 from sim.tissue.cells import MOMENT_NAMES, CellStore
-from sim.tissue.lattice import WALL, with_halo
-from sim.tissue.moments import first_sites, remember
-from sim.tissue.potts import measure_cells
+from sim.tissue.lattice import WALL
+from sim.tissue.moments import first_sites, measure_cells, remember
 
 WALL_TYPE = 3
 
@@ -152,7 +151,7 @@ def test_moments_about_another_anchor_are_those_of_a_count(
         lattice, cells, grid = place(sites, [1] * 6, periodic=True)
         anchor = cells["anchor"]
         anchor[1:7] = (anchor[1:7] + rng.integers(-9, 10, (6, 2))) % shape
-        measure_cells(lattice.reshape(-1), anchor, grid, cells["moments"])
+        measure_cells(lattice, anchor, True, cells["moments"])
         away = np.rint(cells.centroids() - anchor)
         moved = np.abs(away).max(axis=1) > reach
         wanted = np.where(moved[:, None], (anchor + away) % shape, anchor).astype(int)
@@ -160,7 +159,7 @@ def test_moments_about_another_anchor_are_those_of_a_count(
         cells.recentre(lattice, grid, reach=reach)
         assert (anchor == wanted).all()
         found = cells["moments"].copy()
-        measure_cells(lattice.reshape(-1), anchor, grid, cells["moments"])
+        measure_cells(lattice, anchor, True, cells["moments"])
         assert (found == cells["moments"]).all()
 
 
@@ -189,7 +188,7 @@ def test_anchors_at_first_sites() -> None:
     sites = rng.integers(0, 5, (9, 7))
     sites[sites == 3] = 0
     anchor, found = np.full((7, 2), -1), np.zeros(7, bool)
-    first_sites(with_halo(sites.astype(np.int32), periodic=False), anchor, found)
+    first_sites(sites.astype(np.int32), anchor, found)
     assert list(np.flatnonzero(found)) == [1, 2, 4]
     for row in range(7):
         assert list(anchor[row]) == (list(np.argwhere(sites == row)[0]) if found[row] else [-1, -1])
