@@ -149,8 +149,8 @@ def sense(attractants, ys, xs, periodic):
                 for r in range(runs.shape[0]):
                     at, x = i * row + runs[r, 0], first + max(runs[r, 1], 0)
                     for j in range(runs[r, 2]):
-                        c = field[x + j]
-                        f[at + j] = c / (1.0 + s * c)
+                        c = field[np.uint64(x + j)]
+                        f[np.uint64(at + j)] = c / (1.0 + s * c)
             continue
         for i in range(row):
             left[i], right[i], share[i] = _voxels_around(xs[i], factor, columns, periodic)

@@ -85,13 +85,10 @@ def load_patch(lattice, ys, xs):
     runs, row = runs_of(xs), xs.size
     patch = np.empty(ys.size * row, np.int32)
     for i in range(ys.size):
-        y, start = ys[i], i * row
         for k in range(runs.shape[0]):
-            at, x, count = start + runs[k, 0], runs[k, 1], runs[k, 2]
-            if y < 0 or x < 0:
-                for j in range(count):
-                    patch[at + j] = WALL
-            else:
-                for j in range(count):
-                    patch[at + j] = lattice[y, x + j]
+            y, x, at = ys[i], runs[k, 1], i * row + runs[k, 0]
+            is_wall = y < 0 or x < 0
+            for j in range(runs[k, 2]):  # vectorised: indices have no sign
+                site = lattice[np.uint64(max(y, 0)), np.uint64(max(x, 0) + j)]
+                patch[np.uint64(at + j)] = WALL if is_wall else site
     return patch
