@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sim.errors import StaleCellError
 from sim.scenario.schema import Scenario
 from sim.tissue.cells import CellStore
+from sim.tissue.energy import lengths
 from sim.tissue.lattice import interior
-from sim.tissue.potts import lengths
 
 
 class Tissue(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +48,7 @@ def run(
     seed: int | None = None,
     out: str | Path | None = None,
     progress: bool = False,
+    threads: int = 1,
 ) -> Result:
     """Run one experiment.
 
@@ -62,6 +64,8 @@ def run(
         A new or empty folder to write everything into; by default nothing is written.
     progress : bool
         Show a progress bar (plain lines if there is no terminal) on the standard error.
+    threads : int
+        Threads for a single large run; no bit of the results depends on them.
 
     Raises
     ------
@@ -72,10 +76,10 @@ def run(
     resolved = load(scenario, overrides, seed)
     with show_progress() if progress else nullcontext() as show:
         if out is None:
-            return execute(resolved, progress=show)
+            return execute(resolved, progress=show, threads=threads)
         with RunFolder.create(Path(out), resolved.name, resolved.seed) as folder:
             try:
-                return execute(resolved, folder=folder, progress=show)
+                return execute(resolved, folder=folder, progress=show, threads=threads)
             except InputError:
                 folder.discard()
                 raise
@@ -116,16 +120,28 @@ def pk(
 
 
 def execute(
-    scenario: Scenario, *, folder: RunFolder | None = None, progress: Progress | None = None
+    scenario: Scenario,
+    *,
+    folder: RunFolder | None = None,
+    progress: Progress | None = None,
+    threads: int = 1,
 ) -> Result:
     """Run a scenario that has been loaded; write results and pictures into a folder, if given."""
+    _let_numba_start(threads)
     from sim.study.run import run_scenario
 
-    outcome = run_scenario(scenario, progress=progress, folder=folder)
+    outcome = run_scenario(scenario, progress=progress, folder=folder, threads=threads)
     result = Result(**vars(outcome))
     if folder is not None:
         result.save_pictures(folder.path)
     return result
+
+
+def _let_numba_start(threads: int) -> None:
+    """Allow more threads than processors, which numba must know before it is loaded."""
+    allowed = int(os.environ.get("NUMBA_NUM_THREADS", os.cpu_count() or 1))
+    if threads > allowed and "numba" not in sys.modules:
+        os.environ["NUMBA_NUM_THREADS"] = str(threads)
 
 
 @contextmanager

@@ -43,11 +43,6 @@ class Field:
     order: str
     takers: list[int]
     """columns of the receptors that take it up"""
-    source: NDArray[np.float64]
-    """by voxel, from the last step"""
-    loss: NDArray[np.float64]
-    work: NDArray[np.float64]
-    """room for the explicit solver"""
 
 
 def chemotactic_fields(scenario: Scenario) -> list[str]:
@@ -220,9 +215,6 @@ def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
                 substeps=spec.substeps,
                 order=spec.order,
                 takers=takers,
-                source=np.zeros_like(values),
-                loss=np.zeros_like(values),
-                work=np.zeros((2, values.shape[0] + 2, values.shape[1] + 2)),
             )
         )
     return out

@@ -80,6 +80,9 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
     ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="For one large run; no bit of the results depends on it.")
+    ] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
@@ -93,7 +96,7 @@ def run(
         scenario = load(file, dict(map(parse_setting, settings or [])), seed)
 
         with RunFolder.create(out, scenario.name, scenario.seed) as folder:
-            result = _run_in(folder, scenario, quiet=quiet)
+            result = _run_in(folder, scenario, quiet=quiet, threads=threads)
         if not quiet:
             _print_summary(result, folder.path)
 
@@ -296,7 +299,7 @@ def _message(error: BaseException) -> str:
     return f"unexpected {type(error).__name__}: {error}{hint}"
 
 
-def _run_in(folder: RunFolder, scenario: Scenario, *, quiet: bool) -> Result:
+def _run_in(folder: RunFolder, scenario: Scenario, *, quiet: bool, threads: int) -> Result:
     """Run a scenario in its folder; keep what exists when it stops, nothing if it was wrong."""
     from sim import api
 
@@ -310,7 +313,7 @@ def _run_in(folder: RunFolder, scenario: Scenario, *, quiet: bool) -> Result:
                 if mcs < total:
                     check()
 
-            return api.execute(scenario, folder=folder, progress=progress)
+            return api.execute(scenario, folder=folder, progress=progress, threads=threads)
     except InputError:
         folder.discard()
         raise

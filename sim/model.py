@@ -17,7 +17,7 @@ from sim import assembly
 from sim.agents import EndothelialCell
 from sim.assay.network import measure_network
 from sim.assembly import ENDOTHELIAL, Field
-from sim.errors import CheckpointError, NumericalError
+from sim.errors import CheckpointError, InputError, NumericalError
 from sim.pharmacology.drugs import inhibition
 from sim.scenario.exposure import exposure_of
 from sim.scenario.schema import Scenario
@@ -27,6 +27,7 @@ from sim.signalling.drive import driven
 from sim.signalling.receptors import molar_per_count
 from sim.tissue import fields as diffusion
 from sim.tissue.draws import SEEDING, uniforms
+from sim.tissue.kernel import most_threads
 from sim.tissue.lattice import grid_of, interior, with_halo
 from sim.tissue.potts import sweep
 
@@ -44,6 +45,13 @@ class AngiogenesisModel(mesa.Model):
     rng : int, optional
         Seed; the scenario's own if not given. All draws of the simulation are counted from it
         (`sim.tissue.draws`); Mesa's own generators are seeded with it and never used.
+    threads : int
+        Threads of the sweep and of explicit fields, for large domains. No bit depends on it.
+
+    Raises
+    ------
+    InputError
+        If the cells find no room, or numba was loaded for fewer threads.
 
     Attributes
     ----------
@@ -65,10 +73,15 @@ class AngiogenesisModel(mesa.Model):
 
     scenario: Scenario = None  # type: ignore[assignment]  # hides a property of Mesa 3.5
 
-    def __init__(self, scenario: Scenario, rng: int | None = None) -> None:
+    def __init__(self, scenario: Scenario, rng: int | None = None, threads: int = 1) -> None:
+        if not 1 <= threads <= most_threads():
+            raise InputError(
+                f"threads = {threads}: numba was loaded for 1 to {most_threads()}; set "
+                f"NUMBA_NUM_THREADS before Python loads it to allow more"
+            )
         seed = scenario.seed if rng is None else int(rng)
         super().__init__(rng=seed)
-        self.scenario, self.seed, self.mcs = scenario, seed, 0
+        self.scenario, self.seed, self.mcs, self.threads = scenario, seed, 0, threads
         self.seconds: dict[str, float] = defaultdict(float)
         self.exposure = exposure_of(scenario.drug)
         self.potency = assembly.potency_of(scenario)
@@ -274,6 +287,7 @@ class AngiogenesisModel(mesa.Model):
                 self.grid,
                 self.seed,
                 self.mcs,
+                self.threads,
             )
             self.cells.recentre(self.lattice, self.grid, reach=8)
             self._remember_displacement()
@@ -320,15 +334,20 @@ class AngiogenesisModel(mesa.Model):
             area_um2 = np.maximum(cells.area[rows], 1) * domain.spacing_um**2
             per_count = molar_per_count(area_um2, domain.field_depth_um)
             source[rows] -= cells["uptake"][rows, k] * per_count / self.pathways[k].M_per_ng_ml
-        if not (field.values.any() or source.any()):
+        if not (source.any() or field.values.any()):
             return
-        diffusion.spread(self.lattice, field.factor, source, loss, field.source, field.loss)
-        terms = (field.values, field.source, field.loss, field.diffusion)
-        dt, parts = self.scenario.time.mcs_s, field.substeps
+        moving = field.diffusion, self.scenario.time.mcs_s, field.substeps, field.edge
         if field.solver == "explicit":
-            diffusion.euler_step(*terms, dt, parts, field.edge, field.work)
+            diffusion.euler_step(
+                field.values, self.lattice, field.factor, source, loss, *moving, self.threads
+            )
         else:
-            diffusion.exponential_step(*terms, dt, parts, field.edge)
+            diffusion.exponential_step(
+                field.values,
+                diffusion.spread(self.lattice, field.factor, source),
+                diffusion.spread(self.lattice, field.factor, loss),
+                *moving,
+            )
         lowest, highest = diffusion.settle(field.values)
         if not np.isfinite(highest) or lowest < -1e-12 * highest:
             raise NumericalError(

@@ -15,6 +15,7 @@ from sim.units import AVOGADRO
 
 SIDE_SITES = 10  # fewer sites a side make no tissue
 MOST_SITES = 25_000_000  # 10 mm square at 2 um: a gigabyte of arrays
+MOST_TYPES = 12  # of cells, medium and wall among them; see `sim.tissue.energy.DIGIT_BITS`
 MOST_STEPS = 10_000_000  # ten years at 30 s
 LARGEST_NUMBER = 1e12  # products of two such numbers and an area stay finite
 LONGEST_CELL = 0.75  # target length relative to a periodic domain
@@ -432,6 +433,9 @@ def _behaviour(scenario: Scenario) -> Iterator[Problem]:
 @_reads("types")
 def _types(scenario: Scenario) -> Iterator[Problem]:
     fixed = ["medium", "wall", "endothelial"]
+    most = MOST_TYPES - len(fixed)
+    if len(scenario.types) > most:
+        yield Problem("types", len(scenario.types), f"must be at most {most} further cell types")
     for name, kind in scenario.types.items():
         key = f"types.{name}"
         if name in fixed:

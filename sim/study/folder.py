@@ -150,13 +150,14 @@ class RunFolder:
         files.write_text_atomic(self.path / name, text + "\n")
 
 
-def begin_manifest(*, scenario_hash: str, seed: int) -> dict[str, Any]:
+def begin_manifest(*, scenario_hash: str, seed: int, threads: int) -> dict[str, Any]:
     """Return the manifest of a run that starts now, with ``completed`` false."""
     return {
         "completed": False,
         "version": __version__,
         "seed": seed,
         "scenario_hash": scenario_hash,
+        "threads": threads,
         "started": _now(),
         "ended": None,
         "mcs": 0,

@@ -34,6 +34,7 @@ def run_scenario(
     *,
     progress: Callable[[int, int], None] | None = None,
     folder: RunFolder | None = None,
+    threads: int = 1,
 ) -> RunResult:
     """Run a scenario to its end.
 
@@ -44,24 +45,28 @@ def run_scenario(
         Called with the steps done and the steps in all.
     folder : RunFolder, optional
         Where everything is written; nothing is without it.
+    threads : int
+        Threads of the kernels; see `AngiogenesisModel`.
 
     Raises
     ------
     InputError
-        If the cells find no room.
+        If the cells find no room, or numba was loaded for fewer threads.
     NumericalError
         If a field is not finite or becomes negative.
     KeyboardInterrupt
         As it came, after what there is has been written.
     """
     steps = scenario.time.steps
-    manifest = begin_manifest(scenario_hash=scenario_hash(scenario), seed=scenario.seed)
+    manifest = begin_manifest(
+        scenario_hash=scenario_hash(scenario), seed=scenario.seed, threads=threads
+    )
     report = progress or (lambda done, total: None)
     report(0, steps)
     if folder:
         folder.write_scenario(dump(scenario))
         folder.write_manifest(manifest)
-    model = AngiogenesisModel(scenario)
+    model = AngiogenesisModel(scenario, threads=threads)
     frames: dict[int, Arrays] = {}
     logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.cells.living.size)
     completed = False

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.tissue.energy import CellArrays
+from sim.tissue.energy import CellArrays, lengths
 from sim.tissue.lattice import HALO, Grid
-from sim.tissue.potts import lengths, measure_cells
+from sim.tissue.potts import measure_cells
 
 MOMENT_NAMES = ("area", "sum_x", "sum_y", "sum_xx", "sum_yy", "sum_xy")
 

@@ -15,13 +15,30 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.tissue.kernel import inlined
+from sim.tissue.kernel import inlined, kernel
+from sim.tissue.lattice import MEDIUM
 
-AREA, SUM_X, SUM_Y, SUM_XX, SUM_YY, SUM_XY = range(6)  # columns of `moments`
 NONE, SOFT, HARD = range(3)  # connectivity
 EXTENSION, RETRACTION = 1, 2  # bits of `acts_on`
 
 REFUSED = np.inf
+
+# Contacts are counted in one integer with a digit for each type; a site has at most 20.
+DIGIT_BITS = 5
+_DIGIT_BITS, _DIGIT = np.uint64(DIGIT_BITS), np.uint64(2**DIGIT_BITS - 1)
+
+# Indices without a sign need no check for counting from the end.
+_0, _1, _2, _3, _4, _5 = (np.uint64(i) for i in range(6))
+
+
+def _ring_breaks() -> NDArray[np.bool_]:
+    """By the eight bits of a ring: whether those that are set form more than one run."""
+    bits = np.arange(256)[:, None] >> np.arange(8) & 1
+    runs = (bits & ~np.roll(bits, 1, axis=1)).sum(axis=1)
+    return np.asarray(runs > 1)
+
+
+RING_BREAKS = _ring_breaks()
 
 
 class Rules(NamedTuple):
@@ -94,63 +111,72 @@ def length_of(n: int, x: int, y: int, xx: int, yy: int, xy: int) -> float:
 
 
 @inlined
-def length_change(moments, row, y, x, sign, target):
-    """Change of (l - L)^2 when the cell gains (sign 1) or loses (-1) the site at y, x."""
-    n, sx, sy = moments[row, 0], moments[row, 1], moments[row, 2]
-    xx, yy, xy = moments[row, 3], moments[row, 4], moments[row, 5]
-    before = length_of(n, sx, sy, xx, yy, xy) - target
-    after = (
-        length_of(
-            n + sign,
-            sx + sign * x,
-            sy + sign * y,
-            xx + sign * x * x,
-            yy + sign * y * y,
-            xy + sign * x * y,
-        )
-        - target
+def row_length(moments, row):
+    """Length of the cell in a row of ``moments``."""
+    return length_of(
+        moments[row, _0],
+        moments[row, _1],
+        moments[row, _2],
+        moments[row, _3],
+        moments[row, _4],
+        moments[row, _5],
     )
-    return after * after - before * before
+
+
+@inlined
+def length_with(moments, row, sign, dy, dx):
+    """Length of a cell that gains (sign 1) or loses (-1) the site at dy, dx from its anchor."""
+    return length_of(
+        moments[row, _0] + sign,
+        moments[row, _1] + sign * dx,
+        moments[row, _2] + sign * dy,
+        moments[row, _3] + sign * dx * dx,
+        moments[row, _4] + sign * dy * dy,
+        moments[row, _5] + sign * dx * dy,
+    )
 
 
 @inlined
 def shape_change(
-    moments, anchor, cell_type, target, stiffness, row, sign, y, x, height, width, periodic
+    moments, length, anchor, tau, target, stiffness, row, sign, y, x, height, width, periodic
 ):
-    """Change of a cell's area and length energy when it gains (1) or loses (-1) a site."""
-    lambda_area, lambda_length = stiffness[cell_type[row], 0], stiffness[cell_type[row], 1]
-    change = lambda_area * (2.0 * sign * (moments[row, AREA] - target[row, 0]) + 1.0)
+    """Change of a cell's area and length energy when it gains (1) or loses (-1) a site.
+
+    The medium has neither: its stiffness is zero.
+    """
+    lambda_area, lambda_length = stiffness[tau, _0], stiffness[tau, _1]
+    change = lambda_area * (2.0 * sign * (moments[row, _0] - target[row, _0]) + 1.0)
     if lambda_length != 0.0:
         dy, dx = from_anchor(anchor, row, y, x, height, width, periodic)
-        change += lambda_length * length_change(moments, row, dy, dx, sign, target[row, 1])
+        before = length[row] - target[row, _1]
+        after = length_with(moments, row, sign, dy, dx) - target[row, _1]
+        change += lambda_length * (after * after - before * before)
     return change
 
 
 @inlined
 def breaks(lattice, site, losing, ring_steps):
     """Whether the losing cell's sites in the ring of eight form more than one run."""
-    runs = 0
-    previous = lattice[site + ring_steps[7]] == losing
+    ring = np.int64(0)
     for k in range(8):
-        here = lattice[site + ring_steps[k]] == losing
-        if here and not previous:
-            runs += 1
-        previous = here
-    return runs > 1
+        ring |= np.int64(lattice[np.uint64(site + ring_steps[np.uint64(k)])] == losing) << k
+    return RING_BREAKS[np.uint64(ring)]
 
 
 @inlined
-def contact_change(lattice, site, gaining, losing, cell_type, J, contact_steps):
-    """Change of contact energy when `site` goes from one cell to another."""
-    change = 0.0
-    to, away = cell_type[gaining], cell_type[losing]
+def contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps):
+    """Change of contact energy when a site goes from one cell to another, of types to and away."""
+    of_gaining, of_losing, counts = np.int64(0), np.int64(0), _0
     for k in range(contact_steps.shape[0]):
-        other = lattice[site + contact_steps[k]]
-        tau = cell_type[other]
-        if other != gaining:
-            change += J[to, tau]
-        if other != losing:
-            change -= J[away, tau]
+        other = lattice[np.uint64(site + contact_steps[np.uint64(k)])]
+        counts += digit[other]
+        of_gaining += np.int64(other == gaining)
+        of_losing += np.int64(other == losing)
+    change = of_losing * J[away, away] - of_gaining * J[to, to]  # no contact with itself
+    for k in range(J.shape[0]):
+        tau = np.uint64(k)
+        change += np.int64(counts & _DIGIT) * (J[to, tau] - J[away, tau])
+        counts >>= _DIGIT_BITS
     return change
 
 
@@ -159,19 +185,20 @@ def chemotaxis_work(attraction, site, source, gaining, losing, mu, contact_inhib
     """dH = -mu [f(c_t) - f(c_s)] over all fields.
 
     mu is that of the cell that gains the site, or else of the cell that loses it, as far as
-    `acts_on` lets each act.
+    `acts_on` lets each act; the medium has none.
     """
     work = 0.0
+    between_cells = gaining != MEDIUM and losing != MEDIUM
     for k in range(attraction.shape[0]):
-        if gaining != 0 and losing != 0 and contact_inhibited[k]:
-            continue
-        if gaining != 0 and acts_on[k] & EXTENSION:
-            strength = mu[gaining, k]
-        elif losing != 0 and acts_on[k] & RETRACTION:
-            strength = mu[losing, k]
-        else:
-            continue
-        work -= strength * (attraction[k, site] - attraction[k, source])
+        field = np.uint64(k)
+        acts = acts_on[field]
+        follower = losing if acts & RETRACTION else MEDIUM
+        if gaining != MEDIUM and acts & EXTENSION:
+            follower = gaining
+        strength = mu[np.uint64(follower), field]
+        if between_cells and contact_inhibited[field]:
+            strength = 0.0
+        work -= strength * (attraction[field, np.uint64(site)] - attraction[field, source])
     return work
 
 
@@ -180,6 +207,8 @@ def copy_energy(
     lattice,
     attraction,
     moments,
+    length,
+    digit,
     anchor,
     cell_type,
     target,
@@ -213,7 +242,13 @@ def copy_energy(
         Flat lattice with halo.
     attraction : (fields, sites) float64
         f(c) = c / (1 + s c) at the sites, in the same flat layout; see `sim.tissue.fields.sense`.
-    moments, ..., push
+    moments
+        As in `CellArrays`.
+    length : (rows,) float64
+        Length that the moments give; see `row_length`.
+    digit : (rows,) uint64
+        One contact of the row's type; see `digits`.
+    anchor, ..., push
         As in `CellArrays`.
     J, ..., ring_steps
         As in `Rules`.
@@ -221,29 +256,46 @@ def copy_energy(
         As in `sim.tissue.lattice.Grid`.
     site, y, x : int
         The site that is overwritten: flat index, and its row and column without the halo.
-    neighbour : int
+    neighbour : uint64
         Which copy neighbour is the source.
     """
-    source = site + copy_steps[neighbour]
-    gaining, losing = lattice[source], lattice[site]
+    source = np.uint64(site + copy_steps[neighbour])
+    gaining, losing = lattice[source], lattice[np.uint64(site)]
     change = 0.0
-    if connectivity != NONE and losing != 0 and breaks(lattice, site, losing, ring_steps):
+    if connectivity != NONE and losing != MEDIUM and breaks(lattice, site, losing, ring_steps):
         if connectivity == HARD:
             return REFUSED
         change += connectivity_penalty
-    change += contact_change(lattice, site, gaining, losing, cell_type, J, contact_steps)
+    winner, loser = np.uint64(gaining), np.uint64(losing)
+    to, away = np.uint64(cell_type[winner]), np.uint64(cell_type[loser])
+    change += contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps)
+    change += shape_change(
+        moments, length, anchor, to, target, stiffness, winner, 1, y, x, height, width, periodic
+    )
+    change += shape_change(
+        moments, length, anchor, away, target, stiffness, loser, -1, y, x, height, width, periodic
+    )
     # the copy goes from the source to the site: minus the step to the neighbour
-    dy, dx = -copy_yx[neighbour, 0], -copy_yx[neighbour, 1]
-    if gaining != 0:
-        change += shape_change(
-            moments, anchor, cell_type, target, stiffness, gaining, 1, y, x, height, width, periodic
-        )
-        change -= push[gaining, 0] * dy + push[gaining, 1] * dx
-    if losing != 0:
-        change += shape_change(
-            moments, anchor, cell_type, target, stiffness, losing, -1, y, x, height, width, periodic
-        )
-        change -= push[losing, 0] * dy + push[losing, 1] * dx
+    change += (push[winner, _0] + push[loser, _0]) * copy_yx[neighbour, _0]
+    change += (push[winner, _1] + push[loser, _1]) * copy_yx[neighbour, _1]
     return change + chemotaxis_work(
         attraction, site, source, gaining, losing, mu, contact_inhibited, acts_on
     )
+
+
+@kernel
+def digits(cell_type):
+    """For each row, one contact of its type as `contact_change` counts them."""
+    out = np.empty(cell_type.shape[0], np.uint64)
+    for row in range(cell_type.shape[0]):
+        out[row] = np.uint64(1) << np.uint64(DIGIT_BITS * cell_type[row])
+    return out
+
+
+@kernel
+def lengths(moments):
+    """Length of every row, in sites."""
+    out = np.empty(moments.shape[0])
+    for row in range(moments.shape[0]):
+        out[row] = row_length(moments, np.uint64(row))
+    return out

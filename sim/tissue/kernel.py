@@ -54,10 +54,16 @@ _CONFIG: Any = numba.config
 _OPTIONS: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "nogil": True}
 
 
-def _compiled(function: Function, **options: Any) -> Function:
+# Else numba makes each assignment to a slice a parallel region, of 10 us.
+_ONLY_PRANGE = dict.fromkeys(
+    ("comprehension", "fusion", "inplace_binop", "numpy", "reduction", "setitem", "stencil"), False
+) | {"prange": True}
+
+
+def _compiled(function: Function, folder: str = "", **options: Any) -> Function:
     if _CACHE is None or _CONFIG.DISABLE_JIT:
         return numba.njit(**_OPTIONS, **options)(function)  # type: ignore[no-any-return]
-    before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(_CACHE)
+    before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(_CACHE / folder)
     try:
         return numba.njit(cache=True, **_OPTIONS, **options)(function)  # type: ignore[no-any-return]
     finally:
@@ -67,6 +73,27 @@ def _compiled(function: Function, **options: Any) -> Function:
 def kernel(function: Function) -> Function:
     """Compile a function over plain arrays and numbers: no fast-math, no hidden state."""
     return _compiled(function)
+
+
+def threaded(function: Function) -> Function:
+    """Compile a kernel whose ``numba.prange`` loops run on all threads that numba may use.
+
+    Kept in a folder of its own: numba's cache does not tell it from a `kernel` of the same code.
+    """
+    return _compiled(function, "threads", parallel=_ONLY_PRANGE)
+
+
+def on_threads(threads: int, serial: Function, parallel: Function) -> Function:
+    """The form of a kernel that runs on this number of threads."""
+    if threads == 1:
+        return serial
+    numba.set_num_threads(threads)
+    return parallel
+
+
+def most_threads() -> int:
+    """Threads that numba may use: fixed when it was loaded, one for each processor by default."""
+    return int(_CONFIG.NUMBA_NUM_THREADS)
 
 
 def inlined(function: Function) -> Function:

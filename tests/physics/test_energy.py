@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from lattices import place, rules
 from naive import potts as naive
 
-from sim.tissue.energy import copy_energy
+from sim.scenario.checks import MOST_TYPES
+from sim.tissue.energy import DIGIT_BITS, copy_energy, digits, lengths
 from sim.tissue.fields import sense
 from sim.tissue.lattice import HALO, with_halo
 
@@ -62,11 +63,15 @@ class Case:
 
     def kernel(self, target: tuple[int, int], neighbour: int) -> float:
         y, x = target
+        moments, *columns = self.cells.arrays()
         return float(
             copy_energy(
                 self.lattice.reshape(-1),
                 self.attraction.reshape(len(self.attraction), self.lattice.size),
-                *self.cells.arrays(),
+                moments,
+                lengths(moments),
+                digits(self.cells["type"]),
+                *columns,
                 *self.rules[1:],
                 self.grid.height,
                 self.grid.width,
@@ -74,7 +79,7 @@ class Case:
                 (y + HALO) * self.grid.row + x + HALO,
                 y,
                 x,
-                neighbour,
+                np.uint64(neighbour),
             )
         )
 
@@ -109,6 +114,13 @@ edges = st.booleans()
 few = settings(max_examples=15)  # each looks at several copies
 STIFF_AREA = np.array([[0, 0], [3.7, 0], [0.9, 0], [0, 0]])
 STIFF_LENGTH = np.array([[0, 0], [0, 2.3], [0, 5.1], [0, 0]])
+
+
+def test_contacts_of_every_type_fit_one_integer() -> None:
+    assert DIGIT_BITS * MOST_TYPES <= 64
+    assert 2**DIGIT_BITS > 20
+    last = digits(np.arange(MOST_TYPES))
+    assert int((last * np.uint64(20)).sum()) == sum(20 << 5 * tau for tau in range(MOST_TYPES))
 
 
 @pytest.mark.parametrize("contact_sites", [4, 8, 12, 20])

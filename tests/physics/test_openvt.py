@@ -13,6 +13,7 @@ from naive import openvt
 from sim.model import AngiogenesisModel
 from sim.scenario.loading import load
 from sim.tissue.fields import PERIODIC, euler_step
+from sim.tissue.lattice import with_halo
 
 SCENARIO = "reference/openvt_angiogenesis"
 STORED = json.loads(openvt.RESULTS.read_text())
@@ -123,10 +124,10 @@ def test_free_cell_closely() -> None:
     ids=["T3", "T5"],
 )
 def test_golden_field_values(cells: np.ndarray, golden: dict[int, float]) -> None:
-    field, work = np.zeros(cells.shape), np.empty((2, cells.shape[0] + 2, cells.shape[1] + 2))
-    source, loss = np.where(cells, 0.3, 0.0), np.where(cells, 0.0, 0.3)
+    field, lattice = np.zeros(cells.shape), with_halo(cells.astype(np.int32), periodic=True)
+    source, loss = np.array([0.0, 0.3]), np.array([0.3, 0.0])  # medium, cell
     for mcs in range(1, max(golden) + 1):
         # as the published values were made: 11 sub-steps of a tenth of a step
-        euler_step(field, source, loss, 1.0, 1.1, 11, PERIODIC, work)
+        euler_step(field, lattice, 1, source, loss, 1.0, 1.1, 11, PERIODIC)
         if mcs in golden:
             assert field[80, 80] == pytest.approx(golden[mcs], rel=2e-5)

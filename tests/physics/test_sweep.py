@@ -10,10 +10,12 @@ import pytest
 from lattices import place, rules
 from naive import potts as naive
 from naive import sweep as naive_sweep
+from naive import tiles
 
 from sim.tissue import draws, potts
 from sim.tissue.cells import CellStore
-from sim.tissue.energy import Rules
+from sim.tissue.energy import Rules, digits
+from sim.tissue.kernel import most_threads, on_threads
 from sim.tissue.lattice import HALO, WALL, Grid, interior, with_halo
 
 CERTAIN = 1e300  # a temperature at which every copy is accepted
@@ -118,10 +120,13 @@ def recorded_tiles(
     monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Rows and columns of each tile that a sweep visits."""
-    _python_draws(monkeypatch)
+    # 64 bits stay unsigned where Python, and not numba, calls the draws
+    monkeypatch.setattr(potts, "key_of", lambda *where: np.uint64(draws.key_of(*where)))
+    monkeypatch.setattr(potts, "bits", lambda key, i: np.uint64(draws.bits(key, i)))
     seen = []
 
-    def record(_lattice, _attraction, _cells, _rules, grid, corner, size, *_rest):  # type: ignore[no-untyped-def]
+    def record(*arguments):  # type: ignore[no-untyped-def]
+        grid, corner, size = arguments[6:9]
         seen.append(
             (
                 (corner[0] + np.arange(size[0])) % grid.height,
@@ -132,16 +137,14 @@ def recorded_tiles(
 
     monkeypatch.setattr(potts, "sweep_tile", record)
     lattice, cells, grid = place(np.ones(shape, np.int32), [1], periodic=True)
-    potts.sweep.py_func(
-        lattice.reshape(-1), np.zeros((0, 1)), cells.arrays(), rules(grid), grid, seed, 0
-    )
+    shares = potts.Shares(*np.zeros((5, 3, 3, 6)))
+    for colour in range(4):
+        for part in range(3):
+            potts.sweep_share.py_func(
+                lattice.reshape(-1), np.zeros((0, 1)), cells.arrays(), np.zeros(3),
+                np.zeros(3, np.uint64), rules(grid), grid, seed, 0, colour, part, shares,
+            )  # fmt: skip
     return seen
-
-
-def _python_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep 64 bits unsigned where Python, and not numba, calls the draws."""
-    monkeypatch.setattr(potts, "key_of", lambda *where: np.uint64(draws.key_of(*where)))
-    monkeypatch.setattr(potts, "bits", lambda key, i: np.uint64(draws.bits(key, i)))
 
 
 @pytest.mark.parametrize("shape", [(37, 101), (101, 37), (5, 6), (199, 200), (301, 250)])
@@ -172,47 +175,50 @@ def test_tiles_of_one_colour_do_not_touch(monkeypatch: pytest.MonkeyPatch) -> No
         assert reached.max() == 1
 
 
-def test_order_of_the_tiles_within_a_colour_does_not_matter(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    sites = squares((210, 204), 8, 3)
-    start = place(sites, [1] * int(sites.max()), periodic=True, target=(70.0, 20.0))
+def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor on the number of parts when they run one after another."""
+    sites = squares((310, 304), 8, 3)
     outcomes = []
-    rng = np.random.default_rng(4)
-
-    def shuffled(*args: int) -> list[int]:
-        numbers = list(range(*args))
-        if len(args) == 3:  # rows or columns of tiles
-            rng.shuffle(numbers)
-        return numbers
-
-    for order in (None, range, shuffled, shuffled):
-        lattice, grid = start[0].copy(), start[2]
-        cells = CellStore(int(sites.max()), wall_type=2, fields=0)
-        for name, column in start[1].columns.items():
-            cells.columns[name] = column.copy()
-        how = rules(grid, **ELONGATED)
-        with monkeypatch.context() as patch:
-            sweep = potts.sweep
-            if order is not None:
-                _python_draws(patch)
-                patch.setattr(potts, "range", order, raising=False)
-                sweep = potts.sweep.py_func
-            for step in range(6):
-                sweep(
-                    lattice.reshape(-1),
-                    np.zeros((0, lattice.size)),
-                    cells.arrays(),
-                    how,
-                    grid,
-                    7,
-                    step,
-                )
+    serial = [(lambda *_: potts._sweep_serial, parts) for parts in (1, 2, 3, 7)]
+    together = [(on_threads, parts) for parts in range(2, min(most_threads(), 4) + 1)]
+    for choose, parts in serial + together:
+        monkeypatch.setattr(potts, "on_threads", choose)
+        lattice, cells, grid = place(
+            sites, [1] * int(sites.max()), periodic=True, target=(70.0, 20.0)
+        )
+        how, attraction = rules(grid, **ELONGATED), np.zeros((0, lattice.size))
+        for step in range(6):
+            potts.sweep(lattice.reshape(-1), attraction, cells.arrays(), how, grid, 7, step, parts)
         outcomes.append((lattice, cells["moments"].copy()))
-    assert (outcomes[0][0] != start[0]).any()
+    assert (interior(outcomes[0][0]) != sites).sum() > 1000
     for lattice, moments in outcomes[1:]:
         assert (lattice == outcomes[0][0]).all()
         assert (moments == outcomes[0][1]).all()
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_the_sweep_is_that_of_its_definition(periodic: bool) -> None:
+    """Site by site as the plain twin, which counts every energy anew."""
+    physics = {
+        "T": 20, "J_cm": 8, "J_cc": 16, "J_cw": 30, "lambda_area": 2, "A": 55, "lambda_length": 4,
+        "L": 18, "penalty": 300, "copy_sites": 8, "contact_sites": 20,
+    }  # fmt: skip
+    if periodic:
+        physics |= {"copy_sites": 4, "contact_sites": 8}
+    sites = squares((101, 104), 7, 4)
+    lattice, cells, grid = place(
+        sites, [1] * int(sites.max()), periodic=periodic, target=(physics["A"], physics["L"])
+    )
+    how = rules(
+        grid, **ELONGATED, copy_sites=physics["copy_sites"], contact_sites=physics["contact_sites"]
+    )
+    attraction = np.zeros((0, lattice.size))
+    wanted = sites
+    for step in range(3):
+        wanted = tiles.sweep(wanted, 9, step, physics, periodic=periodic)
+        potts.sweep(lattice.reshape(-1), attraction, cells.arrays(), how, grid, 9, step)
+        assert (interior(lattice) == wanted).all()
+    assert (wanted != sites).sum() > 500
 
 
 @pytest.mark.parametrize("copy_sites", [4, 8])
@@ -249,12 +255,14 @@ def test_each_ordered_pair_is_tried_at_its_rate(copy_sites: int) -> None:
             lattice.reshape(-1),
             np.zeros((0, lattice.size)),
             cells.arrays(),
+            np.zeros(3),
+            digits(cells["type"]),
             how,
             grid,
             corner,
             size,
             key,
-            np.zeros(3, np.int64),
+            np.zeros(4, np.int64),
             np.zeros(3, bool),
         )
         total += interior(lattice)

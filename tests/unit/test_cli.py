@@ -41,7 +41,7 @@ class FakeRun:
 
     def __call__(self, scenario: Any, *, progress: Any = None, folder: Any = None) -> Any:
         self.scenario = scenario
-        manifest = begin_manifest(scenario_hash="", seed=scenario.seed)
+        manifest = begin_manifest(scenario_hash="", seed=scenario.seed, threads=1)
         if folder is not None:
             folder.write_scenario(dump(scenario))
             folder.write_manifest(manifest)

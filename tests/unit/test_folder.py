@@ -187,7 +187,7 @@ def test_the_log_takes_messages_until_closed(workplace: Path) -> None:
 
 
 def test_manifest() -> None:
-    begun = begin_manifest(scenario_hash="abc", seed=3)
+    begun = begin_manifest(scenario_hash="abc", seed=3, threads=1)
     assert begun["completed"] is False
     assert begun["version"] == sim.__version__
     assert (begun["seed"], begun["scenario_hash"]) == (3, "abc")
