@@ -258,8 +258,8 @@ def measure_steps(task: Task) -> Row:
     import sim
 
     began = time.perf_counter()
-    options = {"threads": task["threads"]} if task["threads"] > 1 else {}
-    model = sim.AngiogenesisModel(sim.load(task["scenario"], task["overrides"]), **options)
+    scenario = sim.load(task["scenario"], task["overrides"])
+    model = sim.AngiogenesisModel(scenario, threads=task["threads"])
     ready_s = time.perf_counter() - began
     for _ in range(task["relax"]):
         model.step()
@@ -296,7 +296,7 @@ def measure_runs(task: Task) -> Row:
     wall, cpu = [], []
     for seed in range(1, task["repeats"] + 1):
         before = time.perf_counter(), time.process_time()
-        sim.run(task["scenario"], task["overrides"], seed=seed)
+        sim.run(task["scenario"], task["overrides"], seed=seed, threads=task["threads"])
         wall.append(time.perf_counter() - before[0])
         cpu.append(time.process_time() - before[1])
     return {

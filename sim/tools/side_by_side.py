@@ -84,8 +84,7 @@ def compare(task: dict[str, Any]) -> dict[str, Any]:
     import sim
 
     scenario = sim.load(task["scenario"], task["overrides"])
-    options = {"threads": task["threads"]} if task["threads"] > 1 else {}
-    model = sim.AngiogenesisModel(scenario, **options)
+    model = sim.AngiogenesisModel(scenario, threads=task["threads"])
     start, length = model.state(), task["length"]
     times: dict[str, list[tuple[float, float]]] = {"angiosim": [], "glazier": []}
     ends: dict[str, list[Labels]] = {"angiosim": [], "glazier": []}
