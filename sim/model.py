@@ -331,18 +331,14 @@ class AngiogenesisModel(mesa.Model):
             source[rows] -= cells["uptake"][rows, k] * per_count / self.pathways[k].M_per_ng_ml
         if not (source.any() or field.values.any()):
             return
-        moving = field.diffusion, self.scenario.time.mcs_s, field.substeps, field.edge
+        moving = (
+            field.values, self.lattice, field.factor, source, loss, field.diffusion,
+            self.scenario.time.mcs_s, field.substeps, field.edge,
+        )  # fmt: skip
         if field.solver == "explicit":
-            diffusion.euler_step(
-                field.values, self.lattice, field.factor, source, loss, *moving, self.threads
-            )
+            diffusion.euler_step(*moving, self.threads)
         else:
-            diffusion.exponential_step(
-                field.values,
-                diffusion.spread(self.lattice, field.factor, source),
-                diffusion.spread(self.lattice, field.factor, loss),
-                *moving,
-            )
+            diffusion.exponential_step(*moving)
         lowest, highest = diffusion.settle(field.values)
         if not np.isfinite(highest) or lowest < -1e-12 * highest:
             raise NumericalError(

@@ -10,7 +10,7 @@ depend on the step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numba
@@ -38,7 +38,22 @@ def _mean_over_voxel(lattice, factor, y, x, of):
 
 
 @kernel
-def spread(lattice, factor, of):
+def _means(lattice, factor, of):
+    """Mean over the sites of each voxel."""
+    out = np.zeros((lattice.shape[0] // factor, lattice.shape[1] // factor))
+    share = 1.0 / (factor * factor)
+    for y in range(out.shape[0]):
+        for site_y in range(y * factor, (y + 1) * factor):
+            for x in range(out.shape[1]):
+                total = 0.0
+                for site_x in range(x * factor, (x + 1) * factor):
+                    site = lattice[np.uint64(site_y), np.uint64(site_x)]
+                    total += of[np.uint64(site)]
+                out[y, x] += total * share
+    return out
+
+
+def spread(lattice: NDArray[np.int32], factor: int, of: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over each voxel's sites of one number per cell row.
 
     Parameters
@@ -53,11 +68,10 @@ def spread(lattice, factor, of):
     -------
     (height / factor, width / factor) float64
     """
-    out = np.empty((lattice.shape[0] // factor, lattice.shape[1] // factor))
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
-            out[y, x] = _mean_over_voxel(lattice, factor, y, x, of)
-    return out
+    if (of == of[0]).all():
+        height, width = lattice.shape
+        return np.full((height // factor, width // factor), of[0])
+    return np.asarray(_means(lattice, factor, of))
 
 
 @kernel
@@ -365,10 +379,27 @@ def _transforms(shape: tuple[int, ...], edge: int) -> tuple[Transform, Transform
     return partial(scipy.fft.dstn, type=1), partial(scipy.fft.idstn, type=1)
 
 
+@lru_cache(maxsize=16)
+def _propagator(
+    shape: tuple[int, int], diffusion: float, u0: float, h: float, edge: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a frequency keeps in a sub-step, and what it gains from a unit source."""
+    rows, columns = shape
+    along_x = eigenvalues(columns, edge)
+    if edge == PERIODIC:  # the transform of real numbers keeps half of the frequencies
+        along_x = along_x[: columns // 2 + 1]
+    rate = diffusion * (eigenvalues(rows, edge)[:, None] + along_x[None, :]) - u0
+    gained = np.full_like(rate, h)  # (exp(rate h) - 1) / rate
+    np.divide(np.expm1(rate * h), rate, out=gained, where=rate != 0.0)
+    return np.exp(rate * h), gained
+
+
 def exponential_step(
     c: NDArray[np.float64],
-    source: NDArray[np.float64],
-    loss: NDArray[np.float64],
+    lattice: NDArray[np.int32],
+    factor: int,
+    source_of: NDArray[np.float64],
+    loss_of: NDArray[np.float64],
     diffusion: float,
     dt: float,
     substeps: int,
@@ -381,19 +412,12 @@ def exponential_step(
     Laplacian whatever the step, and what is non-negative stays so up to rounding. Uniform loss
     and constant sources are integrated exactly. More sub-steps are made where u0 dt > 1.
 
-    Parameters as in `euler_step`, without ``work``.
+    Parameters as in `euler_step`.
     """
-    u0 = float(loss.max())
+    u0 = float(loss_of.max())
     substeps = max(substeps, int(np.ceil(u0 * dt)))
-    h = dt / substeps
-    rows, columns = c.shape
+    kept, gained = _propagator(c.shape, diffusion, u0, dt / substeps, edge)
     forward, backward = _transforms(c.shape, edge)
-    along_x = eigenvalues(columns, edge)
-    if edge == PERIODIC:  # the transform of real numbers keeps half of the frequencies
-        along_x = along_x[: columns // 2 + 1]
-    rate = diffusion * (eigenvalues(rows, edge)[:, None] + along_x[None, :]) - u0
-    growth = np.exp(rate * h)
-    weight = np.full_like(rate, h)  # (exp(rate h) - 1) / rate
-    np.divide(np.expm1(rate * h), rate, out=weight, where=rate != 0.0)
+    source, rest = spread(lattice, factor, source_of), u0 - spread(lattice, factor, loss_of)
     for _ in range(substeps):
-        c[:] = backward(growth * forward(c) + weight * forward(source + (u0 - loss) * c))
+        c[:] = backward(kept * forward(c) + gained * forward(source + rest * c))
