@@ -1,7 +1,7 @@
 """The cell store: one row per cell, columns as arrays, rows that are born, freed and reused.
 
-Row 0 is the medium and the last row is the wall (`lattice.WALL` is -1), so that a site's value is
-always a valid row. A freed row counts up its generation: whoever kept a handle can tell.
+Row 0 is the medium and the last row is the wall, so that all that a cell may touch has a row. A
+freed row counts up its generation: whoever kept a handle can tell.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_s
     of_gaining, of_losing, counts = np.int64(0), np.int64(0), _0
     for k in range(contact_steps.shape[0]):
         other = lattice[np.uint64(site + contact_steps[np.uint64(k)])]
-        counts += digit[other]
+        counts += digit[np.uint64(other)]
         of_gaining += np.int64(other == gaining)
         of_losing += np.int64(other == losing)
     change = of_losing * J[away, away] - of_gaining * J[to, to]  # no contact with itself

@@ -1,7 +1,7 @@
 """The lattice: an array [y, x] of sites.
 
 A site holds 0 for medium or the row of its cell in the cell store. Beyond a walled domain stands
-`WALL`; a periodic one goes on at its other side.
+the store's last row, the wall; a periodic one goes on at its other side.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sim.tissue.kernel import kernel
 
 REACH = 2  # sites: the widest contact neighbourhood
-MEDIUM, WALL = 0, -1
+MEDIUM = 0
+NOWHERE = -1  # no site: beyond the border of a walled domain
 
 # The eight neighbours in circular order, for the connectivity test.
 RING = np.array(((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)))
@@ -50,8 +51,8 @@ def flat(offsets, row):
 def patch_axis(first, count, side, periodic):
     """Sites (n,) along one axis of a patch: those of a tile, and `REACH` more on each side.
 
-    Beyond a walled domain, and between its two ends where a tile goes on at the other one, stands
-    a wall: -1.
+    `NOWHERE` beyond a walled domain, and between its two ends where a tile goes on at the other
+    one.
     """
     gap = 0 if periodic or first + count <= side else REACH
     sites = np.empty(count + gap + 2 * REACH, np.int64)
@@ -61,7 +62,7 @@ def patch_axis(first, count, side, periodic):
             site %= side
         elif site >= side + gap:
             site -= side + gap if gap > 0 else 0
-        sites[i] = site if 0 <= site < side else WALL
+        sites[i] = site if 0 <= site < side else NOWHERE
     return sites
 
 
@@ -80,15 +81,15 @@ def runs_of(sites):
 
 
 @kernel
-def load_patch(lattice, ys, xs):
-    """A flat copy of the lattice at rows ``ys`` and columns ``xs``, with walls."""
+def load_patch(lattice, ys, xs, wall):
+    """A flat copy of the lattice at rows ``ys`` and columns ``xs``; ``wall`` where it ends."""
     runs, row = runs_of(xs), xs.size
     patch = np.empty(ys.size * row, np.int32)
     for i in range(ys.size):
         for k in range(runs.shape[0]):
             y, x, at = ys[i], runs[k, 1], i * row + runs[k, 0]
-            is_wall = y < 0 or x < 0
+            is_wall = y == NOWHERE or x == NOWHERE
             for j in range(runs[k, 2]):  # vectorised: indices have no sign
                 site = lattice[np.uint64(max(y, 0)), np.uint64(max(x, 0) + j)]
-                patch[np.uint64(at + j)] = WALL if is_wall else site
+                patch[np.uint64(at + j)] = wall if is_wall else site
     return patch

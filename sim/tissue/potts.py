@@ -34,8 +34,8 @@ from sim.tissue.moments import add_site
 
 TILE_SIDE = 50  # sites; a tile with its fields fits the first-level cache
 
-_3, _29, _32 = np.uint64(3), np.uint64(29), np.uint64(32)
-_MASK_3, _MASK_32 = np.uint64(7), np.uint64(2**32 - 1)
+_3, _16, _29, _32 = np.uint64(3), np.uint64(16), np.uint64(29), np.uint64(32)
+_MASK_3, _MASK_16, _MASK_32 = np.uint64(7), np.uint64(2**16 - 1), np.uint64(2**32 - 1)
 _REACH = np.uint64(REACH)
 
 
@@ -62,30 +62,33 @@ def write_images(patch, row, y, x, value, height, width, size):
 
 
 @inlined
-def attempt_at(draw, sites, tile_width, row_share, until_y, until_x, gap_y, gap_x):
-    """A random site and neighbour from 32 random bits: y in bits 32 on, x in 3 to 31, then which.
+def attempt_at(draw, sites, tile_width, row_share, until_y, until_x, gap_y, gap_x, row):
+    """A random site and neighbour from 32 random bits.
 
-    y and x count in the patch. Without branches or signs, so that the loop is vectorised.
+    The place in the flat patch from bit 32 on, y in 16 to 31, x in 3 to 15, then which neighbour.
+    Without branches or signs, so that the loop is vectorised.
     """
     index = ((draw >> _3) * sites) >> _29
     tile_y = (index * row_share) >> _32  # index // tile_width
     y, x = tile_y + _REACH, index - tile_y * tile_width + _REACH
     y = y + gap_y if y >= until_y else y
     x = x + gap_x if x >= until_x else x
-    return (y << _32) | (x << _3) | (draw & _MASK_3)
+    return ((y * row + x) << _32) | (y << _16) | (x << _3) | (draw & _MASK_3)
 
 
 @kernel
-def draw_attempts(key, size, until, gap):
+def draw_attempts(key, size, until, gap, row):
     """A tile's attempts: two to a draw, those of the list's second half from its upper bits.
 
-    From ``until`` [y, x] on a patch has ``gap`` [y, x] sites of wall before it goes on.
+    From ``until`` [y, x] on a patch has ``gap`` [y, x] sites of wall before it goes on; it has
+    ``row`` sites in a row.
     """
     count = size[0] * size[1]
     sites, tile_width = np.uint64(count), np.uint64(size[1])
     row_share = np.uint64(2**32 // size[1] + 1)
     until_y, until_x = np.uint64(until[0]), np.uint64(until[1])
     gap_y, gap_x = np.uint64(gap[0]), np.uint64(gap[1])
+    row_sites = np.uint64(row)
     half = (count + 1) // 2
     attempts = np.empty(2 * half, np.uint64)
     for i in range(half):
@@ -93,10 +96,26 @@ def draw_attempts(key, size, until, gap):
     for i in range(half):
         draw = attempts[np.uint64(i)]
         attempts[np.uint64(i)] = attempt_at(
-            draw & _MASK_32, sites, tile_width, row_share, until_y, until_x, gap_y, gap_x
+            draw & _MASK_32,
+            sites,
+            tile_width,
+            row_share,
+            until_y,
+            until_x,
+            gap_y,
+            gap_x,
+            row_sites,
         )
         attempts[np.uint64(i + half)] = attempt_at(
-            draw >> _32, sites, tile_width, row_share, until_y, until_x, gap_y, gap_x
+            draw >> _32,
+            sites,
+            tile_width,
+            row_share,
+            until_y,
+            until_x,
+            gap_y,
+            gap_x,
+            row_sites,
         )
     return attempts
 
@@ -141,7 +160,8 @@ def sweep_tile(
     ys = patch_axis(corner[0], size[0], height, periodic)
     xs = patch_axis(corner[1], size[1], width, periodic)
     row_sites = xs.size
-    patch, attraction = load_patch(lattice, ys, xs), sense(attractants, ys, xs, periodic)
+    wall = moments.shape[0] - 1  # its row
+    patch, attraction = load_patch(lattice, ys, xs, wall), sense(attractants, ys, xs, periodic)
     copy_steps, contact_steps = flat(copy_yx, row_sites), flat(contact_yx, row_sites)
     ring_steps = flat(RING, row_sites)
     attempts = draw_attempts(
@@ -149,6 +169,7 @@ def sweep_tile(
         size,
         (height - corner[0] + REACH, width - corner[1] + REACH),
         (ys.size - size[0] - 2 * REACH, xs.size - size[1] - 2 * REACH),
+        row_sites,
     )
     which = np.uint64(copy_steps.shape[0] - 1)  # 4 or 8 neighbours: a mask of bits
     elongate, sees_itself = has_lengths(stiffness), size[0] == height or size[1] == width
@@ -156,13 +177,15 @@ def sweep_tile(
     n_touched = 0
     for attempt in range(count):
         packed = attempts[np.uint64(attempt)]
-        i, j = np.int64(packed >> _32), np.int64((packed & _MASK_32) >> _3)
-        site, neighbour = i * row_sites + j, packed & which
+        site, neighbour = np.int64(packed >> _32), packed & which
         gaining = patch[np.uint64(site + copy_steps[neighbour])]
         losing = patch[np.uint64(site)]
-        if gaining == losing or gaining < MEDIUM:  # a wall is never copied
+        if gaining == losing:
             continue
-        y, x = ys[np.uint64(i)], xs[np.uint64(j)]
+        if gaining == wall:  # never copied
+            continue
+        i, j = (packed >> _16) & _MASK_16, (packed & _MASK_16) >> _3
+        y, x = ys[i], xs[j]
         dH = copy_energy(
             patch,
             attraction,
@@ -197,7 +220,7 @@ def sweep_tile(
             continue
         patch[np.uint64(site)] = lattice[y, x] = gaining
         if periodic and sees_itself:
-            write_images(patch, row_sites, i, j, gaining, height, width, size)
+            write_images(patch, row_sites, np.int64(i), np.int64(j), gaining, height, width, size)
         for row, sign in ((np.uint64(gaining), 1), (np.uint64(losing), -1)):
             dy, dx = from_anchor(anchor, row, y, x, height, width, periodic)
             add_site(moments, row, sign, dy, dx)

@@ -69,7 +69,7 @@ class Case:
         *constants, copy_yx, contact_yx = self.rules[1:]
         return float(
             copy_energy(
-                load_patch(self.lattice, *axes),
+                load_patch(self.lattice, *axes, len(moments) - 1),
                 sense(self.attractants, *axes, self.periodic),
                 moments,
                 lengths(moments),

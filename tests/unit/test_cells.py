@@ -7,7 +7,6 @@ import pytest
 from lattices import place
 
 from sim.tissue.cells import MOMENT_NAMES, CellStore
-from sim.tissue.lattice import WALL
 from sim.tissue.moments import first_sites, measure_cells, remember
 
 WALL_TYPE = 3
@@ -20,7 +19,7 @@ def store(capacity: int = 3) -> CellStore:
 def test_rows_of_medium_and_wall() -> None:
     cells = store()
     assert {len(column) for column in cells.columns.values()} == {5}
-    assert cells["type"][WALL] == WALL_TYPE
+    assert cells["type"][-1] == WALL_TYPE
     assert cells["type"][0] == 0
     assert cells["mu"].shape == (5, 2)
     assert cells["bound"].shape == (5, 3)
@@ -62,10 +61,10 @@ def test_growth_keeps_the_wall_last(capacity: int) -> None:
         row = cells.born(1)
         assert row == number
         cells["mu"][row] = number
-        assert cells["type"][WALL] == WALL_TYPE
+        assert cells["type"][-1] == WALL_TYPE
         assert cells["type"][0] == 0
         assert not cells["alive"][0]
-        assert not cells["alive"][WALL]
+        assert not cells["alive"][-1]
     assert {len(column) for column in cells.columns.values()} == {len(cells.area)}
     assert (cells["mu"][1:21, 0] == np.arange(1, 21)).all()
     assert list(cells.living) == list(range(1, 21))
@@ -98,7 +97,7 @@ def test_measured_cells(periodic: bool) -> None:
     if periodic:
         np.testing.assert_allclose(cells.centroids()[3] % (20, 24), [19.5, 23.5])
         assert cells.lengths[3] == cells.lengths[2]
-    assert cells.lengths[0] == cells.lengths[WALL] == 0
+    assert cells.lengths[0] == cells.lengths[-1] == 0
     np.testing.assert_allclose(cells["centroid"], cells.centroids())
 
 
@@ -132,7 +131,7 @@ def test_cells_born_together_take_the_rows_that_cells_born_singly_take() -> None
 def test_many_cells_are_born_at_once() -> None:
     cells = store(0)
     assert list(cells.born_together([1] * 60_000)) == list(range(1, 60_001))
-    assert cells["type"][WALL] == WALL_TYPE
+    assert cells["type"][-1] == WALL_TYPE
 
 
 @pytest.mark.parametrize("shape", [(60, 71), (25, 90)])
