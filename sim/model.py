@@ -225,7 +225,7 @@ class AngiogenesisModel(mesa.Model):
             present: dict[int, list[int]] = defaultdict(list)  # pathways by voxel
             for k, pathway in enumerate(self.pathways):
                 field = self._fields[pathway.ligand]
-                if field.values.any():
+                if field.values.max() > 0.0:
                     present[field.factor].append(k)
             for factor, columns in present.items():
                 chosen = [self.pathways[k] for k in columns]
@@ -329,7 +329,7 @@ class AngiogenesisModel(mesa.Model):
             area_um2 = np.maximum(cells.area[rows], 1) * domain.spacing_um**2
             per_count = molar_per_count(area_um2, domain.field_depth_um)
             source[rows] -= cells["uptake"][rows, k] * per_count / self.pathways[k].M_per_ng_ml
-        if not (source.any() or field.values.any()):
+        if not source.any() and field.values.max() == 0.0:
             return
         moving = (
             field.values, self.lattice, field.factor, source, loss, field.diffusion,

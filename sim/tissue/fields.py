@@ -24,6 +24,7 @@ from sim.tissue.lattice import runs_of
 Transform = Callable[[NDArray[Any]], NDArray[Any]]
 
 NO_FLUX, ABSORBING, PERIODIC = range(3)  # edges
+LEFT = 4  # where a row begins in its buffer: its left ghost voxel stands before a whole vector
 BLOCK_WIDTH = 400  # voxels; the rows at work of fifteen sub-steps fit the second-level cache
 
 
@@ -188,32 +189,32 @@ def settle(c: NDArray[np.float64]) -> tuple[float, float]:
 
 
 @inlined
-def _load_row(c, lattice, factor, gain_of, kept_of, y, first_x, now, gain, kept):
+def _load_row(c, lattice, factor, gain_of, kept_of, y, first_x, count, now, gain, kept):
     """A row of a block before the first sub-step, and what each voxel gains and keeps in one."""
-    line, width = c[y], c.shape[1]
-    j, x = 0, first_x % width
-    while j < gain.shape[0]:  # in runs that end where the domain wraps around
-        run = min(gain.shape[0] - j, width - x)
-        for i in range(run):
-            now[j + i + 1] = line[x + i]
+    width = c.shape[1]
+    done, x = 0, first_x % width
+    while done < count:  # in runs that end where the domain wraps around
+        run = min(count - done, width - x)
         if factor == 1:
-            sites = lattice[y]
             for i in range(run):
-                row = np.uint64(sites[x + i])
-                gain[j + i], kept[j + i] = gain_of[row], kept_of[row]
+                row = np.uint64(lattice[np.uint64(y), np.uint64(x + i)])
+                now[np.uint64(done + i + LEFT)] = c[np.uint64(y), np.uint64(x + i)]
+                gain[np.uint64(done + i)] = gain_of[row]
+                kept[np.uint64(done + i)] = kept_of[row]
         else:
             for i in range(run):
-                gain[j + i] = _mean_over_voxel(lattice, factor, y, x + i, gain_of)
-                kept[j + i] = _mean_over_voxel(lattice, factor, y, x + i, kept_of)
-        j, x = j + run, 0
+                now[done + i + LEFT] = c[y, x + i]
+                gain[done + i] = _mean_over_voxel(lattice, factor, y, x + i, gain_of)
+                kept[done + i] = _mean_over_voxel(lattice, factor, y, x + i, kept_of)
+        done, x = done + run, 0
 
 
 @inlined
-def _euler_row(above, here, below, gain, kept, k, then):
+def _euler_row(above, here, below, gain, kept, k, count, then):
     """A row of a sub-step, without its ghost voxels: diffuse, then react."""
-    middle, left, right = here[1:], here, here[2:]
-    up, down, out, stay = above[1:], below[1:], then[1:], 1.0 - 4.0 * k
-    for x in range(gain.shape[0]):
+    up, down, out, stay = above[LEFT:], below[LEFT:], then[LEFT:], 1.0 - 4.0 * k
+    left, middle, right = here[LEFT - 1 :], here[LEFT:], here[LEFT + 1 :]
+    for x in range(count):
         moved = stay * middle[x] + k * ((up[x] + down[x]) + (left[x] + right[x]))
         out[x] = kept[x] * moved + gain[x]
 
@@ -225,18 +226,18 @@ def _third(age):
 
 
 @inlined
-def _close_row(line, edge, at_left, at_right):
+def _close_row(line, count, edge, at_left, at_right):
     """Ghost voxels at the ends of a row that reaches the border of the domain."""
     if at_left:
-        line[0] = line[1] if edge == NO_FLUX else 0.0
+        line[LEFT - 1] = line[LEFT] if edge == NO_FLUX else 0.0
     if at_right:
-        line[-1] = line[-2] if edge == NO_FLUX else 0.0
+        line[LEFT + count] = line[LEFT + count - 1] if edge == NO_FLUX else 0.0
 
 
 @inlined
 def _euler_block(
     c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, first_x,
-    rows, gain, kept, zero, out,
+    count, rows, gain, kept, zero, out,
 ):  # fmt: skip
     """All sub-steps of a block: row y of one follows at once on row y + 1 of the one before."""
     height, width = c.shape
@@ -244,17 +245,16 @@ def _euler_block(
     first_y = top - substeps if open_edge else max(top - substeps, 0)
     end_y = bottom + substeps if open_edge else min(bottom + substeps, height)
     at_left, at_right = not open_edge and first_x == 0, not open_edge and right == width
-    slots = gain.shape[0]
-    newest = -1
+    slots, newest = gain.shape[0], -1
     for front in range(first_y, end_y + substeps):
         newest = newest + 1 if newest + 1 < slots else 0
         if front < end_y:
             now = rows[0, _third(front - first_y)]
             _load_row(
-                c, lattice, factor, gain_of, kept_of, front % height, first_x, now, gain[newest],
-                kept[newest],
+                c, lattice, factor, gain_of, kept_of, front % height, first_x, count, now,
+                gain[newest], kept[newest],
             )  # fmt: skip
-            _close_row(now, edge, at_left, at_right)
+            _close_row(now, count, edge, at_left, at_right)
         for part in range(max(1, front - end_y + 1), min(substeps, front - first_y) + 1):
             y = front - part
             if not top - substeps + part <= y < bottom + substeps - part:
@@ -268,13 +268,13 @@ def _euler_block(
             if not open_edge and y == height - 1:
                 below = here if edge == NO_FLUX else zero
             slot = newest - part if newest >= part else newest - part + slots
-            _euler_row(above, here, below, gain[slot], kept[slot], k, then)
-            _close_row(then, edge, at_left, at_right)
+            _euler_row(above, here, below, gain[slot], kept[slot], k, count, then)
+            _close_row(then, count, edge, at_left, at_right)
         y = front - substeps
         if top <= y < bottom:
             done, line = rows[substeps, _third(y - first_y)], out[y]
             for x in range(left, right):
-                line[x] = done[x - first_x + 1]
+                line[x] = done[x - first_x + LEFT]
 
 
 @kernel
@@ -292,11 +292,12 @@ def euler_block(
     if edge != PERIODIC:
         first_x, end_x = max(first_x, 0), min(end_x, width)
     count = end_x - first_x
-    rows = np.zeros((substeps + 1, 3, count + 2))  # the latest three rows of each sub-step
-    gain, kept = np.empty((substeps + 1, count)), np.empty((substeps + 1, count))
+    room = (count + 2 * LEFT) // LEFT * LEFT  # rows begin and end where vectors do
+    rows = np.zeros((substeps + 1, 3, room))  # the latest three rows of each sub-step
+    gain, kept = np.empty((substeps + 1, room)), np.empty((substeps + 1, room))
     _euler_block(
         c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, first_x,
-        rows, gain, kept, np.zeros(count + 2), out,
+        count, rows, gain, kept, np.zeros(room), out,
     )  # fmt: skip
 
 

@@ -379,9 +379,10 @@ def sweep(
         n_listed=np.zeros(threads, np.int64),
         is_listed=np.zeros((threads, rows), np.bool_),
     )
+    length = lengths(moments) if rules.stiffness[:, 1].any() else np.zeros(rows)
     one_step = on_threads(threads, _sweep_serial, _sweep_threaded)
     one_step(
-        lattice, attractants, cells, lengths(moments), digits(cells.type), rules, grid, seed, step,
+        lattice, attractants, cells, length, digits(cells.type), rules, grid, seed, step,
         shares,
     )  # fmt: skip
     moments[MEDIUM] = 0  # counted like the others, so that nothing branches, but meaningless
