@@ -24,8 +24,8 @@ from sim.tissue.energy import (
     copy_energy,
     digits,
     from_anchor,
-    lengths,
-    row_length,
+    reshape,
+    shapes,
 )
 from sim.tissue.fields import Attractants, sense
 from sim.tissue.kernel import inlined, kernel, on_threads, threaded
@@ -122,7 +122,7 @@ def draw_attempts(key, size, until, gap, row):
 
 @kernel
 def sweep_tile(
-    lattice, attractants, cells, length, digit, rules, grid, corner, size, key, touched, is_touched
+    lattice, attractants, cells, shape, digit, rules, grid, corner, size, key, touched, is_touched
 ):
     """Attempt as many copies in a tile as it has sites; list the cells that changed.
 
@@ -135,8 +135,8 @@ def sweep_tile(
         As in `sweep`.
     cells : CellArrays
         ``moments`` are changed; those of the medium, row 0, mean nothing then.
-    length : (rows,) float64
-        Lengths that the moments give, changed with them where a type has a stiffness.
+    shape : (rows, 4) float64
+        See `energy.shapes`; changed with the moments.
     digit : (rows,) uint64
         See `energy.digits`.
     corner, size : (int, int)
@@ -154,7 +154,7 @@ def sweep_tile(
         Rows in `touched`.
     """
     moments, anchor, cell_type, target, mu, push = cells
-    temperature, J, stiffness, connectivity, connectivity_penalty = rules[:5]
+    temperature, J, _, connectivity, connectivity_penalty = rules[:5]
     contact_inhibited, acts_on, copy_yx, contact_yx = rules[5:]
     height, width, periodic = grid
     ys = patch_axis(corner[0], size[0], height, periodic)
@@ -172,7 +172,7 @@ def sweep_tile(
         row_sites,
     )
     which = np.uint64(copy_steps.shape[0] - 1)  # 4 or 8 neighbours: a mask of bits
-    elongate, sees_itself = has_lengths(stiffness), size[0] == height or size[1] == width
+    sees_itself = size[0] == height or size[1] == width
     count = size[0] * size[1]
     n_touched = 0
     for attempt in range(count):
@@ -190,7 +190,7 @@ def sweep_tile(
             patch,
             attraction,
             moments,
-            length,
+            shape,
             digit,
             anchor,
             cell_type,
@@ -198,7 +198,6 @@ def sweep_tile(
             mu,
             push,
             J,
-            stiffness,
             connectivity,
             connectivity_penalty,
             contact_inhibited,
@@ -224,21 +223,11 @@ def sweep_tile(
         for row, sign in ((np.uint64(gaining), 1), (np.uint64(losing), -1)):
             dy, dx = from_anchor(anchor, row, y, x, height, width, periodic)
             add_site(moments, row, sign, dy, dx)
-            if elongate:
-                length[row] = row_length(moments, row)
+            reshape(shape, moments, target, row)
             touched[n_touched] = row
             n_touched += 1 - is_touched[row]  # no branch: half of them would be mispredicted
             is_touched[row] = True
     return n_touched
-
-
-@inlined
-def has_lengths(stiffness):
-    """Whether any type resists a change of its length."""
-    strongest = 0.0
-    for tau in range(stiffness.shape[0]):
-        strongest = max(strongest, abs(stiffness[tau, 1]))
-    return strongest > 0.0
 
 
 class Shares(NamedTuple):
@@ -257,13 +246,13 @@ class Shares(NamedTuple):
 
 @kernel
 def sweep_share(
-    lattice, attractants, cells, length, digit, rules, grid, seed, step, colour, part, shares
+    lattice, attractants, cells, shape, digit, rules, grid, seed, step, colour, part, shares
 ):
     """Sweep one of several equal parts of a colour's tiles; add up what changes."""
     own, change = shares.moments[part], shares.change[part]
     listed, is_listed = shares.listed[part], shares.is_listed[part]
     moments, anchor, cell_type, target, mu, push = cells
-    mine, my_length = CellArrays(own, anchor, cell_type, target, mu, push), length.copy()
+    mine, my_shape = CellArrays(own, anchor, cell_type, target, mu, push), shape.copy()
     rows, parts = moments.shape[0], shares.moments.shape[0]
     touched, is_touched = np.empty(rows + 1, np.int64), np.zeros(rows, np.bool_)
     tiles_y, tiles_x = tiles_along(grid.height), tiles_along(grid.width)
@@ -284,7 +273,7 @@ def sweep_share(
             lattice,
             attractants,
             mine,
-            my_length,
+            my_shape,
             digit,
             rules,
             grid,
@@ -303,12 +292,13 @@ def sweep_share(
             for j in range(6):
                 change[row, j] += own[row, j] - moments[row, j]
                 own[row, j] = moments[row, j]
-            my_length[row] = length[row]
+            for j in range(4):
+                my_shape[row, j] = shape[row, j]
     shares.n_listed[part] = n_listed
 
 
 @kernel
-def merge_shares(moments, length, elongate, shares):
+def merge_shares(moments, target, shape, shares):
     """Add what each thread changed to the moments, and to every thread's copy of them."""
     own, change, listed, n_listed, is_listed = shares
     threads = own.shape[0]
@@ -325,19 +315,17 @@ def merge_shares(moments, length, elongate, shares):
             for j in range(6):
                 for other in range(threads):
                     own[other, row, j] = moments[row, j]
-            if elongate:
-                length[row] = row_length(moments, np.uint64(row))
+            reshape(shape, moments, target, np.uint64(row))
 
 
-def _sweep(lattice, attractants, cells, length, digit, rules, grid, seed, step, shares):
-    elongate = has_lengths(rules.stiffness)
+def _sweep(lattice, attractants, cells, shape, digit, rules, grid, seed, step, shares):
     for colour in range(4):
         for part in numba.prange(shares.moments.shape[0]):
             sweep_share(
-                lattice, attractants, cells, length, digit, rules, grid, seed, step, colour, part,
+                lattice, attractants, cells, shape, digit, rules, grid, seed, step, colour, part,
                 shares,
             )  # fmt: skip
-        merge_shares(cells.moments, length, elongate, shares)
+        merge_shares(cells.moments, cells.target, shape, shares)
 
 
 _sweep_serial, _sweep_threaded = kernel(_sweep), threaded(_sweep)
@@ -379,10 +367,10 @@ def sweep(
         n_listed=np.zeros(threads, np.int64),
         is_listed=np.zeros((threads, rows), np.bool_),
     )
-    length = lengths(moments) if rules.stiffness[:, 1].any() else np.zeros(rows)
+    shape = shapes(moments, cells.type, cells.target, rules.stiffness)
     one_step = on_threads(threads, _sweep_serial, _sweep_threaded)
     one_step(
-        lattice, attractants, cells, length, digits(cells.type), rules, grid, seed, step,
+        lattice, attractants, cells, shape, digits(cells.type), rules, grid, seed, step,
         shares,
     )  # fmt: skip
     moments[MEDIUM] = 0  # counted like the others, so that nothing branches, but meaningless

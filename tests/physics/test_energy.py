@@ -12,7 +12,7 @@ from lattices import attractants, place, rules
 from naive import potts as naive
 
 from sim.scenario.checks import MOST_TYPES
-from sim.tissue.energy import DIGIT_BITS, copy_energy, digits, lengths
+from sim.tissue.energy import DIGIT_BITS, copy_energy, digits, shapes
 from sim.tissue.fields import sense
 from sim.tissue.lattice import REACH, RING, flat, load_patch, patch_axis
 
@@ -66,15 +66,16 @@ class Case:
         axes = [patch_axis(0, side, side, self.periodic) for side in self.lattice.shape]
         row = axes[1].size
         moments, *columns = self.cells.arrays()
-        *constants, copy_yx, contact_yx = self.rules[1:]
+        _, J, stiffness, *constants, copy_yx, contact_yx = self.rules
         return float(
             copy_energy(
                 load_patch(self.lattice, *axes, len(moments) - 1),
                 sense(self.attractants, *axes, self.periodic),
                 moments,
-                lengths(moments),
+                shapes(moments, self.cells["type"], self.cells["target"], stiffness),
                 digits(self.cells["type"]),
                 *columns,
+                J,
                 *constants,
                 copy_yx,
                 flat(copy_yx, row),

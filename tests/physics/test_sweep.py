@@ -135,7 +135,7 @@ def recorded_tiles(
     for colour in range(4):
         for part in range(3):
             potts.sweep_share.py_func(
-                lattice, attractants(), cells.arrays(), np.zeros(3),
+                lattice, attractants(), cells.arrays(), np.zeros((3, 4)),
                 np.zeros(3, np.uint64), rules(grid), grid, seed, 0, colour, part, shares,
             )  # fmt: skip
     return seen
@@ -248,7 +248,7 @@ def test_each_ordered_pair_is_tried_at_its_rate(copy_sites: int) -> None:
             lattice,
             attractants(),
             cells.arrays(),
-            np.zeros(3),
+            np.zeros((3, 4)),
             digits(cells["type"]),
             how,
             grid,
