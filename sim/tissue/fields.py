@@ -19,7 +19,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from sim.tissue.kernel import inlined, kernel, on_threads, threaded
-from sim.tissue.lattice import runs_of
+from sim.tissue.lattice import MEDIUM, runs_of
 
 Transform = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -63,7 +63,7 @@ def spread(lattice: NDArray[np.int32], factor: int, of: NDArray[np.float64]) -> 
     factor : int
         Sites along a voxel's side.
     of : (rows,) float64
-        Row 0 is the medium.
+        Row 0 is the medium; there is no wall.
 
     Returns
     -------
@@ -189,13 +189,22 @@ def settle(c: NDArray[np.float64]) -> tuple[float, float]:
 
 
 @inlined
-def _load_row(c, lattice, factor, gain_of, kept_of, y, first_x, count, now, gain, kept):
-    """A row of a block before the first sub-step, and what each voxel gains and keeps in one."""
+def _load_row(c, lattice, factor, gain_of, kept_of, alike, y, first_x, count, now, gain, kept):
+    """A row of a block before the first sub-step, and what each voxel gains and keeps in one.
+
+    Cells that are ``alike`` gain and keep the same.
+    """
     width = c.shape[1]
     done, x = 0, first_x % width
     while done < count:  # in runs that end where the domain wraps around
         run = min(count - done, width - x)
-        if factor == 1:
+        if factor == 1 and alike:  # vectorised
+            for i in range(run):
+                inside = lattice[np.uint64(y), np.uint64(x + i)] != MEDIUM
+                now[np.uint64(done + i + LEFT)] = c[np.uint64(y), np.uint64(x + i)]
+                gain[np.uint64(done + i)] = gain_of[gain_of.size - 1] if inside else gain_of[0]
+                kept[np.uint64(done + i)] = kept_of[kept_of.size - 1] if inside else kept_of[0]
+        elif factor == 1:
             for i in range(run):
                 row = np.uint64(lattice[np.uint64(y), np.uint64(x + i)])
                 now[np.uint64(done + i + LEFT)] = c[np.uint64(y), np.uint64(x + i)]
@@ -236,8 +245,8 @@ def _close_row(line, count, edge, at_left, at_right):
 
 @inlined
 def _euler_block(
-    c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, first_x,
-    count, rows, gain, kept, zero, out,
+    c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, top, bottom, left, right,
+    first_x, count, rows, gain, kept, zero, out,
 ):  # fmt: skip
     """All sub-steps of a block: row y of one follows at once on row y + 1 of the one before."""
     height, width = c.shape
@@ -251,7 +260,7 @@ def _euler_block(
         if front < end_y:
             now = rows[0, _third(front - first_y)]
             _load_row(
-                c, lattice, factor, gain_of, kept_of, front % height, first_x, count, now,
+                c, lattice, factor, gain_of, kept_of, alike, front % height, first_x, count, now,
                 gain[newest], kept[newest],
             )  # fmt: skip
             _close_row(now, count, edge, at_left, at_right)
@@ -279,7 +288,7 @@ def _euler_block(
 
 @kernel
 def euler_block(
-    c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, out
+    c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, top, bottom, left, right, out
 ):
     """All sub-steps of the voxels from ``top`` to ``bottom`` and ``left`` to ``right``, into `out`.
 
@@ -296,18 +305,18 @@ def euler_block(
     rows = np.zeros((substeps + 1, 3, room))  # the latest three rows of each sub-step
     gain, kept = np.empty((substeps + 1, room)), np.empty((substeps + 1, room))
     _euler_block(
-        c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, first_x,
-        count, rows, gain, kept, np.zeros(room), out,
+        c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, top, bottom, left, right,
+        first_x, count, rows, gain, kept, np.zeros(room), out,
     )  # fmt: skip
 
 
-def _euler(c, lattice, factor, gain_of, kept_of, k, substeps, edge, threads, out):
+def _euler(c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, threads, out):
     height, width = c.shape
     strips = max(1, width // BLOCK_WIDTH)
     for block in numba.prange(threads * strips):
         band, strip = block // strips, block % strips
         euler_block(
-            c, lattice, factor, gain_of, kept_of, k, substeps, edge,
+            c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge,
             band * height // threads, (band + 1) * height // threads,
             strip * width // strips, (strip + 1) * width // strips, out,
         )  # fmt: skip
@@ -342,7 +351,7 @@ def euler_step(
     c : (height, width) float64
         Concentration, changed.
     lattice, factor, source_of, loss_of
-        As in `spread`: source per time and loss rate are given by cell row.
+        As in `spread`: source per time and loss rate of the medium and of each cell.
     diffusion : float
         D / voxel^2, per time.
     dt : float
@@ -353,10 +362,12 @@ def euler_step(
         No bit of the result depends on it.
     """
     h = dt / substeps
+    gain_of, kept_of = h * source_of, 1.0 - h * loss_of
+    alike = bool((gain_of[1:] == gain_of[-1]).all() and (kept_of[1:] == kept_of[-1]).all())
     euler = on_threads(threads, _euler_serial, _euler_threaded)
     euler(
-        c, lattice, factor, h * source_of, 1.0 - h * loss_of, h * diffusion, substeps, edge,
-        threads, np.empty_like(c),
+        c, lattice, factor, gain_of, kept_of, alike, h * diffusion, substeps, edge, threads,
+        np.empty_like(c),
     )  # fmt: skip
 
 

@@ -34,6 +34,9 @@ from sim.tissue.moments import add_site
 
 TILE_SIDE = 50  # sites; a tile with its fields fits the first-level cache
 
+MINUS_LN = np.append(np.inf, -np.log(np.arange(1, 257) / 256))  # at the edges of 256 bins of u
+
+_1, _56 = np.uint64(1), np.uint64(56)
 _3, _16, _29, _32 = np.uint64(3), np.uint64(16), np.uint64(29), np.uint64(32)
 _MASK_3, _MASK_16, _MASK_32 = np.uint64(7), np.uint64(2**16 - 1), np.uint64(2**32 - 1)
 _REACH = np.uint64(REACH)
@@ -214,8 +217,12 @@ def sweep_tile(
             x,
             neighbour,
         )
-        # u < exp(-dH / T), with the logarithm taken while dH is still being worked out
-        if dH >= -temperature * np.log(unit(bits(key, count + attempt))):
+        # u < exp(-dH / T) as dH < -T ln u, and no logarithm where the bin of u settles it
+        u = bits(key, count + attempt)
+        bin_of_u = u >> _56
+        if dH >= temperature * MINUS_LN[bin_of_u]:
+            continue
+        if dH >= temperature * MINUS_LN[bin_of_u + _1] and dH >= -temperature * np.log(unit(u)):
             continue
         patch[np.uint64(site)] = lattice[y, x] = gaining
         if periodic and sees_itself:

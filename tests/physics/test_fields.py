@@ -253,6 +253,26 @@ def test_nothing_becomes_negative(D: float, dt: float, border: str) -> None:
             assert c.min() >= -1e-12 * c.max()
 
 
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize("alike", [True, False])
+def test_an_explicit_step_over_cells(alike: bool, factor: int) -> None:
+    """Cells that all gain and keep the same go another way than others."""
+    rng = np.random.default_rng(8)
+    lattice = some_lattice(rng)
+    source_of, loss_of = np.full((2, 7), [[0.3], [0.01]])
+    source_of[0], loss_of[0] = 0.0, 0.04
+    if not alike:
+        source_of[3], loss_of[2] = 0.5, 0.02
+    c = rng.random([side // factor for side in lattice.shape])
+    wanted = c.copy()
+    fields.euler_step(c, lattice, factor, source_of, loss_of, 0.02, 3.0, 5, NO_FLUX)
+    source, loss = (fields.spread(lattice, factor, of) for of in (source_of, loss_of))
+    for _ in range(5):
+        moved = wanted + 0.6 * 0.02 * naive.laplacian(wanted, "no_flux")
+        wanted = moved + 0.6 * (source - loss * moved)
+    np.testing.assert_allclose(c, wanted, rtol=1e-12)
+
+
 # -- between cells and voxels -------------------------------------------------------------------
 
 
