@@ -114,8 +114,6 @@ class Attractants(NamedTuple):
     """(voxels of all fields,) one field after the other, row by row."""
     layout: NDArray[np.int64]
     """(fields, 4) where a field begins, its rows, its columns, sites along a voxel's side."""
-    saturation: NDArray[np.float64]
-    """(fields,) s of f(c) = c / (1 + s c), per unit of the field."""
 
 
 @inlined
@@ -134,7 +132,7 @@ def _voxels_around(site, factor, voxels, periodic):
 
 @kernel
 def sense(attractants, ys, xs, periodic):
-    """What sites attract with, f(c) = c / (1 + s c).
+    """Concentrations of the followed fields at the sites of a patch.
 
     Coarse voxels are interpolated bilinearly between their centres.
 
@@ -150,22 +148,21 @@ def sense(attractants, ys, xs, periodic):
     (fields, rows * columns) float64
         Whatever is there at walls.
     """
-    values, layout, saturations = attractants
+    values, layout = attractants
     row = xs.size
     out = np.empty((layout.shape[0], ys.size * row))
     runs = runs_of(xs)
     left, right, share = np.empty(row, np.int64), np.empty(row, np.int64), np.empty(row)
     for k in range(layout.shape[0]):
         begin, rows, columns, factor = layout[k, 0], layout[k, 1], layout[k, 2], layout[k, 3]
-        field, s, f = values[begin : begin + rows * columns], saturations[k], out[k]
+        field, line = values[begin : begin + rows * columns], out[k]
         if factor == 1:
             for i in range(ys.size):
                 first = max(ys[i], 0) * columns
                 for r in range(runs.shape[0]):
                     at, x = i * row + runs[r, 0], first + max(runs[r, 1], 0)
                     for j in range(runs[r, 2]):
-                        c = field[np.uint64(x + j)]
-                        f[np.uint64(at + j)] = c / (1.0 + s * c)
+                        line[np.uint64(at + j)] = field[np.uint64(x + j)]
             continue
         for i in range(row):
             left[i], right[i], share[i] = _voxels_around(xs[i], factor, columns, periodic)
@@ -175,8 +172,7 @@ def sense(attractants, ys, xs, periodic):
             for j in range(row):
                 high = upper[left[j]] * (1.0 - share[j]) + upper[right[j]] * share[j]
                 low = lower[left[j]] * (1.0 - share[j]) + lower[right[j]] * share[j]
-                c = high * (1.0 - part) + low * part
-                f[i * row + j] = c / (1.0 + s * c)
+                line[i * row + j] = high * (1.0 - part) + low * part
     return out
 
 

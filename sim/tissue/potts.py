@@ -158,13 +158,13 @@ def sweep_tile(
     """
     moments, anchor, cell_type, target, mu, push = cells
     temperature, J, _, connectivity, connectivity_penalty = rules[:5]
-    contact_inhibited, acts_on, copy_yx, contact_yx = rules[5:]
+    contact_inhibited, acts_on, saturation, copy_yx, contact_yx = rules[5:]
     height, width, periodic = grid
     ys = patch_axis(corner[0], size[0], height, periodic)
     xs = patch_axis(corner[1], size[1], width, periodic)
     row_sites = xs.size
     wall = moments.shape[0] - 1  # its row
-    patch, attraction = load_patch(lattice, ys, xs, wall), sense(attractants, ys, xs, periodic)
+    patch, concentration = load_patch(lattice, ys, xs, wall), sense(attractants, ys, xs, periodic)
     copy_steps, contact_steps = flat(copy_yx, row_sites), flat(contact_yx, row_sites)
     ring_steps = flat(RING, row_sites)
     attempts = draw_attempts(
@@ -191,7 +191,7 @@ def sweep_tile(
         y, x = ys[i], xs[j]
         dH = copy_energy(
             patch,
-            attraction,
+            concentration,
             moments,
             shape,
             digit,
@@ -205,6 +205,7 @@ def sweep_tile(
             connectivity_penalty,
             contact_inhibited,
             acts_on,
+            saturation,
             copy_yx,
             copy_steps,
             contact_steps,
