@@ -195,11 +195,13 @@ def _load_row(c, lattice, factor, gain_of, kept_of, alike, y, first_x, count, no
     while done < count:  # in runs that end where the domain wraps around
         run = min(count - done, width - x)
         if factor == 1 and alike:  # vectorised
+            gain_out, gain_in = gain_of[0], gain_of[gain_of.size - 1]
+            kept_out, kept_in = kept_of[0], kept_of[kept_of.size - 1]
             for i in range(run):
-                inside = lattice[np.uint64(y), np.uint64(x + i)] != MEDIUM
-                now[np.uint64(done + i + LEFT)] = c[np.uint64(y), np.uint64(x + i)]
-                gain[np.uint64(done + i)] = gain_of[gain_of.size - 1] if inside else gain_of[0]
-                kept[np.uint64(done + i)] = kept_of[kept_of.size - 1] if inside else kept_of[0]
+                at, is_out = np.uint64(done + i), lattice[y, np.uint64(x + i)] == MEDIUM
+                now[np.uint64(done + i + LEFT)] = c[y, np.uint64(x + i)]
+                gain[at] = gain_out if is_out else gain_in
+                kept[at] = kept_out if is_out else kept_in
         elif factor == 1:
             for i in range(run):
                 row = np.uint64(lattice[np.uint64(y), np.uint64(x + i)])
@@ -233,10 +235,11 @@ def _third(age):
 @inlined
 def _close_row(line, count, edge, at_left, at_right):
     """Ghost voxels at the ends of a row that reaches the border of the domain."""
+    first, last = LEFT, LEFT + count - 1
     if at_left:
-        line[LEFT - 1] = line[LEFT] if edge == NO_FLUX else 0.0
+        line[first - 1] = 0.0 if edge == ABSORBING else line[last if edge == PERIODIC else first]
     if at_right:
-        line[LEFT + count] = line[LEFT + count - 1] if edge == NO_FLUX else 0.0
+        line[last + 1] = 0.0 if edge == ABSORBING else line[first if edge == PERIODIC else last]
 
 
 @inlined
@@ -249,7 +252,9 @@ def _euler_block(
     open_edge = edge == PERIODIC
     first_y = top - substeps if open_edge else max(top - substeps, 0)
     end_y = bottom + substeps if open_edge else min(bottom + substeps, height)
-    at_left, at_right = not open_edge and first_x == 0, not open_edge and right == width
+    whole = count == width
+    at_left = whole or (not open_edge and first_x == 0)
+    at_right = whole or (not open_edge and right == width)
     slots, newest = gain.shape[0], -1
     for front in range(first_y, end_y + substeps):
         newest = newest + 1 if newest + 1 < slots else 0
@@ -279,7 +284,7 @@ def _euler_block(
         if top <= y < bottom:
             done, line = rows[substeps, _third(y - first_y)], out[y]
             for x in range(left, right):
-                line[x] = done[x - first_x + LEFT]
+                line[np.uint64(x)] = done[np.uint64(x - first_x + LEFT)]
 
 
 @kernel
@@ -294,7 +299,7 @@ def euler_block(
     """
     width = c.shape[1]
     first_x, end_x = left - substeps, right + substeps
-    if edge != PERIODIC:
+    if edge != PERIODIC or right - left == width:
         first_x, end_x = max(first_x, 0), min(end_x, width)
     count = end_x - first_x
     room = (count + 2 * LEFT) // LEFT * LEFT  # rows begin and end where vectors do
@@ -319,7 +324,7 @@ def _euler(c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, threa
     for band in numba.prange(threads):
         for y in range(band * height // threads, (band + 1) * height // threads):
             for x in range(width):
-                c[y, x] = out[y, x]
+                c[y, np.uint64(x)] = out[y, np.uint64(x)]
 
 
 _euler_serial, _euler_threaded = kernel(_euler), threaded(_euler)
