@@ -254,7 +254,7 @@ def _euler_block(
     end_y = bottom + substeps if open_edge else min(bottom + substeps, height)
     whole = count == width
     at_left = whole or (not open_edge and first_x == 0)
-    at_right = whole or (not open_edge and right == width)
+    at_right = whole or (not open_edge and first_x + count == width)
     slots, newest = gain.shape[0], -1
     for front in range(first_y, end_y + substeps):
         newest = newest + 1 if newest + 1 < slots else 0

@@ -15,6 +15,7 @@ from sim.model import AngiogenesisModel
 from sim.scenario.loading import load
 from sim.tissue import fields
 from sim.tissue.fields import ABSORBING, NO_FLUX, PERIODIC
+from sim.tissue.kernel import most_threads, on_threads
 from sim.tissue.lattice import patch_axis
 
 EDGES = {"no_flux": NO_FLUX, "absorbing": ABSORBING, "periodic": PERIODIC}
@@ -271,6 +272,37 @@ def test_an_explicit_step_over_cells(alike: bool, factor: int) -> None:
         moved = wanted + 0.6 * 0.02 * naive.laplacian(wanted, "no_flux")
         wanted = moved + 0.6 * (source - loss * moved)
     np.testing.assert_allclose(c, wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+def test_no_bit_depends_on_how_a_field_is_cut(border: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into bands by threads, into strips of a width; all in one process and on threads."""
+    rng = np.random.default_rng(9)
+    lattice = rng.integers(0, 50, (61, 83)).astype(np.int32)
+    start, source, loss = rng.random((61, 83)), rng.random(50), 0.05 * rng.random(50)
+    outcomes = []
+    for choose, threads in (
+        (lambda *_: fields._euler_serial, 1),
+        (lambda *_: fields._euler_serial, 3),
+        (on_threads, min(2, most_threads())),
+    ):
+        monkeypatch.setattr(fields, "on_threads", choose)
+        c = start.copy()
+        for _ in range(3):
+            fields.euler_step(c, lattice, 1, source, loss, 0.1, 2.0, 15, EDGES[border], threads)
+        outcomes.append(c)
+    for width in (20, 41):
+        out = np.empty_like(start)
+        c = start.copy()
+        for _ in range(3):
+            for left in range(0, 83, width):
+                fields.euler_block(
+                    c, lattice, 1, 2 / 15 * source, 1 - 2 / 15 * loss, False, 2 / 15 * 0.1, 15,
+                    EDGES[border], 0, 61, left, min(left + width, 83), out,
+                )  # fmt: skip
+            c = out.copy()
+        outcomes.append(c)
+    assert all((c == outcomes[0]).all() for c in outcomes)
 
 
 # -- between cells and voxels -------------------------------------------------------------------
