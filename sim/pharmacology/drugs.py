@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -205,6 +206,7 @@ class Drug:
         return self.fraction_unbound[_known(title, species, self.fraction_unbound)]
 
 
+@cache
 def load_drug(name: str) -> Drug:
     """Return a drug of the data files.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.errors import stage
 from sim.model import RECEPTORS, AngiogenesisModel
 from sim.scenario.loading import dump, scenario_hash
 from sim.scenario.schema import Scenario
@@ -66,16 +67,18 @@ def run_scenario(
     if folder:
         folder.write_scenario(dump(scenario))
         folder.write_manifest(manifest)
-    model = AngiogenesisModel(scenario, threads=threads)
+    with stage("set-up"):
+        model = AngiogenesisModel(scenario, threads=threads)
     frames: dict[int, Arrays] = {}
     logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.cells.living.size)
     completed = False
     try:
-        _keep_frame(model, frames, folder)
-        while model.mcs < steps:
-            model.step()
+        with stage("run"):
             _keep_frame(model, frames, folder)
-            report(model.mcs, steps)
+            while model.mcs < steps:
+                model.step()
+                _keep_frame(model, frames, folder)
+                report(model.mcs, steps)
         completed = True
     finally:  # also what an interrupted run has is kept
         if model.readouts["mcs"] != model.mcs:
