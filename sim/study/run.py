@@ -81,23 +81,24 @@ def run_scenario(
                 report(model.mcs, steps)
         completed = True
     finally:  # also what an interrupted run has is kept
-        if model.readouts["mcs"] != model.mcs:
-            model.record()
-        result = RunResult(
-            scenario=scenario,
-            seed=scenario.seed,
-            summary={k: v for k, v in model.readouts.items() if k not in NOT_READOUTS},
-            timeseries=model.datacollector.get_model_vars_dataframe(),
-            final=final_arrays(model),
-            frames=frames,
-            manifest=finish_manifest(
-                manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
-            ),
-            folder=folder.path if folder else None,
-        )
-        if folder:
-            folder.write_results(result)
-        logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
+        with stage("read-out"):
+            if model.readouts["mcs"] != model.mcs:
+                model.record()
+            result = RunResult(
+                scenario=scenario,
+                seed=scenario.seed,
+                summary={k: v for k, v in model.readouts.items() if k not in NOT_READOUTS},
+                timeseries=model.datacollector.get_model_vars_dataframe(),
+                final=final_arrays(model),
+                frames=frames,
+                manifest=finish_manifest(
+                    manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
+                ),
+                folder=folder.path if folder else None,
+            )
+            if folder:
+                folder.write_results(result)
+            logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
     return result
 
 
