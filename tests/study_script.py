@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 import fake_runs
+
 from sim.errors import Interrupted
 from sim.study.design import plan_study
 from sim.study.executors import Pool

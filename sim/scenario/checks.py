@@ -536,7 +536,7 @@ def _dosing(drug: Drug) -> Iterator[Problem]:
             "for instance regimen = {dose_mg = 12, on_days = 14, off_days = 7, cycles = 4}",
         )  # fmt: skip
         return
-    if drug.pk_set is None or drug.pk_set in kinetics[drug.species]:
+    if drug.species and (drug.pk_set is None or drug.pk_set in kinetics[drug.species]):
         known = load_drug(drug.name).kinetics(drug.species, drug.pk_set).parameters
         unknown = list(_names("drug.pk", drug.pk, known, "parameter"))
         if unknown:

@@ -165,9 +165,7 @@ def scenario_hash(scenario: Scenario) -> str:
 
 def decisive(scenario: Scenario) -> Tree:
     """Return what decides a result: all but name, description, seed and record."""
-    content: Tree = _canonical(
-        scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED)
-    )
+    content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED))
     return content
 
 

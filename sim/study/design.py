@@ -181,9 +181,7 @@ class _Axis:
 class _Drawing:
     """A study while it is read: what is wrong is added to `problems`, and the rest goes on."""
 
-    def __init__(
-        self, tree: Tree, folder: Path | None, name: str, problems: list[Problem]
-    ) -> None:
+    def __init__(self, tree: Tree, folder: Path | None, name: str, problems: list[Problem]) -> None:
         self.problems = problems
         self.tree = tree
         for key in tree:
@@ -395,9 +393,7 @@ class _Drawing:
             for replicate, seed in seeds:
                 key = run_key(content_hash, seed, code)
                 index = len(runs) + 1
-                runs.append(
-                    PlannedRun(index, group, parameters, settings, replicate, seed, key)
-                )
+                runs.append(PlannedRun(index, group, parameters, settings, replicate, seed, key))
         return runs
 
     def _text_of_file(self) -> str:

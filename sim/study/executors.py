@@ -30,8 +30,9 @@ SECONDS_TO_CONNECT = 15
 class Executor(Protocol):
     """Makes runs."""
 
-    running: int
-    """Runs being made now."""
+    @property
+    def running(self) -> int:
+        """Runs being made now."""
 
     def submit(self, tasks: Sequence[Task]) -> None:
         """Take tasks."""
@@ -86,8 +87,8 @@ class Pool:
         """
         while len(self._workers) < min(self._size, len(self._todo) + self.running):
             self._start()
-        for connection in self._workers.keys() - self._busy.keys():
-            self._feed(connection)
+        for idle in self._workers.keys() - self._busy.keys():
+            self._feed(idle)
         outcomes = []
         for connection in wait(list(self._workers), seconds):
             assert isinstance(connection, Connection)
@@ -190,7 +191,7 @@ class Dask:
     @property
     def running(self) -> int:
         """Runs being made now, as far as known here."""
-        threads = self._client.nthreads() if self._tasks else {}
+        threads: dict[str, int] = self._client.nthreads() if self._tasks else {}
         return min(sum(threads.values()), len(self._tasks))
 
     def submit(self, tasks: Sequence[Task]) -> None:

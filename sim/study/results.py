@@ -155,7 +155,7 @@ def _parquet(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=list(columns))
-    for name in table.columns[table.dtypes == object]:
+    for name in table.select_dtypes("object"):
         table[name] = [None if value is None else _cell(value) for value in table[name]]
     buffer = io.BytesIO()
     table.to_parquet(buffer, engine="pyarrow", index=False)

@@ -174,9 +174,7 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
     known = ("method", "n", "seed", "ranges")
     for key in tree:
         if key not in known:
-            problems.append(
-                Problem(f"sample.{key}", None, "unknown key", data.nearest(key, known))
-            )
+            problems.append(Problem(f"sample.{key}", None, "unknown key", data.nearest(key, known)))
     method = tree.get("method", "sobol")
     if method not in METHODS:
         hint = data.nearest(str(method), METHODS)
@@ -254,8 +252,8 @@ def _spread(key: str, given: Any, base: Scenario | None, problems: list[Problem]
         return found or dummy
     if isinstance(given, list):
         given = {"distribution": "uniform", **dict(zip(("low", "high"), given, strict=False))}
-    kind = given.get("distribution") if isinstance(given, dict) else None
-    names = DISTRIBUTIONS.get(kind, ()) if isinstance(kind, str) else ()
+    kind = str(given.get("distribution")) if isinstance(given, dict) else ""
+    names = DISTRIBUTIONS.get(kind, ())
     numbers = [given[name] for name in names if name in given]
     if (
         not names

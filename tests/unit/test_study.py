@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from processes import children_of
 
 import sim
 from sim import files
-from sim.errors import AngiosimError, FolderError, InputError, Interrupted
-from sim.study import ledger, results
+from sim.errors import AngiosimError, FolderError, InputError
+from sim.study import results
 from sim.study.design import Plan, plan_study
 from sim.study.executors import Dask, Pool
 from sim.study.ledger import Ledger
@@ -82,7 +82,7 @@ def everything(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
 
 
-# --- the same results, whichever way --------------------------------------------------------------
+# --- the same results, whichever way -------------------------------------------------------------
 
 
 def test_the_table_is_tidy_and_exact(plan: Plan, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_without_a_folder_nothing_is_written(plan: Plan, workplace: Path) -> Non
     assert everything(workplace) == []
 
 
-# --- going on ----------------------------------------------------------------------------------------
+# --- going on ------------------------------------------------------------------------------------
 
 
 def test_a_study_that_was_stopped_goes_on_where_it_was(
@@ -244,7 +244,7 @@ def test_code_that_changed_makes_all_runs_again(
     assert len(here.made) == 30
 
 
-# --- failing ---------------------------------------------------------------------------------------
+# --- failing -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -302,7 +302,7 @@ def test_workers_that_cannot_start(plan: Plan, monkeypatch: pytest.MonkeyPatch) 
         sweep(plan, pool)
 
 
-# --- stopping and killing ---------------------------------------------------------------------------
+# --- stopping and killing ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -441,7 +441,7 @@ def test_workers_leave_when_their_parent_is_killed_in_the_middle_of_a_run(
     until(lambda: not any(map(is_alive, workers)), 10)
 
 
-# --- one folder ------------------------------------------------------------------------------------
+# --- one folder ----------------------------------------------------------------------------------
 
 
 def test_two_runners_cannot_share_a_folder(study_file: Path, tmp_path: Path, plan: Plan) -> None:
@@ -584,7 +584,7 @@ def test_a_write_that_fails_at_any_moment_loses_nothing(
         assert (out / "results.csv").read_bytes() == table
 
 
-# --- merging ---------------------------------------------------------------------------------------
+# --- merging -------------------------------------------------------------------------------------
 
 
 def test_shards_of_different_studies_are_not_merged(plan: Plan, tmp_path: Path) -> None:
@@ -630,7 +630,7 @@ def test_a_shard_that_is_none(text: str) -> None:
         parse_shard(text)
 
 
-# --- the model, the command line, Python ------------------------------------------------------------
+# --- the model, the command line, Python ---------------------------------------------------------
 
 
 TINY = {
@@ -688,9 +688,7 @@ def test_trouble_in_the_model_is_told_with_its_stage(
 
 def command(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """Let the command line make fake runs."""
-    monkeypatch.setattr(
-        "sim.study.executors.Pool", lambda base, workers: Pool(base, workers, run)
-    )
+    monkeypatch.setattr("sim.study.executors.Pool", lambda base, workers: Pool(base, workers, run))
 
 
 def test_the_command(
