@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 
 def names(kind: str) -> list[str]:
     """Return the names of all data files of a kind (a folder here: ``"drugs"``), sorted."""
-    return list(_names(kind))
+    return list(_names(FOLDER / kind))
 
 
 def read(kind: str, name: str) -> dict[str, Any]:
@@ -81,8 +81,8 @@ def one_of(known: Iterable[Any]) -> str:
 
 
 @cache
-def _names(kind: str) -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in (FOLDER / kind).glob("*.toml")))
+def _names(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
 
 @cache

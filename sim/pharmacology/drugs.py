@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -206,7 +207,6 @@ class Drug:
         return self.fraction_unbound[_known(title, species, self.fraction_unbound)]
 
 
-@cache
 def load_drug(name: str) -> Drug:
     """Return a drug of the data files.
 
@@ -215,6 +215,11 @@ def load_drug(name: str) -> Drug:
     InputError
         If there is none of that name; the message names the nearest.
     """
+    return _load_drug(data.FOLDER, name)
+
+
+@cache
+def _load_drug(_: Path, name: str) -> Drug:
     tables = data.read("drugs", name)
     return Drug(
         name=name,

@@ -154,11 +154,12 @@ def _parquet(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     """Return the table as Parquet; columns of mixed kinds become texts."""
     import pandas as pd
 
-    table = pd.DataFrame(rows, columns=list(columns))
-    for name in table.select_dtypes("object"):
-        table[name] = [None if value is None else _cell(value) for value in table[name]]
+    table: dict[str, list[Any]] = {}
+    for name, values in zip(columns, zip(*rows, strict=True), strict=True):
+        numbers = all(value is None or type(value) in (int, float) for value in values)
+        table[name] = [v if numbers or v is None else _cell(v) for v in values]
     buffer = io.BytesIO()
-    table.to_parquet(buffer, engine="pyarrow", index=False)
+    pd.DataFrame(table).to_parquet(buffer, engine="pyarrow", index=False)
     return buffer.getvalue()
 
 

@@ -779,3 +779,49 @@ def test_a_script_needs_no_main_guard(study_file: Path, tmp_path: Path) -> None:
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert out.splitlines() == ["ready", f"<doses: 80 of 80 runs done, in {tmp_path / 'study'}>"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_dask_cluster_of_processes_survives_a_worker(study_file: Path, tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    plan = plan_study(study_file)
+    sweep(plan, Here(plan), tmp_path / "undisturbed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        closing(Dask(plan.base, cluster.scheduler_address, fake_runs.slow)) as executor,
+    ):
+        killed = []
+
+        def kill_one(counts: Counts) -> None:
+            if counts.done >= 10 and not killed:
+                killed.append(next(iter(cluster.workers.values())).pid)
+                os.kill(killed[0], signal.SIGKILL)
+
+        study = sweep(plan, executor, tmp_path / "study", progress=kill_one)
+    assert killed
+    assert study.count("done") == 80
+    found, wanted = (tmp_path / name / "results.csv" for name in ("study", "undisturbed"))
+    assert found.read_bytes() == wanted.read_bytes()
+
+
+def test_a_dask_run_whose_workers_die_is_told(plan: Plan, tmp_path: Path) -> None:
+    """What the cluster reports for a run that kills its workers becomes a failed run."""
+
+    class Future:
+        status = "error"
+
+        def exception(self) -> Exception:
+            return RuntimeError("KilledWorker")
+
+    executor = Dask.__new__(Dask)
+    future = Future()
+    executor._tasks = {future: Task("a", {}, 1)}
+    outcome = executor._outcome(future)
+    assert (outcome.key, outcome.stage, outcome.metrics) == ("a", "worker", None)
+    future.status = "cancelled"
+    executor._tasks, executor._address = {future: Task("a", {}, 1)}, "tcp://x"
+    with pytest.raises(AngiosimError, match="took a run back"):
+        executor._outcome(future)
