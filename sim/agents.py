@@ -12,7 +12,6 @@ from sim.errors import StaleCellError
 from sim.scenario.schema import Scenario
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import lengths
-from sim.tissue.lattice import interior
 
 
 class Tissue(Protocol):
@@ -109,4 +108,4 @@ class EndothelialCell(mesa.Agent):
 
     def sites(self) -> NDArray[np.int64]:
         """Sites (n, 2) [y, x] of the cell."""
-        return np.argwhere(interior(self.model.lattice) == self._checked_row())
+        return np.argwhere(self.model.lattice == self._checked_row())

@@ -16,7 +16,7 @@ from sim.signalling.pathways import Pathway
 from sim.signalling.receptors import ReceptorRates, steady_state
 from sim.tissue import energy, fields
 from sim.tissue.cells import CellStore
-from sim.tissue.lattice import RING, Grid, flat, neighbourhood
+from sim.tissue.lattice import neighbourhood
 from sim.units import ng_per_ml_to_nM
 
 ENDOTHELIAL = 1  # cell type; 0 is medium, further types follow, the last is the wall
@@ -74,7 +74,7 @@ def chemotactic_fields(scenario: Scenario) -> list[str]:
     ]
 
 
-def rules_of(scenario: Scenario, grid: Grid) -> energy.Rules:
+def rules_of(scenario: Scenario) -> energy.Rules:
     """What a copy costs."""
     engine = scenario.engine
     names = ["medium", "endothelial", *scenario.types, "wall"]
@@ -95,7 +95,6 @@ def rules_of(scenario: Scenario, grid: Grid) -> energy.Rules:
         stiffness[tau] = further.area.lambda_, further.length.lambda_ if further.length else 0.0
     taxis = [engine.chemotaxis[name] for name in chemotactic_fields(scenario)]
     acts_on = {"extension": energy.EXTENSION, "retraction": energy.RETRACTION, "both": 3}
-    copies = neighbourhood(engine.copy_sites)
     return energy.Rules(
         temperature=float(engine.temperature),
         J=J,
@@ -106,10 +105,8 @@ def rules_of(scenario: Scenario, grid: Grid) -> energy.Rules:
         connectivity_penalty=float(engine.connectivity_penalty),
         contact_inhibited=np.array([t.contact_inhibited for t in taxis], dtype=np.bool_),
         acts_on=np.array([acts_on[t.acts_on] for t in taxis], dtype=np.int64),
-        copy_yx=copies,
-        copy_steps=flat(copies, grid.row),
-        contact_steps=flat(neighbourhood(engine.contact_sites), grid.row),
-        ring_steps=flat(np.array(RING, dtype=np.int64), grid.row),
+        copy_yx=neighbourhood(engine.copy_sites),
+        contact_yx=neighbourhood(engine.contact_sites),
     )
 
 
@@ -188,6 +185,29 @@ def antagonism_of(scenario: Scenario, pathways: list[Pathway]) -> NDArray[np.flo
             for other, share in others.items():
                 shares[names.index(one), names.index(other)] = share
     return shares
+
+
+def attractants_of(scenario: Scenario, by_name: dict[str, Field]) -> fields.Attractants:
+    """The fields that cells follow, whose values move into one array that the kernels read."""
+    followed = [by_name[name] for name in chemotactic_fields(scenario)]
+    sizes = [field.values.size for field in followed]
+    values = np.concatenate([field.values.ravel() for field in followed] or [np.empty(0)])
+    ends = np.cumsum(sizes, dtype=np.int64)
+    for field, end, size in zip(followed, ends, sizes, strict=True):
+        field.values = values[end - size : end].reshape(field.values.shape)
+    return fields.Attractants(
+        values=values,
+        layout=np.array(
+            [
+                (end - field.values.size, *field.values.shape, field.factor)
+                for field, end in zip(followed, ends, strict=True)
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 4),
+        saturation=np.array(
+            [scenario.engine.chemotaxis[f.name].saturation for f in followed], float
+        ),
+    )
 
 
 def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:

@@ -22,6 +22,8 @@ from sim import __version__
 from sim.errors import AngiosimError, InputError, Interrupted
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from sim.api import Result
     from sim.scenario.schema import Scenario
     from sim.study.design import Plan, PlannedRun
@@ -298,6 +300,53 @@ def doctor() -> None:
             raise typer.Exit(AngiosimError.exit_code)
 
 
+@app.command()
+def bench(
+    problems: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PROBLEM",
+            help="cue, plain, openvt, tube_formation, all_ligands: steps of a model; threads, size:"
+            " how they scale; startup, runs: whole commands and runs; large: 1 cm^2, takes minutes."
+            " [default: all but large]",
+            show_default=False,
+        ),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, max=1024, help="Threads of a model; with threads, the most.")
+    ] = 1,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="TOOL", help="Side by side with glazier: cue, plain."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the tables as Markdown.")
+    ] = False,
+) -> None:
+    """Measure the speed of the engine on this machine."""
+    with _exit_codes():
+        import json
+
+        from sim.tools import bench
+
+        def say(line: str) -> None:
+            typer.echo(line, err=True)
+
+        if against is None:
+            rows = bench.relate(list(bench.measure(bench.plan(problems or [], threads), say)))
+            report = bench.report
+        else:
+            rows = bench.compare(problems or [], against, threads, say)
+            report = bench.report_comparison
+        if as_json:
+            typer.echo(json.dumps({"machine": bench.machine(), "results": rows}, indent=2))
+        else:
+            _print_wide(report(rows, markdown=markdown))
+        if not all(row.get("same_physics", True) for row in rows):
+            raise typer.Exit(AngiosimError.exit_code)
+
+
 @contextmanager
 def _exit_codes(*, verbose: bool = False) -> Iterator[None]:
     """Turn what goes wrong into one message and an exit code; show the log if `verbose`."""
@@ -459,6 +508,18 @@ def _print_summary(result: Result, folder: Path) -> None:
         table.add_row(name, f"{value:d}" if isinstance(value, int) else f"{value:.4g}")
     table.add_row("folder", str(folder), style="bold")
     Console(highlight=False, soft_wrap=True).print(table)
+
+
+def _print_wide(parts: list[RenderableType]) -> None:
+    """Print tables that would be cut at the width of a pipe, an empty line before each."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.width = max(console.width, 240)
+    for part in parts:
+        if not isinstance(part, str):
+            console.print()
+        console.print(part)
 
 
 def _print_pk(result: PKResult) -> None:

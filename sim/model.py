@@ -29,7 +29,7 @@ from sim.signalling.receptors import molar_per_count
 from sim.tissue import fields as diffusion
 from sim.tissue.draws import SEEDING, uniforms
 from sim.tissue.kernel import most_threads
-from sim.tissue.lattice import grid_of, interior, with_halo
+from sim.tissue.lattice import Grid
 from sim.tissue.moments import remember
 from sim.tissue.potts import sweep
 
@@ -61,8 +61,8 @@ class AngiogenesisModel(mesa.Model):
         Monte Carlo steps made.
     cells : CellStore
         Cells as arrays; ``model.agents`` are views of its rows.
-    lattice : (height + 4, width + 4) int32
-        Sites with their halo; `cell_id` is the part without.
+    lattice : (height, width) int32
+        Sites; `cell_id` is the same to look at.
     fields : dict of str to (y, x) float64
         Concentrations, the arrays that the kernels use; ng/mL for ligands.
     readouts : dict of str to number
@@ -94,13 +94,12 @@ class AngiogenesisModel(mesa.Model):
         self._followed = assembly.chemotactic_fields(scenario)
 
         periodic = scenario.domain.boundary == "periodic"
-        self.grid = grid_of(scenario.shape, periodic=periodic)
-        self.rules = assembly.rules_of(scenario, self.grid)
-        sites, types = place_cells(scenario, partial(uniforms, seed, SEEDING, 0, 0))
-        self.lattice = with_halo(sites, periodic=periodic)
+        self.grid = Grid(*scenario.shape, periodic)
+        self.rules = assembly.rules_of(scenario)
+        self.lattice, types = place_cells(scenario, partial(uniforms, seed, SEEDING, 0, 0))
         self.cells = assembly.cells_of(scenario, types, self.pathways)
         self.cells.measure(self.lattice, self.grid)
-        self._attraction = np.zeros((len(self._followed), *self.lattice.shape))
+        self._attractants = assembly.attractants_of(scenario, self._fields)
         self.agents_made = 0
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
@@ -136,7 +135,7 @@ class AngiogenesisModel(mesa.Model):
     @property
     def cell_id(self) -> NDArray[np.int32]:
         """(y, x) int32, 0 for medium, else the row of the cell: a view that cannot be written."""
-        sites = interior(self.lattice)
+        sites = self.lattice.view()
         sites.flags.writeable = False
         return sites
 
@@ -226,7 +225,7 @@ class AngiogenesisModel(mesa.Model):
             present: dict[int, list[int]] = defaultdict(list)  # pathways by voxel
             for k, pathway in enumerate(self.pathways):
                 field = self._fields[pathway.ligand]
-                if field.values.any():
+                if field.values.max() > 0.0:
                     present[field.factor].append(k)
             for factor, columns in present.items():
                 chosen = [self.pathways[k] for k in columns]
@@ -283,15 +282,9 @@ class AngiogenesisModel(mesa.Model):
 
     def _potts_sweep(self) -> None:
         with self.timed("potts"):
-            for k, name in enumerate(self._followed):
-                field = self._fields[name]
-                saturation = float(self.scenario.engine.chemotaxis[name].saturation)
-                diffusion.sense(
-                    field.values, field.factor, self.grid.periodic, saturation, self._attraction[k]
-                )
             sweep(
-                self.lattice.reshape(-1),
-                self._attraction.reshape(len(self._followed), self.lattice.size),
+                self.lattice,
+                self._attractants,
                 self.cells.arrays(),
                 self.rules,
                 self.grid,
@@ -336,20 +329,16 @@ class AngiogenesisModel(mesa.Model):
             area_um2 = np.maximum(cells.area[rows], 1) * domain.spacing_um**2
             per_count = molar_per_count(area_um2, domain.field_depth_um)
             source[rows] -= cells["uptake"][rows, k] * per_count / self.pathways[k].M_per_ng_ml
-        if not (source.any() or field.values.any()):
+        if not source.any() and field.values.max() == 0.0:
             return
-        moving = field.diffusion, self.scenario.time.mcs_s, field.substeps, field.edge
+        moving = (
+            field.values, self.lattice, field.factor, source, loss, field.diffusion,
+            self.scenario.time.mcs_s, field.substeps, field.edge,
+        )  # fmt: skip
         if field.solver == "explicit":
-            diffusion.euler_step(
-                field.values, self.lattice, field.factor, source, loss, *moving, self.threads
-            )
+            diffusion.euler_step(*moving, self.threads)
         else:
-            diffusion.exponential_step(
-                field.values,
-                diffusion.spread(self.lattice, field.factor, source),
-                diffusion.spread(self.lattice, field.factor, loss),
-                *moving,
-            )
+            diffusion.exponential_step(*moving)
         lowest, highest = diffusion.settle(field.values)
         if not np.isfinite(highest) or lowest < -1e-12 * highest:
             raise NumericalError(

@@ -9,7 +9,8 @@ import numpy as np
 
 from sim.tissue import energy
 from sim.tissue.cells import CellStore
-from sim.tissue.lattice import RING, Grid, flat, grid_of, neighbourhood, with_halo
+from sim.tissue.fields import Attractants
+from sim.tissue.lattice import Grid, neighbourhood
 
 CONNECTIVITY = {"none": energy.NONE, "soft": energy.SOFT, "hard": energy.HARD}
 ACTS_ON = {"extension": energy.EXTENSION, "retraction": energy.RETRACTION, "both": 3}
@@ -29,7 +30,6 @@ def rules(
     contact_sites: int = 8,
 ) -> energy.Rules:
     """Rules in which everything that is not named costs nothing."""
-    copies = neighbourhood(copy_sites)
     return energy.Rules(
         temperature=float(temperature),
         J=np.array(J, dtype=np.float64),
@@ -38,10 +38,8 @@ def rules(
         connectivity_penalty=float(penalty),
         contact_inhibited=np.array(contact_inhibited, dtype=np.bool_),
         acts_on=np.array([ACTS_ON[way] for way in acts_on], dtype=np.int64),
-        copy_yx=copies,
-        copy_steps=flat(copies, grid.row),
-        contact_steps=flat(neighbourhood(contact_sites), grid.row),
-        ring_steps=flat(np.array(RING, dtype=np.int64), grid.row),
+        copy_yx=neighbourhood(copy_sites),
+        contact_yx=neighbourhood(contact_sites),
     )
 
 
@@ -54,12 +52,25 @@ def place(
     fields: int = 0,
     target: Any = (0.0, 0.0),
 ) -> tuple[np.ndarray, CellStore, Grid]:
-    """Lattice with halo, measured cell store and grid of ``sites`` [y, x] with cells 1, 2, ..."""
-    grid = grid_of(sites.shape, periodic=periodic)
-    lattice = with_halo(sites.astype(np.int32), periodic=periodic)
+    """Lattice, measured cell store and grid of ``sites`` [y, x] with cells 1, 2, ..."""
+    grid = Grid(*sites.shape, periodic)
+    lattice = sites.astype(np.int32)
     cells = CellStore(len(types), wall_type=wall_type, fields=fields)
     for cell_type in types:
         cells.born(cell_type)
     cells["target"][1:-1] = target
     cells.measure(lattice, grid)
     return lattice, cells, grid
+
+
+def attractants(*fields: np.ndarray, factor: int = 1, saturation: Any = 0.0) -> Attractants:
+    """Fields that cells follow; none by default."""
+    ends = np.cumsum([field.size for field in fields], dtype=np.int64)
+    return Attractants(
+        values=np.concatenate([np.empty(0), *(field.ravel() for field in fields)]),
+        layout=np.array(
+            [(end - f.size, *f.shape, factor) for f, end in zip(fields, ends, strict=True)],
+            dtype=np.int64,
+        ).reshape(-1, 4),
+        saturation=np.broadcast_to(saturation, len(fields)).astype(np.float64),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -286,7 +287,7 @@ def _areas(time: Array, level: Array) -> tuple[float, float]:
     t1, t2, c1, c2 = time[:-1], time[1:], level[:-1], level[1:]
     width = t2 - t1
     falls = (c1 > c2) & (c2 > 0.0)
-    rate = np.log(np.where(falls, c1 / np.where(falls, c2, 1.0), np.e)) / width
+    rate = np.log(np.where(falls, c1 / np.where(falls, c2, 1.0), math.e)) / width
     auc = np.where(falls, (c1 - c2) / rate, width * (c1 + c2) / 2.0)
     aumc = np.where(
         falls,

@@ -1,7 +1,7 @@
 """The cell store: one row per cell, columns as arrays, rows that are born, freed and reused.
 
-Row 0 is the medium and the last row is the wall (`lattice.WALL` is -1), so that a site's value is
-always a valid row. A freed row counts up its generation: whoever kept a handle can tell.
+Row 0 is the medium and the last row is the wall, so that all that a cell may touch has a row. A
+freed row counts up its generation: whoever kept a handle can tell.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from sim.tissue.energy import CellArrays, lengths
 from sim.tissue.lattice import Grid
-from sim.tissue.moments import first_sites, recentre
-from sim.tissue.potts import measure_cells
+from sim.tissue.moments import first_sites, measure_cells, recentre
 
 MOMENT_NAMES = ("area", "sum_x", "sum_y", "sum_xx", "sum_yy", "sum_xy")
 
@@ -129,7 +128,7 @@ class CellStore:
         """Count every cell's moments anew, about an anchor at its centre."""
         anchor = self.columns["anchor"]
         first_sites(lattice, anchor, np.zeros(len(anchor), np.bool_))
-        measure_cells(lattice.reshape(-1), anchor, grid, self.columns["moments"])
+        measure_cells(lattice, anchor, grid.periodic, self.columns["moments"])
         self.recentre(lattice, grid, reach=0)
         self.columns["centroid"][:] = self.centroids()
 
@@ -148,4 +147,4 @@ class CellStore:
         """
         moments, anchor, alive = (self.columns[key] for key in ("moments", "anchor", "alive"))
         if grid.periodic and recentre(moments, anchor, alive, reach, grid.height, grid.width):
-            measure_cells(lattice.reshape(-1), anchor, grid, moments)
+            measure_cells(lattice, anchor, grid.periodic, moments)

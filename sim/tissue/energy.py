@@ -56,10 +56,8 @@ class Rules(NamedTuple):
     acts_on: NDArray[np.int64]
     copy_yx: NDArray[np.int64]
     """(copy_sites, 2) neighbours [dy, dx] that may be copied from."""
-    copy_steps: NDArray[np.int64]
-    """(copy_sites,) the same as steps in the flat lattice."""
-    contact_steps: NDArray[np.int64]
-    ring_steps: NDArray[np.int64]
+    contact_yx: NDArray[np.int64]
+    """(contact_sites, 2) neighbours whose contact counts."""
 
 
 class CellArrays(NamedTuple):
@@ -137,18 +135,24 @@ def length_with(moments, row, sign, dy, dx):
 
 
 @inlined
-def shape_change(
-    moments, length, anchor, tau, target, stiffness, row, sign, y, x, height, width, periodic
-):
+def reshape(shape, moments, target, row):
+    """What a cell's moments make of its area and length; see `shapes`."""
+    shape[row, _0] = 2.0 * shape[row, _1] * (moments[row, _0] - target[row, _0])
+    if shape[row, _2] != 0.0:
+        shape[row, _3] = row_length(moments, row) - target[row, _1]
+
+
+@inlined
+def shape_change(moments, shape, anchor, target, row, sign, y, x, height, width, periodic):
     """Change of a cell's area and length energy when it gains (1) or loses (-1) a site.
 
-    The medium has neither: its stiffness is zero.
+    lambda_area ((a +- 1 - A)^2 - (a - A)^2) and the like for its length; the medium has neither.
     """
-    lambda_area, lambda_length = stiffness[tau, _0], stiffness[tau, _1]
-    change = lambda_area * (2.0 * sign * (moments[row, _0] - target[row, _0]) + 1.0)
+    change = sign * shape[row, _0] + shape[row, _1]
+    lambda_length = shape[row, _2]
     if lambda_length != 0.0:
         dy, dx = from_anchor(anchor, row, y, x, height, width, periodic)
-        before = length[row] - target[row, _1]
+        before = shape[row, _3]
         after = length_with(moments, row, sign, dy, dx) - target[row, _1]
         change += lambda_length * (after * after - before * before)
     return change
@@ -166,12 +170,18 @@ def breaks(lattice, site, losing, ring_steps):
 @inlined
 def contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps):
     """Change of contact energy when a site goes from one cell to another, of types to and away."""
-    of_gaining, of_losing, counts = np.int64(0), np.int64(0), _0
-    for k in range(contact_steps.shape[0]):
-        other = lattice[np.uint64(site + contact_steps[np.uint64(k)])]
-        counts += digit[other]
-        of_gaining += np.int64(other == gaining)
-        of_losing += np.int64(other == losing)
+    counts, of_gaining, of_losing = _0, np.int64(0), np.int64(0)
+    for k in range(0, contact_steps.shape[0], 4):  # by fours, else vectors are pieced together
+        a = lattice[np.uint64(site + contact_steps[np.uint64(k)])]
+        b = lattice[np.uint64(site + contact_steps[np.uint64(k + 1)])]
+        c = lattice[np.uint64(site + contact_steps[np.uint64(k + 2)])]
+        d = lattice[np.uint64(site + contact_steps[np.uint64(k + 3)])]
+        counts += digit[np.uint64(a)] + digit[np.uint64(b)]
+        counts += digit[np.uint64(c)] + digit[np.uint64(d)]
+        of_gaining += np.int64(a == gaining) + np.int64(b == gaining)
+        of_gaining += np.int64(c == gaining) + np.int64(d == gaining)
+        of_losing += np.int64(a == losing) + np.int64(b == losing)
+        of_losing += np.int64(c == losing) + np.int64(d == losing)
     change = of_losing * J[away, away] - of_gaining * J[to, to]  # no contact with itself
     for k in range(J.shape[0]):
         tau = np.uint64(k)
@@ -207,7 +217,7 @@ def copy_energy(
     lattice,
     attraction,
     moments,
-    length,
+    shape,
     digit,
     anchor,
     cell_type,
@@ -215,7 +225,6 @@ def copy_energy(
     mu,
     push,
     J,
-    stiffness,
     connectivity,
     connectivity_penalty,
     contact_inhibited,
@@ -239,23 +248,25 @@ def copy_energy(
     Parameters
     ----------
     lattice : (sites,) int32
-        Flat lattice with halo.
+        A flat patch of the lattice with walls; see `sim.tissue.lattice.load_patch`.
     attraction : (fields, sites) float64
-        f(c) = c / (1 + s c) at the sites, in the same flat layout; see `sim.tissue.fields.sense`.
+        f(c) = c / (1 + s c) at the sites of the patch; see `sim.tissue.fields.sense`.
     moments
         As in `CellArrays`.
-    length : (rows,) float64
-        Length that the moments give; see `row_length`.
+    shape : (rows, 4) float64
+        What the moments make of area and length; see `shapes`.
     digit : (rows,) uint64
         One contact of the row's type; see `digits`.
     anchor, ..., push
         As in `CellArrays`.
-    J, ..., ring_steps
-        As in `Rules`.
+    J, ..., copy_yx
+        As in `Rules`, without its ``stiffness``, which stands in ``shape``.
+    copy_steps, contact_steps, ring_steps : (n,) int64
+        Neighbours as steps in the patch.
     height, width, periodic
         As in `sim.tissue.lattice.Grid`.
     site, y, x : int
-        The site that is overwritten: flat index, and its row and column without the halo.
+        The site that is overwritten: its place in the patch, its row and column on the lattice.
     neighbour : uint64
         Which copy neighbour is the source.
     """
@@ -269,12 +280,8 @@ def copy_energy(
     winner, loser = np.uint64(gaining), np.uint64(losing)
     to, away = np.uint64(cell_type[winner]), np.uint64(cell_type[loser])
     contact = contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps)
-    gain = shape_change(
-        moments, length, anchor, to, target, stiffness, winner, 1, y, x, height, width, periodic
-    )
-    loss = shape_change(
-        moments, length, anchor, away, target, stiffness, loser, -1, y, x, height, width, periodic
-    )
+    gain = shape_change(moments, shape, anchor, target, winner, 1, y, x, height, width, periodic)
+    loss = shape_change(moments, shape, anchor, target, loser, -1, y, x, height, width, periodic)
     # the copy goes from the source to the site: minus the step to the neighbour
     work_y = (push[winner, _0] + push[loser, _0]) * copy_yx[neighbour, _0]
     work_x = (push[winner, _1] + push[loser, _1]) * copy_yx[neighbour, _1]
@@ -291,6 +298,24 @@ def digits(cell_type):
     for row in range(cell_type.shape[0]):
         out[row] = np.uint64(1) << np.uint64(DIGIT_BITS * cell_type[row])
     return out
+
+
+@kernel
+def shapes(moments, cell_type, target, stiffness):
+    """How far each cell is from its targets, as the sweep takes it.
+
+    Returns
+    -------
+    (rows, 4) float64
+        2 lambda_area (a - A), lambda_area, lambda_length, and l - L where lambda_length is not 0.
+    """
+    shape = np.zeros((moments.shape[0], 4))
+    for i in range(moments.shape[0]):
+        row = np.uint64(i)
+        shape[row, _1] = stiffness[cell_type[row], 0]
+        shape[row, _2] = stiffness[cell_type[row], 1]
+        reshape(shape, moments, target, row)
+    return shape
 
 
 @kernel

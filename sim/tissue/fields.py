@@ -10,8 +10,8 @@ depend on the step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -19,11 +19,12 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from sim.tissue.kernel import inlined, kernel, on_threads, threaded
-from sim.tissue.lattice import HALO
+from sim.tissue.lattice import runs_of
 
 Transform = Callable[[NDArray[Any]], NDArray[Any]]
 
 NO_FLUX, ABSORBING, PERIODIC = range(3)  # edges
+LEFT = 4  # where a row begins in its buffer: its left ghost voxel stands before a whole vector
 BLOCK_WIDTH = 400  # voxels; the rows at work of fifteen sub-steps fit the second-level cache
 
 
@@ -31,19 +32,34 @@ BLOCK_WIDTH = 400  # voxels; the rows at work of fifteen sub-steps fit the secon
 def _mean_over_voxel(lattice, factor, y, x, of):
     """Mean over a voxel's sites of one number per cell row."""
     total = 0.0
-    for site_y in range(y * factor + HALO, (y + 1) * factor + HALO):
-        for site_x in range(x * factor + HALO, (x + 1) * factor + HALO):
+    for site_y in range(y * factor, (y + 1) * factor):
+        for site_x in range(x * factor, (x + 1) * factor):
             total += of[lattice[site_y, site_x]]
     return total / (factor * factor)
 
 
 @kernel
-def spread(lattice, factor, of):
+def _means(lattice, factor, of):
+    """Mean over the sites of each voxel."""
+    out = np.zeros((lattice.shape[0] // factor, lattice.shape[1] // factor))
+    share = 1.0 / (factor * factor)
+    for y in range(out.shape[0]):
+        for site_y in range(y * factor, (y + 1) * factor):
+            for x in range(out.shape[1]):
+                total = 0.0
+                for site_x in range(x * factor, (x + 1) * factor):
+                    site = lattice[np.uint64(site_y), np.uint64(site_x)]
+                    total += of[np.uint64(site)]
+                out[y, x] += total * share
+    return out
+
+
+def spread(lattice: NDArray[np.int32], factor: int, of: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over each voxel's sites of one number per cell row.
 
     Parameters
     ----------
-    lattice : (height + 4, width + 4) int32
+    lattice : (height, width) int32
     factor : int
         Sites along a voxel's side.
     of : (rows,) float64
@@ -53,12 +69,10 @@ def spread(lattice, factor, of):
     -------
     (height / factor, width / factor) float64
     """
-    height, width = lattice.shape[0] - 2 * HALO, lattice.shape[1] - 2 * HALO
-    out = np.empty((height // factor, width // factor))
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
-            out[y, x] = _mean_over_voxel(lattice, factor, y, x, of)
-    return out
+    if (of == of[0]).all():
+        height, width = lattice.shape
+        return np.full((height // factor, width // factor), of[0])
+    return np.asarray(_means(lattice, factor, of))
 
 
 @kernel
@@ -67,7 +81,7 @@ def average_by_cell(lattice, factor, values, area, mean):
 
     Parameters
     ----------
-    lattice : (height + 4, width + 4) int32
+    lattice : (height, width) int32
     factor : int
         Sites along a voxel's side.
     values : (height / factor, width / factor, fields) float64
@@ -82,7 +96,7 @@ def average_by_cell(lattice, factor, values, area, mean):
         voxel[x] = x // factor
     mean[:] = 0.0
     for y in range(values.shape[0] * factor):
-        line, voxels = lattice[y + HALO, HALO:], values[y // factor]
+        line, voxels = lattice[y], values[y // factor]
         for x in range(width):
             row = line[x]
             if row > 0:
@@ -93,62 +107,77 @@ def average_by_cell(lattice, factor, values, area, mean):
             mean[row, k] /= max(area[row], 1)
 
 
+class Attractants(NamedTuple):
+    """The fields that cells follow, as kernels take them."""
+
+    values: NDArray[np.float64]
+    """(voxels of all fields,) one field after the other, row by row."""
+    layout: NDArray[np.int64]
+    """(fields, 4) where a field begins, its rows, its columns, sites along a voxel's side."""
+    saturation: NDArray[np.float64]
+    """(fields,) s of f(c) = c / (1 + s c), per unit of the field."""
+
+
+@inlined
+def _voxels_around(site, factor, voxels, periodic):
+    """The two voxels whose centres lie around a site along an axis, and the second's share.
+
+    Beyond the edge stands the opposite edge of a periodic domain, or else the edge itself.
+    """
+    position = (site + 0.5) / factor - 0.5
+    first = int(np.floor(position))
+    share = position - first
+    if periodic:
+        return first % voxels, (first + 1) % voxels, share
+    return max(first, 0), min(first + 1, voxels - 1), share
+
+
 @kernel
-def sense(field, factor, periodic, saturation, out):
-    """What a site attracts with, f(c) = c / (1 + s c), halo included.
+def sense(attractants, ys, xs, periodic):
+    """What sites attract with, f(c) = c / (1 + s c).
 
     Coarse voxels are interpolated bilinearly between their centres.
 
     Parameters
     ----------
-    field : (height / factor, width / factor) float64
-    factor : int
+    attractants : Attractants
+    ys, xs : (rows,), (columns,) int64
+        Sites of a patch along both axes, -1 for walls; see `sim.tissue.lattice.patch_axis`.
     periodic : bool
-        Beyond the edge stands the opposite edge, or else the edge itself.
-    saturation : float
-        s, per unit of the field.
-    out : (height + 4, width + 4) float64
+
+    Returns
+    -------
+    (fields, rows * columns) float64
+        Whatever is there at walls.
     """
-    rows, columns = field.shape
-    if factor == 1:
-        for y in range(out.shape[0]):
-            here, line = field[_beyond(y - HALO, rows, periodic)], out[y]
-            inside = line[HALO:]
-            for x in range(columns):
-                inside[x] = here[x] / (1.0 + saturation * here[x])
-            for x in range(HALO):
-                line[x] = inside[_beyond(x - HALO, columns, periodic)]
-                inside[columns + x] = inside[_beyond(columns + x, columns, periodic)]
-        return
-    left, right = np.empty(out.shape[1], np.int64), np.empty(out.shape[1], np.int64)
-    share = np.empty(out.shape[1])
-    for x in range(out.shape[1]):
-        left[x], right[x], share[x] = _voxels_around(x - HALO, factor, columns, periodic)
-    for y in range(out.shape[0]):
-        above, below, part = _voxels_around(y - HALO, factor, rows, periodic)
-        upper, lower, line = field[above], field[below], out[y]
-        for x in range(out.shape[1]):
-            j, k, f = left[x], right[x], share[x]
-            high = upper[j] * (1.0 - f) + upper[k] * f
-            low = lower[j] * (1.0 - f) + lower[k] * f
-            c = high * (1.0 - part) + low * part
-            line[x] = c / (1.0 + saturation * c)
-
-
-@inlined
-def _beyond(i, n, periodic):
-    """The voxel that stands for one at most a little beyond the edge."""
-    return i % n if periodic else min(max(i, 0), n - 1)
-
-
-@inlined
-def _voxels_around(site, factor, voxels, periodic):
-    """The two voxels whose centres lie around a site along an axis, and the second's share."""
-    position = (site + 0.5) / factor - 0.5
-    first = int(np.floor(position))
-    share = position - first
-    second = first + 1
-    return _beyond(first, voxels, periodic), _beyond(second, voxels, periodic), share
+    values, layout, saturations = attractants
+    row = xs.size
+    out = np.empty((layout.shape[0], ys.size * row))
+    runs = runs_of(xs)
+    left, right, share = np.empty(row, np.int64), np.empty(row, np.int64), np.empty(row)
+    for k in range(layout.shape[0]):
+        begin, rows, columns, factor = layout[k, 0], layout[k, 1], layout[k, 2], layout[k, 3]
+        field, s, f = values[begin : begin + rows * columns], saturations[k], out[k]
+        if factor == 1:
+            for i in range(ys.size):
+                first = max(ys[i], 0) * columns
+                for r in range(runs.shape[0]):
+                    at, x = i * row + runs[r, 0], first + max(runs[r, 1], 0)
+                    for j in range(runs[r, 2]):
+                        c = field[np.uint64(x + j)]
+                        f[np.uint64(at + j)] = c / (1.0 + s * c)
+            continue
+        for i in range(row):
+            left[i], right[i], share[i] = _voxels_around(xs[i], factor, columns, periodic)
+        for i in range(ys.size):
+            above, below, part = _voxels_around(ys[i], factor, rows, periodic)
+            upper, lower = field[above * columns :], field[below * columns :]
+            for j in range(row):
+                high = upper[left[j]] * (1.0 - share[j]) + upper[right[j]] * share[j]
+                low = lower[left[j]] * (1.0 - share[j]) + lower[right[j]] * share[j]
+                c = high * (1.0 - part) + low * part
+                f[i * row + j] = c / (1.0 + s * c)
+    return out
 
 
 def settle(c: NDArray[np.float64]) -> tuple[float, float]:
@@ -160,32 +189,32 @@ def settle(c: NDArray[np.float64]) -> tuple[float, float]:
 
 
 @inlined
-def _load_row(c, lattice, factor, gain_of, kept_of, y, first_x, now, gain, kept):
+def _load_row(c, lattice, factor, gain_of, kept_of, y, first_x, count, now, gain, kept):
     """A row of a block before the first sub-step, and what each voxel gains and keeps in one."""
-    line, width = c[y], c.shape[1]
-    j, x = 0, first_x % width
-    while j < gain.shape[0]:  # in runs that end where the domain wraps around
-        run = min(gain.shape[0] - j, width - x)
-        for i in range(run):
-            now[j + i + 1] = line[x + i]
+    width = c.shape[1]
+    done, x = 0, first_x % width
+    while done < count:  # in runs that end where the domain wraps around
+        run = min(count - done, width - x)
         if factor == 1:
-            sites = lattice[y + HALO, HALO:]
             for i in range(run):
-                row = np.uint64(sites[x + i])
-                gain[j + i], kept[j + i] = gain_of[row], kept_of[row]
+                row = np.uint64(lattice[np.uint64(y), np.uint64(x + i)])
+                now[np.uint64(done + i + LEFT)] = c[np.uint64(y), np.uint64(x + i)]
+                gain[np.uint64(done + i)] = gain_of[row]
+                kept[np.uint64(done + i)] = kept_of[row]
         else:
             for i in range(run):
-                gain[j + i] = _mean_over_voxel(lattice, factor, y, x + i, gain_of)
-                kept[j + i] = _mean_over_voxel(lattice, factor, y, x + i, kept_of)
-        j, x = j + run, 0
+                now[done + i + LEFT] = c[y, x + i]
+                gain[done + i] = _mean_over_voxel(lattice, factor, y, x + i, gain_of)
+                kept[done + i] = _mean_over_voxel(lattice, factor, y, x + i, kept_of)
+        done, x = done + run, 0
 
 
 @inlined
-def _euler_row(above, here, below, gain, kept, k, then):
+def _euler_row(above, here, below, gain, kept, k, count, then):
     """A row of a sub-step, without its ghost voxels: diffuse, then react."""
-    middle, left, right = here[1:], here, here[2:]
-    up, down, out, stay = above[1:], below[1:], then[1:], 1.0 - 4.0 * k
-    for x in range(gain.shape[0]):
+    up, down, out, stay = above[LEFT:], below[LEFT:], then[LEFT:], 1.0 - 4.0 * k
+    left, middle, right = here[LEFT - 1 :], here[LEFT:], here[LEFT + 1 :]
+    for x in range(count):
         moved = stay * middle[x] + k * ((up[x] + down[x]) + (left[x] + right[x]))
         out[x] = kept[x] * moved + gain[x]
 
@@ -197,18 +226,18 @@ def _third(age):
 
 
 @inlined
-def _close_row(line, edge, at_left, at_right):
+def _close_row(line, count, edge, at_left, at_right):
     """Ghost voxels at the ends of a row that reaches the border of the domain."""
     if at_left:
-        line[0] = line[1] if edge == NO_FLUX else 0.0
+        line[LEFT - 1] = line[LEFT] if edge == NO_FLUX else 0.0
     if at_right:
-        line[-1] = line[-2] if edge == NO_FLUX else 0.0
+        line[LEFT + count] = line[LEFT + count - 1] if edge == NO_FLUX else 0.0
 
 
 @inlined
 def _euler_block(
     c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, first_x,
-    rows, gain, kept, zero, out,
+    count, rows, gain, kept, zero, out,
 ):  # fmt: skip
     """All sub-steps of a block: row y of one follows at once on row y + 1 of the one before."""
     height, width = c.shape
@@ -216,17 +245,16 @@ def _euler_block(
     first_y = top - substeps if open_edge else max(top - substeps, 0)
     end_y = bottom + substeps if open_edge else min(bottom + substeps, height)
     at_left, at_right = not open_edge and first_x == 0, not open_edge and right == width
-    slots = gain.shape[0]
-    newest = -1
+    slots, newest = gain.shape[0], -1
     for front in range(first_y, end_y + substeps):
         newest = newest + 1 if newest + 1 < slots else 0
         if front < end_y:
             now = rows[0, _third(front - first_y)]
             _load_row(
-                c, lattice, factor, gain_of, kept_of, front % height, first_x, now, gain[newest],
-                kept[newest],
+                c, lattice, factor, gain_of, kept_of, front % height, first_x, count, now,
+                gain[newest], kept[newest],
             )  # fmt: skip
-            _close_row(now, edge, at_left, at_right)
+            _close_row(now, count, edge, at_left, at_right)
         for part in range(max(1, front - end_y + 1), min(substeps, front - first_y) + 1):
             y = front - part
             if not top - substeps + part <= y < bottom + substeps - part:
@@ -240,13 +268,13 @@ def _euler_block(
             if not open_edge and y == height - 1:
                 below = here if edge == NO_FLUX else zero
             slot = newest - part if newest >= part else newest - part + slots
-            _euler_row(above, here, below, gain[slot], kept[slot], k, then)
-            _close_row(then, edge, at_left, at_right)
+            _euler_row(above, here, below, gain[slot], kept[slot], k, count, then)
+            _close_row(then, count, edge, at_left, at_right)
         y = front - substeps
         if top <= y < bottom:
             done, line = rows[substeps, _third(y - first_y)], out[y]
             for x in range(left, right):
-                line[x] = done[x - first_x + 1]
+                line[x] = done[x - first_x + LEFT]
 
 
 @kernel
@@ -264,11 +292,12 @@ def euler_block(
     if edge != PERIODIC:
         first_x, end_x = max(first_x, 0), min(end_x, width)
     count = end_x - first_x
-    rows = np.zeros((substeps + 1, 3, count + 2))  # the latest three rows of each sub-step
-    gain, kept = np.empty((substeps + 1, count)), np.empty((substeps + 1, count))
+    room = (count + 2 * LEFT) // LEFT * LEFT  # rows begin and end where vectors do
+    rows = np.zeros((substeps + 1, 3, room))  # the latest three rows of each sub-step
+    gain, kept = np.empty((substeps + 1, room)), np.empty((substeps + 1, room))
     _euler_block(
         c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, first_x,
-        rows, gain, kept, np.zeros(count + 2), out,
+        count, rows, gain, kept, np.zeros(room), out,
     )  # fmt: skip
 
 
@@ -351,10 +380,27 @@ def _transforms(shape: tuple[int, ...], edge: int) -> tuple[Transform, Transform
     return partial(scipy.fft.dstn, type=1), partial(scipy.fft.idstn, type=1)
 
 
+@lru_cache(maxsize=16)
+def _propagator(
+    shape: tuple[int, int], diffusion: float, u0: float, h: float, edge: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a frequency keeps in a sub-step, and what it gains from a unit source."""
+    rows, columns = shape
+    along_x = eigenvalues(columns, edge)
+    if edge == PERIODIC:  # the transform of real numbers keeps half of the frequencies
+        along_x = along_x[: columns // 2 + 1]
+    rate = diffusion * (eigenvalues(rows, edge)[:, None] + along_x[None, :]) - u0
+    gained = np.full_like(rate, h)  # (exp(rate h) - 1) / rate
+    np.divide(np.expm1(rate * h), rate, out=gained, where=rate != 0.0)
+    return np.exp(rate * h), gained
+
+
 def exponential_step(
     c: NDArray[np.float64],
-    source: NDArray[np.float64],
-    loss: NDArray[np.float64],
+    lattice: NDArray[np.int32],
+    factor: int,
+    source_of: NDArray[np.float64],
+    loss_of: NDArray[np.float64],
     diffusion: float,
     dt: float,
     substeps: int,
@@ -367,19 +413,12 @@ def exponential_step(
     Laplacian whatever the step, and what is non-negative stays so up to rounding. Uniform loss
     and constant sources are integrated exactly. More sub-steps are made where u0 dt > 1.
 
-    Parameters as in `euler_step`, without ``work``.
+    Parameters as in `euler_step`.
     """
-    u0 = float(loss.max())
+    u0 = float(loss_of.max())
     substeps = max(substeps, int(np.ceil(u0 * dt)))
-    h = dt / substeps
-    rows, columns = c.shape
+    kept, gained = _propagator(c.shape, diffusion, u0, dt / substeps, edge)
     forward, backward = _transforms(c.shape, edge)
-    along_x = eigenvalues(columns, edge)
-    if edge == PERIODIC:  # the transform of real numbers keeps half of the frequencies
-        along_x = along_x[: columns // 2 + 1]
-    rate = diffusion * (eigenvalues(rows, edge)[:, None] + along_x[None, :]) - u0
-    growth = np.exp(rate * h)
-    weight = np.full_like(rate, h)  # (exp(rate h) - 1) / rate
-    np.divide(np.expm1(rate * h), rate, out=weight, where=rate != 0.0)
+    source, rest = spread(lattice, factor, source_of), u0 - spread(lattice, factor, loss_of)
     for _ in range(substeps):
-        c[:] = backward(growth * forward(c) + weight * forward(source + (u0 - loss) * c))
+        c[:] = backward(kept * forward(c) + gained * forward(source + rest * c))

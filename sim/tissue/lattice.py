@@ -1,7 +1,7 @@
-"""The lattice: sites with a halo two sites deep, addressed by flat indices in the kernels.
+"""The lattice: an array [y, x] of sites.
 
-A site holds 0 for medium, the row of its cell in the cell store, or `WALL`. The halo repeats the
-opposite edge of a periodic domain, or is wall.
+A site holds 0 for medium or the row of its cell in the cell store. Beyond a walled domain stands
+the store's last row, the wall; a periodic one goes on at its other side.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-HALO = 2  # the widest contact neighbourhood reaches two sites
-MEDIUM, WALL = 0, -1
+from sim.tissue.kernel import kernel
+
+REACH = 2  # sites: the widest contact neighbourhood
+MEDIUM = 0
+NOWHERE = -1  # no site: beyond the border of a walled domain
 
 # The eight neighbours in circular order, for the connectivity test.
-RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
+RING = np.array(((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)))
 
 
 class Grid(NamedTuple):
@@ -23,38 +26,70 @@ class Grid(NamedTuple):
 
     height: int
     width: int
-    row: int
-    """Sites between vertical neighbours: ``width + 2 * HALO``."""
     periodic: bool
-
-
-def grid_of(shape: tuple[int, int], *, periodic: bool) -> Grid:
-    """Grid of a domain of ``shape`` [y, x] sites."""
-    height, width = shape
-    return Grid(height, width, width + 2 * HALO, periodic)
-
-
-def with_halo(sites: NDArray[np.int32], *, periodic: bool) -> NDArray[np.int32]:
-    """Lattice (height + 4, width + 4) of the sites (height, width)."""
-    if periodic:
-        return np.ascontiguousarray(np.pad(sites, HALO, mode="wrap"), dtype=np.int32)
-    return np.ascontiguousarray(np.pad(sites, HALO, constant_values=WALL), dtype=np.int32)
-
-
-def interior(lattice: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The sites [y, x] without their halo: a view."""
-    return lattice[HALO:-HALO, HALO:-HALO]
 
 
 def neighbourhood(sites: int) -> NDArray[np.int64]:
     """Offsets (sites, 2) [dy, dx] of the 4, 8, 12 or 20 nearest neighbours."""
     reach = {4: 1, 8: 2, 12: 4, 20: 5}[sites]
-    span = range(-HALO, HALO + 1)
+    span = range(-REACH, REACH + 1)
     return np.array(
         [(dy, dx) for dy in span for dx in span if 0 < dy * dy + dx * dx <= reach], dtype=np.int64
     )
 
 
-def flat(offsets: NDArray[np.int64], row: int) -> NDArray[np.int64]:
-    """Offsets [dy, dx] as steps in the flat lattice."""
-    return np.asarray(offsets[:, 0] * row + offsets[:, 1], dtype=np.int64)
+@kernel
+def flat(offsets, row):
+    """Offsets (n, 2) [dy, dx] as steps (n,) in a flat array with ``row`` sites in a row."""
+    steps = np.empty(offsets.shape[0], np.int64)
+    for k in range(steps.size):
+        steps[k] = offsets[k, 0] * row + offsets[k, 1]
+    return steps
+
+
+@kernel
+def patch_axis(first, count, side, periodic):
+    """Sites (n,) along one axis of a patch: those of a tile, and `REACH` more on each side.
+
+    `NOWHERE` beyond a walled domain, and between its two ends where a tile goes on at the other
+    one.
+    """
+    gap = 0 if periodic or first + count <= side else REACH
+    sites = np.empty(count + gap + 2 * REACH, np.int64)
+    for i in range(sites.size):
+        site = first + i - REACH
+        if periodic:
+            site %= side
+        elif site >= side + gap:
+            site -= side + gap if gap > 0 else 0
+        sites[i] = site if 0 <= site < side else NOWHERE
+    return sites
+
+
+@kernel
+def runs_of(sites):
+    """Runs (n, 3) of sites that follow each other along an axis: where, which site, how many."""
+    runs = np.empty((sites.size, 3), np.int64)
+    n = 0
+    for i in range(sites.size):
+        if n > 0 and sites[i] > 0 and sites[i] == sites[i - 1] + 1:
+            runs[n - 1, 2] += 1
+        else:
+            runs[n, 0], runs[n, 1], runs[n, 2] = i, sites[i], 1
+            n += 1
+    return runs[:n]
+
+
+@kernel
+def load_patch(lattice, ys, xs, wall):
+    """A flat copy of the lattice at rows ``ys`` and columns ``xs``; ``wall`` where it ends."""
+    runs, row = runs_of(xs), xs.size
+    patch = np.empty(ys.size * row, np.int32)
+    for i in range(ys.size):
+        for k in range(runs.shape[0]):
+            y, x, at = ys[i], runs[k, 1], i * row + runs[k, 0]
+            is_wall = y == NOWHERE or x == NOWHERE
+            for j in range(runs[k, 2]):  # vectorised: indices have no sign
+                site = lattice[np.uint64(max(y, 0)), np.uint64(max(x, 0) + j)]
+                patch[np.uint64(at + j)] = wall if is_wall else site
+    return patch

@@ -1,11 +1,35 @@
-"""Bookkeeping of the cells' moments: where each cell lies, and how far it moved."""
+"""Moments of the cells: counting them, moving their anchors, and how far each cell moved."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sim.tissue.kernel import kernel
-from sim.tissue.lattice import HALO
+from sim.tissue.energy import from_anchor
+from sim.tissue.kernel import inlined, kernel
+
+
+@inlined
+def add_site(moments, row, sign, y, x):
+    """Add (sign 1) or take away (-1) a site at y, x from the anchor."""
+    moments[row, 0] += sign
+    moments[row, 1] += sign * x
+    moments[row, 2] += sign * y
+    moments[row, 3] += sign * x * x
+    moments[row, 4] += sign * y * y
+    moments[row, 5] += sign * x * y
+
+
+@kernel
+def measure_cells(lattice, anchor, periodic, moments):
+    """Moments of every cell from its sites on the lattice."""
+    moments[:] = 0
+    height, width = lattice.shape
+    for y in range(height):
+        for x in range(width):
+            row = lattice[y, x]
+            if row > 0:
+                dy, dx = from_anchor(anchor, row, y, x, height, width, periodic)
+                add_site(moments, row, 1, dy, dx)
 
 
 @kernel
@@ -14,14 +38,14 @@ def first_sites(lattice, anchor, found):
 
     Parameters
     ----------
-    lattice : (height + 4, width + 4) int32
+    lattice : (height, width) int32
     anchor : (rows, 2) int64
         [y, x]; those of cells without sites stay.
     found : (rows,) bool
         All false; true for the cells with sites afterwards.
     """
-    for y in range(lattice.shape[0] - 2 * HALO):
-        line = lattice[y + HALO, HALO:-HALO]
+    for y in range(lattice.shape[0]):
+        line = lattice[y]
         for x in range(line.size):
             row = line[x]
             if row > 0 and not found[row]:

@@ -24,16 +24,19 @@ from sim.tissue.energy import (
     copy_energy,
     digits,
     from_anchor,
-    lengths,
-    row_length,
+    reshape,
+    shapes,
 )
+from sim.tissue.fields import Attractants, sense
 from sim.tissue.kernel import inlined, kernel, on_threads, threaded
-from sim.tissue.lattice import HALO, MEDIUM, Grid
+from sim.tissue.lattice import MEDIUM, REACH, RING, Grid, flat, load_patch, patch_axis
+from sim.tissue.moments import add_site
 
 TILE_SIDE = 50  # sites; a tile with its fields fits the first-level cache
 
-_3, _29, _32 = np.uint64(3), np.uint64(29), np.uint64(32)
-_MASK_3, _MASK_32 = np.uint64(7), np.uint64(2**32 - 1)
+_3, _16, _29, _32 = np.uint64(3), np.uint64(16), np.uint64(29), np.uint64(32)
+_MASK_3, _MASK_16, _MASK_32 = np.uint64(7), np.uint64(2**16 - 1), np.uint64(2**32 - 1)
+_REACH = np.uint64(REACH)
 
 
 @inlined
@@ -43,53 +46,49 @@ def tiles_along(side: int) -> int:
 
 
 @inlined
-def add_site(moments, row, sign, y, x):
-    """Add (sign 1) or take away (-1) a site at y, x from the anchor."""
-    moments[row, 0] += sign
-    moments[row, 1] += sign * x
-    moments[row, 2] += sign * y
-    moments[row, 3] += sign * x * x
-    moments[row, 4] += sign * y * y
-    moments[row, 5] += sign * x * y
+def write_images(patch, row, y, x, value, height, width, size):
+    """Write a site also where a tile that is as long as a periodic domain sees it again.
+
+    `y` and `x` count in the patch.
+    """
+    image_y, image_x = y, x
+    if size[0] == height:
+        image_y = y + height if y < 2 * REACH else (y - height if y >= height else y)
+    if size[1] == width:
+        image_x = x + width if x < 2 * REACH else (x - width if x >= width else x)
+    patch[image_y * row + x] = value
+    patch[y * row + image_x] = value
+    patch[image_y * row + image_x] = value
 
 
 @inlined
-def write_site(lattice, y, x, value, height, width, periodic):
-    """Write a site, and its images in the halo of a periodic domain."""
-    row = width + 2 * HALO
-    lattice[(y + HALO) * row + x + HALO] = value
-    if not periodic:
-        return
-    image_y = y + height if y < HALO else (y - height if y >= height - HALO else y)
-    image_x = x + width if x < HALO else (x - width if x >= width - HALO else x)
-    if image_y != y or image_x != x:
-        lattice[(image_y + HALO) * row + x + HALO] = value
-        lattice[(y + HALO) * row + image_x + HALO] = value
-        lattice[(image_y + HALO) * row + image_x + HALO] = value
+def attempt_at(draw, sites, tile_width, row_share, until_y, until_x, gap_y, gap_x, row):
+    """A random site and neighbour from 32 random bits.
 
-
-@inlined
-def attempt_at(draw, top, left, height, width, sites, tile_width, row_share):
-    """A random site and neighbour from 32 random bits: y in bits 32 on, x in 3 to 31, then which.
-
-    Without branches or signs, so that the loop over attempts is vectorised.
+    The place in the flat patch from bit 32 on, y in 16 to 31, x in 3 to 15, then which neighbour.
+    Without branches or signs, so that the loop is vectorised.
     """
     index = ((draw >> _3) * sites) >> _29
     tile_y = (index * row_share) >> _32  # index // tile_width
-    y, x = top + tile_y, left + index - tile_y * tile_width
-    y = y - height if y >= height else y
-    x = x - width if x >= width else x
-    return (y << _32) | (x << _3) | (draw & _MASK_3)
+    y, x = tile_y + _REACH, index - tile_y * tile_width + _REACH
+    y = y + gap_y if y >= until_y else y
+    x = x + gap_x if x >= until_x else x
+    return ((y * row + x) << _32) | (y << _16) | (x << _3) | (draw & _MASK_3)
 
 
 @kernel
-def draw_attempts(key, corner, size, grid):
-    """A tile's attempts: two to a draw, those of the list's second half from its upper bits."""
-    top, left = np.uint64(corner[0]), np.uint64(corner[1])
-    height, width = np.uint64(grid.height), np.uint64(grid.width)
+def draw_attempts(key, size, until, gap, row):
+    """A tile's attempts: two to a draw, those of the list's second half from its upper bits.
+
+    From ``until`` [y, x] on a patch has ``gap`` [y, x] sites of wall before it goes on; it has
+    ``row`` sites in a row.
+    """
     count = size[0] * size[1]
     sites, tile_width = np.uint64(count), np.uint64(size[1])
     row_share = np.uint64(2**32 // size[1] + 1)
+    until_y, until_x = np.uint64(until[0]), np.uint64(until[1])
+    gap_y, gap_x = np.uint64(gap[0]), np.uint64(gap[1])
+    row_sites = np.uint64(row)
     half = (count + 1) // 2
     attempts = np.empty(2 * half, np.uint64)
     for i in range(half):
@@ -97,35 +96,54 @@ def draw_attempts(key, corner, size, grid):
     for i in range(half):
         draw = attempts[np.uint64(i)]
         attempts[np.uint64(i)] = attempt_at(
-            draw & _MASK_32, top, left, height, width, sites, tile_width, row_share
+            draw & _MASK_32,
+            sites,
+            tile_width,
+            row_share,
+            until_y,
+            until_x,
+            gap_y,
+            gap_x,
+            row_sites,
         )
         attempts[np.uint64(i + half)] = attempt_at(
-            draw >> _32, top, left, height, width, sites, tile_width, row_share
+            draw >> _32,
+            sites,
+            tile_width,
+            row_share,
+            until_y,
+            until_x,
+            gap_y,
+            gap_x,
+            row_sites,
         )
     return attempts
 
 
 @kernel
 def sweep_tile(
-    lattice, attraction, cells, length, digit, rules, grid, corner, size, key, touched, is_touched
+    lattice, attractants, cells, shape, digit, rules, grid, corner, size, key, touched, is_touched
 ):
     """Attempt as many copies in a tile as it has sites; list the cells that changed.
 
+    Works on a patch, a copy of the tile and of what lies around it, which fits the first-level
+    cache wherever the tile lies on the lattice.
+
     Parameters
     ----------
-    lattice, attraction, rules, grid
+    lattice, attractants, rules, grid
         As in `sweep`.
     cells : CellArrays
         ``moments`` are changed; those of the medium, row 0, mean nothing then.
-    length : (rows,) float64
-        Lengths that the moments give, changed with them where a type has a stiffness.
+    shape : (rows, 4) float64
+        See `energy.shapes`; changed with the moments.
     digit : (rows,) uint64
         See `energy.digits`.
     corner, size : (int, int)
         First site [y, x] of the tile, and its sides.
     key : uint64
         Key of the tile's draws.
-    touched : (rows,) int64
+    touched : (rows + 1,) int64
         Filled with the rows that changed.
     is_touched : (rows,) bool
         All False; True for what `touched` lists.
@@ -136,28 +154,43 @@ def sweep_tile(
         Rows in `touched`.
     """
     moments, anchor, cell_type, target, mu, push = cells
-    temperature, J, stiffness, connectivity, connectivity_penalty = rules[:5]
-    contact_inhibited, acts_on, copy_yx, copy_steps, contact_steps, ring_steps = rules[5:]
-    height, width, row_sites, periodic = grid
+    temperature, J, _, connectivity, connectivity_penalty = rules[:5]
+    contact_inhibited, acts_on, copy_yx, contact_yx = rules[5:]
+    height, width, periodic = grid
+    ys = patch_axis(corner[0], size[0], height, periodic)
+    xs = patch_axis(corner[1], size[1], width, periodic)
+    row_sites = xs.size
+    wall = moments.shape[0] - 1  # its row
+    patch, attraction = load_patch(lattice, ys, xs, wall), sense(attractants, ys, xs, periodic)
+    copy_steps, contact_steps = flat(copy_yx, row_sites), flat(contact_yx, row_sites)
+    ring_steps = flat(RING, row_sites)
+    attempts = draw_attempts(
+        key,
+        size,
+        (height - corner[0] + REACH, width - corner[1] + REACH),
+        (ys.size - size[0] - 2 * REACH, xs.size - size[1] - 2 * REACH),
+        row_sites,
+    )
     which = np.uint64(copy_steps.shape[0] - 1)  # 4 or 8 neighbours: a mask of bits
-    elongate = has_lengths(stiffness)
+    sees_itself = size[0] == height or size[1] == width
     count = size[0] * size[1]
-    attempts = draw_attempts(key, corner, size, grid)
     n_touched = 0
     for attempt in range(count):
         packed = attempts[np.uint64(attempt)]
-        y, x = np.int64(packed >> _32), np.int64((packed & _MASK_32) >> _3)
-        site = (y + HALO) * row_sites + x + HALO
-        neighbour = packed & which
-        gaining = lattice[np.uint64(site + copy_steps[neighbour])]
-        losing = lattice[np.uint64(site)]
-        if gaining == losing or gaining < MEDIUM:  # a wall is never copied
+        site, neighbour = np.int64(packed >> _32), packed & which
+        gaining = patch[np.uint64(site + copy_steps[neighbour])]
+        losing = patch[np.uint64(site)]
+        if gaining == losing:
             continue
+        if gaining == wall:  # never copied
+            continue
+        i, j = (packed >> _16) & _MASK_16, (packed & _MASK_16) >> _3
+        y, x = ys[i], xs[j]
         dH = copy_energy(
-            lattice,
+            patch,
             attraction,
             moments,
-            length,
+            shape,
             digit,
             anchor,
             cell_type,
@@ -165,7 +198,6 @@ def sweep_tile(
             mu,
             push,
             J,
-            stiffness,
             connectivity,
             connectivity_penalty,
             contact_inhibited,
@@ -185,25 +217,17 @@ def sweep_tile(
         # u < exp(-dH / T), with the logarithm taken while dH is still being worked out
         if dH >= -temperature * np.log(unit(bits(key, count + attempt))):
             continue
-        write_site(lattice, y, x, gaining, height, width, periodic)
+        patch[np.uint64(site)] = lattice[y, x] = gaining
+        if periodic and sees_itself:
+            write_images(patch, row_sites, np.int64(i), np.int64(j), gaining, height, width, size)
         for row, sign in ((np.uint64(gaining), 1), (np.uint64(losing), -1)):
             dy, dx = from_anchor(anchor, row, y, x, height, width, periodic)
             add_site(moments, row, sign, dy, dx)
-            if elongate:
-                length[row] = row_length(moments, row)
+            reshape(shape, moments, target, row)
             touched[n_touched] = row
             n_touched += 1 - is_touched[row]  # no branch: half of them would be mispredicted
             is_touched[row] = True
     return n_touched
-
-
-@inlined
-def has_lengths(stiffness):
-    """Whether any type resists a change of its length."""
-    strongest = 0.0
-    for tau in range(stiffness.shape[0]):
-        strongest = max(strongest, abs(stiffness[tau, 1]))
-    return strongest > 0.0
 
 
 class Shares(NamedTuple):
@@ -222,19 +246,20 @@ class Shares(NamedTuple):
 
 @kernel
 def sweep_share(
-    lattice, attraction, cells, length, digit, rules, grid, seed, step, colour, part, shares
+    lattice, attractants, cells, shape, digit, rules, grid, seed, step, colour, part, shares
 ):
     """Sweep one of several equal parts of a colour's tiles; add up what changes."""
     own, change = shares.moments[part], shares.change[part]
     listed, is_listed = shares.listed[part], shares.is_listed[part]
     moments, anchor, cell_type, target, mu, push = cells
-    mine, my_length = CellArrays(own, anchor, cell_type, target, mu, push), length.copy()
+    mine, my_shape = CellArrays(own, anchor, cell_type, target, mu, push), shape.copy()
     rows, parts = moments.shape[0], shares.moments.shape[0]
     touched, is_touched = np.empty(rows + 1, np.int64), np.zeros(rows, np.bool_)
     tiles_y, tiles_x = tiles_along(grid.height), tiles_along(grid.width)
     shift_key = key_of(seed, TILE_SHIFT, step, 0)
-    shift_y = np.int64(unit(bits(shift_key, 0)) * grid.height)
-    shift_x = np.int64(unit(bits(shift_key, 1)) * grid.width)
+    # a single tile is not shifted
+    shift_y = np.int64(unit(bits(shift_key, 0)) * grid.height) if tiles_y > 1 else 0
+    shift_x = np.int64(unit(bits(shift_key, 1)) * grid.width) if tiles_x > 1 else 0
     of_colour_y = (tiles_y + 1 - colour // 2) // 2
     of_colour_x = (tiles_x + 1 - colour % 2) // 2
     tiles = of_colour_y * of_colour_x
@@ -246,9 +271,9 @@ def sweep_share(
         left, right = tile_x * grid.width // tiles_x, (tile_x + 1) * grid.width // tiles_x
         n_touched = sweep_tile(
             lattice,
-            attraction,
+            attractants,
             mine,
-            my_length,
+            my_shape,
             digit,
             rules,
             grid,
@@ -267,12 +292,13 @@ def sweep_share(
             for j in range(6):
                 change[row, j] += own[row, j] - moments[row, j]
                 own[row, j] = moments[row, j]
-            my_length[row] = length[row]
+            for j in range(4):
+                my_shape[row, j] = shape[row, j]
     shares.n_listed[part] = n_listed
 
 
 @kernel
-def merge_shares(moments, length, elongate, shares):
+def merge_shares(moments, target, shape, shares):
     """Add what each thread changed to the moments, and to every thread's copy of them."""
     own, change, listed, n_listed, is_listed = shares
     threads = own.shape[0]
@@ -289,19 +315,17 @@ def merge_shares(moments, length, elongate, shares):
             for j in range(6):
                 for other in range(threads):
                     own[other, row, j] = moments[row, j]
-            if elongate:
-                length[row] = row_length(moments, np.uint64(row))
+            reshape(shape, moments, target, np.uint64(row))
 
 
-def _sweep(lattice, attraction, cells, length, digit, rules, grid, seed, step, shares):
-    elongate = has_lengths(rules.stiffness)
+def _sweep(lattice, attractants, cells, shape, digit, rules, grid, seed, step, shares):
     for colour in range(4):
         for part in numba.prange(shares.moments.shape[0]):
             sweep_share(
-                lattice, attraction, cells, length, digit, rules, grid, seed, step, colour, part,
+                lattice, attractants, cells, shape, digit, rules, grid, seed, step, colour, part,
                 shares,
             )  # fmt: skip
-        merge_shares(cells.moments, length, elongate, shares)
+        merge_shares(cells.moments, cells.target, shape, shares)
 
 
 _sweep_serial, _sweep_threaded = kernel(_sweep), threaded(_sweep)
@@ -309,7 +333,7 @@ _sweep_serial, _sweep_threaded = kernel(_sweep), threaded(_sweep)
 
 def sweep(
     lattice: NDArray[np.int32],
-    attraction: NDArray[np.float64],
+    attractants: Attractants,
     cells: CellArrays,
     rules: Rules,
     grid: Grid,
@@ -321,10 +345,10 @@ def sweep(
 
     Parameters
     ----------
-    lattice : (sites,) int32
-        Flat lattice with halo; changed.
-    attraction : (fields, sites) float64
-        f(c) of what cells are drawn to, in the lattice's flat layout with halo.
+    lattice : (height, width) int32
+        Changed.
+    attractants : Attractants
+        The fields that cells follow.
     cells : CellArrays
         ``moments`` is changed.
     rules : Rules
@@ -343,21 +367,10 @@ def sweep(
         n_listed=np.zeros(threads, np.int64),
         is_listed=np.zeros((threads, rows), np.bool_),
     )
+    shape = shapes(moments, cells.type, cells.target, rules.stiffness)
     one_step = on_threads(threads, _sweep_serial, _sweep_threaded)
     one_step(
-        lattice, attraction, cells, lengths(moments), digits(cells.type), rules, grid, seed, step,
+        lattice, attractants, cells, shape, digits(cells.type), rules, grid, seed, step,
         shares,
     )  # fmt: skip
     moments[MEDIUM] = 0  # counted like the others, so that nothing branches, but meaningless
-
-
-@kernel
-def measure_cells(lattice, anchor, grid, moments):
-    """Moments of every cell from its sites on the lattice."""
-    moments[:] = 0
-    for y in range(grid.height):
-        for x in range(grid.width):
-            row = lattice[(y + HALO) * grid.row + x + HALO]
-            if row > 0:
-                dy, dx = from_anchor(anchor, row, y, x, grid.height, grid.width, grid.periodic)
-                add_site(moments, row, 1, dy, dx)

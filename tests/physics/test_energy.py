@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lattices import place, rules
+from lattices import attractants, place, rules
 from naive import potts as naive
 
 from sim.scenario.checks import MOST_TYPES
-from sim.tissue.energy import DIGIT_BITS, copy_energy, digits, lengths
+from sim.tissue.energy import DIGIT_BITS, copy_energy, digits, shapes
 from sim.tissue.fields import sense
-from sim.tissue.lattice import HALO, with_halo
+from sim.tissue.lattice import REACH, RING, flat, load_patch, patch_axis
 
 TYPES, WALL_TYPE = 4, 3  # medium, two kinds of cell, wall
 J = np.array([[0, 16, 7, 0], [16, 11, 29, 60], [7, 29, 3, -5], [0, 60, -5, 0]]) * 1.7
@@ -39,7 +39,7 @@ class Case:
             self.sites, self.types, periodic=periodic, wall_type=WALL_TYPE, fields=fields
         )
         self.cells["target"][1:-1] = self.rng.uniform([5, 2], [40, 12], (5, 2))
-        self.attraction = np.zeros((fields, *self.lattice.shape))
+        self.attractants = attractants(*np.zeros((fields, *self.lattice.shape)))
         self.rules = rules(self.grid, **{"J": NO_J, "stiffness": np.zeros((TYPES, 2)), **terms})
 
     def copies(self) -> list[tuple[tuple[int, int], tuple[int, int], int]]:
@@ -63,20 +63,26 @@ class Case:
 
     def kernel(self, target: tuple[int, int], neighbour: int) -> float:
         y, x = target
+        axes = [patch_axis(0, side, side, self.periodic) for side in self.lattice.shape]
+        row = axes[1].size
         moments, *columns = self.cells.arrays()
+        _, J, stiffness, *constants, copy_yx, contact_yx = self.rules
         return float(
             copy_energy(
-                self.lattice.reshape(-1),
-                self.attraction.reshape(len(self.attraction), self.lattice.size),
+                load_patch(self.lattice, *axes, len(moments) - 1),
+                sense(self.attractants, *axes, self.periodic),
                 moments,
-                lengths(moments),
+                shapes(moments, self.cells["type"], self.cells["target"], stiffness),
                 digits(self.cells["type"]),
                 *columns,
-                *self.rules[1:],
-                self.grid.height,
-                self.grid.width,
-                self.periodic,
-                (y + HALO) * self.grid.row + x + HALO,
+                J,
+                *constants,
+                copy_yx,
+                flat(copy_yx, row),
+                flat(contact_yx, row),
+                flat(RING, row),
+                *self.grid,
+                (y + REACH) * row + x + REACH,
                 y,
                 x,
                 np.uint64(neighbour),
@@ -161,7 +167,7 @@ def compact_case(seed: int, **terms: Any) -> Case:
         case.sites, case.types, periodic=True, wall_type=WALL_TYPE
     )
     case.cells["target"][:] = targets
-    case.attraction = np.zeros((0, *case.lattice.shape))
+    case.attractants = attractants()
     case.rules = rules(case.grid, **{"J": NO_J, **terms})
     return case
 
@@ -205,8 +211,7 @@ def test_chemotaxis(acts_on: str, contact_inhibited: bool, seed: int, periodic: 
         acts_on=(acts_on, "both"),
     )
     field = case.rng.uniform(0, 4, (2, *case.sites.shape))
-    for k in (0, 1):
-        sense(field[k], 1, periodic, s[k], case.attraction[k])
+    case.attractants = attractants(*field, saturation=s)
     case.cells["mu"][1:-1] = case.rng.uniform(-200, 900, (5, 2))
     mu = case.cells["mu"]
     for source, target, neighbour in case.copies():
@@ -228,11 +233,3 @@ def test_persistence(seed: int, periodic: bool) -> None:
     for source, target, neighbour in case.copies():
         wanted = naive.persistence_work(case.sites, source, target, mu_p, direction, periodic)
         assert case.kernel(target, neighbour) == pytest.approx(wanted, rel=1e-12, abs=1e-12)
-
-
-def test_halo_repeats_the_opposite_edge() -> None:
-    sites = np.arange(56, dtype=np.int32).reshape(7, 8)
-    lattice = with_halo(sites, periodic=True)
-    for y in range(-HALO, 7 + HALO):
-        for x in range(-HALO, 8 + HALO):
-            assert lattice[y + HALO, x + HALO] == naive.value_at(sites, y, x, True)

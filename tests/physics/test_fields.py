@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.ndimage
+from lattices import attractants
 from naive import fields as naive
 
 from sim.model import AngiogenesisModel
 from sim.scenario.loading import load
 from sim.tissue import fields
-from sim.tissue.fields import ABSORBING, NO_FLUX, PERIODIC, exponential_step
-from sim.tissue.lattice import HALO, interior, with_halo
+from sim.tissue.fields import ABSORBING, NO_FLUX, PERIODIC
+from sim.tissue.lattice import patch_axis
 
 EDGES = {"no_flux": NO_FLUX, "absorbing": ABSORBING, "periodic": PERIODIC}
 CONSERVING = ["no_flux", "periodic"]
@@ -31,11 +32,24 @@ def euler_step(
     edge: int,
 ) -> None:
     """The solver under test, with a cell of its own on each voxel."""
-    lattice = with_halo(
-        np.arange(c.size, dtype=np.int32).reshape(c.shape), periodic=edge == PERIODIC
-    )
+    lattice = np.arange(c.size, dtype=np.int32).reshape(c.shape)
     rates = source.ravel(), loss.ravel()
     fields.euler_step(c, lattice, 1, *rates, diffusion, dt, substeps, edge)
+
+
+def exponential_step(
+    c: np.ndarray,
+    source: np.ndarray,
+    loss: np.ndarray,
+    diffusion: float,
+    dt: float,
+    substeps: int,
+    edge: int,
+) -> None:
+    """The solver under test, with a cell of its own on each voxel."""
+    lattice = np.arange(c.size, dtype=np.int32).reshape(c.shape)
+    rates = source.ravel(), loss.ravel()
+    fields.exponential_step(c, lattice, 1, *rates, diffusion, dt, substeps, edge)
 
 
 def flat(shape: tuple[int, int], value: float = 0.0) -> np.ndarray:
@@ -242,26 +256,24 @@ def test_nothing_becomes_negative(D: float, dt: float, border: str) -> None:
 # -- between cells and voxels -------------------------------------------------------------------
 
 
-def some_lattice(rng: np.random.Generator, periodic: bool) -> np.ndarray:
+def some_lattice(rng: np.random.Generator) -> np.ndarray:
     sites = np.kron(rng.integers(0, 6, (10, 8)), np.ones((3, 3))).astype(np.int32)
     sites[sites == 4] = 0  # a row without sites
-    return with_halo(sites, periodic=periodic)
+    return sites
 
 
-@pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("factor", [1, 2, 3, 6])
-def test_spread_and_average(factor: int, periodic: bool) -> None:
+def test_spread_and_average(factor: int) -> None:
     rng = np.random.default_rng(5)
-    lattice = some_lattice(rng, periodic)
-    sites = interior(lattice)
+    sites = some_lattice(rng)
     shape = (sites.shape[0] // factor, sites.shape[1] // factor)
     of = rng.random(7)
     twin = of[sites].reshape(shape[0], factor, shape[1], factor).mean(axis=(1, 3))
-    np.testing.assert_allclose(fields.spread(lattice, factor, of), twin, rtol=1e-12)
+    np.testing.assert_allclose(fields.spread(sites, factor, of), twin, rtol=1e-12)
 
     both = rng.random((*shape, 2))
     area, mean = np.bincount(sites.ravel(), minlength=7), np.full((7, 2), np.nan)
-    fields.average_by_cell(lattice, factor, both, area, mean)
+    fields.average_by_cell(sites, factor, both, area, mean)
     wide = np.kron(both, np.ones((factor, factor, 1)))
     for row in range(7):
         wanted = wide[sites == row].mean(axis=0) if row and area[row] else 0.0
@@ -270,16 +282,19 @@ def test_spread_and_average(factor: int, periodic: bool) -> None:
 
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize("factor", [1, 2, 5])
-def test_a_coarse_field_at_the_sites(factor: int, periodic: bool) -> None:
-    field = np.random.default_rng(6).random((7, 9)) * 4
-    y, x = np.mgrid[-HALO : 7 * factor + HALO, -HALO : 9 * factor + HALO]
+def test_fields_at_the_sites(factor: int, periodic: bool) -> None:
+    both = np.random.default_rng(6).random((2, 7, 9)) * 4
+    y, x = np.mgrid[: 7 * factor, : 9 * factor]
     at = np.stack([(y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5])
     mode = "grid-wrap" if periodic else "nearest"
-    twin = scipy.ndimage.map_coordinates(field, at, order=1, mode=mode)
-    out = np.full(twin.shape, np.nan)
-    for saturation in (0.0, 0.3):
-        fields.sense(field, factor, periodic, saturation, out)
-        np.testing.assert_allclose(out, twin / (1 + saturation * twin), rtol=1e-12)
+    twins = [scipy.ndimage.map_coordinates(field, at, order=1, mode=mode) for field in both]
+    followed = attractants(*both, factor=factor, saturation=(0.0, 0.3))
+    # a patch that goes on at the other side of the domain
+    ys, xs = patch_axis(4, 7 * factor - 2, 7 * factor, periodic), patch_axis(2, 5, 9 * factor, True)
+    found = fields.sense(followed, ys, xs, periodic).reshape(2, ys.size, xs.size)
+    for f, twin, s in zip(found, twins, (0.0, 0.3), strict=True):
+        wanted = (twin / (1 + s * twin))[np.ix_(ys, xs)]
+        np.testing.assert_allclose(f[ys >= 0], wanted[ys >= 0], rtol=1e-12)
 
 
 def test_settle() -> None:

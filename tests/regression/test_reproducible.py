@@ -16,7 +16,6 @@ import sim
 from sim.model import AngiogenesisModel
 from sim.scenario.loading import load
 from sim.study.run import final_arrays, run_scenario
-from sim.tissue.lattice import interior
 
 Arrays = dict[str, np.ndarray]
 
@@ -161,7 +160,7 @@ def test_100_steps_equal_37_and_63_in_another_process(
     whole = AngiogenesisModel(load(name, settings))
     stepped(whole, 15)
     # a death on the way, so that a row is free, with a generation
-    sites = interior(whole.lattice)
+    sites = whole.lattice
     sites[sites == 4] = 0
     whole.cells.measure(whole.lattice, whole.grid)
     stepped(whole, 22)

@@ -14,7 +14,6 @@ from sim.agents import EndothelialCell
 from sim.errors import StaleCellError
 from sim.model import AngiogenesisModel
 from sim.scenario.loading import load
-from sim.tissue.lattice import interior
 
 SMALL = {"domain.size_um": [200, 200], "cells.count": 12, "time.record_every_h": 1 / 12}
 ATTRIBUTES = ("type", "area", "length", "target_area", "target_length", "activity", "drive")
@@ -25,7 +24,7 @@ def small_model(**settings: Any) -> AngiogenesisModel:
 
 
 def erase(model: AngiogenesisModel, row: int) -> None:
-    sites = interior(model.lattice)
+    sites = model.lattice
     sites[sites == row] = 0
     model.cells.measure(model.lattice, model.grid)
 
@@ -137,7 +136,7 @@ def test_the_store_may_grow_during_a_run() -> None:
     for y, x in where:
         row = model.cells.born(1)
         model.cells["target"][row] = 100.0, 15.0
-        interior(model.lattice)[y, x] = row
+        model.lattice[y, x] = row
     model.cells.measure(model.lattice, model.grid)
     model._match_agents_to_rows()
     assert model.cells.area.size > rows
@@ -146,7 +145,7 @@ def test_the_store_may_grow_during_a_run() -> None:
     for _ in range(10):
         model.step()
     assert sum(cell.area for cell in model.agents) == np.count_nonzero(model.cell_id)
-    assert (interior(model.lattice) >= 0).all()
+    assert (model.lattice >= 0).all()
     areas = np.bincount(model.cell_id.ravel(), minlength=model.cells.area.size)
     assert (areas[1:] == model.cells.area[1:]).all()
 

@@ -7,9 +7,7 @@ import pytest
 from lattices import place
 
 from sim.tissue.cells import MOMENT_NAMES, CellStore
-from sim.tissue.lattice import WALL, with_halo
-from sim.tissue.moments import first_sites, remember
-from sim.tissue.potts import measure_cells
+from sim.tissue.moments import first_sites, measure_cells, remember
 
 WALL_TYPE = 3
 
@@ -21,7 +19,7 @@ def store(capacity: int = 3) -> CellStore:
 def test_rows_of_medium_and_wall() -> None:
     cells = store()
     assert {len(column) for column in cells.columns.values()} == {5}
-    assert cells["type"][WALL] == WALL_TYPE
+    assert cells["type"][-1] == WALL_TYPE
     assert cells["type"][0] == 0
     assert cells["mu"].shape == (5, 2)
     assert cells["bound"].shape == (5, 3)
@@ -63,10 +61,10 @@ def test_growth_keeps_the_wall_last(capacity: int) -> None:
         row = cells.born(1)
         assert row == number
         cells["mu"][row] = number
-        assert cells["type"][WALL] == WALL_TYPE
+        assert cells["type"][-1] == WALL_TYPE
         assert cells["type"][0] == 0
         assert not cells["alive"][0]
-        assert not cells["alive"][WALL]
+        assert not cells["alive"][-1]
     assert {len(column) for column in cells.columns.values()} == {len(cells.area)}
     assert (cells["mu"][1:21, 0] == np.arange(1, 21)).all()
     assert list(cells.living) == list(range(1, 21))
@@ -99,7 +97,7 @@ def test_measured_cells(periodic: bool) -> None:
     if periodic:
         np.testing.assert_allclose(cells.centroids()[3] % (20, 24), [19.5, 23.5])
         assert cells.lengths[3] == cells.lengths[2]
-    assert cells.lengths[0] == cells.lengths[WALL] == 0
+    assert cells.lengths[0] == cells.lengths[-1] == 0
     np.testing.assert_allclose(cells["centroid"], cells.centroids())
 
 
@@ -133,7 +131,7 @@ def test_cells_born_together_take_the_rows_that_cells_born_singly_take() -> None
 def test_many_cells_are_born_at_once() -> None:
     cells = store(0)
     assert list(cells.born_together([1] * 60_000)) == list(range(1, 60_001))
-    assert cells["type"][WALL] == WALL_TYPE
+    assert cells["type"][-1] == WALL_TYPE
 
 
 @pytest.mark.parametrize("shape", [(60, 71), (25, 90)])
@@ -152,7 +150,7 @@ def test_moments_about_another_anchor_are_those_of_a_count(
         lattice, cells, grid = place(sites, [1] * 6, periodic=True)
         anchor = cells["anchor"]
         anchor[1:7] = (anchor[1:7] + rng.integers(-9, 10, (6, 2))) % shape
-        measure_cells(lattice.reshape(-1), anchor, grid, cells["moments"])
+        measure_cells(lattice, anchor, True, cells["moments"])
         away = np.rint(cells.centroids() - anchor)
         moved = np.abs(away).max(axis=1) > reach
         wanted = np.where(moved[:, None], (anchor + away) % shape, anchor).astype(int)
@@ -160,7 +158,7 @@ def test_moments_about_another_anchor_are_those_of_a_count(
         cells.recentre(lattice, grid, reach=reach)
         assert (anchor == wanted).all()
         found = cells["moments"].copy()
-        measure_cells(lattice.reshape(-1), anchor, grid, cells["moments"])
+        measure_cells(lattice, anchor, True, cells["moments"])
         assert (found == cells["moments"]).all()
 
 
@@ -189,7 +187,7 @@ def test_anchors_at_first_sites() -> None:
     sites = rng.integers(0, 5, (9, 7))
     sites[sites == 3] = 0
     anchor, found = np.full((7, 2), -1), np.zeros(7, bool)
-    first_sites(with_halo(sites.astype(np.int32), periodic=False), anchor, found)
+    first_sites(sites.astype(np.int32), anchor, found)
     assert list(np.flatnonzero(found)) == [1, 2, 4]
     for row in range(7):
         assert list(anchor[row]) == (list(np.argwhere(sites == row)[0]) if found[row] else [-1, -1])

@@ -1,0 +1,465 @@
+"""``angiosim bench``: how fast the engine is on this machine.
+
+Every measurement runs in a process of its own: its peak memory is its own, and Numba reads its
+number of threads only once. This process starts them and lays out what they print.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim import __version__
+from sim.errors import AngiosimError, InputError
+from sim.study.folder import library_version
+from sim.tools import side_by_side
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+Task = dict[str, Any]
+"""What a measuring process is told, and can be written as JSON."""
+Row = dict[str, Any]
+"""What it found."""
+
+NEVER_MCS = 1_000_000  # longer than any run here: nothing is measured in a timed block
+
+CELLS: dict[str, Any] = {
+    "format": 1,
+    "units": "lattice",
+    "domain": {"size_um": [800, 800], "boundary": "periodic"},
+    "time": {"duration_mcs": NEVER_MCS, "record_every_mcs": NEVER_MCS},
+    "cells": {"count": 1000, "seeding": "random"},
+    "setup": {"initial_area_sites": 50},
+    "signalling": {"enabled": False},
+    "engine": {
+        "temperature": 50,
+        "copy_sites": 8,
+        "contact_sites": 8,
+        "connectivity": "none",
+        "contact_energy": {"cell_cell": 40, "cell_medium": 20},
+        "area": {"lambda": 50, "target_sites": 50},
+        "length": {"lambda": 0},
+    },
+}
+CUE: dict[str, Any] = {
+    "fields.cue.diffusion_um2_per_s": 0.1,
+    "fields.cue.decay_per_s": 1.8e-4,
+    "fields.cue.decay_where": "outside",
+    "fields.cue.secretion_per_s": 1.8e-4,
+    "fields.cue.solver": "explicit",
+    "fields.cue.substeps": 15,
+    "engine.chemotaxis.cue.mu": 500,
+    "engine.chemotaxis.cue.saturation": 0.01,
+    "engine.chemotaxis.cue.contact_inhibited": True,
+}
+# A field that is empty and does not move costs nothing.
+NO_FIELD: dict[str, Any] = {
+    "fields.cue.secretion_per_s": 0,
+    "engine.chemotaxis.cue.mu": 0,
+}
+
+
+def _steps(
+    scenario: Any, overrides: dict[str, Any], *, relax: int = 0, length: int, blocks: int
+) -> Task:
+    """Steps of a scenario: some to relax, then blocks of equal length that are timed."""
+    return {
+        "measure": "steps",
+        "scenario": scenario,
+        "overrides": overrides,
+        "relax": relax,
+        "length": length,
+        "blocks": blocks,
+    }
+
+
+def _square(sites: int, *, relax: int, length: int, blocks: int) -> Task:
+    """Tube formation on a square, cells at the same density, without a record."""
+    changes = {"domain.size_um": [2 * sites, 2 * sites], "time.record_every_h": 6}
+    return _steps("tube_formation", changes, relax=relax, length=length, blocks=blocks)
+
+
+_CUE = _steps(CELLS, CUE, relax=100, length=50, blocks=7)
+
+PROBLEMS: dict[str, list[Task]] = {
+    "cue": [_CUE],
+    "plain": [_steps(CELLS, NO_FIELD, relax=100, length=100, blocks=7)],
+    "openvt": [_steps("reference/openvt_angiogenesis", {}, length=50, blocks=10)],
+    "tube_formation": [_steps("tube_formation", {}, length=60, blocks=12)],
+    "all_ligands": [_steps("tube_formation_all_ligands", {}, length=60, blocks=12)],
+    "threads": [_CUE],  # and again with more threads
+    "size": [_square(sites, relax=20, length=20, blocks=5) for sites in (400, 200, 800)],
+    "large": [_square(sites, relax=10, length=10, blocks=3) for sites in (400, 5000)],
+    "startup": [{"measure": "startup", "repeats": 5}],
+    "runs": [{"measure": "runs", "scenario": "tube_formation", "overrides": {}, "repeats": 3}],
+}
+"""What can be measured; `benchmarks/README.md` says what each is."""
+
+LONG = ("large",)
+"""Only measured when asked for."""
+
+
+# -- in this process: which measurements, and what comes of them ----------------------------------
+
+
+def plan(names: Iterable[str], threads: int) -> list[Task]:
+    """Return the measurements of some problems, or of the usual ones if none is named.
+
+    Raises
+    ------
+    InputError
+        If there is no such problem.
+    """
+    names = list(dict.fromkeys(names)) or [name for name in PROBLEMS if name not in LONG]
+    _refuse_unknown(names, PROBLEMS)
+    tasks = []
+    for name in names:
+        counts = _thread_counts(threads) if name == "threads" else [threads]
+        tasks += [
+            {"problem": name, "threads": count, **task}
+            for count in counts
+            for task in PROBLEMS[name]
+        ]
+    return tasks
+
+
+def measure(tasks: list[Task], say: Callable[[str], None]) -> Iterator[Row]:
+    """Make the measurements, each in its own process; yield a row of figures for each."""
+    for number, task in enumerate(tasks, start=1):
+        say(f"{number}/{len(tasks)} {task['problem']}")
+        yield _in_own_process(task)
+
+
+def compare(names: Iterable[str], tool: str, threads: int, say: Callable[[str], None]) -> list[Row]:
+    """Measure problems side by side with another tool.
+
+    Raises
+    ------
+    InputError
+        If the tool or a problem is not known for this, or the tool is not installed.
+    """
+    names = list(dict.fromkeys(names)) or list(side_by_side.DIFFERENCES)
+    _refuse_unknown([tool], ["glazier"], "tool")
+    _refuse_unknown(names, side_by_side.DIFFERENCES, "problem for two tools")
+    if library_version("glazier") is None:
+        raise InputError("glazier is not installed: pip install 'angiosim[bench]'")
+    tasks = [
+        {**PROBLEMS[name][0], "measure": "against", "problem": name, "threads": threads,
+         "length": side_by_side.STEPS, "blocks": side_by_side.PAIRS}
+        for name in names
+    ]  # fmt: skip
+    return list(measure(tasks, say))
+
+
+def relate(rows: list[Row]) -> list[Row]:
+    """Add to rows of several sizes or thread counts how they compare with the first of them."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        if row["problem"] not in ("threads", "size", "large"):
+            continue
+        one = first.setdefault(row["problem"], row)
+        if row["problem"] == "threads":
+            row["speed_up"] = round(one["ms_per_mcs"] / row["ms_per_mcs"], 3)
+        else:
+            row["cost_per_site"] = round(row["ns_per_site"] / one["ns_per_site"], 3)
+    return rows
+
+
+def machine() -> dict[str, Any]:
+    """Describe the machine and the libraries."""
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), cpu)
+    load = os.getloadavg() if hasattr(os, "getloadavg") else None
+    libraries = ("numpy", "scipy", "numba", "llvmlite", "mesa", "glazier")
+    return {
+        "angiosim": __version__,
+        "processor": cpu,
+        "processors": os.cpu_count(),
+        "usable_processors": _usable_processors(),
+        "load_average": load and [round(one, 2) for one in load],
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: version for name in libraries if (version := library_version(name))},
+    }
+
+
+def _refuse_unknown(names: Iterable[str], known: Iterable[str], what: str = "problem") -> None:
+    if unknown := sorted(set(names) - set(known)):
+        words = ", ".join(map(repr, unknown))
+        raise InputError(f"unknown {what} {words}; known: {', '.join(known)}")
+
+
+def _usable_processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _thread_counts(most: int) -> list[int]:
+    """1, 2, 4, ... up to `most`, or to the processors there are."""
+    most = most if most > 1 else _usable_processors()
+    counts = [2**k for k in range(most.bit_length()) if 2**k <= most]
+    return counts if counts[-1] == most else [*counts, most]
+
+
+def _in_own_process(task: Task) -> Row:
+    # Numba can be told of more threads than there are processors before it is imported only
+    threads = str(max(task["threads"], _usable_processors()))
+    program = "from sim.tools.bench import work; work()"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, json.dumps(task)],
+        env={**os.environ, "NUMBA_NUM_THREADS": threads},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise AngiosimError(f"the problem {task['problem']} could not be measured: {reason}")
+    row: Row = json.loads(done.stdout)
+    return row
+
+
+# -- in the measuring process ---------------------------------------------------------------------
+
+
+def work() -> None:
+    """Make the measurement that the command line tells; print what was found as JSON."""
+    task = json.loads(sys.argv[1])
+    found = {
+        "problem": task["problem"],
+        "threads": task["threads"],
+        **_MEASURES[task["measure"]](task),
+    }
+    sys.stdout.write(json.dumps({**found, "peak_memory_MiB": _peak_memory_MiB()}))
+
+
+def measure_steps(task: Task) -> Row:
+    """Time the steps of a model.
+
+    Returns
+    -------
+    dict
+        Wall time of a step, the median block with the fastest and the slowest, processor time,
+        the rate, and the share of each part of a step.
+    """
+    import sim
+
+    began = time.perf_counter()
+    scenario = sim.load(task["scenario"], task["overrides"])
+    model = sim.AngiogenesisModel(scenario, threads=task["threads"])
+    ready_s = time.perf_counter() - began
+    for _ in range(task["relax"]):
+        model.step()
+    model.seconds.clear()
+    wall, cpu = [], []
+    for _ in range(task["blocks"]):
+        before = time.perf_counter(), time.process_time()
+        for _ in range(task["length"]):
+            model.step()
+        wall.append((time.perf_counter() - before[0]) / task["length"] * 1e3)
+        cpu.append((time.process_time() - before[1]) / task["length"] * 1e3)
+    spent = sum(model.seconds.values())
+    ms = statistics.median(wall)
+    return {
+        "sites": model.cell_id.size,
+        "cells": len(model.agents),
+        "mcs": task["length"] * task["blocks"],
+        "ready_s": round(ready_s, 2),
+        "seconds": round(sum(wall) * task["length"] / 1e3, 3),
+        "ms_per_mcs": round(ms, 4),
+        "fastest_ms": round(min(wall), 4),
+        "slowest_ms": round(max(wall), 4),
+        "cpu_ms_per_mcs": round(statistics.median(cpu), 4),
+        "mcs_per_s": round(1e3 / ms, 2),
+        "ns_per_site": round(1e6 * ms / model.cell_id.size, 3),
+        "parts": {part: round(s / spent, 4) for part, s in sorted(model.seconds.items())},
+    }
+
+
+def measure_runs(task: Task) -> Row:
+    """Time whole runs one after the other, without pictures and without a folder."""
+    import sim
+
+    wall, cpu = [], []
+    for seed in range(1, task["repeats"] + 1):
+        before = time.perf_counter(), time.process_time()
+        sim.run(task["scenario"], task["overrides"], seed=seed, threads=task["threads"])
+        wall.append(time.perf_counter() - before[0])
+        cpu.append(time.process_time() - before[1])
+    return {
+        **_spread("run_s", wall),
+        "cpu_s": round(statistics.median(cpu), 3),
+        "runs_per_hour": round(3600 / statistics.median(wall), 1),
+    }
+
+
+def measure_startup(task: Task) -> Row:
+    """Time whole commands: the help, a small run with an empty cache, the same run again."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = ["run", "tube_formation", "--quiet", "--set", "domain.size_um=[200, 200]",
+                 "--set", "time.duration_h=0.25", "--out"]  # fmt: skip
+        help_s = [_command(["--help"], folder) for _ in range(task["repeats"])]
+        cold_s = _command([*small, f"{folder}/cold"], folder)
+        warm_s = [_command([*small, f"{folder}/{k}"], folder) for k in range(task["repeats"])]
+        manifest = json.loads(Path(folder, "cold", "manifest.json").read_text())
+    return {
+        **_spread("help_s", help_s),
+        **_spread("warm_run_s", warm_s),
+        "cold_run_s": round(cold_s, 3),
+        "cold_compile_s": round(manifest["wall_s"]["compile"], 3),
+    }
+
+
+def _command(words: list[str], folder: str) -> float:
+    """Return how long a command takes whose kernels are kept in a folder."""
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-P", "-c", "from sim.cli import main; main()", *words],
+        env={**os.environ, "ANGIOSIM_CACHE_DIR": f"{folder}/kernels"},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return time.perf_counter() - began
+
+
+def _spread(name: str, seconds: list[float]) -> Row:
+    return {
+        name: round(statistics.median(seconds), 3),
+        f"fastest_{name}": round(min(seconds), 3),
+        f"slowest_{name}": round(max(seconds), 3),
+    }
+
+
+def _peak_memory_MiB() -> float | None:
+    """Return the most memory that this process ever held; None where there is no `resource`."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+_MEASURES: dict[str, Callable[[Task], Row]] = {
+    "steps": measure_steps,
+    "runs": measure_runs,
+    "startup": measure_startup,
+    "against": side_by_side.compare,
+}
+
+
+# -- on paper -------------------------------------------------------------------------------------
+
+
+def report(rows: list[Row], *, markdown: bool = False) -> list[RenderableType]:
+    """Lay the rows out as tables."""
+    out: list[RenderableType] = ["  ".join(f"{key} {value}" for key, value in machine().items())]
+    steps = [row for row in rows if "ms_per_mcs" in row]
+    groups = [[row for row in steps if row["problem"] not in ("threads", "size", "large")]]
+    groups += [[row for row in steps if row["problem"] == n] for n in ("threads", "size", "large")]
+    out += [_table_of_steps(group, markdown) for group in groups if group]
+    other = [line for row in rows for line in _seconds_of(row)]
+    if other:
+        table = _table(["", "median", "fastest-slowest"], markdown)
+        for line in other:
+            table.add_row(*line)
+        out.append(table)
+    named = {row["problem"] for row in rows}
+    if "size" in named and "large" not in named:
+        out.append("`angiosim bench large` measures 5000 x 5000 sites with 55,000 cells: minutes")
+    return out
+
+
+def _table_of_steps(rows: list[Row], markdown: bool) -> Table:
+    related = {"speed_up": "speed-up", "cost_per_site": "cost per site"}
+    related = {key: title for key, title in related.items() if key in rows[0]}
+    table = _table(
+        ["problem", "threads", "sites", "cells", "MCS", "s in all", "ready, s", "ms per MCS",
+         "fastest-slowest", "CPU ms", "MCS/s", "ns per site", *related.values(), "MiB", "parts"],
+        markdown,
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            row["problem"],
+            *(f"{row[key]:,}" for key in ("threads", "sites", "cells", "mcs")),
+            f"{row['seconds']:.2f}",
+            f"{row['ready_s']:.1f}",
+            f"{row['ms_per_mcs']:.2f}",
+            f"{row['fastest_ms']:.2f}-{row['slowest_ms']:.2f}",
+            f"{row['cpu_ms_per_mcs']:.2f}",
+            f"{row['mcs_per_s']:.1f}",
+            f"{row['ns_per_site']:.1f}",
+            *(f"{row[key]:.2f}" for key in related),
+            "" if row["peak_memory_MiB"] is None else f"{row['peak_memory_MiB']:,.0f}",
+            ", ".join(
+                f"{part} {share:.0%}" for part, share in row["parts"].items() if share >= 0.005
+            ),
+        )
+    return table
+
+
+def _seconds_of(row: Row) -> Iterator[tuple[str, str, str]]:
+    """Yield the lines of what is no step: title, median, spread."""
+    titles = {"help_s": "`--help`, s", "warm_run_s": "small run, kernels cached, s",
+              "run_s": "run of tube_formation, s"}  # fmt: skip
+    for key, title in titles.items():
+        if key in row:
+            spread = f"{row[f'fastest_{key}']:.2f}-{row[f'slowest_{key}']:.2f}"
+            yield title, f"{row[key]:.2f}", spread
+    if "cold_run_s" in row:
+        yield "small run, nothing cached, s", f"{row['cold_run_s']:.1f}", ""
+        yield "of which compiling, s", f"{row['cold_compile_s']:.1f}", ""
+    if "runs_per_hour" in row:
+        yield "runs of tube_formation per hour", f"{row['runs_per_hour']:.0f}", ""
+
+
+def report_comparison(rows: list[Row], *, markdown: bool = False) -> list[RenderableType]:
+    """Lay out what was measured side by side: figures, check, ratio or why there is none."""
+    out: list[RenderableType] = ["  ".join(f"{key} {value}" for key, value in machine().items())]
+    for row in rows:
+        ours, theirs = row["angiosim"], row["glazier"]
+        table = _table([row["problem"], "angiosim", "glazier", "difference", "allowed"], markdown)
+        for key, title in (("ms_per_mcs", "ms per MCS"), ("cpu_ms_per_mcs", "CPU ms per MCS")):
+            table.add_row(title, f"{ours[key]:.2f}", f"{theirs[key]:.2f}", "", "")
+        spreads = (f"{one['fastest_ms']:.2f}-{one['slowest_ms']:.2f}" for one in (ours, theirs))
+        table.add_row("fastest-slowest", *spreads, "", "")
+        for name, check in row["check"].items():
+            values = (
+                "" if check[who] is None else f"{check[who]:.4g}" for who in ("ours", "theirs")
+            )
+            difference, allowed = f"{check['difference']:.4f}", f"{check['allowed']:g}"
+            table.add_row(side_by_side.CHECKS[name][0], *values, difference, allowed)
+        out.append(table)
+        if row["ratio"]:
+            out.append(
+                "glazier takes {median:.2f} times as long ({lowest:.2f}-{highest:.2f} over the "
+                "{pairs} pairs)".format(**row["ratio"])
+            )
+        else:
+            out.append(f"no ratio, for the physics is not the same: {'; '.join(row['reasons'])}")
+        out += ["what differs nevertheless:", *(f"- {each}" for each in row["differences"])]
+    return out
+
+
+def _table(titles: list[str], markdown: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.MARKDOWN if markdown else None, pad_edge=markdown)
+    for title in titles:
+        left = title in (titles[0], "parts")
+        table.add_column(title, justify="left" if left else "right", no_wrap=True)
+    return table
