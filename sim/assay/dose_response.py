@@ -102,9 +102,29 @@ class DoseResponse:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """Return the result that `as_dict` wrote, also after a passage through JSON."""
-        plain = {key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()}
+        plain: dict[str, Any] = {
+            key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()
+        }
         plain["left_out"] = tuple(tuple(curve) for curve in fields["left_out"])
         return cls(**plain)
+
+    def words(self, name: str = "ic50") -> str:
+        """Return a quantity as text: value and limits, a bound, or that it is not determined.
+
+        Parameters
+        ----------
+        name : str
+            Such as ``"ic50"``, ``"absolute_ic50"`` or ``"hill"``.
+        """
+        value, low, high = (getattr(self, name + end) for end in ("", "_low", "_high"))
+        limits = ""
+        if low is not None and high is not None:
+            limits = f"{low:.3g} to {high:.3g}"
+        elif low is not None or high is not None:
+            limits = f"> {low:.3g}" if high is None else f"< {high:.3g}"
+        if value is None:
+            return limits or "not determined"
+        return f"{value:.3g} ({limits or 'no limits'})"
 
     def curve(self, dose: ArrayLike) -> Array:
         """Return the fitted response at doses; NaN where there is no fit.
