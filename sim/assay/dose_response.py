@@ -121,7 +121,7 @@ class DoseResponse:
         if low is not None and high is not None:
             limits = f"{low:.3g} to {high:.3g}"
         elif low is not None or high is not None:
-            limits = f"> {low:.3g}" if high is None else f"< {high:.3g}"
+            limits = f"> {low:.4g}" if high is None else f"< {high:.4g}"
         if value is None:
             return limits or "not determined"
         return f"{value:.3g} ({limits or 'no limits'})"

@@ -11,8 +11,10 @@ from typing import Any, Final, cast
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LogNorm
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -78,9 +80,15 @@ def draw_dose_response(
         with style.house_style():
             ax = style.new_figure(9, 5.6).add_axes((0.09, 0.185, 0.615, 0.70))
             draw_dose_response(fits, ax, response=response, drug=drug, unit=unit, controls=controls)
+            legend = cast(Legend, ax.get_legend())
+            legend.set_loc("upper left")
+            legend.set_bbox_to_anchor((1.01, 1.0))
             counts = sorted({fit.replicates for fit in fits.values() if fit.doses})
             about = f"mean ± standard error of {' or '.join(map(str, counts))} replicates"
-            _words(ax, title or "Dose-response", [f"{about}{_DOT}logistic with 95 % band", origin])
+            about += f"{_DOT}logistic with 95 % band"
+            if not all(fit.determined for fit in fits.values()):
+                about += f"{_DOT}dashed: IC50 not determined"
+            _words(ax, title or "Dose-response", about, origin)
         return ax
 
     lowest, highest = min(positive), max(positive)
@@ -92,7 +100,7 @@ def draw_dose_response(
         _points(ax, fit, zero, colour, marker)
         _line(ax, fit, zero, lowest, highest, colour)
     _levels(ax, controls or {})
-    _response_axis(ax, len(fits))
+    _response_axis(ax, fits, list((controls or {}).values()))
     for place, ((_, fit), colour, marker) in enumerate(looks):
         _mark_ic50(ax, fit, len(fits) - 1 - place, colour, marker, lowest, highest)
     _dose_axis(ax, zero, lowest, highest)
@@ -104,8 +112,7 @@ def draw_dose_response(
                    label=f"{name}\nIC50 {_with_unit(fit, unit)}")
             for (name, fit), colour, marker in looks
         ],
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1.0),
+        loc="upper right",
         frameon=False,
         labelspacing=1.0,
         fontsize=10 * style.text_scale(ax),
@@ -157,11 +164,10 @@ def _levels(ax: Axes, controls: Mapping[str, float]) -> None:
         ax.axhline(level, color=style.QUIET, linewidth=1, linestyle=":", zorder=1)
         ax.annotate(
             name,
-            (1, level),
+            (0, level),
             xycoords=("axes fraction", "data"),
-            xytext=(-3, 3),
+            xytext=(4, 3),
             textcoords="offset points",
-            ha="right",
             size=9.5 * style.text_scale(ax),
             color=style.QUIET,
             parse_math=False,
@@ -171,17 +177,23 @@ def _levels(ax: Axes, controls: Mapping[str, float]) -> None:
 _RUNG: Final = 0.032  # of the height, between the marks of two IC50s
 
 
-def _response_axis(ax: Axes, groups: int) -> None:
-    """Leave room below the curves for the marks of the IC50s."""
-    ax.relim()
-    low, high = ax.dataLim.intervaly
-    low = min(low, 0.0) if low < 0.35 * high else low
-    room = _RUNG * (groups + 1.2)
+def _response_axis(ax: Axes, fits: Mapping[str, DoseResponse], levels: list[float]) -> None:
+    """Fit the axis to the points, and leave room below for the marks of the IC50s."""
+    points = [
+        mean + side * (error or 0.0)
+        for fit in fits.values()
+        for mean, error in zip(fit.means, fit.errors, strict=True)
+        for side in (-1, 1)
+    ]
+    low, high = min(points + levels), max(points + levels)
+    if 0 < low < 0.35 * high:
+        low = 0.0
     size = (high - low) or abs(high) or 1.0
-    ax.set_ylim(low - size * room / (1 - room - 0.05), high + 0.05 * size)
+    room = _RUNG * (len(fits) + 1.5)
+    ax.set_ylim(low - size * (room / (1 - room) + 0.03), high + 0.06 * size)
     # No tick below what is measured: the room is for the marks.
     ticks = MaxNLocator(6).tick_values(low, high)
-    ax.yaxis.set_major_locator(FixedLocator([t for t in ticks if low - 0.02 * size <= t]))
+    ax.yaxis.set_major_locator(FixedLocator([t for t in ticks if t >= low - 0.03 * size]))
 
 
 def _mark_ic50(
@@ -233,8 +245,9 @@ def _mark_ic50(
 
 def _dose_axis(ax: Axes, zero: float | None, lowest: float, highest: float) -> None:
     """Label decades and dose 0, and break the axis between 0 and the lowest dose."""
-    first, last = math.ceil(math.log10(lowest) - 1e-9), math.floor(math.log10(highest) + 1e-9)
-    ticks = [10.0**power for power in range(first, last + 1)]
+    near = 0.13  # decades: 0.1 is labelled though the lowest dose is 0.125
+    first = math.ceil(math.log10(lowest) - near)
+    ticks = [10.0**p for p in range(first, math.floor(math.log10(highest) + near) + 1)]
     if len(ticks) < 2:
         ticks = sorted({lowest, highest, *ticks})
     minor = LogLocator(subs=range(2, 10), numticks=99).tick_values(lowest, highest)
@@ -306,13 +319,13 @@ def draw_ic50_map(
     if ax is None:
         with style.house_style():
             wide, high = 1.55 * len(columns), 0.62 * len(rows)
-            width, height = max(wide + 3.3, 6.4), high + 1.95
-            box = (1.45 / width, 1.0 / height, wide / width, high / height)
+            width, height = max(wide + 3.3, 6.8), high + 1.75
+            box = (1.45 / width, 0.75 / height, wide / width, high / height)
             ax = style.new_figure(width, height).add_axes(box)
             draw_ic50_map(fits, ax, quantity=quantity, unit=unit)
             which = "relative" if quantity == "ic50" else "absolute"
             about = f"{which} IC50 with 95 % limits{_DOT}hatched: not determined"
-            _words(ax, title or "IC50s", [about, origin])
+            _words(ax, title or "IC50s", about, origin)
         return ax
 
     closed = {pair: fit for pair, fit in fits.items() if _is_closed(fit, quantity)}
@@ -327,8 +340,9 @@ def draw_ic50_map(
         if (row, column) in closed:
             face = colours(norm(value))
             look: dict[str, Any] = {"facecolor": face}
-            dark = np.dot(face[:3], (0.299, 0.587, 0.114)) < 0.55
-            ink = "white" if dark else style.INK
+            # Relative luminance (WCAG 2): white has the better contrast below 0.2.
+            bright = np.dot(np.power(face[:3], 2.2), (0.2126, 0.7152, 0.0722))
+            ink = "white" if bright < 0.2 else style.INK
         else:
             look = {"facecolor": style.GAP, "hatch": "////"}
             ink = style.INK
@@ -370,9 +384,7 @@ def _is_closed(fit: DoseResponse, quantity: str) -> bool:
     return None not in (getattr(fit, quantity + end) for end in ("", "_low", "_high"))
 
 
-def _colour_bar(ax: Axes, norm: LogNorm, colours: Any, label: str) -> None:
-    from matplotlib.cm import ScalarMappable
-
+def _colour_bar(ax: Axes, norm: LogNorm, colours: Colormap, label: str) -> None:
     bar = ax.figure.colorbar(
         ScalarMappable(norm, colours), cax=ax.inset_axes((1.04, 0.0, 0.035, 1.0))
     )
@@ -384,11 +396,11 @@ def _colour_bar(ax: Axes, norm: LogNorm, colours: Any, label: str) -> None:
     bar.ax.invert_yaxis()  # potent above
     bar.ax.tick_params(which="minor", length=0)
     bar.ax.tick_params(labelsize=10, length=2.5)
-    bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)  # type: ignore[operator]
+    bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)
     bar.set_label(label, size=11, color=style.INK)
 
 
-def _words(ax: Axes, title: str, notes: list[str]) -> None:
+def _words(ax: Axes, title: str, about: str, origin: str) -> None:
     """Write the title above, and below what is shown, where it comes from, and the caveat."""
     figure = cast(Figure, ax.figure)
     height = figure.get_figheight()
@@ -397,7 +409,7 @@ def _words(ax: Axes, title: str, notes: list[str]) -> None:
         left, 1 - 0.15 / height, style.one_line(title, 90), size=14, weight="bold", va="top",
         parse_math=False,
     )  # fmt: skip
-    lines = [notes[0], _DOT.join(filter(None, [notes[1], _INPUT, f"angiosim {__version__}"]))]
+    lines = [about, _DOT.join(filter(None, [origin, _INPUT, f"angiosim {__version__}"]))]
     figure.text(
         left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom",
         parse_math=False,

@@ -157,6 +157,16 @@ def test_results_survive_json() -> None:
         np.testing.assert_array_equal(again.band(DOSES), found.band(DOSES))
 
 
+def test_quantities_in_words() -> None:
+    found = DoseResponse(ic50=5.812, ic50_low=5.2, ic50_high=6.43, absolute_ic50_low=64.0, emax=9.0)
+    assert found.words() == "5.81 (5.2 to 6.43)"
+    assert found.words("absolute_ic50") == "> 64"
+    assert found.words("emax") == "9 (no limits)"
+    assert found.words("hill") == "not determined"
+    assert DoseResponse(ic50=45.0, ic50_low=20.0).words() == "45 (> 20)"
+    assert DoseResponse(ic50_high=0.125).words() == "< 0.125"
+
+
 def test_the_band_holds_the_curve_and_its_ends() -> None:
     found = fit(DOSES, replicates(np.random.default_rng(1))[0])
     low, high = found.band(DOSES)
@@ -221,10 +231,10 @@ def test_the_limits_hold_whatever_the_noise_and_number(truth: dict[str, float]) 
 
 def test_noise_is_no_response() -> None:
     rng = np.random.default_rng(3)
-    found = [fit(DOSES, only_noise(rng), UNSTIMULATED) for _ in range(100)]
-    assert sum(one.determined for one in found) <= 5
+    found = [fit(DOSES, only_noise(rng), UNSTIMULATED) for _ in range(60)]
+    assert sum(one.determined for one in found) <= 3
     silent = [one for one in found if one.note.startswith("no response")]
-    assert len(silent) >= 90
+    assert len(silent) > 50
     assert all(one.ic50 is one.ic50_low is one.ic50_high is one.hill is None for one in silent)
     assert all(one.absolute_ic50 is None and one.absolute_ic50_low == 1000 for one in silent)
 
