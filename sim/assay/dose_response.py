@@ -350,7 +350,7 @@ def _least_squares(data: _Data) -> Curve:
         return np.asarray(np.sqrt(weight) * (span * x - y) / scale)
 
     scale = math.sqrt(weight @ np.square(y)) or 1.0
-    positive = np.log(dose[dose > 0])
+    positive = np.log(data.dose[data.dose > 0])
     log_ic50, log_hill = np.meshgrid(
         np.linspace(positive[0], positive[-1], 4 * positive.size), np.log(_START_HILLS)
     )

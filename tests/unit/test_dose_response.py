@@ -350,6 +350,9 @@ def test_missing_replicates_and_doses_are_left_out() -> None:
     gaps = response.copy()
     gaps[1:, 4] = np.inf  # a dose that only one replicate has
     assert fit(DOSES, gaps, controls).determined
+    gaps = response[:2].copy()
+    gaps[1, 1:] = np.nan  # without the first replicate there is no dose left
+    assert not fit(DOSES, gaps, controls[:2]).determined
 
 
 @pytest.mark.parametrize(
