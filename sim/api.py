@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sim.errors import InputError
 from sim.scenario.loading import load
 from sim.scenario.schema import Scenario
+from sim.study.analysis import DoseResponses, dose_response
 from sim.study.folder import RunFolder
 from sim.study.pk import PKResult
 from sim.study.result import RunResult
@@ -125,6 +126,25 @@ def pk(
     return PK(**vars(run_pk(load(scenario, overrides), subjects=subjects)))
 
 
+class StudyDoseResponse(DoseResponses):
+    """Fitted dose-responses, and their picture; the attributes are those of `DoseResponses`."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw points, curves with bands, and IC50s of all arms; return the axes."""
+        from sim.view.dose_response import draw_dose_response
+
+        known = self.unstimulated
+        return draw_dose_response(
+            self.fits,
+            ax,
+            response=self.response,
+            drug=self.dose.removesuffix("_nM"),
+            unit="nM" if self.dose.endswith("_nM") else "",
+            controls=None if known is None else {"unstimulated": known},
+            title=self.study,
+        )
+
+
 class Study(StudyResult):
     """What a study gives; the attributes are those of `StudyResult`."""
 
@@ -132,6 +152,16 @@ class Study(StudyResult):
     def open(cls, folder: str | Path) -> Study:
         """Return the study in a folder, as far as it is."""
         return cls(**vars(open_result(Path(folder))))
+
+    def dose_response(self, response: str | None = None) -> StudyDoseResponse:
+        """Fit the dose-response of a read-out in every arm; the study's first if none is named.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[dose_response]``, or no such read-out.
+        """
+        return StudyDoseResponse(**vars(dose_response(self, response)))
 
 
 def sweep(

@@ -101,7 +101,8 @@ class Plan:
     sample : Sample or None
         Its sampled design.
     dose_response : dict
-        ``dose``, a parameter, and ``responses``, read-outs; empty without.
+        ``dose``, a parameter, ``responses``, read-outs, and perhaps ``unstimulated``, by group
+        the arm that is the control; empty without.
     text : str
         ``study.toml``: the study without references to other files.
     """
@@ -339,9 +340,10 @@ class _Drawing:
     def _check_dose_response(self) -> None:
         table = self._table("dose_response")
         self.dose_response: dict[str, Any] = table
+        known = ("dose", "responses", "unstimulated")
         for key in table:
-            if key not in ("dose", "responses"):
-                hint = data.nearest(key, ("dose", "responses"))
+            if key not in known:
+                hint = data.nearest(key, known)
                 self._wrong(f"dose_response.{key}", None, "unknown key", hint)
         if not table:
             return
@@ -350,6 +352,12 @@ class _Drawing:
         if dose not in swept:
             what = data.one_of(swept) if swept else "must be swept by this study"
             self._wrong("dose_response.dose", dose, what, data.nearest(str(dose), swept))
+        elif not all(
+            type(labels.get(dose, 0)) in (int, float)
+            for axis in self.axes
+            for labels, _ in axis.points
+        ):
+            self._wrong("dose_response.dose", dose, "must be given in numbers, without units")
         if not isinstance(responses, list) or not responses:
             self._wrong("dose_response.responses", responses, "must be a list of read-outs")
             responses = []
@@ -358,6 +366,27 @@ class _Drawing:
                 hint = data.nearest(str(name), READOUTS)
                 self._wrong("dose_response.responses", name, data.one_of(READOUTS), hint)
         self.dose_response = {"dose": dose, "responses": responses}
+        if "unstimulated" in table:
+            self.dose_response["unstimulated"] = table["unstimulated"]
+            self._check_unstimulated(table["unstimulated"])
+
+    def _check_unstimulated(self, named: Any) -> None:
+        """Refuse a control that is no arm."""
+        key = "dose_response.unstimulated"
+        arms = {
+            axis.columns[0]: [labels[axis.columns[0]] for labels, _ in axis.points]
+            for axis in self.groups
+        }
+        if not isinstance(named, dict) or not named:
+            self._wrong(key, named, 'must be a table of group and arm, such as {ligand = "none"}')
+            return
+        for group, arm in named.items():
+            if group not in arms:
+                what = data.one_of(arms) if arms else "must be a group of this study"
+                self._wrong(key, group, what, data.nearest(group, arms))
+            elif arm not in arms[group]:
+                hint = data.nearest(str(arm), arms[group])
+                self._wrong(f"{key}.{group}", arm, data.one_of(arms[group]), hint)
 
     # -- planning ---------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sim.errors import FolderError, InputError
 from sim.files import locked, read_toml, write_text_atomic
+from sim.study.analysis import write_analysis
 from sim.study.design import Plan, PlannedRun, part
 from sim.study.executors import Executor
 from sim.study.ledger import DONE, FAILED, PLANNED, WORKER, Entry, Ledger
@@ -149,6 +150,8 @@ def sweep(
             raise
         result = StudyResult(plan, runs, ledger.entries(), out)
         write_results(result)
+        if shard is None:
+            write_analysis(result)
         return result
 
 
@@ -181,6 +184,7 @@ def merge(folders: Sequence[Path], out: Path) -> StudyResult:
         _update(out / STUDY, plan.text)
         result = StudyResult(plan, plan.runs, entries, out)
         write_results(result)
+        write_analysis(result)
         return result
 
 
