@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim import __version__
 from sim.errors import AngiosimError, InputError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ VERSION = 1
 PLANNED, DONE, FAILED = "planned", "done", "failed"
 WORKER = "worker"  # stage of a run whose process died, which says nothing about the run
 
-_TABLE = """
+_RUNS = """
 CREATE TABLE runs (
     key TEXT PRIMARY KEY,
     parameters TEXT NOT NULL,  -- JSON: group and parameters
@@ -42,6 +43,8 @@ CREATE TABLE runs (
     seconds REAL
 ) WITHOUT ROWID
 """
+_PLAN = "CREATE TABLE plan (run INTEGER PRIMARY KEY, key TEXT NOT NULL)"  # as it was last
+_ABOUT = "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL)"  # study, code, version
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +106,18 @@ class Ledger:
         """Close the file."""
         self._file.close()
 
-    def plan(self, runs: Iterable[PlannedRun]) -> None:
-        """Enter planned runs; what is known about them already stays."""
+    def plan(self, runs: Sequence[PlannedRun], study: str, code: str) -> None:
+        """Enter planned runs in place of the last plan; what is known about runs stays.
+
+        Parameters
+        ----------
+        runs : sequence of PlannedRun
+        study : str
+            The content of ``study.toml``.
+        code : str
+            Hash of the code that the keys of the runs were made with.
+        """
+        about = {"study": study, "code": code, "version": __version__}
         rows = [
             (run.key, json.dumps(run.group | run.parameters), run.replicate, run.seed)
             for run in runs
@@ -115,6 +128,19 @@ class Ledger:
                 " VALUES (?, ?, ?, ?, 'planned') ON CONFLICT DO NOTHING",
                 rows,
             )
+            file.execute("DELETE FROM plan")
+            file.executemany("INSERT INTO plan VALUES (?, ?)", [(r.index, r.key) for r in runs])
+            file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+
+    def planned(self) -> dict[int, str]:
+        """Return the keys of the last plan, by the number of the run."""
+        with self._told():
+            return dict(self._file.execute("SELECT run, key FROM plan ORDER BY run").fetchall())
+
+    def about(self) -> dict[str, str]:
+        """Return what the last plan was made from: `study`, `code`, and angiosim's `version`."""
+        with self._told():
+            return dict(self._file.execute("SELECT name, value FROM about").fetchall())
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Enter what came of runs; when this returns, it is on the disk."""
@@ -194,7 +220,8 @@ class Ledger:
             self._file.execute("PRAGMA synchronous = FULL")
             with self._file as file:
                 file.execute("BEGIN IMMEDIATE")
-                file.execute(_TABLE)
+                for statement in (_RUNS, _PLAN, _ABOUT):
+                    file.execute(statement)
                 file.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 file.execute(f"PRAGMA user_version = {VERSION}")
             return

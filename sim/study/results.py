@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import logging
+import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,6 @@ from sim.study.ledger import DONE, FAILED, Entry, Ledger
 
 if TYPE_CHECKING:
     import pandas as pd
-
-logger = logging.getLogger(__name__)
 
 STUDY, LEDGER, RESULTS, PARQUET = "study.toml", "ledger.sqlite", "results.csv", "results.parquet"
 """Files of a study folder."""
@@ -102,17 +100,22 @@ class StudyResult:
 def open_result(folder: Path) -> StudyResult:
     """Return the study in a folder, as far as it is; it may be running.
 
+    Runs have the keys that they were made with, also if the code has changed since.
+
     Raises
     ------
     InputError
         If there is no study, or one of another version.
     """
-    if not (folder / LEDGER).is_file() or not (folder / STUDY).is_file():
+    if not (folder / LEDGER).is_file():
         raise InputError(f"{folder}: is no study folder; `angiosim sweep` makes one")
-    plan = plan_study(folder / STUDY)
     with Ledger(folder / LEDGER, read_only=True) as ledger:
-        entries = ledger.entries()
-    return StudyResult(plan, [run for run in plan.runs if run.key in entries], entries, folder)
+        entries, keys, about = ledger.entries(), ledger.planned(), ledger.about()
+    if not about:
+        raise InputError(f"{folder}: this study was stopped before it was planned; start it again")
+    plan = plan_study(tomllib.loads(about["study"]))
+    runs = [replace(run, key=keys[run.index]) for run in plan.runs if run.index in keys]
+    return StudyResult(plan, runs, entries, folder)
 
 
 def table_of(study: StudyResult) -> tuple[list[str], list[list[Any]]]:

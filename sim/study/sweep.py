@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sim.errors import FolderError, InputError
@@ -20,6 +20,7 @@ from sim.files import locked, read_toml, write_text_atomic
 from sim.study.analysis import write_analysis
 from sim.study.design import Plan, PlannedRun, part
 from sim.study.executors import Executor
+from sim.study.identity import code_hash
 from sim.study.ledger import DONE, FAILED, PLANNED, WORKER, Entry, Ledger
 from sim.study.results import LEDGER, STUDY, StudyResult, open_result, write_results
 from sim.study.worker import Task
@@ -134,7 +135,7 @@ def sweep(
     with _folder(out, plan) if out else nullcontext(), Ledger(out and out / LEDGER) as ledger:
         if out:
             _update(out / STUDY, plan.text)
-        ledger.plan(runs)
+        ledger.plan(runs, plan.text, code_hash())
         try:
             entries = ledger.entries()
             due = {run.key: run for run in runs if _is_due(entries[run.key], retry_failed)}
@@ -165,11 +166,18 @@ def merge(folders: Sequence[Path], out: Path) -> StudyResult:
     AngiosimError
         If two of them know different results of one run.
     """
-    shards = [open_result(folder) for folder in folders]
-    plan = shards[0].plan
-    for shard in shards[1:]:
+    plan, code = open_result(folders[0]).plan, ""
+    keys: dict[int, str] = {}
+    for folder in folders:
+        shard = open_result(folder)
         if shard.plan.text != plan.text:
-            raise InputError(f"{shard.folder}: is another study than {shards[0].folder}")
+            raise InputError(f"{folder}: is another study than {folders[0]}")
+        with Ledger(folder / LEDGER, read_only=True) as ledger:
+            found = ledger.about()["code"]
+        if found != (code := code or found):
+            raise InputError(f"{folder}: was made with another angiosim than {folders[0]}")
+        keys |= {run.index: run.key for run in shard.runs}
+    runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]
     if (out / LEDGER).exists():
         raise FolderError(f"{out}: holds a study already, and nothing is written over")
     with _folder(out, plan):
@@ -179,10 +187,10 @@ def merge(folders: Sequence[Path], out: Path) -> StudyResult:
                     together.take_over(ledger)
             with Ledger(out / LEDGER) as ledger:
                 ledger.take_over(together)
-                ledger.plan(plan.runs)
+                ledger.plan(runs, plan.text, code)
                 entries = ledger.entries()
         _update(out / STUDY, plan.text)
-        result = StudyResult(plan, plan.runs, entries, out)
+        result = StudyResult(plan, runs, entries, out)
         write_results(result)
         write_analysis(result)
         return result

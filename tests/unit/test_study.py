@@ -239,9 +239,28 @@ def test_code_that_changed_makes_all_runs_again(
     sweep(plan, Here(plan), tmp_path / "study")
     monkeypatch.setattr("sim.study.design.code_hash", lambda: "another")
     plan = plan_study(STUDY)
+    assert open_result(tmp_path / "study").count("done") == 30  # as it was made
     here = Here(plan)
     sweep(plan, here, tmp_path / "study")
     assert len(here.made) == 30
+
+
+def test_shards_of_different_versions_are_not_merged(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep(plan, Here(plan), tmp_path / "a", shard=(1, 2))
+    monkeypatch.setattr("sim.study.sweep.code_hash", lambda: "another")
+    sweep(plan, Here(plan), tmp_path / "b", shard=(2, 2))
+    with pytest.raises(InputError, match="made with another angiosim"):
+        merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
+    assert not (tmp_path / "whole").exists()
+
+
+def test_a_folder_stopped_before_its_plan_is_started_again(plan: Plan, tmp_path: Path) -> None:
+    Ledger(tmp_path / "ledger.sqlite").close()
+    with pytest.raises(InputError, match="start it again"):
+        open_result(tmp_path)
+    assert sweep(plan, Here(plan), tmp_path).count("done") == 30
 
 
 # --- failing -------------------------------------------------------------------------------------
@@ -528,14 +547,17 @@ def test_a_damaged_ledger_is_named(plan: Plan, tmp_path: Path) -> None:
 def test_studies_of_older_versions_still_open(name: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tests" / "old_studies" / name, tmp_path / "study")
     table = (tmp_path / "study" / "results.csv").read_bytes()
+    found = open_result(tmp_path / "study")
+    assert found.count("done") == len(found.plan.runs) > 0
+    written = pd.read_csv(tmp_path / "study" / "results.csv")
+    pd.testing.assert_frame_equal(found.results, written, check_exact=True)
+    whole = merge([tmp_path / "study"], tmp_path / "merged")
+    assert whole.count("done") == len(found.plan.runs)
+    assert (tmp_path / "merged" / "results.csv").read_bytes() == table
     study = plan_study(tmp_path / "study" / "study.toml")
-    with Ledger(tmp_path / "study" / "ledger.sqlite") as found:
-        entries = found.entries()
-    rows = [entry.metrics["tube_length_mm"] for entry in entries.values()]
-    assert len(rows) == len(study.runs)
-    assert sorted(rows) == sorted(pd.read_csv(tmp_path / "study" / "results.csv")["tube_length_mm"])
-    here = Here(study)  # the code has changed since, so that runs are made again
+    here = Here(study)
     sweep(study, here, tmp_path / "study")
+    assert len(here.made) == len(study.runs)  # the code has changed since
     assert (tmp_path / "study" / "results.csv").read_bytes() == table
 
 
