@@ -11,7 +11,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -246,24 +246,27 @@ def _run_folder(out: Path | None, run: PlannedRun) -> str:
 def _folder(out: Path, plan: Plan) -> Iterator[None]:
     """Hold the folder of a study: make it, and keep others out while it is used."""
     made = [path for path in (out, *out.parents) if not path.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with locked(out / LOCK):
+    with ExitStack() as held:
+        held.callback(_remove_empty, made)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(out / LOCK))
             for litter in out.glob(".*.tmp"):  # of a process that was killed
                 litter.unlink()
             _check_owner(out, plan)
-            yield
-    except OSError as error:
-        if error.filename is not None and Path(error.filename).name not in (LOCK, out.name):
-            raise
-        reason = (error.strerror or str(error)).lower()
-        raise FolderError(
-            f"{out}: cannot write there ({reason}); name another folder with --out"
-        ) from error
-    finally:
-        for path in made:
-            with suppress(OSError):  # not empty: it has been used
-                path.rmdir()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise FolderError(
+                f"{out}: cannot write there ({reason}); name another folder with --out"
+            ) from error
+        yield
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that are empty, innermost first."""
+    for path in folders:
+        with suppress(OSError):  # not empty: it has been used
+            path.rmdir()
 
 
 def _check_owner(out: Path, plan: Plan) -> None:
