@@ -6,21 +6,28 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
 from sim.scenario.loading import load
 from sim.scenario.schema import Scenario
+from sim.study.analysis import DoseResponses, dose_response
 from sim.study.folder import RunFolder
 from sim.study.pk import PKResult
 from sim.study.result import RunResult
+from sim.study.results import StudyResult, open_result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["PK", "Result", "execute", "load", "pk", "run", "show_progress"]
+    from sim.study.design import Plan
+    from sim.study.sweep import Counts
+
+__all__ = [
+    "PK", "Result", "Study", "execute", "load", "pk", "run", "show_progress", "sweep", "sweep_plan",
+]  # fmt: skip
 
 Progress = Callable[[int, int], None]
 """Called between steps with the steps done and the steps in all."""
@@ -117,6 +124,127 @@ def pk(
     from sim.study.pk import run_pk
 
     return PK(**vars(run_pk(load(scenario, overrides), subjects=subjects)))
+
+
+class StudyDoseResponse(DoseResponses):
+    """Fitted dose-responses, and their picture; the attributes are those of `DoseResponses`."""
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw points, curves with bands, and IC50s of all arms; return the axes."""
+        from sim.view.dose_response import draw_dose_response
+
+        known = self.unstimulated
+        return draw_dose_response(
+            self.fits,
+            ax,
+            response=self.response,
+            drug=self.dose.removesuffix("_nM"),
+            unit="nM" if self.dose.endswith("_nM") else "",
+            controls=None if known is None else {"unstimulated": known},
+            title=self.study,
+        )
+
+
+class Study(StudyResult):
+    """What a study gives; the attributes are those of `StudyResult`."""
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Study:
+        """Return the study in a folder, as far as it is."""
+        return cls(**vars(open_result(Path(folder))))
+
+    def dose_response(self, response: str | None = None) -> StudyDoseResponse:
+        """Fit the dose-response of a read-out in every arm; the study's first if none is named.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[dose_response]``, or no such read-out.
+        """
+        return StudyDoseResponse(**vars(dose_response(self, response)))
+
+
+def sweep(
+    study: str | Path | Mapping[str, Any],
+    out: str | Path | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    shard: tuple[int, int] | None = None,
+    retry_failed: bool = False,
+    keep_runs: bool = False,
+    progress: bool | Callable[[Counts], None] = False,
+) -> Study:
+    """Make the runs of a study that have not been made.
+
+    Parameters
+    ----------
+    study : str, Path or mapping
+        Name of a shipped study, path of a file, or the content of one.
+    out : str or Path, optional
+        The study's folder; one that holds this study is gone on with. By default nothing is
+        written.
+    workers : int, optional
+        Worker processes; by default one for each processor.
+    scheduler : str, optional
+        Address of a Dask scheduler whose cluster makes the runs instead.
+    shard : (int, int), optional
+        (i, n): only every n-th run, from the i-th.
+    retry_failed : bool
+        Make runs again that failed.
+    keep_runs : bool
+        Keep a run folder of each run that is made.
+    progress : bool or callable
+        Show a table of progress on the standard error, or what to call with `Counts`.
+
+    Raises
+    ------
+    InputError
+        If the study is wrong (`ScenarioError` lists every problem), the folder is taken
+        (`FolderError`) or no scheduler answers.
+    """
+    from sim.study.design import plan_study
+    from sim.view.progress import show_study
+
+    plan = plan_study(study)
+    with show_study() if progress is True else nullcontext(progress or None) as show:
+        return sweep_plan(
+            plan,
+            out=None if out is None else Path(out),
+            workers=workers,
+            scheduler=scheduler,
+            shard=shard,
+            retry_failed=retry_failed,
+            keep_runs=keep_runs,
+            progress=show,
+        )
+
+
+def sweep_plan(
+    plan: Plan,
+    *,
+    out: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+    **options: Any,
+) -> Study:
+    """Make the runs of a planned study; the options are those of `sim.study.sweep.sweep`."""
+    from sim.study.executors import Dask, Pool
+    from sim.study.sweep import sweep as make
+
+    executor: Dask | Pool
+    if scheduler is not None:
+        executor = Dask(plan.base, scheduler)
+    else:
+        executor = Pool(plan.base, workers or processors())
+    with closing(executor):
+        return Study(**vars(make(plan, executor, out, **options)))
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def execute(

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import data
-from sim.pharmacology.drugs import Potency, load_drug
+from sim.pharmacology.drugs import Potency
+from sim.scenario import exposure
 from sim.scenario.schema import Scenario
 from sim.signalling.pathways import Pathway
 from sim.signalling.receptors import ReceptorRates, steady_state
@@ -143,8 +144,7 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
 
 def potency_of(scenario: Scenario) -> Potency | None:
     """IC50s of the scenario's drug, if there is one."""
-    drug = scenario.drug
-    return load_drug(drug.name).potency(drug.potency) if drug else None
+    return exposure.potency_of(scenario.drug) if scenario.drug else None
 
 
 def pathways_of(scenario: Scenario) -> list[Pathway]:

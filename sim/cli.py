@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,8 +26,14 @@ if TYPE_CHECKING:
 
     from sim.api import Result
     from sim.scenario.schema import Scenario
+    from sim.study.design import Plan, PlannedRun
     from sim.study.folder import RunFolder
     from sim.study.pk import PKResult
+    from sim.study.results import StudyResult
+    from sim.study.sweep import Counts
+
+SOME_FAILED = 3  # exit code of a study with runs that failed
+FAILURES_SHOWN = 20
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +147,77 @@ def pk(
 
 
 @app.command()
+def sweep(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A study file, or the name of a shipped one.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The study's folder: new, or to go on with. [default: runs/NAME]"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes. [default: one for each processor]"),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="Let this Dask cluster make the runs."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Make only every N-th run, from the I-th; see merge."),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Make the runs again that failed.")
+    ] = False,
+    keep_runs: Annotated[
+        bool, typer.Option("--keep-runs", help="Keep a run folder of each run, in runs/.")
+    ] = False,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="List the runs and how they stand; make none.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
+    ] = False,
+) -> None:
+    """Make the runs of a study file that have not been made, into a folder of results."""
+    with _exit_codes(verbose=verbose):
+        from sim.study.design import part, plan_study
+        from sim.study.sweep import default_folder, parse_shard
+
+        plan = plan_study(file)
+        which = parse_shard(shard) if shard else None
+        folder = out or default_folder(plan)
+        if only_list:
+            _print_plan(plan, part(plan.runs, which), folder)
+            return
+        study = _sweep_in(
+            folder,
+            plan,
+            quiet=quiet,
+            workers=workers,
+            scheduler=scheduler,
+            shard=which,
+            retry_failed=retry_failed,
+            keep_runs=keep_runs,
+        )
+        _finish_study(study, quiet=quiet)
+
+
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of the shards.")],
+    out: Annotated[Path, typer.Option(help="New folder for the whole study.")],
+) -> None:
+    """Put the shards of a study together."""
+    with _exit_codes():
+        from sim.study.sweep import merge as put_together
+
+        _finish_study(put_together(folders, out), quiet=False)
+
+
+@app.command()
 def scenarios(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A shipped scenario to show or copy.")
@@ -149,17 +226,20 @@ def scenarios(
         Path | None, typer.Option(help="Copy it to this new file, or into this folder.")
     ] = None,
 ) -> None:
-    """List the shipped scenarios, show one, or copy one to edit."""
+    """List the shipped scenarios and studies, show one, or copy one to edit."""
     with _exit_codes():
         from sim.files import read_toml
-        from sim.scenario.loading import shipped
+        from sim.scenario.loading import shipped, shipped_studies
 
-        known = shipped()
+        studies = shipped_studies()
+        known = {**shipped(), **studies}
         if name is None:
             if copy_to is not None:
                 raise InputError("which one? angiosim scenarios NAME --copy-to PATH")
             width = max(map(len, known), default=0)
             for each, path in known.items():
+                if each in studies and each == next(iter(studies)):
+                    typer.echo("\nstudies, for angiosim sweep:")
                 typer.echo(f"{each:<{width}}  {read_toml(path).get('description', '')}".rstrip())
             return
         if name not in known:
@@ -172,16 +252,17 @@ def scenarios(
 
 @app.command()
 def validate(
-    files: Annotated[list[str], typer.Argument(help="Scenario files.", metavar="FILE")],
+    files: Annotated[list[str], typer.Argument(help="Scenario or study files.", metavar="FILE")],
 ) -> None:
-    """Check scenario files, and tell every error at once."""
+    """Check scenario and study files, and tell every error at once."""
     with _exit_codes():
         from sim.scenario.loading import load
+        from sim.study.design import is_study, plan_study
 
         wrong = False
         for file in files:
             try:
-                load(file)
+                plan_study(file) if is_study(file) else load(file)
             except InputError as error:
                 typer.echo(str(error), err=True)
                 wrong = True
@@ -305,7 +386,7 @@ def _run_in(folder: RunFolder, scenario: Scenario, *, quiet: bool, threads: int)
 
     shown = nullcontext() if quiet else api.show_progress()
     try:
-        with _stop_between_steps() as check, shown as show:
+        with _stop_at("stopping after this step") as check, shown as show:
 
             def progress(mcs: int, total: int) -> None:
                 if show is not None:
@@ -330,7 +411,7 @@ def _run_in(folder: RunFolder, scenario: Scenario, *, quiet: bool, threads: int)
 
 
 @contextmanager
-def _stop_between_steps() -> Iterator[Callable[[], None]]:
+def _stop_at(what: str) -> Iterator[Callable[[], None]]:
     """Hold Ctrl-C and SIGTERM back until the check that this gives; a second one is obeyed."""
     caught: list[int] = []
 
@@ -338,7 +419,7 @@ def _stop_between_steps() -> Iterator[Callable[[], None]]:
         if caught:
             raise KeyboardInterrupt
         caught.append(signum)
-        sys.stderr.write("\nstopping after this step; again to stop at once\n")
+        sys.stderr.write(f"\n{what}; again to stop at once\n")
 
     def check() -> None:
         if caught:
@@ -350,6 +431,72 @@ def _stop_between_steps() -> Iterator[Callable[[], None]]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def _sweep_in(folder: Path, plan: Plan, *, quiet: bool, **options: Any) -> StudyResult:
+    """Make a study's runs in its folder; a signal stops it, and keeps what has finished."""
+    from sim import api
+    from sim.view.progress import show_study
+
+    shown = nullcontext() if quiet else show_study()
+    try:
+        with _stop_at("stopping, and keeping what has finished") as check, shown as show:
+
+            def progress(counts: Counts) -> None:
+                if show is not None:
+                    show(counts)
+                check()
+
+            return api.sweep_plan(plan, out=folder, progress=progress, **options)
+    except InputError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        error.add_note(f"what has finished is in {folder}; the same command goes on")
+        raise
+
+
+def _finish_study(study: StudyResult, *, quiet: bool) -> None:
+    """Say how a study stands; exit with 3 if runs failed or are missing."""
+    done, failed = study.count("done"), study.count("failed")
+    missing = len(study.runs) - done - failed
+    if not quiet:
+        typer.echo(f"{done} of {len(study.runs)} runs done, in {study.folder}")
+        if study.folder is not None and not (study.folder / "results.parquet").exists():
+            typer.echo("results.csv only; for results.parquet: pip install 'angiosim[analysis]'")
+    if failed:
+        typer.echo(f"{failed} failed; --retry-failed makes them again:", err=True)
+    for failure in study.failures[:FAILURES_SHOWN]:
+        typer.echo(f"  {failure}", err=True)
+    if failed > FAILURES_SHOWN:
+        typer.echo(f"  and {failed - FAILURES_SHOWN} more, in ledger.sqlite", err=True)
+    if missing:
+        typer.echo(f"{missing} missing: `angiosim sweep` in this folder makes them", err=True)
+    if failed or missing:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path) -> None:
+    """Print the runs of a plan, a line each, with how they stand in the folder."""
+    from sim.study.ledger import Ledger
+
+    entries = {}
+    if (folder / "ledger.sqlite").is_file():
+        with Ledger(folder / "ledger.sqlite", read_only=True) as ledger:
+            entries = ledger.entries()
+    columns = ["run", *plan.groups, *plan.parameters, "replicate", "seed", "key", "status"]
+    lines = ["\t".join(columns)]
+    for run in runs:
+        values = [
+            run.index,
+            *(run.group[name] for name in plan.groups),
+            *(run.parameters.get(key, "") for key in plan.parameters),
+            run.replicate,
+            run.seed,
+            run.key[:12],
+            entries[run.key].status if run.key in entries else "planned",
+        ]
+        lines.append("\t".join(map(str, values)))
+    typer.echo("\n".join(lines))
 
 
 def _print_summary(result: Result, folder: Path) -> None:

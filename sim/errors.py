@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -99,6 +100,19 @@ class Interrupted(KeyboardInterrupt):
 
     def __str__(self) -> str:
         return "stopped by Ctrl-C" if self.exit_code == 130 else "stopped by a signal"
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Mark errors that pass with the part of a run that they come from, in their ``stage``.
+
+    The parts are ``"set-up"``, ``"run"`` and ``"read-out"``; the innermost mark stays.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.__dict__.setdefault("stage", name)
+        raise
 
 
 def _short(value: object, width: int = 60) -> str:

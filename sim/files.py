@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import secrets
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sim.errors import InputError
+from sim.errors import FolderError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +52,60 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not a text file (UTF-8)") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not valid TOML: {error}") from error
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; one process at a time can.
+
+    The system lets go of it when its holder dies, however that happens, so a lock file that was
+    left behind is simply taken over. On network file systems this works where they pass locks on
+    (NFS and Lustre do by default).
+
+    Raises
+    ------
+    FolderError
+        If another process holds it; the message says which.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            _lock(descriptor)
+        except OSError as error:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip()
+            os.close(descriptor)
+            if isinstance(error, (BlockingIOError, PermissionError)):
+                raise FolderError(
+                    f"{path.parent}: another angiosim is working in this folder"
+                    + (f" ({holder})" if holder else "")
+                ) from None
+            raise
+        with suppress(OSError):  # that of a holder who has just removed it is of no use
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                break
+        os.close(descriptor)
+    try:
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
+        yield
+    finally:
+        if os.name == "posix":  # elsewhere an open file cannot be removed
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open file for this process alone, or raise at once."""
+    if os.name == "posix":
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        import msvcrt
+
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # beyond the text, which others may read
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        os.lseek(descriptor, 0, os.SEEK_SET)
 
 
 def sha256(data: bytes | str) -> str:

@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent
 
 def names(kind: str) -> list[str]:
     """Return the names of all data files of a kind (a folder here: ``"drugs"``), sorted."""
-    return sorted(path.stem for path in (FOLDER / kind).glob("*.toml"))
+    return list(_names(FOLDER / kind))
 
 
 def read(kind: str, name: str) -> dict[str, Any]:
@@ -78,6 +78,11 @@ def one_of(known: Iterable[Any]) -> str:
     """Return ``"must be one of 'a', 'b'"``."""
     options = [repr(option) for option in known]
     return f"must be {options[0]}" if len(options) == 1 else f"must be one of {', '.join(options)}"
+
+
+@cache
+def _names(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in folder.glob("*.toml")))
 
 
 @cache

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
@@ -213,6 +215,11 @@ def load_drug(name: str) -> Drug:
     InputError
         If there is none of that name; the message names the nearest.
     """
+    return _load_drug(data.FOLDER, name)
+
+
+@cache
+def _load_drug(_: Path, name: str) -> Drug:
     tables = data.read("drugs", name)
     return Drug(
         name=name,

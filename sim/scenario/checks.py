@@ -477,13 +477,14 @@ def _drug(scenario: Scenario) -> Iterator[Problem]:
     for receptor in scenario.signalling.receptors:
         if receptor in data.names("receptors") and receptor not in potency.ic50_nM:
             yield Problem("drug.potency", potency.name, f"has no IC50 for {receptor}")
+    yield from _names("drug.ic50_nM", drug.ic50_nM, potency.ic50_nM, "receptor")
 
 
 # Which keys of [drug] go with which exposure.
 _EXPOSURE_KEYS = {
     "constant": ("free_nM",),
     "schedule": ("media",),
-    "pk": ("species", "pk_set", "regimen", "doses", "kp_uu", "weight_kg", "subject"),
+    "pk": ("species", "pk_set", "pk", "regimen", "doses", "kp_uu", "weight_kg", "subject"),
 }
 
 
@@ -535,6 +536,12 @@ def _dosing(drug: Drug) -> Iterator[Problem]:
             "for instance regimen = {dose_mg = 12, on_days = 14, off_days = 7, cycles = 4}",
         )  # fmt: skip
         return
+    if drug.species and (drug.pk_set is None or drug.pk_set in kinetics[drug.species]):
+        known = load_drug(drug.name).kinetics(drug.species, drug.pk_set).parameters
+        unknown = list(_names("drug.pk", drug.pk, known, "parameter"))
+        if unknown:
+            yield from unknown
+            return
     from sim.scenario.exposure import pharmacokinetic  # needs NumPy, which few scenarios do
 
     try:

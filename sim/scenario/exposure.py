@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
+
 from sim.pharmacology.compartments import Compartments
 from sim.pharmacology.dosing import Dose, Regimen
-from sim.pharmacology.drugs import Kinetics, body_weight_kg, load_drug
+from sim.pharmacology.drugs import Kinetics, Parameter, Potency, body_weight_kg, load_drug
 from sim.pharmacology.exposure import Exposure, Media, Pharmacokinetic, constant
 from sim.pharmacology.population import draw_subjects
 from sim.scenario import schema
@@ -44,9 +47,17 @@ def pharmacokinetic(drug: schema.Drug, subjects: int | None = None) -> Pharmacok
     )
 
 
+def potency_of(drug: schema.Drug) -> Potency:
+    """The drug's potency set, with the IC50s that the scenario gives itself."""
+    found = load_drug(drug.name).potency(drug.potency)
+    return replace(found, ic50_nM=MappingProxyType({**found.ic50_nM, **drug.ic50_nM}))
+
+
 def kinetics_of(drug: schema.Drug) -> Kinetics:
-    """The drug's pharmacokinetics in the scenario's species."""
-    return load_drug(drug.name).kinetics(drug.species or "", drug.pk_set)
+    """The drug's pharmacokinetics in its species, with the parameters that the scenario gives."""
+    found = load_drug(drug.name).kinetics(drug.species or "", drug.pk_set)
+    own = {name: Parameter(value) for name, value in drug.pk.items()}
+    return replace(found, parameters=MappingProxyType({**found.parameters, **own}))
 
 
 def one_subject(drug: schema.Drug, kinetics: Kinetics) -> Compartments:

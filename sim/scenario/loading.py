@@ -54,11 +54,21 @@ DRIVEN = (
     (("behaviour", "chemotaxis", "cue"), ("engine", "chemotaxis", "cue", "mu")),
     (("behaviour", "persistence"), ("engine", "persistence", "mu")),
 )
+STUDIES = "sweeps/"  # where studies stand among the scenarios
 _UNHASHED = {"name", "description", "seed", "record"}
 
 
 def shipped() -> dict[str, Path]:
     """Return the files of the scenarios that come with angiosim, by name."""
+    return {name: path for name, path in _shipped().items() if not name.startswith(STUDIES)}
+
+
+def shipped_studies() -> dict[str, Path]:
+    """Return the study files that come with angiosim, by name."""
+    return {name: path for name, path in _shipped().items() if name.startswith(STUDIES)}
+
+
+def _shipped() -> dict[str, Path]:
     package = Path(data.__file__).parents[1]
     folder = package / "data" / "scenarios"  # in the wheel
     if not folder.is_dir():
@@ -94,18 +104,52 @@ def load(
     label = "scenario" if isinstance(source, Mapping) else str(source)
     problems: list[Problem] = []
     try:
-        layers = _layers(source, label, problems)
+        layers = _layers(source, label, None, problems)
         lost = bool(problems)  # what is missing may stand in a file that was not found
         layers.append(_override_tree(overrides or {}, problems))
         if seed is not None:
             layers.append({"seed": _plain(seed)})
-        user: Tree = {}
-        for layer in layers:
-            problems += _contradictions(layer)
-            user = _lay(user, layer)
-        return _resolve(user, label, problems, lost)
+        return _resolve(_laid(layers, problems), label, problems, lost)
     except RecursionError:
         raise ScenarioError(label, [Problem("", None, "nested too deeply")]) from None
+
+
+def content(
+    tree: Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    label: str = "scenario",
+) -> Tree:
+    """Return the content of a file with all that it extends laid beneath it, without defaults.
+
+    Loading what this returns is loading the file, without reading any.
+
+    Parameters
+    ----------
+    tree : mapping
+        The content.
+    overrides : mapping, optional
+        As in `load`.
+    folder : Path, optional
+        Where it stands: what it extends may lie in or below this folder.
+    label : str
+        What messages call it.
+
+    Raises
+    ------
+    ScenarioError
+        If a file that it extends cannot be read, or one file gives two keys for one thing.
+    """
+    problems: list[Problem] = []
+    try:
+        layers = _layers(tree, label, folder, problems)
+        layers.append(_override_tree(overrides or {}, problems))
+        laid = _laid(layers, problems)
+    except RecursionError:
+        problems = [Problem("", None, "nested too deeply")]
+    if problems:
+        raise ScenarioError(label, problems)
+    return laid
 
 
 def dump(scenario: Scenario) -> str:
@@ -115,9 +159,14 @@ def dump(scenario: Scenario) -> str:
 
 def scenario_hash(scenario: Scenario) -> str:
     """Return the SHA-256 of what decides a result: all but name, description, seed and record."""
-    content = scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED)
-    text = json.dumps(_canonical(content), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(decisive(scenario), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def decisive(scenario: Scenario) -> Tree:
+    """Return what decides a result: all but name, description, seed and record."""
+    content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED))
+    return content
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -142,12 +191,17 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 def _layers(
-    source: str | Path | Mapping[str, Any], label: str, problems: list[Problem]
+    source: str | Path | Mapping[str, Any],
+    label: str,
+    folder: Path | None,
+    problems: list[Problem],
 ) -> list[Tree]:
     """Return the trees of a source, from the furthest extended one to the source itself."""
     if isinstance(source, Mapping):
         tree, path, root, name = _plain(source), None, None, "scenario"
-        _take_doses(tree, Path(), problems)
+        if folder is not None:
+            path, root = folder / "content", folder.resolve()
+        _take_doses(tree, folder or Path(), problems)
     else:
         path = shipped().get(str(source), Path(source))
         root, name = path.parent.resolve(), path.stem
@@ -279,6 +333,15 @@ def _contradictions(tree: Any, path: tuple[str | int, ...] = ()) -> Iterator[Pro
 
 
 # -- laying layers over each other --------------------------------------------------------------
+
+
+def _laid(layers: list[Tree], problems: list[Problem]) -> Tree:
+    """Lay all layers over each other, the first one lowest."""
+    laid: Tree = {}
+    for layer in layers:
+        problems += _contradictions(layer)
+        laid = _lay(laid, layer)
+    return laid
 
 
 def _lay(lower: Any, upper: Any) -> Any:

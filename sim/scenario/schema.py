@@ -240,6 +240,9 @@ class Drug(Table):
 
     name: Text = Field(description="drug (a file in sim/data/drugs)")
     potency: Text | None = Field(None, description="potency set of the drug; its default if unset")
+    ic50_nM: dict[str, Annotated[NanoMolar, Field(gt=0)]] = Field(
+        {}, description="IC50 of unbound drug by receptor, instead of the potency set's"
+    )
     exposure: Literal["constant", "schedule", "pk"] = Field(
         "constant",
         description="a constant free concentration, a schedule of media, or doses to a body",
@@ -251,6 +254,11 @@ class Drug(Table):
     species: Text | None = Field(None, description="body that is dosed (exposure = pk)")
     pk_set: Text | None = Field(
         None, description="set of the drug's pharmacokinetics in the species; its first if unset"
+    )
+    pk: dict[str, Annotated[Number, Field(gt=0)]] = Field(
+        {},
+        description="parameters of the pharmacokinetics (CL, V, ka, ...) in the units of the "
+        "drug's data file, the same in every subject, instead of the set's",
     )
     regimen: Regimen | None = Field(None, description="doses on a calendar (exposure = pk)")
     doses: tuple[Dose, ...] = Field(

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.pharmacology.dosing import Dose, Regimen
-from sim.pharmacology.drugs import Potency, inhibition, load_drug
+from sim.pharmacology.drugs import Potency, inhibition
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.metrics import accumulation_ratio, blockade, exposure_metrics, window_times
 from sim.pharmacology.population import bands
-from sim.scenario.exposure import pharmacokinetic, regimen_of
+from sim.scenario.exposure import pharmacokinetic, potency_of, regimen_of
 from sim.scenario.schema import Drug, Scenario
 
 Array = NDArray[np.float64]
@@ -126,7 +126,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
     else:
         end_h = max(dose.at_h + dose.infusion_h for dose in doses) + HALF_LIVES_AFTER * half_life_h
     time_h = window_times(exposure.course, 0.0, end_h, STEP_H)
-    potency = load_drug(drug.name).potency(drug.potency)
+    potency = potency_of(drug)
     result = PKResult(
         scenario=scenario,
         regimen=regimen,

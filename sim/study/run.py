@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.errors import stage
 from sim.model import RECEPTORS, AngiogenesisModel
 from sim.scenario.loading import dump, scenario_hash
 from sim.scenario.schema import Scenario
@@ -66,35 +67,38 @@ def run_scenario(
     if folder:
         folder.write_scenario(dump(scenario))
         folder.write_manifest(manifest)
-    model = AngiogenesisModel(scenario, threads=threads)
+    with stage("set-up"):
+        model = AngiogenesisModel(scenario, threads=threads)
     frames: dict[int, Arrays] = {}
     logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.cells.living.size)
     completed = False
     try:
-        _keep_frame(model, frames, folder)
-        while model.mcs < steps:
-            model.step()
+        with stage("run"):
             _keep_frame(model, frames, folder)
-            report(model.mcs, steps)
+            while model.mcs < steps:
+                model.step()
+                _keep_frame(model, frames, folder)
+                report(model.mcs, steps)
         completed = True
     finally:  # also what an interrupted run has is kept
-        if model.readouts["mcs"] != model.mcs:
-            model.record()
-        result = RunResult(
-            scenario=scenario,
-            seed=scenario.seed,
-            summary={k: v for k, v in model.readouts.items() if k not in NOT_READOUTS},
-            timeseries=model.datacollector.get_model_vars_dataframe(),
-            final=final_arrays(model),
-            frames=frames,
-            manifest=finish_manifest(
-                manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
-            ),
-            folder=folder.path if folder else None,
-        )
-        if folder:
-            folder.write_results(result)
-        logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
+        with stage("read-out"):
+            if model.readouts["mcs"] != model.mcs:
+                model.record()
+            result = RunResult(
+                scenario=scenario,
+                seed=scenario.seed,
+                summary={k: v for k, v in model.readouts.items() if k not in NOT_READOUTS},
+                timeseries=model.datacollector.get_model_vars_dataframe(),
+                final=final_arrays(model),
+                frames=frames,
+                manifest=finish_manifest(
+                    manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
+                ),
+                folder=folder.path if folder else None,
+            )
+            if folder:
+                folder.write_results(result)
+            logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
     return result
 
 

@@ -17,6 +17,7 @@ import sim.api
 from sim.cli import app
 from sim.scenario import keys
 from sim.scenario.loading import load, parse_setting, shipped
+from sim.study.design import plan_study
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -107,6 +108,8 @@ def test_toml_is_valid(page: Path) -> None:
         tree = tomllib.loads(block)
         if "format" in tree or "extends" in tree:
             assert load(tree).name == tree["name"]
+        if "base" in tree:
+            assert plan_study(tree).runs
 
 
 @pages

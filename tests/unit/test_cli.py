@@ -363,7 +363,7 @@ def test_a_real_run_stopped_by_sigterm_leaves_what_exists(workplace: Path) -> No
 
 
 def test_scenarios_are_listed_with_what_they_are(angiosim: Angiosim) -> None:
-    lines = angiosim("scenarios").stdout.splitlines()
+    lines = angiosim("scenarios").stdout.partition("\n\n")[0].splitlines()
     names = [line.split()[0] for line in lines]
     assert names == list(shipped())
     assert {"tube_formation", "tube_formation_anlotinib"} <= set(names)

@@ -1,0 +1,173 @@
+"""What a study's table says: dose-responses of its arms. The fits are in `sim.assay`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim import data
+from sim.errors import InputError
+from sim.files import write_text_atomic
+from sim.study.folder import plain
+from sim.study.ledger import DONE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sim.assay.dose_response import DoseResponse
+    from sim.study.design import Plan, PlannedRun
+    from sim.study.results import StudyResult
+
+    Array = NDArray[np.float64]
+
+DOSE_RESPONSE = "dose_response.json"
+
+
+@dataclass(frozen=True, repr=False)
+class DoseResponses:
+    """How a read-out follows the dose, in each arm of a study.
+
+    Attributes
+    ----------
+    study : str
+        Name of the study.
+    response, dose : str
+        The read-out, and the key of the dose.
+    fits : dict of str to DoseResponse
+        By arm: what it is called in its groups, and its values of what else is swept.
+    unstimulated : float or None
+        Mean of the unstimulated control, if the study names one.
+    """
+
+    study: str
+    response: str
+    dose: str
+    fits: dict[str, DoseResponse]
+    unstimulated: float | None
+
+    def __repr__(self) -> str:
+        lines = [f"  {arm}: IC50 {fit.words()}" for arm, fit in self.fits.items()]
+        return "\n".join([f"<{self.response} over {self.dose}>", *lines])
+
+    def __getitem__(self, arm: str) -> DoseResponse:
+        return self.fits[arm]
+
+
+def dose_response(study: StudyResult, response: str | None = None) -> DoseResponses:
+    """Fit the dose-response of a read-out in every arm of a study.
+
+    The arm named as ``unstimulated`` is the control of all others, replicate by replicate, at its
+    lowest dose; without one there are no absolute IC50s.
+
+    Parameters
+    ----------
+    study : StudyResult
+        A study with ``[dose_response]``.
+    response : str, optional
+        A read-out; by default the first that the study names.
+
+    Raises
+    ------
+    InputError
+        If the study has no ``[dose_response]``, or no such read-out.
+    """
+    from sim.assay.dose_response import fit
+
+    table = study.plan.dose_response
+    if not table:
+        raise InputError(f"{study.plan.name}: has no [dose_response] with the key of the dose")
+    response = response or str(table["responses"][0])
+    found, control = arms(study, response), _control(study, response)
+    return DoseResponses(
+        study=study.plan.name,
+        response=response,
+        dose=table["dose"],
+        fits={arm: fit(doses, values, control) for arm, (doses, values) in found.items()},
+        unstimulated=None if control is None else float(control[control == control].mean()),
+    )
+
+
+def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
+    """Return doses (D,), ascending, and values (replicates, D) of a read-out, by arm.
+
+    Values of runs that are not done are NaN. The unstimulated control is no arm.
+
+    Raises
+    ------
+    InputError
+        If no run has that read-out.
+    """
+    import numpy as np
+
+    dose = study.plan.dose_response["dose"]
+    values: dict[str, dict[float, Array]] = {}
+    for run in study.runs:
+        others = {key: value for key, value in run.parameters.items() if key != dose}
+        if not _is_control(run, study.plan):
+            columns = values.setdefault(_name(run.group, others), {})
+            column = columns.setdefault(float(run.parameters[dose]), _unknown(study.plan))
+            column[run.replicate - 1] = _value(study, run, response)
+    return {
+        arm: (np.array(sorted(columns)), np.stack([columns[d] for d in sorted(columns)], axis=1))
+        for arm, columns in values.items()
+    }
+
+
+def write_analysis(study: StudyResult) -> None:
+    """Write ``dose_response.json`` of a study that asks for it: per read-out and arm, the fit."""
+    if study.folder is None or not study.plan.dose_response:
+        return
+    fits = {
+        response: {arm: fit.as_dict() for arm, fit in dose_response(study, response).fits.items()}
+        for response in study.plan.dose_response["responses"]
+    }
+    text = json.dumps(plain(fits), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text_atomic(study.folder / DOSE_RESPONSE, text + "\n")
+
+
+def _name(group: Mapping[str, str], others: Mapping[str, Any]) -> str:
+    """Return what an arm is called: by its group alone where that is all there is."""
+    if not others and len(group) <= 1:
+        return next(iter(group.values()), "all")
+    return ", ".join(f"{key} = {value}" for key, value in {**group, **others}.items())
+
+
+def _control(study: StudyResult, response: str) -> Array | None:
+    """Return the read-out of the unstimulated control at its lowest dose, by replicate."""
+    runs = [run for run in study.runs if _is_control(run, study.plan)]
+    if not runs:
+        return None
+    dose = study.plan.dose_response["dose"]
+    lowest, values = min(run.parameters[dose] for run in runs), _unknown(study.plan)
+    for run in runs:
+        if run.parameters[dose] == lowest:
+            values[run.replicate - 1] = _value(study, run, response)
+    return values
+
+
+def _is_control(run: PlannedRun, plan: Plan) -> bool:
+    """Whether a run belongs to the unstimulated control."""
+    named = plan.dose_response.get("unstimulated", {})
+    return bool(named) and all(run.group[name] == arm for name, arm in named.items())
+
+
+def _unknown(plan: Plan) -> Array:
+    import numpy as np
+
+    return np.full(plan.replicates, np.nan)
+
+
+def _value(study: StudyResult, run: PlannedRun, response: str) -> float:
+    """Return a read-out of a run; NaN if it is not done."""
+    entry = study.entries[run.key]
+    if entry.status != DONE:
+        return math.nan
+    if response not in entry.metrics:
+        hint = data.nearest(response, entry.metrics)
+        known = data.one_of(entry.metrics)
+        raise InputError(f"{response!r} is no read-out: {known}; {hint}".rstrip("; "))
+    return float(entry.metrics[response])

@@ -1,0 +1,616 @@
+"""From a study file to the runs that it plans, each with the key that it is known by.
+
+Resolving a scenario takes milliseconds, so it is not done for each of 10,000 runs. Settings are of
+two kinds. A *number* goes to one place of the resolved scenario, whatever its value; runs that
+differ in numbers alone share a template of the resolved text, into which the numbers are put.
+Everything else (names, tables, switches, the domain) is resolved in every combination. Each worker
+resolves its run in full and compares the key (`sim.study.worker`), so that a plan cannot be wrong
+unnoticed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from sim import data
+from sim.assay import READOUTS
+from sim.errors import InputError, Problem, ScenarioError
+from sim.files import read_toml
+from sim.scenario import keys
+from sim.scenario.defaults import dig
+from sim.scenario.loading import content, load, shipped_studies
+from sim.scenario.schema import Scenario
+from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
+from sim.study.sampling import Sample, check_method, read_sample
+
+Tree = dict[str, Any]
+Point = tuple[dict[str, Any], dict[str, Any]]
+"""Labels in the table of results, and settings by dotted key."""
+
+FORMAT = 1
+TABLES = ("base", "set", "grid", "zip", "sample", "group", "replicates", "dose_response")
+"""What a study file has and a scenario file has not."""
+TOP = ("format", "name", "description", "seed", *TABLES)
+RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS)
+"""Columns of the results, so no names of groups."""
+NOT_SWEPT = {
+    "seed": "replicates have seeds of their own; see `replicates` and the study's `seed`",
+    "extends": "can only be given in a file",
+    "format": "is the same for all runs",
+}
+MOST_RUNS = 1_000_000
+MOST_PROBLEMS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run of a study.
+
+    Attributes
+    ----------
+    index : int
+        Its number, from 1.
+    group : dict
+        The name that it has in each group.
+    parameters : dict
+        Its values of what is swept, by dotted key.
+    settings : dict
+        All that is laid over the base, by dotted key.
+    replicate : int
+        From 1.
+    seed : int
+        The same in all arms of a replicate.
+    key : str
+        Hash of its resolved scenario, its seed and the code.
+    """
+
+    index: int
+    group: dict[str, str]
+    parameters: dict[str, Any]
+    settings: dict[str, Any]
+    replicate: int
+    seed: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study as planned.
+
+    Attributes
+    ----------
+    name, description : str
+        What it is called, and one line on what it shows.
+    seed, replicates : int
+        Seed of all replicates, and their number.
+    base : dict
+        What all runs have in common: content of a scenario file.
+    groups, parameters : tuple of str
+        Columns of the results that say which run it is.
+    runs : list of PlannedRun
+        In order.
+    sample : Sample or None
+        Its sampled design.
+    dose_response : dict
+        ``dose``, a parameter, ``responses``, read-outs, and perhaps ``unstimulated``, by group
+        the arm that is the control; empty without.
+    text : str
+        ``study.toml``: the study without references to other files.
+    """
+
+    name: str
+    description: str
+    seed: int
+    replicates: int
+    base: Tree
+    groups: tuple[str, ...]
+    parameters: tuple[str, ...]
+    runs: list[PlannedRun]
+    sample: Sample | None
+    dose_response: dict[str, Any]
+    text: str
+
+
+def is_study(source: str | Path) -> bool:
+    """Whether a name or a file is a study and not a scenario; False if it cannot be read."""
+    if str(source) in shipped_studies():
+        return True
+    try:
+        return any(key in TABLES for key in read_toml(Path(source)))
+    except (InputError, ValueError):
+        return False
+
+
+def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
+    """Read a study and plan its runs.
+
+    Parameters
+    ----------
+    source : str, Path or mapping
+        The name of a shipped study, a TOML file, or its content.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong.
+    InputError
+        If the file cannot be read, or a library that it needs is not installed.
+    """
+    if isinstance(source, Mapping):
+        tree, folder, label, name = dict(source), None, "study", "study"
+    else:
+        path = shipped_studies().get(str(source), Path(source))
+        try:
+            tree, folder, label, name = read_toml(path), path.parent, str(source), path.stem
+        except InputError as error:
+            hint = data.nearest(str(source), shipped_studies())
+            raise InputError(f"{error}; {hint}" if hint else str(error)) from None
+    problems: list[Problem] = []
+    try:
+        drawn = _Drawing(tree, folder, name, problems)
+        resolver = _Resolver(drawn.base, drawn.axes, problems) if drawn.base else None
+        if resolver and not problems:
+            return drawn.plan(resolver)
+    except RecursionError:
+        problems = [Problem("", None, "nested too deeply")]
+    raise ScenarioError(label, _distinct(problems)[:MOST_PROBLEMS])
+
+
+def part(runs: Sequence[PlannedRun], shard: tuple[int, int] | None) -> list[PlannedRun]:
+    """Return the runs of shard (i, n): every n-th one, from the i-th; all without a shard."""
+    return list(runs if shard is None else runs[shard[0] - 1 :: shard[1]])
+
+
+@dataclass(eq=False)
+class _Axis:
+    """Points of which every run has one."""
+
+    columns: tuple[str, ...]
+    points: list[Point]
+    classes: list[int] = field(default_factory=list)  # points alike but for numbers share one
+
+
+class _Drawing:
+    """A study while it is read: what is wrong is added to `problems`, and the rest goes on."""
+
+    def __init__(self, tree: Tree, folder: Path | None, name: str, problems: list[Problem]) -> None:
+        self.problems = problems
+        self.tree = tree
+        for key in tree:
+            if key not in TOP:
+                self._wrong(key, None, "unknown key", data.nearest(key, TOP))
+        self._number("format", FORMAT, FORMAT, FORMAT)
+        self.seed = self._number("seed", 1, 0, 2**63 - 1)
+        self.replicates = self._number("replicates", 1, 1, MOST_RUNS)
+        self.name = self._text("name", name)
+        self.description = self._text("description", "")
+        self.base = self._base(folder)
+        self.groups = [self._group(name, given) for name, given in self._table("group").items()]
+        self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid()]
+        self._check_settings()
+        self._check_dose_response()
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def _wrong(self, key: str, value: Any, allowed: str, hint: str = "") -> None:
+        self.problems.append(Problem(key, value, allowed, hint))
+
+    def _number(self, key: str, default: int, least: int, most: int) -> int:
+        value = self.tree.get(key, default)
+        if type(value) is int and least <= value <= most:
+            return value
+        what = f"must be {least}" if least == most else f"must be a whole number from {least}"
+        self._wrong(key, value, what if least == most else f"{what} to {most}")
+        return default
+
+    def _text(self, key: str, default: str) -> str:
+        value = self.tree.get(key, default)
+        if isinstance(value, str) and (value or key != "name"):
+            return value
+        self._wrong(key, value, "must be a text")
+        return default
+
+    def _table(self, key: str) -> Tree:
+        value = self.tree.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self._wrong(key, value, "must be a table")
+        return {}
+
+    def _base(self, folder: Path | None) -> Tree:
+        """Return the content of the base with ``[set]`` laid over it."""
+        given, settings = self.tree.get("base"), self._table("set")
+        try:
+            if isinstance(given, str):
+                return _nameless(content({"extends": given}, settings, folder))
+            if isinstance(given, dict):
+                return _nameless(content(given, settings, folder))
+        except ScenarioError as error:
+            for problem in error.problems:
+                key = "base" if problem.key == "extends" else f"base: {problem.key}"
+                self._wrong(key, problem.value, problem.allowed, problem.hint)
+            return {}
+        what = "must be the name of a shipped scenario, a scenario file, or a table"
+        self._wrong("base", given, what if "base" in self.tree else f"is missing; it {what}")
+        return {}
+
+    def _group(self, name: str, given: Any) -> _Axis:
+        """Read one group: entries with a name and what they set."""
+        if name in RESERVED or not re.fullmatch(r"[A-Za-z_]\w*", name):
+            self._wrong(
+                f"group.{name}", None, "must be a word that is no column of the results itself"
+            )
+        points: list[Point] = []
+        if not isinstance(given, list) or not given:
+            what = 'must be a list of tables such as {name = "VEGF", set = {...}}'
+            self._wrong(f"group.{name}", given, what)
+            given = []
+        for place, entry in enumerate(given):
+            key = f"group.{name}.{place}"
+            if not isinstance(entry, dict):
+                self._wrong(key, entry, "must be a table with name and set")
+                continue
+            for other in entry:
+                if other not in ("name", "set"):
+                    hint = data.nearest(other, ("name", "set"))
+                    self._wrong(f"{key}.{other}", None, "unknown key", hint)
+            label, settings = entry.get("name"), entry.get("set", {})
+            if not isinstance(label, str) or not label:
+                self._wrong(f"{key}.name", label, "must be a text")
+            elif any(label == labels[name] for labels, _ in points):
+                self._wrong(f"{key}.name", label, "must not be given twice")
+            if not isinstance(settings, dict):
+                self._wrong(f"{key}.set", settings, "must be a table of settings by dotted key")
+                settings = {}
+            points.append(({name: str(label)}, settings))
+        return _Axis((name,), points)
+
+    def _grid(self) -> list[_Axis]:
+        """Read the grid: an axis for each key."""
+        axes = []
+        for key, values in self._lists("grid").items():
+            seen: set[Any] = set()
+            for value in values:
+                same = value if isinstance(value, (int, float)) else repr(value)
+                if same in seen:
+                    self._wrong(f"grid, {key}", value, "must not be given twice")
+                seen.add(same)
+            axes.append(_Axis((key,), [({key: value}, {key: value}) for value in values]))
+        return axes
+
+    def _zip(self) -> list[_Axis]:
+        """Read the lists that advance together: one axis."""
+        lists = self._lists("zip")
+        lengths = {key: len(values) for key, values in lists.items()}
+        if len(set(lengths.values())) > 1:
+            self._wrong("zip", lengths, "must be lists of equal length")
+        rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
+        return [_Axis(tuple(lists), [(row, row) for row in rows])] if lists else []
+
+    def _lists(self, table: str) -> dict[str, list[Any]]:
+        lists = {}
+        for key, values in self._table(table).items():
+            if isinstance(values, list) and values:
+                lists[key] = values
+            else:
+                what = "must be a list of values"
+                hint = "quote a dotted key" if isinstance(values, dict) else ""
+                self._wrong(f"{table}, {key}", values, what, hint)
+        return lists
+
+    def _sample(self) -> list[_Axis]:
+        """Read the sampled design: one axis."""
+        self.sample: Sample | None = None
+        if "sample" not in self.tree:
+            return []
+        try:
+            scenario = load(self.base)
+        except ScenarioError:
+            scenario = None  # told elsewhere
+        before = len(self.problems)
+        sample = read_sample(self._table("sample"), self.seed, scenario, self.problems)
+        if len(self.problems) > before:
+            return []
+        check_method(sample)
+        self.sample = sample
+        return [_Axis(tuple(sample.spreads), [(point, point) for point in sample.points()])]
+
+    def _check_settings(self) -> None:
+        """Refuse keys that cannot be swept, or that two parts of the study set."""
+        seen: dict[str, int] = {}
+        for number, axis in enumerate(self.axes):
+            for key in sorted({key for _, settings in axis.points for key in settings}):
+                if key in NOT_SWEPT:
+                    self._wrong(key, None, NOT_SWEPT[key])
+                if seen.setdefault(key, number) != number:
+                    self._wrong(key, None, "is set by two parts of the study")
+        count = self.replicates * math.prod(len(axis.points) for axis in self.axes)
+        if count > MOST_RUNS:
+            self._wrong("", None, f"plans {count:,} runs; must be at most {MOST_RUNS:,}")
+
+    def _check_dose_response(self) -> None:
+        table = self._table("dose_response")
+        self.dose_response: dict[str, Any] = table
+        known = ("dose", "responses", "unstimulated")
+        for key in table:
+            if key not in known:
+                hint = data.nearest(key, known)
+                self._wrong(f"dose_response.{key}", None, "unknown key", hint)
+        if not table:
+            return
+        dose, responses = table.get("dose"), table.get("responses", ["tube_length_mm"])
+        swept = [key for axis in self.axes if axis not in self.groups for key in axis.columns]
+        if dose not in swept:
+            what = data.one_of(swept) if swept else "must be swept by this study"
+            self._wrong("dose_response.dose", dose, what, data.nearest(str(dose), swept))
+        elif not all(
+            type(labels.get(dose, 0)) in (int, float)
+            for axis in self.axes
+            for labels, _ in axis.points
+        ):
+            self._wrong("dose_response.dose", dose, "must be given in numbers, without units")
+        if not isinstance(responses, list) or not responses:
+            self._wrong("dose_response.responses", responses, "must be a list of read-outs")
+            responses = []
+        for name in responses:
+            if name not in READOUTS:
+                hint = data.nearest(str(name), READOUTS)
+                self._wrong("dose_response.responses", name, data.one_of(READOUTS), hint)
+        self.dose_response = {"dose": dose, "responses": responses}
+        if "unstimulated" in table:
+            self.dose_response["unstimulated"] = table["unstimulated"]
+            self._check_unstimulated(table["unstimulated"])
+
+    def _check_unstimulated(self, named: Any) -> None:
+        """Refuse a control that is no arm."""
+        key = "dose_response.unstimulated"
+        arms = {
+            axis.columns[0]: [labels[axis.columns[0]] for labels, _ in axis.points]
+            for axis in self.groups
+        }
+        if not isinstance(named, dict) or not named:
+            self._wrong(key, named, 'must be a table of group and arm, such as {ligand = "none"}')
+            return
+        for group, arm in named.items():
+            if group not in arms:
+                what = data.one_of(arms) if arms else "must be a group of this study"
+                self._wrong(key, group, what, data.nearest(group, arms))
+            elif arm not in arms[group]:
+                hint = data.nearest(str(arm), arms[group])
+                self._wrong(f"{key}.{group}", arm, data.one_of(arms[group]), hint)
+
+    # -- planning ---------------------------------------------------------------------------
+
+    def plan(self, resolver: _Resolver) -> Plan:
+        """Return the plan; nothing was wrong."""
+        return Plan(
+            name=self.name,
+            description=self.description,
+            seed=self.seed,
+            replicates=self.replicates,
+            base=self.base,
+            groups=tuple(name for axis in self.groups for name in axis.columns),
+            parameters=tuple(
+                key for axis in self.axes if axis not in self.groups for key in axis.columns
+            ),
+            runs=self._runs(resolver),
+            sample=self.sample,
+            dose_response=self.dose_response,
+            text=self._text_of_file(),
+        )
+
+    def _runs(self, resolver: _Resolver) -> list[PlannedRun]:
+        code = code_hash()
+        seeds = [(n, replicate_seed(self.seed, n)) for n in range(1, self.replicates + 1)]
+        runs: list[PlannedRun] = []
+        for points, content_hash in resolver.hashes():
+            group: dict[str, str] = {}
+            parameters: dict[str, Any] = {}
+            settings: dict[str, Any] = {}
+            for axis, (labels, values) in zip(self.axes, points, strict=True):
+                (group if axis in self.groups else parameters).update(labels)
+                settings |= values
+            for replicate, seed in seeds:
+                key = run_key(content_hash, seed, code)
+                index = len(runs) + 1
+                runs.append(PlannedRun(index, group, parameters, settings, replicate, seed, key))
+        return runs
+
+    def _text_of_file(self) -> str:
+        """Return the study as a file that needs no other."""
+        tree: Tree = {
+            "format": FORMAT,
+            "name": self.name,
+            "description": self.description,
+            "seed": self.seed,
+            "replicates": self.replicates,
+            "grid": self.tree.get("grid", {}),
+            "zip": self.tree.get("zip", {}),
+        }
+        if self.sample is not None:
+            spreads = {key: spread.table() for key, spread in self.sample.spreads.items()}
+            numbers = {"n": self.sample.n, "seed": self.sample.seed}
+            tree["sample"] = {"method": self.sample.method, **numbers, "ranges": spreads}
+        tree["dose_response"] = self.dose_response
+        tree["group"] = self.tree.get("group", {})
+        tree["base"] = self.base
+        return tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
+
+
+class _Resolver:
+    """Resolves every combination of points, and checks each point on the way.
+
+    What is wrong is added to `problems`; combinations are only looked at when nothing is.
+    """
+
+    def __init__(self, base: Tree, axes: list[_Axis], problems: list[Problem]) -> None:
+        self.base, self.axes, self.problems = base, axes, problems
+        self.numbers = self._number_keys()
+        while not self._try():
+            pass
+
+    def hashes(self) -> Iterator[tuple[tuple[Point, ...], str]]:
+        """Yield the points of each combination, and the hash of its resolved content."""
+        numbered = [list(zip(axis.classes, axis.points, strict=True)) for axis in self.axes]
+        for combination in product(*numbered):
+            points = tuple(point for _, point in combination)
+            template = self.templates[tuple(number for number, _ in combination)]
+            yield points, template.hash_with(points)
+
+    def _number_keys(self) -> set[str]:
+        """Keys whose values are numbers of one place; numbers out of range are told here."""
+        values: dict[str, list[Any]] = {}
+        for axis in self.axes:
+            for _, settings in axis.points:
+                for key, value in settings.items():
+                    values.setdefault(key, []).append(value)
+        found = set()
+        for key, given in values.items():
+            node = keys.find(key.split("."))
+            if node is None or node.get("type") not in ("number", "integer"):
+                continue
+            if key.startswith("domain.") or not all(type(v) in (int, float) for v in given):
+                continue
+            found.add(key)
+            wrong = {value for value in given if not _fits(value, node)}
+            for value in sorted(wrong):
+                self.problems.append(Problem(key, value, keys.allowed(key.split("."))))
+        return found
+
+    def _try(self) -> bool:
+        """Make all templates; False if a key proved to be no mere number, to try again."""
+        self.templates: dict[tuple[int, ...], _Template] = {}
+        for axis in self.axes:
+            known: dict[str, int] = {}
+            axis.classes = [
+                known.setdefault(self._class(settings), len(known)) for _, settings in axis.points
+            ]
+        first = (0,) * len(self.axes)
+        for place, axis in enumerate(self.axes):
+            for number in self._telling(axis):
+                if not self._agrees((*first[:place], number, *first[place + 1 :])):
+                    return False
+        if self.problems:
+            return True
+        firsts = [sorted(map(axis.classes.index, set(axis.classes))) for axis in self.axes]
+        for numbers in product(*firsts):
+            if not self._agrees(numbers):
+                return False
+            if len(self.problems) > MOST_PROBLEMS:
+                break
+        return True
+
+    def _class(self, settings: Tree) -> str:
+        """Return the same text for settings that differ in numbers alone."""
+        return repr(sorted((k, None if k in self.numbers else v) for k, v in settings.items()))
+
+    def _telling(self, axis: _Axis) -> list[int]:
+        """Points that must be looked at: one of each class, and the ends of each number."""
+        found = {axis.classes.index(number) for number in set(axis.classes)}
+        for key in self.numbers:
+            having = [(p[1][key], i) for i, p in enumerate(axis.points) if key in p[1]]
+            if having:
+                found |= {min(having)[1], max(having)[1]}
+        return sorted(found)
+
+    def _agrees(self, numbers: tuple[int, ...]) -> bool:
+        """Look at a combination; whether each of its numbers went to its place, and nowhere else.
+
+        Its problems, if it is wrong, are noted.
+        """
+        pairs = list(zip(self.axes, numbers, strict=True))
+        settings: Tree = {}
+        for axis, number in pairs:
+            settings |= axis.points[number][1]
+        try:
+            scenario = load(self.base, settings)
+        except ScenarioError as error:
+            self.problems += error.problems
+            return True
+        template = _Template(scenario, {k: v for k, v in settings.items() if k in self.numbers})
+        name = tuple(axis.classes[number] for axis, number in pairs)
+        known = self.templates.setdefault(name, template)
+        if not template.lost and known.pieces == template.pieces:
+            return True
+        self.numbers -= set(template.lost) or settings.keys()
+        return False
+
+
+class _Template:
+    """The text of a resolved scenario with places for numbers.
+
+    Attributes
+    ----------
+    pieces : list of str
+        The text between the numbers.
+    lost : list of str
+        Keys that hold another value than the one given.
+    """
+
+    def __init__(self, scenario: Scenario, numbers: Mapping[str, int | float]) -> None:
+        tree = content_of(scenario)
+        names, self.lost = list(numbers), []
+        for place, (key, value) in enumerate(numbers.items()):
+            *above, last = _path(tree, key)
+            parent, found = dig(tree, tuple(above)), dig(tree, (*above, last))
+            if found is None:
+                continue  # it decides nothing: when to look, or what to record
+            if found == value and type(found) in (int, float):
+                parent[last] = f"\0{'f' if type(found) is float else 'i'}{place}\0"
+            else:
+                self.lost.append(key)
+        parts = re.split(r'"\\u0000([fi])(\d+)\\u0000"', text_of(tree))
+        self.pieces = parts[::3]
+        self._slots = [
+            (names[int(place)], float if kind == "f" else int)
+            for kind, place in zip(parts[1::3], parts[2::3], strict=True)
+        ]
+
+    def hash_with(self, points: tuple[Point, ...]) -> str:
+        """Return the hash of the text with the numbers of these points in their places."""
+        text = [self.pieces[0]]
+        for (key, kind), piece in zip(self._slots, self.pieces[1:], strict=True):
+            value = next(settings[key] for _, settings in points if key in settings)
+            text += [json.dumps(kind(value) + kind(0)), piece]  # + 0: no negative zero
+        return hash_of("".join(text))
+
+
+def _path(tree: Any, key: str) -> list[str | int]:
+    """Return a dotted key as a path of keys and list places."""
+    path: list[str | int] = []
+    for name in key.split("."):
+        place = int(name) if isinstance(tree, list) and name.isdecimal() else name
+        tree = dig(tree, (place,))
+        path.append(place)
+    return path
+
+
+def _fits(value: int | float, node: Mapping[str, Any]) -> bool:
+    """Whether a number lies in the range of a key."""
+    return (
+        math.isfinite(value)
+        and (node["type"] == "number" or type(value) is int)
+        and value >= node.get("minimum", -math.inf)
+        and value <= node.get("maximum", math.inf)
+        and value > node.get("exclusiveMinimum", -math.inf)
+        and value < node.get("exclusiveMaximum", math.inf)
+    )
+
+
+def _nameless(tree: Tree) -> Tree:
+    """Return content without what names it: the study has a name of its own."""
+    return {key: item for key, item in tree.items() if key not in ("name", "description", "seed")}
+
+
+def _distinct(problems: list[Problem]) -> list[Problem]:
+    """Return each problem once."""
+    return list({str(problem): problem for problem in problems}.values())

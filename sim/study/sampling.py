@@ -1,0 +1,287 @@
+"""Sampled designs: ranges, distributions and published spreads, and how points fill them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+from sim import data
+from sim.errors import InputError, Problem
+from sim.pharmacology.drugs import load_drug
+from sim.scenario import keys
+from sim.scenario.schema import Scenario
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DISTRIBUTIONS = {
+    "uniform": ("low", "high"),
+    "loguniform": ("low", "high"),
+    "normal": ("mean", "sd"),
+    "lognormal": ("median", "cv"),
+}
+"""Distributions with the two numbers that each takes."""
+
+CENTRAL = 0.99  # of a normal or log-normal distribution: no design asks for an endless value
+LEVELS = 4  # of a Morris design
+MOST_POINTS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How one parameter is spread.
+
+    Attributes
+    ----------
+    distribution : str
+        One of `DISTRIBUTIONS`.
+    numbers : tuple of two float
+        What it takes.
+    whole : bool
+        Whether the values are whole numbers; the distribution is uniform then, ends included.
+    """
+
+    distribution: str
+    numbers: tuple[float, float]
+    whole: bool = False
+
+    def at(self, share: float) -> float | int:
+        """Return the value below which this share, from 0 to 1, of the distribution lies.
+
+        Normal and log-normal distributions are cut to their central 99 %.
+        """
+        one, two = self.numbers
+        if self.whole:
+            return int(min(one + math.floor(share * (two - one + 1)), two))
+        if self.distribution == "uniform":
+            value = one + share * (two - one)
+        elif self.distribution == "loguniform":
+            value = one * (two / one) ** share
+        else:
+            z = NormalDist().inv_cdf((1 - CENTRAL) / 2 + share * CENTRAL)
+            if self.distribution == "normal":
+                value = one + two * z
+            else:
+                value = one * math.exp(math.sqrt(math.log1p(two * two)) * z)
+        return float(f"{value:.10g}")  # the same on machines whose last digits differ
+
+    def table(self) -> dict[str, Any]:
+        """Return it as it stands in a study file."""
+        numbers: tuple[Any, Any] = self.numbers
+        if self.whole:
+            numbers = int(numbers[0]), int(numbers[1])
+        names = DISTRIBUTIONS[self.distribution]
+        return {"distribution": self.distribution} | dict(zip(names, numbers, strict=True))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sampled design.
+
+    Attributes
+    ----------
+    method : str
+        ``"sobol"`` (a scrambled Sobol sequence), ``"lhs"`` (Latin hypercube), ``"saltelli"`` or
+        ``"morris"`` (the layouts that Sobol' indices and elementary effects are computed from).
+    n : int
+        Points; of ``saltelli`` base points, of ``morris`` trajectories.
+    seed : int
+        Seed of the points.
+    spreads : mapping of str to Spread
+        By dotted key.
+    """
+
+    method: str
+    n: int
+    seed: int
+    spreads: Mapping[str, Spread]
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """What SALib calls the problem: names and the unit cube."""
+        names = list(self.spreads)
+        return {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
+
+    def shares(self) -> NDArray[np.float64]:
+        """Return the points in the unit cube, (points, parameters)."""
+        points: NDArray[np.float64] = METHODS[self.method](self)
+        return points
+
+    def points(self) -> list[dict[str, float | int]]:
+        """Return the values of every point by key."""
+        spreads = self.spreads.items()
+        return [
+            {key: spread.at(share) for (key, spread), share in zip(spreads, row, strict=True)}
+            for row in self.shares().tolist()
+        ]
+
+
+def _sobol(sample: Sample) -> Any:
+    from warnings import catch_warnings, simplefilter
+
+    from scipy.stats import qmc
+
+    with catch_warnings():  # of a number that is no power of two: the points are still even
+        simplefilter("ignore", UserWarning)
+        return qmc.Sobol(len(sample.spreads), seed=sample.seed).random(sample.n)
+
+
+def _lhs(sample: Sample) -> Any:
+    from scipy.stats import qmc
+
+    return qmc.LatinHypercube(len(sample.spreads), seed=sample.seed).random(sample.n)
+
+
+def _saltelli(sample: Sample) -> Any:
+    from SALib.sample import sobol
+
+    return sobol.sample(sample.problem, sample.n, calc_second_order=False, seed=sample.seed)
+
+
+def _morris(sample: Sample) -> Any:
+    from SALib.sample import morris
+
+    return morris.sample(sample.problem, sample.n, num_levels=LEVELS, seed=sample.seed)
+
+
+METHODS: Mapping[str, Callable[[Sample], Any]] = {
+    "sobol": _sobol,
+    "lhs": _lhs,
+    "saltelli": _saltelli,
+    "morris": _morris,
+}
+
+
+def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Problem]) -> Sample:
+    """Read ``[sample]`` of a study.
+
+    Parameters
+    ----------
+    tree : dict
+        ``method``, ``n``, perhaps ``seed``, and ``ranges``: by dotted key ``[low, high]``, a table
+        with a ``distribution`` and its numbers, or ``"published"``, the spread of the data files.
+    seed : int
+        Taken where the table has none.
+    base : Scenario or None
+        What published spreads are looked up for; None if it is wrong itself.
+    problems : list of Problem
+        Where all that is wrong is added.
+    """
+    known = ("method", "n", "seed", "ranges")
+    for key in tree:
+        if key not in known:
+            problems.append(Problem(f"sample.{key}", None, "unknown key", data.nearest(key, known)))
+    method = tree.get("method", "sobol")
+    if method not in METHODS:
+        hint = data.nearest(str(method), METHODS)
+        problems.append(Problem("sample.method", method, data.one_of(METHODS), hint))
+    numbers = {"n": (tree.get("n", 0), 1, MOST_POINTS), "seed": (tree.get("seed", seed), 0, 2**63)}
+    for name, (value, least, most) in numbers.items():
+        if type(value) is not int or not least <= value <= most:
+            what = f"must be a whole number from {least} to {most}"
+            problems.append(Problem(f"sample.{name}", value or None, what))
+    ranges = tree.get("ranges")
+    if not isinstance(ranges, dict) or not ranges:
+        problems.append(
+            Problem(
+                "sample.ranges", ranges, "must be a table of what is sampled, by dotted key",
+                'for instance "drug.free_nM" = [0.1, 100]',
+            )
+        )  # fmt: skip
+        ranges = {}
+    spreads = {key: _spread(key, given, base, problems) for key, given in ranges.items()}
+    return Sample(method, numbers["n"][0], numbers["seed"][0], spreads)
+
+
+def check_method(sample: Sample) -> None:
+    """Refuse a method whose library is not installed.
+
+    Raises
+    ------
+    InputError
+        Saying what to install.
+    """
+    from importlib.util import find_spec
+
+    if sample.method in ("saltelli", "morris") and find_spec("SALib") is None:
+        raise InputError(
+            f"sample.method = {sample.method!r} needs SALib: pip install 'angiosim[analysis]'"
+        )
+
+
+def published(key: str, scenario: Scenario) -> Spread | None:
+    """Return the published spread of a parameter: ``drug.ic50_nM.RECEPTOR`` or ``drug.pk.NAME``.
+
+    An IC50 of 5.6 +- 1.2 nM is log-normal with the median 5.6 and the coefficient of variation
+    1.2 / 5.6; so is a pharmacokinetic parameter unless a range was published.
+    """
+    drug = scenario.drug
+    table, _, name = key.removeprefix("drug.").partition(".")
+    if drug is None or not key.startswith("drug."):
+        return None
+    found = load_drug(drug.name)
+    if table == "ic50_nM":
+        potency = found.potency(drug.potency)
+        if name in potency.spread_nM:
+            value = potency.ic50_nM[name]
+            return Spread("lognormal", (value, potency.spread_nM[name] / value))
+    if table == "pk" and drug.species is not None:
+        parameter = found.kinetics(drug.species, drug.pk_set).parameters.get(name)
+        if parameter is not None and parameter.between is not None:
+            return Spread("uniform", parameter.between)
+        if parameter is not None and parameter.cv:
+            return Spread("lognormal", (parameter.value, parameter.cv))
+    return None
+
+
+def _spread(key: str, given: Any, base: Scenario | None, problems: list[Problem]) -> Spread:
+    """Read the spread of one parameter; what is wrong with it is added to the problems."""
+    dummy = Spread("uniform", (0.0, 1.0))
+    if given == "published":
+        try:
+            found = base and published(key, base)
+        except InputError:
+            found = None  # the drug is wrong; told elsewhere
+        if found is None and base is not None:
+            what = "has no published spread; give a range or a distribution"
+            problems.append(Problem(f"sample.ranges, {key}", given, what))
+        return found or dummy
+    if isinstance(given, list):
+        given = {"distribution": "uniform", **dict(zip(("low", "high"), given, strict=False))}
+    kind = str(given.get("distribution")) if isinstance(given, dict) else ""
+    names = DISTRIBUTIONS.get(kind, ())
+    numbers = [given[name] for name in names if name in given]
+    if (
+        not names
+        or {*given} != {"distribution", *names}
+        or not all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
+    ):
+        shapes = [f"{{distribution = {k!r}, {a}, {b}}}" for k, (a, b) in DISTRIBUTIONS.items()]
+        what = "must be [low, high], 'published', or a table: " + ", ".join(shapes)
+        problems.append(Problem(f"sample.ranges, {key}", given, what))
+        return dummy
+    one, two = numbers
+    if not {
+        "uniform": one < two,
+        "loguniform": 0 < one < two,
+        "normal": two > 0,
+        "lognormal": one > 0 and two > 0,
+    }[kind]:
+        what = {
+            "uniform": "low must be below high",
+            "loguniform": "low must be above 0 and below high",
+            "normal": "sd must be above 0",
+            "lognormal": "median and cv must be above 0",
+        }[kind]
+        problems.append(Problem(f"sample.ranges, {key}", [one, two], what))
+        return dummy
+    whole = (keys.find(key.split(".")) or {}).get("type") == "integer"
+    if whole and (kind != "uniform" or int(one) != one or int(two) != two):
+        what = "takes whole numbers: give [low, high], both whole"
+        problems.append(Problem(f"sample.ranges, {key}", given, what))
+        return dummy
+    return Spread(kind, (one, two), whole)

@@ -1,0 +1,290 @@
+"""Makes the runs of a study, whatever happens on the way.
+
+The parent process alone writes. A run counts as finished when its row of the ledger is on the
+disk; starting again makes what has not finished, and what has changed since.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sim.errors import FolderError, InputError
+from sim.files import locked, read_toml, write_text_atomic
+from sim.study.analysis import write_analysis
+from sim.study.design import Plan, PlannedRun, part
+from sim.study.executors import Executor
+from sim.study.identity import code_hash
+from sim.study.ledger import DONE, FAILED, PLANNED, WORKER, Entry, Ledger
+from sim.study.results import LEDGER, STUDY, StudyResult, open_result, write_results
+from sim.study.worker import Task
+
+LOCK = "study.lock"
+TICK_S = 0.25  # how often progress is told, and signals are looked for
+Shard = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How far a study is.
+
+    Attributes
+    ----------
+    total, done, failed, running : int
+        Runs.
+    before : int
+        Those of the done and failed that were so when this began.
+    seconds : float
+        Time since this began.
+    """
+
+    total: int
+    done: int
+    failed: int
+    running: int
+    before: int
+    seconds: float
+
+    @property
+    def left(self) -> int:
+        """Runs that are neither done nor failed."""
+        return self.total - self.done - self.failed
+
+    @property
+    def per_hour(self) -> float | None:
+        """Rate of finishing since this began; None before the first."""
+        made = self.done + self.failed - self.before
+        return 3600 * made / self.seconds if made and self.seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time to the end at this rate."""
+        return None if self.per_hour is None else 3600 * self.left / self.per_hour
+
+
+Progress = Callable[[Counts], None]
+
+
+def default_folder(plan: Plan) -> Path:
+    """Return the folder of a study for which none was named: ``runs/NAME``."""
+    word = re.sub(r"[^A-Za-z0-9._+-]+", "_", plan.name).strip("._")[:100]
+    return Path("runs", word or "study")
+
+
+def parse_shard(text: str) -> Shard:
+    """Return (i, n) of ``i/n``.
+
+    Raises
+    ------
+    InputError
+        If it is not that, or i is not from 1 to n.
+    """
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+    shard = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= shard[0] <= shard[1]:
+        raise InputError(f"--shard {text}: must be i/n with i from 1 to n, such as 2/8")
+    return shard
+
+
+def sweep(
+    plan: Plan,
+    executor: Executor,
+    out: Path | None = None,
+    *,
+    shard: Shard | None = None,
+    retry_failed: bool = False,
+    keep_runs: bool = False,
+    progress: Progress | None = None,
+) -> StudyResult:
+    """Make all runs of a study that have not been made.
+
+    Parameters
+    ----------
+    plan : Plan
+        From `sim.study.design.plan_study`.
+    executor : Executor
+        Makes the runs; left to the caller to close.
+    out : Path, optional
+        The study's folder: new, empty, or the study's own, which is then gone on with. Without it
+        nothing is written.
+    shard : (int, int), optional
+        (i, n): only every n-th run, from the i-th.
+    retry_failed : bool
+        Make runs again that failed by an error. Runs whose worker died are made again anyway.
+    keep_runs : bool
+        Keep a run folder of each run that is made, in ``runs/``.
+    progress : callable, optional
+        Called with `Counts` several times a second; what it raises stops the study.
+
+    Raises
+    ------
+    FolderError
+        If the folder holds something else, is in use or cannot be written.
+    AngiosimError
+        If it cannot go on: no room on the disk, no workers. What has finished is kept.
+    KeyboardInterrupt
+        As it came. What has finished is kept.
+    """
+    runs = part(plan.runs, shard)
+    with _folder(out, plan) if out else nullcontext(), Ledger(out and out / LEDGER) as ledger:
+        if out:
+            _update(out / STUDY, plan.text)
+        ledger.plan(runs, plan.text, code_hash())
+        try:
+            entries = ledger.entries()
+            due = {run.key: run for run in runs if _is_due(entries[run.key], retry_failed)}
+            tasks = [
+                Task(run.key, run.settings, run.seed, _run_folder(out, run) if keep_runs else None)
+                for run in due.values()
+            ]
+            others = {run.key for run in runs} - due.keys()
+            _make(tasks, [entries[key].status for key in others], ledger, executor, progress)
+        except BaseException:
+            with suppress(Exception):  # the first trouble is the one to tell
+                write_results(StudyResult(plan, runs, ledger.entries(), out))
+            raise
+        result = StudyResult(plan, runs, ledger.entries(), out)
+        write_results(result)
+        if shard is None:
+            write_analysis(result)
+        return result
+
+
+def merge(folders: Sequence[Path], out: Path) -> StudyResult:
+    """Put the shards of a study together in a new folder.
+
+    Raises
+    ------
+    InputError
+        If a folder is no study, or they are not the same study.
+    AngiosimError
+        If two of them know different results of one run.
+    """
+    plan, code = open_result(folders[0]).plan, ""
+    keys: dict[int, str] = {}
+    for folder in folders:
+        shard = open_result(folder)
+        if shard.plan.text != plan.text:
+            raise InputError(f"{folder}: is another study than {folders[0]}")
+        with Ledger(folder / LEDGER, read_only=True) as ledger:
+            found = ledger.about()["code"]
+        if found != (code := code or found):
+            raise InputError(f"{folder}: was made with another angiosim than {folders[0]}")
+        keys |= {run.index: run.key for run in shard.runs}
+    runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]
+    if (out / LEDGER).exists():
+        raise FolderError(f"{out}: holds a study already, and nothing is written over")
+    with _folder(out, plan):
+        with Ledger(None) as together:
+            for folder in folders:
+                with Ledger(folder / LEDGER, read_only=True) as ledger:
+                    together.take_over(ledger)
+            with Ledger(out / LEDGER) as ledger:
+                ledger.take_over(together)
+                ledger.plan(runs, plan.text, code)
+                entries = ledger.entries()
+        _update(out / STUDY, plan.text)
+        result = StudyResult(plan, runs, entries, out)
+        write_results(result)
+        write_analysis(result)
+        return result
+
+
+def _make(
+    tasks: list[Task],
+    finished: list[str],
+    ledger: Ledger,
+    executor: Executor,
+    progress: Progress | None,
+) -> None:
+    """Have runs made and enter each as it finishes; `finished` is how the others ended."""
+    status = Counter(finished)
+    total, began = len(tasks) + len(finished), time.monotonic()
+
+    def take(seconds: float) -> None:
+        outcomes = executor.wait(seconds)
+        if outcomes:
+            ledger.record(outcomes)
+            status.update(DONE if outcome.metrics is not None else FAILED for outcome in outcomes)
+
+    executor.submit(tasks)
+    try:
+        while status.total() < total:
+            take(TICK_S)
+            if progress is not None:
+                done, failed = status[DONE], status[FAILED]
+                spent = time.monotonic() - began
+                progress(Counts(total, done, failed, executor.running, len(finished), spent))
+    except KeyboardInterrupt:
+        take(0)  # what has just finished
+        raise
+
+
+def _is_due(entry: Entry, retry_failed: bool) -> bool:
+    """Whether a run is to be made."""
+    if entry.status == FAILED:
+        return retry_failed or entry.stage == WORKER
+    return entry.status == PLANNED
+
+
+def _run_folder(out: Path | None, run: PlannedRun) -> str:
+    """Return the folder of a run, cleared of what an interrupted one has left."""
+    if out is None:
+        raise InputError("run folders can only be kept in a study folder; name one")
+    folder = out.resolve() / "runs" / f"{run.index:06d}-{run.key[:8]}"
+    shutil.rmtree(folder, ignore_errors=True)
+    return str(folder)
+
+
+@contextmanager
+def _folder(out: Path, plan: Plan) -> Iterator[None]:
+    """Hold the folder of a study: make it, and keep others out while it is used."""
+    made = [path for path in (out, *out.parents) if not path.exists()]
+    with ExitStack() as held:
+        held.callback(_remove_empty, made)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(out / LOCK))
+            for litter in out.glob(".*.tmp"):  # of a process that was killed
+                litter.unlink()
+            _check_owner(out, plan)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise FolderError(
+                f"{out}: cannot write there ({reason}); name another folder with --out"
+            ) from error
+        yield
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that are empty, innermost first."""
+    for path in folders:
+        with suppress(OSError):  # not empty: it has been used
+            path.rmdir()
+
+
+def _check_owner(out: Path, plan: Plan) -> None:
+    """Refuse a folder that holds anything but this study."""
+    if (out / STUDY).exists():
+        name = read_toml(out / STUDY).get("name")
+        if name != plan.name:
+            raise FolderError(
+                f"{out}: holds the study {name!r}, not {plan.name!r}; name another folder"
+            )
+    elif any(not path.name.startswith((LOCK, LEDGER)) for path in out.iterdir()):
+        raise FolderError(
+            f"{out}: this folder is not empty and holds no study, and nothing is written over; "
+            "name another one"
+        )
+
+
+def _update(path: Path, text: str) -> None:
+    """Write a file unless it holds just that."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text_atomic(path, text)

@@ -1,0 +1,435 @@
+"""Pictures of dose-responses: curves of several groups in one axes, and a map of IC50s."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from itertools import cycle
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from sim import __version__
+from sim.assay.dose_response import DoseResponse
+from sim.files import write_bytes_atomic
+from sim.view import style
+
+_COLOURS: Final = (
+    style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK,
+)  # fmt: skip
+_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+_DOT: Final = " · "
+_INPUT: Final = "potency is an input of the model, not its finding"
+_GAP: Final = 0.55  # decades between dose 0 and the lowest other dose
+
+
+def draw_dose_response(
+    fits: Mapping[str, DoseResponse],
+    ax: Axes | None = None,
+    *,
+    response: str = "response",
+    drug: str = "free drug",
+    unit: str = "nM",
+    controls: Mapping[str, float] | None = None,
+    title: str = "",
+    origin: str = "",
+) -> Axes:
+    """Draw the dose-responses of one or several groups on a logarithmic axis of doses.
+
+    Points are means with standard errors, lines the fitted logistic, bands its pointwise 95 %
+    limits. Dose 0 stands left of a break in the axis. Each IC50 is marked above the axis with its
+    limits, an arrow where they are open. A group without a fit shows its points.
+
+    Parameters
+    ----------
+    fits : mapping of str to DoseResponse
+        The groups by name, such as ligands; drawn in this order.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure, with title and provenance, if left out.
+    response, drug, unit : str
+        Words on the axes: what is measured, with its unit, such as ``"network length (mm)"``; what
+        is dosed, such as ``"free anlotinib"``; the unit of doses.
+    controls : mapping of str to float, optional
+        Levels of controls by name, drawn as dotted lines.
+    title, origin : str
+        For a new figure: what is shown, and where it comes from, such as seeds and study.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If there is no dose above 0 to draw.
+    """
+    positive = [dose for fit in fits.values() for dose in fit.doses if dose > 0]
+    if not positive:
+        raise ValueError("there is no dose above 0 to draw")
+    if ax is None:
+        with style.house_style():
+            ax = style.new_figure(9, 5.6).add_axes((0.09, 0.185, 0.615, 0.70))
+            draw_dose_response(fits, ax, response=response, drug=drug, unit=unit, controls=controls)
+            legend = cast(Legend, ax.get_legend())
+            legend.set_loc("upper left")
+            legend.set_bbox_to_anchor((1.01, 1.0))
+            counts = sorted({fit.replicates for fit in fits.values() if fit.doses})
+            about = f"mean ± standard error of {' or '.join(map(str, counts))} replicates"
+            about += f"{_DOT}logistic with 95 % band"
+            if not all(fit.determined for fit in fits.values()):
+                about += f"{_DOT}dashed: IC50 not determined"
+            _words(ax, title or "Dose-response", about, origin)
+        return ax
+
+    lowest, highest = min(positive), max(positive)
+    zero = lowest / 10**_GAP if any(0 in fit.doses for fit in fits.values()) else None
+    ax.set_xscale("log")
+    ax.set_xlim((zero or lowest) / 10**0.2, highest * 10**0.2)
+    looks = list(zip(fits.items(), cycle(_COLOURS), cycle(_MARKERS), strict=False))
+    for (_, fit), colour, marker in looks:
+        _points(ax, fit, zero, colour, marker)
+        _line(ax, fit, zero, lowest, highest, colour)
+    _levels(ax, controls or {})
+    _response_axis(ax, fits, list((controls or {}).values()))
+    for place, ((_, fit), colour, marker) in enumerate(looks):
+        _mark_ic50(ax, fit, len(fits) - 1 - place, colour, marker, lowest, highest)
+    _dose_axis(ax, zero, lowest, highest)
+    ax.set_xlabel(f"{drug} ({unit})", size=11)
+    ax.set_ylabel(response, size=11)
+    ax.legend(
+        handles=[
+            Line2D([], [], color=colour, marker=marker, markersize=6.5, linewidth=1.8,
+                   label=f"{name}\nIC50 {_with_unit(fit, unit)}")
+            for (name, fit), colour, marker in looks
+        ],
+        loc="upper right",
+        frameon=False,
+        labelspacing=1.0,
+        fontsize=10 * style.text_scale(ax),
+    )  # fmt: skip
+    return ax
+
+
+def _with_unit(fit: DoseResponse, unit: str) -> str:
+    words = fit.words()
+    if fit.ic50 is not None:
+        return words.replace(" (", f" {unit} (", 1)
+    return words if words == "not determined" else f"{words} {unit}"
+
+
+def _points(ax: Axes, fit: DoseResponse, zero: float | None, colour: str, marker: str) -> None:
+    at = [dose if dose > 0 else zero for dose in fit.doses]
+    ax.errorbar(
+        at,  # type: ignore[arg-type]
+        fit.means,
+        yerr=[0.0 if error is None else error for error in fit.errors],
+        color=colour,
+        marker=marker,
+        markersize=6,
+        markeredgecolor="white",
+        markeredgewidth=0.7,
+        linestyle="none",
+        elinewidth=1.3,
+        capsize=2.5,
+        zorder=4,
+    )
+
+
+def _line(
+    ax: Axes, fit: DoseResponse, zero: float | None, lowest: float, highest: float, colour: str
+) -> None:
+    if not fit.left_out:
+        return
+    pieces = [(np.geomspace(lowest / 1.25, highest * 1.25, 300),) * 2]
+    if zero is not None and 0 in fit.doses:
+        pieces.append((np.geomspace(zero / 1.35, zero * 1.35, 2), np.zeros(2)))
+    dashes: Any = "-" if fit.determined else (0, (4, 2))
+    for at, dose in pieces:
+        ax.fill_between(at, *fit.band(dose), color=colour, alpha=0.16, linewidth=0, zorder=2)
+        ax.plot(at, fit.curve(dose), color=colour, linewidth=1.8, linestyle=dashes, zorder=3)
+
+
+def _levels(ax: Axes, controls: Mapping[str, float]) -> None:
+    for name, level in controls.items():
+        ax.axhline(level, color=style.QUIET, linewidth=1, linestyle=":", zorder=1)
+        ax.annotate(
+            name,
+            (0, level),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 3),
+            textcoords="offset points",
+            size=9.5 * style.text_scale(ax),
+            color=style.QUIET,
+            parse_math=False,
+        )
+
+
+_RUNG: Final = 0.032  # of the height, between the marks of two IC50s
+
+
+def _response_axis(ax: Axes, fits: Mapping[str, DoseResponse], levels: list[float]) -> None:
+    """Fit the axis to the points, and leave room below for the marks of the IC50s."""
+    points = [
+        mean + side * (error or 0.0)
+        for fit in fits.values()
+        for mean, error in zip(fit.means, fit.errors, strict=True)
+        for side in (-1, 1)
+    ]
+    low, high = min(points + levels), max(points + levels)
+    if 0 < low < 0.35 * high:
+        low = 0.0
+    size = (high - low) or abs(high) or 1.0
+    room = _RUNG * (len(fits) + 1.5)
+    ax.set_ylim(low - size * (room / (1 - room) + 0.03), high + 0.06 * size)
+    # No tick below what is measured: the room is for the marks.
+    ticks = MaxNLocator(6).tick_values(low, high)
+    ax.yaxis.set_major_locator(FixedLocator([t for t in ticks if t >= low - 0.03 * size]))
+
+
+def _mark_ic50(
+    ax: Axes,
+    fit: DoseResponse,
+    rung: int,
+    colour: str,
+    marker: str,
+    lowest: float,
+    highest: float,
+) -> None:
+    """Mark an IC50 and its limits above the axis, with an arrow where a side is open."""
+    if fit.ic50_low is None and fit.ic50_high is None:
+        return
+    across = ax.get_xaxis_transform()
+    y = _RUNG * (rung + 1)
+    low = lowest if fit.ic50_low is None else fit.ic50_low
+    high = highest if fit.ic50_high is None else fit.ic50_high
+    ends = [(low, "<" if fit.ic50_low is None else "|")]
+    ends.append((high, ">" if fit.ic50_high is None else "|"))
+    ax.plot([low, high], [y, y], color=colour, linewidth=2, transform=across, zorder=3)
+    for x, shape in ends:
+        ax.plot(x, y, marker=shape, color=colour, markersize=6, transform=across, zorder=3)
+    if fit.ic50 is None:
+        return
+    half = float(fit.curve(fit.ic50))
+    bottom, top = ax.get_ylim()
+    ax.plot(
+        [fit.ic50] * 2,
+        [y, (half - bottom) / (top - bottom)],
+        color=colour,
+        linewidth=0.9,
+        linestyle=":",
+        transform=across,
+        zorder=2,
+    )
+    ax.plot(
+        fit.ic50,
+        y,
+        marker=marker,
+        color=colour,
+        markersize=6,
+        markeredgecolor="white",
+        markeredgewidth=0.7,
+        transform=across,
+        zorder=4,
+    )
+
+
+def _dose_axis(ax: Axes, zero: float | None, lowest: float, highest: float) -> None:
+    """Label decades and dose 0, and break the axis between 0 and the lowest dose."""
+    near = 0.13  # decades: 0.1 is labelled though the lowest dose is 0.125
+    first = math.ceil(math.log10(lowest) - near)
+    ticks = [10.0**p for p in range(first, math.floor(math.log10(highest) + near) + 1)]
+    if len(ticks) < 2:
+        ticks = sorted({lowest, highest, *ticks})
+    minor = LogLocator(subs=range(2, 10), numticks=99).tick_values(lowest, highest)
+    if zero is not None:
+        ticks = [zero, *ticks]
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_minor_locator(FixedLocator([t for t in minor if lowest <= t <= highest]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: "0" if x == zero else f"{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    if zero is None:
+        return
+    middle = math.sqrt(zero * lowest)
+    across = ax.get_xaxis_transform()
+    whole = {"transform": across, "clip_on": False}
+    ax.add_patch(
+        Rectangle((middle / 1.06, -0.012), middle * 0.12, 0.024, color="white", zorder=9, **whole)  # type: ignore[arg-type]
+    )
+    for x in (middle / 1.06, middle * 1.06):
+        ax.plot(
+            [x / 1.05, x * 1.05],
+            [-0.016, 0.016],
+            color=style.QUIET,
+            linewidth=1,
+            zorder=10,
+            **whole,  # type: ignore[arg-type]
+        )
+
+
+def draw_ic50_map(
+    fits: Mapping[tuple[str, str], DoseResponse],
+    ax: Axes | None = None,
+    *,
+    quantity: str = "ic50",
+    unit: str = "nM",
+    title: str = "",
+    origin: str = "",
+) -> Axes:
+    """Draw IC50s as a table of colours, rows by columns, such as drugs by ligands.
+
+    Dark is potent. A cell has its value and 95 % limits; cells that are not determined are hatched
+    and say what is known, such as ``> 64``; pairs that are not in `fits` stay empty.
+
+    Parameters
+    ----------
+    fits : mapping of (row, column) to DoseResponse
+        Rows and columns appear in the order in which they come first.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure, with title and provenance, if left out.
+    quantity : {"ic50", "absolute_ic50"}
+        Which IC50.
+    unit : str
+        Unit of doses.
+    title, origin : str
+        For a new figure: what is shown, and where it comes from, such as seeds and study.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If `fits` is empty.
+    """
+    if not fits:
+        raise ValueError("there is no IC50 to draw")
+    rows = list(dict.fromkeys(row for row, _ in fits))
+    columns = list(dict.fromkeys(column for _, column in fits))
+    if ax is None:
+        with style.house_style():
+            wide, high = 1.55 * len(columns), 0.62 * len(rows)
+            width, height = max(wide + 3.3, 6.8), high + 1.75
+            box = (1.45 / width, 0.75 / height, wide / width, high / height)
+            ax = style.new_figure(width, height).add_axes(box)
+            draw_ic50_map(fits, ax, quantity=quantity, unit=unit)
+            which = "relative" if quantity == "ic50" else "absolute"
+            about = f"{which} IC50 with 95 % limits{_DOT}hatched: not determined"
+            _words(ax, title or "IC50s", about, origin)
+        return ax
+
+    closed = {pair: fit for pair, fit in fits.items() if _is_closed(fit, quantity)}
+    known = [getattr(fit, quantity) for fit in closed.values()] or [1.0]
+    # At least one decade, so that a difference within noise does not span the colours.
+    middle = math.sqrt(min(known) * max(known))
+    norm = LogNorm(min(*known, middle / 10**0.5), max(*known, middle * 10**0.5))
+    colours = style.drive_map().reversed()
+    for (row, column), fit in fits.items():
+        x, y = columns.index(column), rows.index(row)
+        value = getattr(fit, quantity)
+        if (row, column) in closed:
+            face = colours(norm(value))
+            look: dict[str, Any] = {"facecolor": face}
+            # Relative luminance (WCAG 2): white has the better contrast below 0.2.
+            bright = np.dot(np.power(face[:3], 2.2), (0.2126, 0.7152, 0.0722))
+            ink = "white" if bright < 0.2 else style.INK
+        else:
+            look = {"facecolor": style.GAP, "hatch": "////"}
+            ink = style.INK
+        ax.add_patch(
+            Rectangle((x - 0.5, y - 0.5), 1, 1, edgecolor=style.FRAME, linewidth=0.0, **look)
+        )
+        first, _, rest = fit.words(quantity).partition(" (")
+        lines = [first] + ([f"({rest}"] if rest else [])
+        text = "\n".join(lines) if first != "not determined" else "not\ndetermined"
+        ax.text(
+            x,
+            y,
+            text,
+            ha="center",
+            va="center",
+            size=9.5 * max(0.8, style.text_scale(ax)),
+            color=ink,
+            linespacing=1.15,
+            bbox=None
+            if (row, column) in closed
+            else {"facecolor": style.GAP, "edgecolor": "none", "pad": 1.5},
+        )
+    ax.set_xlim(-0.5, len(columns) - 0.5)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.set_xticks(range(len(columns)), columns, size=11)
+    ax.set_yticks(range(len(rows)), rows, size=11)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    for x in range(1, len(columns)):
+        ax.axvline(x - 0.5, color="white", linewidth=2)
+    for y in range(1, len(rows)):
+        ax.axhline(y - 0.5, color="white", linewidth=2)
+    _colour_bar(ax, norm, colours, f"IC50 ({unit})")
+    return ax
+
+
+def _is_closed(fit: DoseResponse, quantity: str) -> bool:
+    return None not in (getattr(fit, quantity + end) for end in ("", "_low", "_high"))
+
+
+def _colour_bar(ax: Axes, norm: LogNorm, colours: Colormap, label: str) -> None:
+    bar = ax.figure.colorbar(
+        ScalarMappable(norm, colours), cax=ax.inset_axes((1.04, 0.0, 0.035, 1.0))
+    )
+    low, high = cast(float, norm.vmin), cast(float, norm.vmax)
+    steps = [s * 10.0**p for p in range(-12, 13) for s in (1, 2, 5)]
+    bar.set_ticks([s for s in steps if low <= s <= high])
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    bar.ax.yaxis.set_minor_formatter(NullFormatter())
+    bar.ax.invert_yaxis()  # potent above
+    bar.ax.tick_params(which="minor", length=0)
+    bar.ax.tick_params(labelsize=10, length=2.5)
+    bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)
+    bar.set_label(label, size=11, color=style.INK)
+
+
+def _words(ax: Axes, title: str, about: str, origin: str) -> None:
+    """Write the title above, and below what is shown, where it comes from, and the caveat."""
+    figure = cast(Figure, ax.figure)
+    height = figure.get_figheight()
+    left = 0.25 / figure.get_figwidth()
+    figure.text(
+        left, 1 - 0.15 / height, style.one_line(title, 90), size=14, weight="bold", va="top",
+        parse_math=False,
+    )  # fmt: skip
+    lines = [about, _DOT.join(filter(None, [origin, _INPUT, f"angiosim {__version__}"]))]
+    figure.text(
+        left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom",
+        parse_math=False,
+    )  # fmt: skip
+
+
+def save_picture(ax: Axes, path: str | Path, title: str = "") -> None:
+    """Write the figure of `ax` as a PNG, whole or not at all; the same figure, the same bytes.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        What one of the functions here returned.
+    path : str or Path
+        Where to; its folder exists.
+    title : str
+        For the text chunk of that name.
+    """
+    buffer = io.BytesIO()
+    metadata = {"Title": title, "Software": f"angiosim {__version__}"}
+    with style.house_style():
+        cast(Figure, ax.figure).savefig(buffer, format="png", dpi=150, metadata=metadata)
+    write_bytes_atomic(Path(path), buffer.getvalue())

@@ -1,0 +1,63 @@
+"""Runs that take no time, for tests of the runner; found by name in worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from sim.errors import stage
+from sim.study.worker import Task
+
+
+def instant(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Read-outs that are functions of settings and seed."""
+    dose = float(task.settings.get("drug.free_nM", 0.0))
+    length = 1 / 3 + task.seed % 1000 / 7 - dose / 11
+    return {"tube_length_mm": length, "meshes": task.seed % 17, "mean_drive": float("nan")}
+
+
+def slow(base: dict[str, Any], task: Task) -> dict[str, float]:
+    time.sleep(0.05)
+    return instant(base, task)
+
+
+def endless(base: dict[str, Any], task: Task) -> dict[str, float]:
+    time.sleep(600)
+    return {}
+
+
+def failing(base: dict[str, Any], task: Task) -> dict[str, Any]:
+    """Fails at some doses, in each stage."""
+    dose = task.settings["drug.free_nM"]
+    if dose == 1:
+        with stage("set-up"):
+            raise ValueError("no room")
+    if dose == 2:
+        with stage("run"):
+            raise FloatingPointError("not finite")
+    if dose == 4:
+        return {"meshes": "many"}
+    return instant(base, task)
+
+
+def dying(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Takes its worker with it at dose 1."""
+    if task.settings["drug.free_nM"] == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return instant(base, task)
+
+
+def dying_once(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Takes its worker with it the first time; the base's name is a folder for notes."""
+    note = Path(base["notes"]) / task.key
+    if not note.exists():
+        note.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return instant(base, task)
+
+
+def mended(base: dict[str, Any], task: Task) -> dict[str, float]:
+    return instant(base, task)

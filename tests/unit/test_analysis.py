@@ -1,0 +1,154 @@
+"""What a study's table says: arms, controls and fits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from sim.api import Study
+from sim.assay.dose_response import DoseResponse, fit
+from sim.errors import InputError, ScenarioError
+from sim.study.analysis import arms, dose_response
+from sim.study.design import Plan, plan_study
+from sim.study.ledger import Entry
+from sim.study.results import StudyResult
+from sim.study.sweep import sweep
+from sim.study.worker import Outcome, Task, attempt
+
+DOSES = [0, 16, 1, 2, 4, 8, 1000]
+STUDY: dict[str, Any] = {
+    "name": "two arms",
+    "base": "tube_formation_unstimulated",
+    "replicates": 4,
+    "grid": {"drug.free_nM": DOSES},
+    "group": {
+        "ligand": [
+            {"name": "VEGF", "set": {"ligands.VEGF.bath_ng_ml": 50}},
+            {"name": "PDGF-BB", "set": {"ligands.PDGF-BB.bath_ng_ml": 10}},
+            {"name": "none"},
+        ]
+    },
+    "dose_response": {
+        "dose": "drug.free_nM",
+        "responses": ["tube_length_mm", "meshes"],
+        "unstimulated": {"ligand": "none"},
+    },
+}
+
+
+def curve(settings: dict[str, Any], seed: int) -> float:
+    """A response with the IC50 5 or 9 between 5 and 15."""
+    ic50 = 5 if "ligands.VEGF.bath_ng_ml" in settings else 9
+    if not {"ligands.VEGF.bath_ng_ml", "ligands.PDGF-BB.bath_ng_ml"} & settings.keys():
+        return 5 + seed % 7 / 100
+    return 5 + 10 / (1 + settings["drug.free_nM"] / ic50) + seed % 11 / 100
+
+
+class Curves:
+    """Makes runs that follow the curve; those at 2 nM fail."""
+
+    running = 0
+    outcomes: list[Outcome]
+
+    def submit(self, tasks: Any) -> None:
+        self.outcomes = [attempt(self.run, {}, task) for task in tasks]
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        return [self.outcomes.pop()]
+
+    def close(self) -> None:
+        pass
+
+    @staticmethod
+    def run(base: dict[str, Any], task: Task) -> dict[str, float]:
+        if task.settings["drug.free_nM"] == 2:
+            raise ValueError("at 2 nM")
+        value = curve(task.settings, task.seed)
+        return {"tube_length_mm": value, "meshes": round(10 * value)}
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return plan_study(STUDY)
+
+
+def test_arms_are_arrays_by_replicate_and_dose(plan: Plan) -> None:
+    study = sweep(plan, Curves())
+    found = arms(study, "tube_length_mm")
+    assert list(found) == ["VEGF", "PDGF-BB"]
+    doses, values = found["PDGF-BB"]
+    assert doses.tolist() == sorted(DOSES)
+    assert values.shape == (4, 7)
+    assert np.isnan(values[:, 2]).all()
+    run = next(r for r in plan.runs if r.group["ligand"] == "PDGF-BB" and r.replicate == 3
+               and r.parameters["drug.free_nM"] == 16)  # fmt: skip
+    assert values[2, 5] == curve(run.settings, run.seed)
+
+
+def test_fits_are_those_of_the_arms_with_their_control(plan: Plan, tmp_path: Path) -> None:
+    study = Study(**vars(sweep(plan, Curves(), tmp_path / "study")))
+    found = study.dose_response()
+    control = np.array([curve({}, run.seed) for run in plan.runs[:4]])
+    for arm, ic50 in {"VEGF": 5, "PDGF-BB": 9}.items():
+        doses, values = arms(study, "tube_length_mm")[arm]
+        assert found[arm] == fit(doses, values, control)
+        assert found[arm].ic50 == pytest.approx(ic50, rel=0.02)
+        assert found[arm].absolute_ic50 is not None
+    assert found.unstimulated == pytest.approx(control.mean())
+    assert "VEGF: IC50 5" in repr(found)
+    written = json.loads((tmp_path / "study" / "dose_response.json").read_text())
+    assert list(written) == ["tube_length_mm", "meshes"]
+    assert DoseResponse.from_dict(written["tube_length_mm"]["VEGF"]) == found["VEGF"]
+    assert written["meshes"]["PDGF-BB"]["ic50"] == study.dose_response("meshes")["PDGF-BB"].ic50
+
+
+def test_a_dose_response_is_drawn(plan: Plan) -> None:
+    mpl.use("Agg")
+    axes = Study(**vars(sweep(plan, Curves()))).dose_response("tube_length_mm").plot()
+    assert axes.get_xscale() == "log"
+    assert axes.get_ylabel() == "tube_length_mm"
+    assert axes.get_xlabel() == "drug.free (nM)"
+
+
+def test_arms_of_several_groups_and_keys_say_what_they_are() -> None:
+    plan = plan_study({
+        **STUDY,
+        "grid": {"drug.free_nM": [0, 1], "cells.count": [200, 300]},
+        "group": {"line": [{"name": "a"}, {"name": "b", "set": {"cells.line": "ea_hy926"}}]},
+        "dose_response": {"dose": "drug.free_nM"},
+    })  # fmt: skip
+    study = StudyResult(plan, plan.runs, {r.key: Entry("planned", {}) for r in plan.runs}, None)
+    assert list(arms(study, "meshes")) == [
+        f"line = {line}, cells.count = {count}" for line in "ab" for count in (200, 300)
+    ]
+
+
+def test_what_is_no_readout_and_what_has_no_dose(plan: Plan) -> None:
+    study = sweep(plan, Curves())
+    with pytest.raises(InputError, match=r"'meshs' is no read-out.*did you mean 'meshes'"):
+        dose_response(study, "meshs")
+    bare = plan_study({"base": "tube_formation"})
+    with pytest.raises(InputError, match=r"has no \[dose_response\]"):
+        dose_response(StudyResult(bare, [], {}, None))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t["dose_response"].update(unstimulated="none"), "must be a table of group"),
+        (lambda t: t["dose_response"].update(unstimulated={"ligan": "none"}), "mean 'ligand'"),
+        (lambda t: t["dose_response"].update(unstimulated={"ligand": "non"}), "mean 'none'"),
+        (lambda t: t["grid"].update({"drug.free_nM": ["1 nM", 2]}), "without units"),
+    ],
+)
+def test_wrong_dose_responses(change: Callable[[Any], None], words: str) -> None:
+    tree = json.loads(json.dumps(STUDY))
+    change(tree)
+    with pytest.raises(ScenarioError, match=words):
+        plan_study(tree)

@@ -1,0 +1,481 @@
+"""Dose-response: what a fit finds, how often its limits hold, and what it does not claim."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from naive import dose_response as naive
+
+from sim.assay.dose_response import DoseResponse, bliss, fit, loewe, logistic, normalised
+
+Array = np.ndarray[Any, Any]
+
+DOSES = np.array([0, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 1000])  # of the shipped study, nM
+TO_64 = DOSES[:-1]
+UNSTIMULATED, STIMULATED = 5.5, 14.6  # mm, about those of network length
+
+
+def replicates(
+    rng: np.random.Generator,
+    ic50: float = 6.0,
+    hill: float = 1.2,
+    bottom: float = UNSTIMULATED,
+    *,
+    count: int = 8,
+    shared: float = 0.3,
+    noise: float = 0.3,
+    of_span: float = 0.05,
+    of_ic50: float = 0.15,
+    doses: Array = DOSES,
+) -> tuple[Array, Array]:
+    """Return responses (count, D) and unstimulated controls (count,), in mm.
+
+    Replicates differ in level, span and potency, and share these over their doses; each value has
+    its own noise beside. Together they vary like network length over seeds.
+    """
+    level = shared * rng.normal(size=count)
+    span = (STIMULATED - bottom) * (1 + of_span * rng.normal(size=count))
+    potency = ic50 * np.exp(of_ic50 * rng.normal(size=count))
+    curves = [
+        logistic(doses, bottom + up, bottom + up + wide, half, hill)
+        for up, wide, half in zip(level, span, potency, strict=True)
+    ]
+    controls = UNSTIMULATED + level + noise * rng.normal(size=count)
+    return np.array(curves) + noise * rng.normal(size=(count, doses.size)), controls
+
+
+def only_noise(rng: np.random.Generator, count: int = 8) -> Array:
+    return STIMULATED + 0.3 * rng.normal(size=(count, 1)) + 0.3 * rng.normal(size=(count, 12))
+
+
+# --- what a fit finds --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hill", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("ic50", [0.3, 6.0, 30.0])
+@pytest.mark.parametrize(("bottom", "top"), [(5.0, 14.0), (14.0, 5.0), (0.0, 1e-7), (-1e6, 1e6)])
+def test_a_curve_without_noise_comes_back(
+    bottom: float, top: float, ic50: float, hill: float
+) -> None:
+    found = fit(DOSES, np.tile(logistic(DOSES, bottom, top, ic50, hill), (4, 1)), bottom)
+    assert found.determined and found.note == ""
+    assert found.ic50 == pytest.approx(ic50, rel=1e-5)
+    assert found.hill == pytest.approx(hill, rel=1e-5)
+    size = abs(top - bottom)
+    assert found.top == pytest.approx(top, abs=1e-5 * size)
+    assert found.bottom == pytest.approx(bottom, abs=1e-5 * size)
+    assert found.ic50_low == pytest.approx(ic50, rel=1e-5) == found.ic50_high
+    assert found.absolute_ic50 == pytest.approx(ic50, rel=1e-5)
+    assert found.emax == pytest.approx(100, abs=1e-3)
+
+
+def test_agrees_with_the_plain_twin() -> None:
+    response, _ = replicates(np.random.default_rng(4))
+    response[2, 5] = response[6, 0] = np.nan
+    found = fit(DOSES, response)
+    whole, left_out = naive.jackknife(DOSES, response)
+    ours = (found.bottom, found.top, found.ic50, found.hill)
+    assert ours == pytest.approx(whole, rel=1e-4)
+    low, high = naive.ic50_limits(DOSES, response)
+    assert (found.ic50_low, found.ic50_high) == pytest.approx((low, high), rel=2e-3)
+    for i, name in ((0, "bottom"), (1, "top")):
+        reach = naive.half_width([curve[i] for curve in left_out])
+        fields = found.as_dict()
+        limits = (fields[f"{name}_low"], fields[f"{name}_high"])
+        assert limits == pytest.approx((whole[i] - reach, whole[i] + reach), rel=1e-3)
+    reach = naive.half_width([math.log(curve[3]) for curve in left_out])
+    assert found.hill_high == pytest.approx(whole[3] * math.exp(reach), rel=1e-3)
+
+
+def test_relative_and_absolute_half_way_differ_by_definition() -> None:
+    """A drug that takes 80 % of the effect: half of its own, and half of all."""
+    response = np.tile(logistic(DOSES, 4.8, 14.0, 5.0, 1.0), (3, 1))
+    found = fit(DOSES, response, unstimulated=2.5)
+    assert found.ic50 == pytest.approx(5.0, rel=1e-5)
+    level = (14.0 + 2.5) / 2
+    assert logistic(found.absolute_ic50, 4.8, 14.0, 5.0) == pytest.approx(level, rel=1e-6)
+    assert found.absolute_ic50 > found.ic50
+    assert found.emax == pytest.approx(100 * (14.0 - 4.8) / (14.0 - 2.5), rel=1e-6)
+
+
+def test_controls_of_their_own_replace_dose_zero() -> None:
+    response = np.tile(logistic(DOSES, 5.0, 12.0, 5.0), (3, 1))
+    found = fit(DOSES, response, unstimulated=5.0, stimulated=np.full(3, 14.0))
+    assert logistic(found.absolute_ic50, 5.0, 12.0, 5.0) == pytest.approx(9.5, rel=1e-6)
+    without = fit(DOSES, response)
+    assert without.ic50 == found.ic50
+    assert without.absolute_ic50 is without.emax is None
+    no_zero = fit(DOSES[1:], response[:, 1:], unstimulated=5.0)
+    assert no_zero.ic50 == pytest.approx(5.0, rel=1e-5)
+    assert no_zero.absolute_ic50 is None
+
+
+def test_units_do_not_matter() -> None:
+    response, controls = replicates(np.random.default_rng(2))
+    one = fit(DOSES, response, controls)
+    other = fit(1000 * DOSES, 1e4 * response - 7, 1e4 * controls - 7)
+    for name in ("ic50", "ic50_low", "ic50_high", "absolute_ic50_low", "absolute_ic50_high"):
+        assert getattr(other, name) == pytest.approx(1000 * getattr(one, name), rel=1e-4)
+    assert (other.hill, other.emax) == pytest.approx((one.hill, one.emax), rel=1e-4)
+    percent = normalised(response, controls.mean(), response[:, 0].mean())
+    assert fit(DOSES, percent, 0, 100).ic50 == pytest.approx(one.ic50, rel=1e-4)
+
+
+def test_the_same_data_give_the_same_result() -> None:
+    response, controls = replicates(np.random.default_rng(1))
+    shuffled = np.random.default_rng(0).permutation(DOSES.size)
+    assert fit(DOSES, response, controls) == fit(DOSES, response, controls)
+    assert fit(DOSES[shuffled], response[:, shuffled], controls, response[:, 0]) == fit(
+        DOSES, response, controls
+    )
+
+
+def test_what_a_replicate_shares_over_its_doses_costs_nothing() -> None:
+    response, _ = replicates(np.random.default_rng(1))
+    apart = response + np.linspace(-5, 5, 8)[:, None]
+    one, other = fit(DOSES, response), fit(DOSES, apart)
+    assert (other.ic50_low, other.ic50_high) == pytest.approx(
+        (one.ic50_low, one.ic50_high), rel=1e-3
+    )
+    assert other.top_high - other.top_low > 3 * (one.top_high - one.top_low)
+
+
+def test_results_survive_json() -> None:
+    rng = np.random.default_rng(1)
+    response, controls = replicates(rng)
+    for found in (fit(DOSES, response, controls), fit(DOSES, only_noise(rng), controls)):
+        text = json.dumps(found.as_dict(), allow_nan=False)
+        again = DoseResponse.from_dict(json.loads(text))
+        assert again == found
+        np.testing.assert_array_equal(again.band(DOSES), found.band(DOSES))
+
+
+def test_quantities_in_words() -> None:
+    found = DoseResponse(ic50=5.812, ic50_low=5.2, ic50_high=6.43, absolute_ic50_low=64.0, emax=9.0)
+    assert found.words() == "5.81 (5.2 to 6.43)"
+    assert found.words("absolute_ic50") == "> 64"
+    assert found.words("emax") == "9 (no limits)"
+    assert found.words("hill") == "not determined"
+    assert DoseResponse(ic50=45.0, ic50_low=20.0).words() == "45 (> 20)"
+    assert DoseResponse(ic50_high=0.125).words() == "< 0.125"
+
+
+def test_the_band_holds_the_curve_and_its_ends() -> None:
+    found = fit(DOSES, replicates(np.random.default_rng(1))[0])
+    low, high = found.band(DOSES)
+    curve = found.curve(DOSES)
+    assert ((low < curve) & (curve < high)).all()
+    assert curve[0] == pytest.approx(found.top)
+    assert (low[0], high[0]) == pytest.approx((found.top_low, found.top_high))
+
+
+def test_points_are_means_and_standard_errors() -> None:
+    response, _ = replicates(np.random.default_rng(1))
+    response[1:, 3] = np.nan
+    found = fit(DOSES, response)
+    assert found.doses == tuple(DOSES) and found.replicates == 8
+    np.testing.assert_allclose(found.means, np.nanmean(response, axis=0))
+    assert found.errors[3] is None
+    assert found.errors[0] == pytest.approx(response[:, 0].std(ddof=1) / math.sqrt(8))
+    assert found.note == "7 of 96 values missing"
+
+
+# --- how often the limits hold -----------------------------------------------------------------
+
+
+def count_inside(cases: int, seed: int, **truth: Any) -> tuple[int, int]:
+    """Return in how many of the cases the relative and the absolute IC50 lie in their limits."""
+    rng = np.random.default_rng(seed)
+    inside = [0, 0]
+    for _ in range(cases):
+        found = fit(DOSES, *replicates(rng, **truth))
+        assert found.determined
+        inside[0] += found.ic50_low <= truth["ic50"] <= found.ic50_high
+        assert found.absolute_ic50_low is not None and found.absolute_ic50_high is not None
+        inside[1] += found.absolute_ic50_low <= truth["ic50"] <= found.absolute_ic50_high
+    return inside[0], inside[1]
+
+
+def test_the_limits_hold_in_90_to_99_of_100_cases() -> None:
+    relative, absolute = count_inside(100, 1, ic50=6.0)
+    assert 90 <= relative <= 99
+    assert 90 <= absolute <= 99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "truth",
+    [
+        {"ic50": 6.0, "of_span": 0.0, "of_ic50": 0.0, "shared": 0.0, "noise": 0.4},
+        {"ic50": 6.0, "of_span": 0.0, "of_ic50": 0.0},
+        {"ic50": 9.0},
+        {"ic50": 13.0},
+        {"ic50": 6.0, "noise": 1.0},
+        {"ic50": 6.0, "count": 3},
+        {"ic50": 6.0, "count": 16},
+    ],
+    ids=lambda truth: " ".join(f"{key} {value}" for key, value in truth.items()),
+)
+def test_the_limits_hold_whatever_the_noise_and_number(truth: dict[str, float]) -> None:
+    relative, absolute = count_inside(300, 2, **truth)
+    assert 270 <= relative <= 297
+    assert 270 <= absolute <= 297
+
+
+def test_noise_is_no_response() -> None:
+    rng = np.random.default_rng(3)
+    found = [fit(DOSES, only_noise(rng), UNSTIMULATED) for _ in range(60)]
+    assert sum(one.determined for one in found) <= 3
+    silent = [one for one in found if one.note.startswith("no response")]
+    assert len(silent) > 50
+    assert all(one.ic50 is one.ic50_low is one.ic50_high is one.hill is None for one in silent)
+    assert all(one.absolute_ic50 is None and one.absolute_ic50_low == 1000 for one in silent)
+
+
+# --- what it does not claim --------------------------------------------------------------------
+
+
+def test_half_not_reached_gives_a_bound() -> None:
+    rng = np.random.default_rng(0)
+    found = fit(TO_64, *replicates(rng, ic50=600, of_span=0, doses=TO_64))
+    assert not found.determined and found.ic50 is None and found.ic50_high is None
+    assert found.absolute_ic50 is None and found.absolute_ic50_high is None
+    assert found.absolute_ic50_low == 64
+    assert "absolute IC50 not reached: > 64" in found.note
+    assert found.bottom is found.emax is None  # would be an extrapolation
+    assert found.top == pytest.approx(STIMULATED, abs=0.5)
+
+
+def test_half_passed_at_the_first_dose_gives_a_bound() -> None:
+    found = fit(DOSES, *replicates(np.random.default_rng(1), ic50=0.01, of_span=0))
+    assert not found.determined and found.ic50 is None and found.ic50_low is None
+    assert found.ic50_high is not None and found.ic50_high <= 0.25
+    assert "IC50 not reached: < " in found.note
+
+
+def test_an_interval_may_be_open_on_one_side() -> None:
+    found = fit(TO_64, *replicates(np.random.default_rng(2), ic50=45, doses=TO_64))
+    assert not found.determined
+    assert found.ic50 is not None and found.ic50_low is not None and found.ic50_high is None
+    assert found.ic50_low < found.ic50 < 64
+    assert "its interval is open above 64" in found.note
+
+
+def test_a_weak_drug_has_a_relative_ic50_only() -> None:
+    found = fit(DOSES, *replicates(np.random.default_rng(2), bottom=11.0, of_span=0, of_ic50=0))
+    assert found.determined and found.ic50_low < 6 < found.ic50_high
+    assert found.absolute_ic50 is None and found.absolute_ic50_low == 1000
+    assert found.emax == pytest.approx(40, abs=5)
+
+
+def test_a_step_is_known_to_lie_between_two_doses() -> None:
+    step = np.where(DOSES > 5, 0.0, 10.0) + 0.1 * np.random.default_rng(1).normal(size=(8, 12))
+    found = fit(DOSES, step)
+    assert (found.ic50_low, found.ic50_high) == (4, 8) and 4 < found.ic50 < 8
+    assert "steeper than the doses resolve" in found.note
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_response_that_turns_back_has_no_ic50(sign: int) -> None:
+    rng = np.random.default_rng(1)
+    hump = sign * np.exp(-0.5 * (np.arange(12) - 6.0) ** 2)
+    found = fit(DOSES, hump + 0.1 * rng.normal(size=(8, 12)), unstimulated=-2.0)
+    assert found.note == "the response is not monotone: no logistic describes it"
+    assert found.ic50 is found.absolute_ic50 is found.top is None and not found.determined
+    assert len(found.means) == 12 and np.isnan(found.curve(DOSES)).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_constant_data(value: float) -> None:
+    found = fit(DOSES, np.full((8, 12), value), unstimulated=0.0)
+    assert found.ic50 is None and not found.determined and found.note.startswith("no response")
+    assert found.top == found.bottom == value
+    assert (found.absolute_ic50_low == 1000) == (value > 0)
+    assert ("the controls do not differ" in found.note) == (value == 0)
+
+
+def test_controls_that_do_not_differ() -> None:
+    rng = np.random.default_rng(1)
+    response, _ = replicates(rng)
+    found = fit(DOSES, response, unstimulated=response[:, 0] + 0.1 * rng.normal(size=8))
+    assert found.determined and found.absolute_ic50 is found.emax is None
+    assert "the controls do not differ" in found.note
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_replicates(count: int) -> None:
+    response, controls = replicates(np.random.default_rng(1), count=count)
+    found = fit(DOSES, response, controls)
+    assert found.ic50 == pytest.approx(6, rel=0.5)
+    if count == 1:
+        assert found.ic50_low is found.ic50_high is found.emax_low is None and not found.determined
+        assert "no intervals: one replicate" in found.note
+        assert np.isnan(found.band(DOSES)).all()
+    else:
+        assert found.ic50_low is None or found.ic50_low < 6
+
+
+def test_a_control_of_one_value_has_no_limits() -> None:
+    response, controls = replicates(np.random.default_rng(1))
+    controls[1:] = np.nan
+    found = fit(DOSES, response, controls)
+    assert found.determined and found.absolute_ic50 is not None
+    assert found.absolute_ic50_low is found.absolute_ic50_high is found.emax_low is None
+    assert "a control has one value" in found.note
+
+
+@pytest.mark.parametrize("known", [0, 1, 3])
+def test_fewer_doses_than_parameters(known: int) -> None:
+    response, controls = replicates(np.random.default_rng(1))
+    response[:, known:] = np.nan
+    found = fit(DOSES, response, controls)
+    assert found.note.startswith(f"{known} doses with values: fewer than the four parameters")
+    assert not found.determined and found.ic50 is None and len(found.means) == known
+
+
+def test_missing_replicates_and_doses_are_left_out() -> None:
+    response, controls = replicates(np.random.default_rng(1))
+    gaps = np.vstack([response, np.full(12, np.nan)])
+    found = fit(DOSES, gaps, np.append(controls, 5.0))
+    whole = fit(DOSES, response, controls)
+    assert found.note == "12 of 108 values missing"
+    assert (found.ic50, found.ic50_low, found.replicates) == (whole.ic50, whole.ic50_low, 8)
+    gaps = response.copy()
+    gaps[1:, 4] = np.inf  # a dose that only one replicate has
+    assert fit(DOSES, gaps, controls).determined
+    gaps = response[:2].copy()
+    gaps[1, 1:] = np.nan  # without the first replicate there is no dose left
+    assert not fit(DOSES, gaps, controls[:2]).determined
+
+
+@pytest.mark.parametrize(
+    ("doses", "words"),
+    [([0, 1, 2], "shape"), ([0, 1, 2, -4], "at least 0"), ([0, 1, 1, 2], "different"),
+     ([0, 1, 2, np.inf], "finite")],
+)  # fmt: skip
+def test_wrong_doses_are_refused(doses: list[float], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        fit(doses, np.ones((3, 4)))
+
+
+def test_a_control_of_another_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="control"):
+        fit(DOSES, np.ones((3, 12)), unstimulated=[1, 2])
+
+
+@given(st.data())
+def test_any_table_gives_an_answer_that_is_consistent(data: st.DataObject) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    count = data.draw(st.integers(1, 4))
+    draw: Callable[[], Array] = data.draw(
+        st.sampled_from(
+            [
+                lambda: rng.integers(0, 3, size=(count, 12)).astype(float),
+                lambda: rng.normal(size=(count, 12)) * 10.0 ** rng.integers(-100, 100),
+                lambda: replicates(rng, 10 ** rng.uniform(-3, 4), count=count)[0],
+                lambda: np.where(rng.random((count, 12)) < 0.5, np.nan, rng.normal(size=12)),
+                lambda: np.zeros((count, 12)),
+            ]
+        )
+    )
+    found = fit(DOSES, draw(), unstimulated=rng.normal(size=count))
+    fields = found.as_dict()
+    json.dumps(fields, allow_nan=False)
+    for name in ("ic50", "absolute_ic50"):
+        value, low, high = (fields[name + end] for end in ("", "_low", "_high"))
+        assert value is None or 0.125 <= value <= 1000
+        assert low is None or (low >= 0.125 and (value is None or low <= value))
+        assert high is None or (high <= 1000 and (value is None or value <= high))
+    closed = None not in (found.ic50, found.ic50_low, found.ic50_high)
+    assert found.determined == closed
+    assert found.determined or found.note
+
+
+# --- percent -----------------------------------------------------------------------------------
+
+
+def test_normalised() -> None:
+    assert normalised([5, 7.5, 10], 5, 10).tolist() == [0, 50, 100]
+    assert normalised([5, 7.5, 10], 10, 5).tolist() == [100, 50, 0]
+    assert np.isnan(normalised([1, 2], 3, 3)).all()
+    assert normalised([[1, 2], [3, 4]], [[0], [2]], [[2], [4]]).tolist() == [[50, 100], [50, 100]]
+
+
+def test_dose_zero_is_exactly_the_top() -> None:
+    assert logistic(0.0, 1.1, 7.3, 5.0, 0.3) == 7.3
+    assert logistic([5.0, 1e300], 1.0, 7.0, 5.0, 2.0).tolist() == [4.0, 1.0]
+    np.testing.assert_allclose(
+        logistic(DOSES, 1.0, 7.0, 5.0, 1.7), naive.hill_curve(DOSES, 1.0, 7.0, 5.0, 1.7)
+    )
+
+
+# --- two blockades together --------------------------------------------------------------------
+
+
+def test_bliss() -> None:
+    assert bliss([0.5, 0.5]) == 0.75
+    assert bliss([[0.5, 0.2], [0.1, 0.0], [0.0, 1.0]]).tolist() == pytest.approx([0.55, 1.0])
+    assert np.isnan(bliss([0.5, np.nan]))
+
+
+@given(
+    st.floats(0.01, 100), st.floats(0.01, 100), st.floats(0.5, 50), st.floats(0.3, 4),
+    st.floats(0.2, 1),
+)  # fmt: skip
+def test_loewe_of_a_drug_with_itself(
+    one: float, other: float, ic50: float, hill: float, emax: float
+) -> None:
+    """The sham experiment: two halves of one dose do what the dose does."""
+    alone = emax / (1 + (ic50 / (one + other)) ** hill)
+    together = loewe([one, other], ic50, hill, emax)
+    assert together.inhibition == pytest.approx(alone, rel=1e-9)
+    assert together.note == ""
+
+
+def test_loewe_of_two_drugs_lies_on_their_isobole() -> None:
+    ic50, hill, emax = np.array([5.6, 11.7]), np.array([1.0, 2.0]), np.array([1.0, 0.8])
+    doses = np.array([2.0, 6.0])
+    a = loewe(doses, ic50, hill, emax).inhibition
+    equivalent = ic50 * (a / (emax - a)) ** (1 / hill)
+    assert (doses / equivalent).sum() == pytest.approx(1)
+    assert loewe([2.0, 0.0], ic50, hill, emax).inhibition == pytest.approx(2.0 / 7.6)
+    assert loewe([0.0, 0.0], ic50, hill, emax) == (0.0, "")
+
+
+def test_loewe_differs_from_bliss_as_it_should() -> None:
+    """Two half-maximal doses: Bliss 3/4, Loewe 2/3 with slopes of 1 and more with steep ones."""
+    assert loewe([1, 1], 1).inhibition == pytest.approx(2 / 3)
+    assert loewe([1, 1], 1, 3).inhibition == pytest.approx(8 / 9)
+
+
+@pytest.mark.parametrize(
+    ("doses", "ic50", "emax", "words"),
+    [
+        ([3, 1], 1, [1.0, 0.3], "the others inhibit more than 0.3"),
+        ([1, 1], [1, None], 1, "not finite"),
+        ([1, np.inf], 1, 1, "not finite"),
+        ([1, 1], 1, [1, -0.2], "the opposite"),
+    ],
+)
+def test_loewe_that_is_not_defined(doses: Any, ic50: Any, emax: Any, words: str) -> None:
+    inhibition, note = loewe(doses, ic50, 1.0, emax)
+    assert math.isnan(inhibition) and words in note
+
+
+def test_what_is_inert_alone_drops_out() -> None:
+    inhibition, note = loewe([1, 9], [1, None], [1, None], [1, 0])
+    assert inhibition == pytest.approx(0.5)
+    assert note == "blockade 2 is inert alone and drops out"
+
+
+@pytest.mark.parametrize(("doses", "ic50"), [([-1, 1], 1), ([1, 1], [1, 0]), ([[1], [1]], 1)])
+def test_wrong_numbers_for_loewe_are_refused(doses: Any, ic50: Any) -> None:
+    with pytest.raises(ValueError):
+        loewe(doses, ic50)

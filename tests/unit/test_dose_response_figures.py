@@ -1,0 +1,167 @@
+"""Pictures of dose-responses: what stands on them, and that nothing undetermined looks certain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from PIL import Image
+
+from sim.assay.dose_response import DoseResponse, fit, logistic
+from sim.view import style
+from sim.view.dose_response import draw_dose_response, draw_ic50_map, save_picture
+
+DOSES = np.array([0, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 1000])
+
+
+def fitted(ic50: float, doses: Any = DOSES, seed: int = 1, count: int = 8) -> DoseResponse:
+    noise = np.random.default_rng(seed).normal(size=(count, len(doses)))
+    return fit(doses, logistic(doses, 5.0, 14.0, ic50) + 0.3 * noise, unstimulated=5.0)
+
+
+GROUPS = {name: fitted(ic50) for name, ic50 in (("VEGF", 5.6), ("PDGF-BB", 9), ("FGF-2", 12))}
+NOTHING = fit(DOSES, 14 + 0.3 * np.random.default_rng(1).normal(size=(8, 12)), 5.0)
+
+
+def words(ax: Axes) -> str:
+    return "\n".join(text.get_text() for text in ax.figure.findobj(Text) if text.get_visible())
+
+
+def fitted_lines(ax: Axes) -> list[Line2D]:
+    return [line for line in ax.lines if len(line.get_xdata()) == 300]  # type: ignore[arg-type]
+
+
+def test_a_figure_says_what_it_shows() -> None:
+    ax = draw_dose_response(
+        GROUPS, response="network length (mm)", drug="free anlotinib",
+        controls={"unstimulated": 5.0}, title="Length at 6 h", origin="seeds 1-8",
+    )  # fmt: skip
+    assert ax.get_xlabel() == "free anlotinib (nM)" and ax.get_ylabel() == "network length (mm)"
+    text = words(ax)
+    for part in ("Length at 6 h", "8 replicates", "seeds 1-8", "angiosim ", "unstimulated",
+                 "potency is an input"):  # fmt: skip
+        assert part in text
+    for name, one in GROUPS.items():
+        low, high = one.ic50_low, one.ic50_high
+        assert f"{name}\nIC50 {one.ic50:.3g} nM ({low:.3g} to {high:.3g})" in text
+    assert "dashed" not in text
+
+
+def test_dose_zero_stands_left_of_a_break() -> None:
+    ax = draw_dose_response(GROUPS)
+    ticks = dict(zip([t.get_text() for t in ax.get_xticklabels()], ax.get_xticks(), strict=True))
+    assert list(ticks) == ["0", "0.1", "1", "10", "100", "1000"]
+    assert 0 < ticks["0"] < 0.125 / 2
+    points = ax.containers[0][0].get_xdata()  # type: ignore[index]
+    assert points[0] == ticks["0"] and list(points[1:]) == list(DOSES[1:])
+    for line in fitted_lines(ax):  # no line across the break
+        assert min(line.get_xdata()) > 2 * ticks["0"]  # type: ignore[type-var, operator]
+    without = draw_dose_response({"a": fitted(5.0, DOSES[1:])})
+    assert "0" not in [label.get_text() for label in without.get_xticklabels()]
+
+
+def test_points_carry_their_standard_errors() -> None:
+    one = GROUPS["VEGF"]
+    ax = draw_dose_response({"VEGF": one})
+    bars = ax.containers[0][2][0].get_segments()  # type: ignore[index]
+    for (low, high), mean, error in zip(bars, one.means, one.errors, strict=True):
+        assert error is not None
+        assert (low[1], high[1]) == pytest.approx((mean - error, mean + error))
+
+
+def test_groups_differ_in_colour_and_marker() -> None:
+    legend = draw_dose_response(GROUPS).get_legend()
+    assert legend is not None
+    handles = legend.get_lines()
+    assert len({handle.get_color() for handle in handles}) == 3
+    assert len({handle.get_marker() for handle in handles}) == 3
+
+
+def test_ic50s_are_marked_with_their_limits() -> None:
+    one = GROUPS["VEGF"]
+    ax = draw_dose_response({"VEGF": one})
+    spans = [list(map(float, line.get_xdata())) for line in ax.lines]  # type: ignore[arg-type]
+    assert [one.ic50_low, one.ic50_high] in spans  # the bar
+    assert [one.ic50, one.ic50] in spans  # the drop line
+
+
+def test_what_is_not_determined_is_dashed_and_open() -> None:
+    late = fitted(45.0, DOSES[:-1], seed=3)
+    assert late.ic50_high is None
+    ax = draw_dose_response({"late": late, "none": NOTHING})
+    text = words(ax)
+    assert "dashed: IC50 not determined" in text
+    assert f"(> {late.ic50_low:.4g})" in text and "none\nIC50 not determined" in text
+    assert all(line.get_linestyle() == "--" for line in fitted_lines(ax))
+    assert [line for line in ax.lines if line.get_marker() == ">"]
+
+
+def test_a_group_without_fit_shows_its_points() -> None:
+    hump = np.exp(-0.5 * (np.arange(12) - 6.0) ** 2) + np.zeros((4, 1))
+    ax = draw_dose_response({"hump": fit(DOSES, hump), "one": fitted(5.0, count=1)})
+    assert len(ax.containers) == 2 and len(fitted_lines(ax)) == 1
+
+
+def test_nothing_to_draw_is_refused() -> None:
+    with pytest.raises(ValueError, match="no dose"):
+        draw_dose_response({"empty": DoseResponse()})
+    with pytest.raises(ValueError, match="no IC50"):
+        draw_ic50_map({})
+
+
+def test_axes_of_ones_own_are_used() -> None:
+    with style.house_style():
+        axes = style.new_figure(9, 4).subplots(1, 2)
+    assert draw_dose_response(GROUPS, axes[0]) is axes[0]
+    assert draw_ic50_map({("a", "b"): GROUPS["VEGF"]}, axes[1]) is axes[1]
+    assert "angiosim" not in words(axes[0])
+    assert mpl.rcParams["axes.spines.top"]
+
+
+def test_the_map_marks_what_is_not_determined() -> None:
+    pairs = {
+        ("anlotinib", "VEGF"): GROUPS["VEGF"],
+        ("anlotinib", "FGF-2"): GROUPS["FGF-2"],
+        ("axitinib", "FGF-2"): NOTHING,
+    }
+    ax = draw_ic50_map(pairs, origin="seeds 1-8")
+    hatched = [patch for patch in ax.patches if patch.get_hatch()]
+    assert len(ax.patches) == 3 and len(hatched) == 1  # a pair not run has no cell
+    text = words(ax)
+    one = GROUPS["VEGF"]
+    assert f"{one.ic50:.3g}\n({one.ic50_low:.3g} to {one.ic50_high:.3g})" in text
+    for part in ("not\ndetermined", "IC50 (nM)", "relative IC50", "seeds 1-8"):
+        assert part in text
+    absolute = words(draw_ic50_map(pairs, quantity="absolute_ic50"))
+    assert "> 1000" in absolute
+
+
+def test_darker_is_more_potent_and_text_can_be_read() -> None:
+    ax = draw_ic50_map({("a", str(i)): fitted(i) for i in (0.5, 4, 40)})
+    bright = [
+        float(np.dot(np.power(patch.get_facecolor()[:3], 2.2), (0.2126, 0.7152, 0.0722)))
+        for patch in ax.patches
+    ]
+    assert bright == sorted(bright)
+    for cell, label in zip(bright, ax.texts, strict=True):
+        ink = mpl.colors.to_rgb(label.get_color())
+        other = float(np.dot(np.power(ink, 2.2), (0.2126, 0.7152, 0.0722)))
+        low, high = sorted((cell, other))
+        assert (high + 0.05) / (low + 0.05) > 3.5
+
+
+def test_pictures_are_written_whole_and_the_same_each_time(tmp_path: Path) -> None:
+    for name in ("one.png", "two.png"):
+        save_picture(draw_dose_response(GROUPS), tmp_path / name, "Length")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.info["Title"] == "Length"
+        assert picture.info["Software"].startswith("angiosim ")
+        assert picture.size == (1350, 840)
+    assert len(list(tmp_path.iterdir())) == 2
