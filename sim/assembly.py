@@ -105,6 +105,7 @@ def rules_of(scenario: Scenario) -> energy.Rules:
         connectivity_penalty=float(engine.connectivity_penalty),
         contact_inhibited=np.array([t.contact_inhibited for t in taxis], dtype=np.bool_),
         acts_on=np.array([acts_on[t.acts_on] for t in taxis], dtype=np.int64),
+        saturation=np.array([t.saturation for t in taxis], dtype=np.float64),
         copy_yx=neighbourhood(engine.copy_sites),
         contact_yx=neighbourhood(engine.contact_sites),
     )
@@ -204,9 +205,6 @@ def attractants_of(scenario: Scenario, by_name: dict[str, Field]) -> fields.Attr
             ],
             dtype=np.int64,
         ).reshape(-1, 4),
-        saturation=np.array(
-            [scenario.engine.chemotaxis[f.name].saturation for f in followed], float
-        ),
     )
 
 

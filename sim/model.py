@@ -332,7 +332,7 @@ class AngiogenesisModel(mesa.Model):
         if not source.any() and field.values.max() == 0.0:
             return
         moving = (
-            field.values, self.lattice, field.factor, source, loss, field.diffusion,
+            field.values, self.lattice, field.factor, source[:-1], loss[:-1], field.diffusion,
             self.scenario.time.mcs_s, field.substeps, field.edge,
         )  # fmt: skip
         if field.solver == "explicit":

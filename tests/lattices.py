@@ -26,6 +26,7 @@ def rules(
     penalty: float = 0.0,
     contact_inhibited: Sequence[bool] = (),
     acts_on: Sequence[str] = (),
+    saturation: Sequence[float] = (),
     copy_sites: int = 8,
     contact_sites: int = 8,
 ) -> energy.Rules:
@@ -38,6 +39,7 @@ def rules(
         connectivity_penalty=float(penalty),
         contact_inhibited=np.array(contact_inhibited, dtype=np.bool_),
         acts_on=np.array([ACTS_ON[way] for way in acts_on], dtype=np.int64),
+        saturation=np.array(saturation, dtype=np.float64),
         copy_yx=neighbourhood(copy_sites),
         contact_yx=neighbourhood(contact_sites),
     )
@@ -63,7 +65,7 @@ def place(
     return lattice, cells, grid
 
 
-def attractants(*fields: np.ndarray, factor: int = 1, saturation: Any = 0.0) -> Attractants:
+def attractants(*fields: np.ndarray, factor: int = 1) -> Attractants:
     """Fields that cells follow; none by default."""
     ends = np.cumsum([field.size for field in fields], dtype=np.int64)
     return Attractants(
@@ -72,5 +74,4 @@ def attractants(*fields: np.ndarray, factor: int = 1, saturation: Any = 0.0) -> 
             [(end - f.size, *f.shape, factor) for f, end in zip(fields, ends, strict=True)],
             dtype=np.int64,
         ).reshape(-1, 4),
-        saturation=np.broadcast_to(saturation, len(fields)).astype(np.float64),
     )

@@ -54,6 +54,8 @@ class Rules(NamedTuple):
     contact_inhibited: NDArray[np.bool_]
     """(fields,)"""
     acts_on: NDArray[np.int64]
+    saturation: NDArray[np.float64]
+    """(fields,) s of f(c) = c / (1 + s c), per unit of the field."""
     copy_yx: NDArray[np.int64]
     """(copy_sites, 2) neighbours [dy, dx] that may be copied from."""
     contact_yx: NDArray[np.int64]
@@ -191,31 +193,35 @@ def contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_s
 
 
 @inlined
-def chemotaxis_work(attraction, site, source, gaining, losing, mu, contact_inhibited, acts_on):
-    """dH = -mu [f(c_t) - f(c_s)] over all fields.
+def chemotaxis_work(
+    concentration, site, source, gaining, losing, mu, contact_inhibited, acts_on, saturation
+):
+    """dH = -mu [f(c_t) - f(c_s)] over all fields, f(c) = c / (1 + s c).
 
     mu is that of the cell that gains the site, or else of the cell that loses it, as far as
     `acts_on` lets each act; the medium has none.
     """
     work = 0.0
     between_cells = gaining != MEDIUM and losing != MEDIUM
-    for k in range(attraction.shape[0]):
+    for k in range(concentration.shape[0]):
         field = np.uint64(k)
-        acts = acts_on[field]
+        acts, s = acts_on[field], saturation[field]
         follower = losing if acts & RETRACTION else MEDIUM
         if gaining != MEDIUM and acts & EXTENSION:
             follower = gaining
         strength = mu[np.uint64(follower), field]
         if between_cells and contact_inhibited[field]:
             strength = 0.0
-        work -= strength * (attraction[field, np.uint64(site)] - attraction[field, source])
+        there, here = concentration[field, np.uint64(site)], concentration[field, source]
+        # f(there) - f(here) with a single division
+        work -= strength * ((there - here) / ((1.0 + s * there) * (1.0 + s * here)))
     return work
 
 
 @inlined
 def copy_energy(
     lattice,
-    attraction,
+    concentration,
     moments,
     shape,
     digit,
@@ -229,6 +235,7 @@ def copy_energy(
     connectivity_penalty,
     contact_inhibited,
     acts_on,
+    saturation,
     copy_yx,
     copy_steps,
     contact_steps,
@@ -249,8 +256,8 @@ def copy_energy(
     ----------
     lattice : (sites,) int32
         A flat patch of the lattice with walls; see `sim.tissue.lattice.load_patch`.
-    attraction : (fields, sites) float64
-        f(c) = c / (1 + s c) at the sites of the patch; see `sim.tissue.fields.sense`.
+    concentration : (fields, sites) float64
+        Of the fields that cells follow, in the patch; see `sim.tissue.fields.sense`.
     moments
         As in `CellArrays`.
     shape : (rows, 4) float64
@@ -286,7 +293,7 @@ def copy_energy(
     work_y = (push[winner, _0] + push[loser, _0]) * copy_yx[neighbour, _0]
     work_x = (push[winner, _1] + push[loser, _1]) * copy_yx[neighbour, _1]
     work = chemotaxis_work(
-        attraction, site, source, gaining, losing, mu, contact_inhibited, acts_on
+        concentration, site, source, gaining, losing, mu, contact_inhibited, acts_on, saturation
     )
     return (contact + (gain + loss)) + ((penalty + work) + (work_y + work_x))
 

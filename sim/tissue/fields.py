@@ -19,7 +19,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from sim.tissue.kernel import inlined, kernel, on_threads, threaded
-from sim.tissue.lattice import runs_of
+from sim.tissue.lattice import MEDIUM, runs_of
 
 Transform = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -63,7 +63,7 @@ def spread(lattice: NDArray[np.int32], factor: int, of: NDArray[np.float64]) -> 
     factor : int
         Sites along a voxel's side.
     of : (rows,) float64
-        Row 0 is the medium.
+        Row 0 is the medium; there is no wall.
 
     Returns
     -------
@@ -114,8 +114,6 @@ class Attractants(NamedTuple):
     """(voxels of all fields,) one field after the other, row by row."""
     layout: NDArray[np.int64]
     """(fields, 4) where a field begins, its rows, its columns, sites along a voxel's side."""
-    saturation: NDArray[np.float64]
-    """(fields,) s of f(c) = c / (1 + s c), per unit of the field."""
 
 
 @inlined
@@ -134,7 +132,7 @@ def _voxels_around(site, factor, voxels, periodic):
 
 @kernel
 def sense(attractants, ys, xs, periodic):
-    """What sites attract with, f(c) = c / (1 + s c).
+    """Concentrations of the followed fields at the sites of a patch.
 
     Coarse voxels are interpolated bilinearly between their centres.
 
@@ -150,22 +148,21 @@ def sense(attractants, ys, xs, periodic):
     (fields, rows * columns) float64
         Whatever is there at walls.
     """
-    values, layout, saturations = attractants
+    values, layout = attractants
     row = xs.size
     out = np.empty((layout.shape[0], ys.size * row))
     runs = runs_of(xs)
     left, right, share = np.empty(row, np.int64), np.empty(row, np.int64), np.empty(row)
     for k in range(layout.shape[0]):
         begin, rows, columns, factor = layout[k, 0], layout[k, 1], layout[k, 2], layout[k, 3]
-        field, s, f = values[begin : begin + rows * columns], saturations[k], out[k]
+        field, line = values[begin : begin + rows * columns], out[k]
         if factor == 1:
             for i in range(ys.size):
                 first = max(ys[i], 0) * columns
                 for r in range(runs.shape[0]):
                     at, x = i * row + runs[r, 0], first + max(runs[r, 1], 0)
                     for j in range(runs[r, 2]):
-                        c = field[np.uint64(x + j)]
-                        f[np.uint64(at + j)] = c / (1.0 + s * c)
+                        line[np.uint64(at + j)] = field[np.uint64(x + j)]
             continue
         for i in range(row):
             left[i], right[i], share[i] = _voxels_around(xs[i], factor, columns, periodic)
@@ -175,8 +172,7 @@ def sense(attractants, ys, xs, periodic):
             for j in range(row):
                 high = upper[left[j]] * (1.0 - share[j]) + upper[right[j]] * share[j]
                 low = lower[left[j]] * (1.0 - share[j]) + lower[right[j]] * share[j]
-                c = high * (1.0 - part) + low * part
-                f[i * row + j] = c / (1.0 + s * c)
+                line[i * row + j] = high * (1.0 - part) + low * part
     return out
 
 
@@ -189,13 +185,24 @@ def settle(c: NDArray[np.float64]) -> tuple[float, float]:
 
 
 @inlined
-def _load_row(c, lattice, factor, gain_of, kept_of, y, first_x, count, now, gain, kept):
-    """A row of a block before the first sub-step, and what each voxel gains and keeps in one."""
+def _load_row(c, lattice, factor, gain_of, kept_of, alike, y, first_x, count, now, gain, kept):
+    """A row of a block before the first sub-step, and what each voxel gains and keeps in one.
+
+    Cells that are ``alike`` gain and keep the same.
+    """
     width = c.shape[1]
     done, x = 0, first_x % width
     while done < count:  # in runs that end where the domain wraps around
         run = min(count - done, width - x)
-        if factor == 1:
+        if factor == 1 and alike:  # vectorised
+            gain_out, gain_in = gain_of[0], gain_of[gain_of.size - 1]
+            kept_out, kept_in = kept_of[0], kept_of[kept_of.size - 1]
+            for i in range(run):
+                at, is_out = np.uint64(done + i), lattice[y, np.uint64(x + i)] == MEDIUM
+                now[np.uint64(done + i + LEFT)] = c[y, np.uint64(x + i)]
+                gain[at] = gain_out if is_out else gain_in
+                kept[at] = kept_out if is_out else kept_in
+        elif factor == 1:
             for i in range(run):
                 row = np.uint64(lattice[np.uint64(y), np.uint64(x + i)])
                 now[np.uint64(done + i + LEFT)] = c[np.uint64(y), np.uint64(x + i)]
@@ -228,30 +235,33 @@ def _third(age):
 @inlined
 def _close_row(line, count, edge, at_left, at_right):
     """Ghost voxels at the ends of a row that reaches the border of the domain."""
+    first, last = LEFT, LEFT + count - 1
     if at_left:
-        line[LEFT - 1] = line[LEFT] if edge == NO_FLUX else 0.0
+        line[first - 1] = 0.0 if edge == ABSORBING else line[last if edge == PERIODIC else first]
     if at_right:
-        line[LEFT + count] = line[LEFT + count - 1] if edge == NO_FLUX else 0.0
+        line[last + 1] = 0.0 if edge == ABSORBING else line[first if edge == PERIODIC else last]
 
 
 @inlined
 def _euler_block(
-    c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, first_x,
-    count, rows, gain, kept, zero, out,
+    c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, top, bottom, left, right,
+    first_x, count, rows, gain, kept, zero, out,
 ):  # fmt: skip
     """All sub-steps of a block: row y of one follows at once on row y + 1 of the one before."""
     height, width = c.shape
     open_edge = edge == PERIODIC
     first_y = top - substeps if open_edge else max(top - substeps, 0)
     end_y = bottom + substeps if open_edge else min(bottom + substeps, height)
-    at_left, at_right = not open_edge and first_x == 0, not open_edge and right == width
+    whole = count == width
+    at_left = whole or (not open_edge and first_x == 0)
+    at_right = whole or (not open_edge and first_x + count == width)
     slots, newest = gain.shape[0], -1
     for front in range(first_y, end_y + substeps):
         newest = newest + 1 if newest + 1 < slots else 0
         if front < end_y:
             now = rows[0, _third(front - first_y)]
             _load_row(
-                c, lattice, factor, gain_of, kept_of, front % height, first_x, count, now,
+                c, lattice, factor, gain_of, kept_of, alike, front % height, first_x, count, now,
                 gain[newest], kept[newest],
             )  # fmt: skip
             _close_row(now, count, edge, at_left, at_right)
@@ -274,12 +284,12 @@ def _euler_block(
         if top <= y < bottom:
             done, line = rows[substeps, _third(y - first_y)], out[y]
             for x in range(left, right):
-                line[x] = done[x - first_x + LEFT]
+                line[np.uint64(x)] = done[np.uint64(x - first_x + LEFT)]
 
 
 @kernel
 def euler_block(
-    c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, out
+    c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, top, bottom, left, right, out
 ):
     """All sub-steps of the voxels from ``top`` to ``bottom`` and ``left`` to ``right``, into `out`.
 
@@ -289,32 +299,32 @@ def euler_block(
     """
     width = c.shape[1]
     first_x, end_x = left - substeps, right + substeps
-    if edge != PERIODIC:
+    if edge != PERIODIC or right - left == width:
         first_x, end_x = max(first_x, 0), min(end_x, width)
     count = end_x - first_x
     room = (count + 2 * LEFT) // LEFT * LEFT  # rows begin and end where vectors do
     rows = np.zeros((substeps + 1, 3, room))  # the latest three rows of each sub-step
     gain, kept = np.empty((substeps + 1, room)), np.empty((substeps + 1, room))
     _euler_block(
-        c, lattice, factor, gain_of, kept_of, k, substeps, edge, top, bottom, left, right, first_x,
-        count, rows, gain, kept, np.zeros(room), out,
+        c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, top, bottom, left, right,
+        first_x, count, rows, gain, kept, np.zeros(room), out,
     )  # fmt: skip
 
 
-def _euler(c, lattice, factor, gain_of, kept_of, k, substeps, edge, threads, out):
+def _euler(c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, threads, out):
     height, width = c.shape
     strips = max(1, width // BLOCK_WIDTH)
     for block in numba.prange(threads * strips):
         band, strip = block // strips, block % strips
         euler_block(
-            c, lattice, factor, gain_of, kept_of, k, substeps, edge,
+            c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge,
             band * height // threads, (band + 1) * height // threads,
             strip * width // strips, (strip + 1) * width // strips, out,
         )  # fmt: skip
     for band in numba.prange(threads):
         for y in range(band * height // threads, (band + 1) * height // threads):
             for x in range(width):
-                c[y, x] = out[y, x]
+                c[y, np.uint64(x)] = out[y, np.uint64(x)]
 
 
 _euler_serial, _euler_threaded = kernel(_euler), threaded(_euler)
@@ -342,7 +352,7 @@ def euler_step(
     c : (height, width) float64
         Concentration, changed.
     lattice, factor, source_of, loss_of
-        As in `spread`: source per time and loss rate are given by cell row.
+        As in `spread`: source per time and loss rate of the medium and of each cell.
     diffusion : float
         D / voxel^2, per time.
     dt : float
@@ -353,10 +363,12 @@ def euler_step(
         No bit of the result depends on it.
     """
     h = dt / substeps
+    gain_of, kept_of = h * source_of, 1.0 - h * loss_of
+    alike = bool((gain_of[1:] == gain_of[-1]).all() and (kept_of[1:] == kept_of[-1]).all())
     euler = on_threads(threads, _euler_serial, _euler_threaded)
     euler(
-        c, lattice, factor, h * source_of, 1.0 - h * loss_of, h * diffusion, substeps, edge,
-        threads, np.empty_like(c),
+        c, lattice, factor, gain_of, kept_of, alike, h * diffusion, substeps, edge, threads,
+        np.empty_like(c),
     )  # fmt: skip
 
 

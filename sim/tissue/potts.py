@@ -34,6 +34,9 @@ from sim.tissue.moments import add_site
 
 TILE_SIDE = 50  # sites; a tile with its fields fits the first-level cache
 
+MINUS_LN = np.append(np.inf, -np.log(np.arange(1, 257) / 256))  # at the edges of 256 bins of u
+
+_1, _56 = np.uint64(1), np.uint64(56)
 _3, _16, _29, _32 = np.uint64(3), np.uint64(16), np.uint64(29), np.uint64(32)
 _MASK_3, _MASK_16, _MASK_32 = np.uint64(7), np.uint64(2**16 - 1), np.uint64(2**32 - 1)
 _REACH = np.uint64(REACH)
@@ -155,13 +158,13 @@ def sweep_tile(
     """
     moments, anchor, cell_type, target, mu, push = cells
     temperature, J, _, connectivity, connectivity_penalty = rules[:5]
-    contact_inhibited, acts_on, copy_yx, contact_yx = rules[5:]
+    contact_inhibited, acts_on, saturation, copy_yx, contact_yx = rules[5:]
     height, width, periodic = grid
     ys = patch_axis(corner[0], size[0], height, periodic)
     xs = patch_axis(corner[1], size[1], width, periodic)
     row_sites = xs.size
     wall = moments.shape[0] - 1  # its row
-    patch, attraction = load_patch(lattice, ys, xs, wall), sense(attractants, ys, xs, periodic)
+    patch, concentration = load_patch(lattice, ys, xs, wall), sense(attractants, ys, xs, periodic)
     copy_steps, contact_steps = flat(copy_yx, row_sites), flat(contact_yx, row_sites)
     ring_steps = flat(RING, row_sites)
     attempts = draw_attempts(
@@ -188,7 +191,7 @@ def sweep_tile(
         y, x = ys[i], xs[j]
         dH = copy_energy(
             patch,
-            attraction,
+            concentration,
             moments,
             shape,
             digit,
@@ -202,6 +205,7 @@ def sweep_tile(
             connectivity_penalty,
             contact_inhibited,
             acts_on,
+            saturation,
             copy_yx,
             copy_steps,
             contact_steps,
@@ -214,8 +218,12 @@ def sweep_tile(
             x,
             neighbour,
         )
-        # u < exp(-dH / T), with the logarithm taken while dH is still being worked out
-        if dH >= -temperature * np.log(unit(bits(key, count + attempt))):
+        # u < exp(-dH / T) as dH < -T ln u, and no logarithm where the bin of u settles it
+        u = bits(key, count + attempt)
+        bin_of_u = u >> _56
+        if dH >= temperature * MINUS_LN[bin_of_u]:
+            continue
+        if dH >= temperature * MINUS_LN[bin_of_u + _1] and dH >= -temperature * np.log(unit(u)):
             continue
         patch[np.uint64(site)] = lattice[y, x] = gaining
         if periodic and sees_itself:

@@ -209,9 +209,10 @@ def test_chemotaxis(acts_on: str, contact_inhibited: bool, seed: int, periodic: 
         fields=2,
         contact_inhibited=(contact_inhibited, False),
         acts_on=(acts_on, "both"),
+        saturation=s,
     )
     field = case.rng.uniform(0, 4, (2, *case.sites.shape))
-    case.attractants = attractants(*field, saturation=s)
+    case.attractants = attractants(*field)
     case.cells["mu"][1:-1] = case.rng.uniform(-200, 900, (5, 2))
     mu = case.cells["mu"]
     for source, target, neighbour in case.copies():

@@ -15,6 +15,7 @@ from sim.model import AngiogenesisModel
 from sim.scenario.loading import load
 from sim.tissue import fields
 from sim.tissue.fields import ABSORBING, NO_FLUX, PERIODIC
+from sim.tissue.kernel import most_threads, on_threads
 from sim.tissue.lattice import patch_axis
 
 EDGES = {"no_flux": NO_FLUX, "absorbing": ABSORBING, "periodic": PERIODIC}
@@ -253,6 +254,57 @@ def test_nothing_becomes_negative(D: float, dt: float, border: str) -> None:
             assert c.min() >= -1e-12 * c.max()
 
 
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize("alike", [True, False])
+def test_an_explicit_step_over_cells(alike: bool, factor: int) -> None:
+    """Cells that all gain and keep the same go another way than others."""
+    rng = np.random.default_rng(8)
+    lattice = some_lattice(rng)
+    source_of, loss_of = np.full((2, 7), [[0.3], [0.01]])
+    source_of[0], loss_of[0] = 0.0, 0.04
+    if not alike:
+        source_of[3], loss_of[2] = 0.5, 0.02
+    c = rng.random([side // factor for side in lattice.shape])
+    wanted = c.copy()
+    fields.euler_step(c, lattice, factor, source_of, loss_of, 0.02, 3.0, 5, NO_FLUX)
+    source, loss = (fields.spread(lattice, factor, of) for of in (source_of, loss_of))
+    for _ in range(5):
+        moved = wanted + 0.6 * 0.02 * naive.laplacian(wanted, "no_flux")
+        wanted = moved + 0.6 * (source - loss * moved)
+    np.testing.assert_allclose(c, wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+def test_no_bit_depends_on_how_a_field_is_cut(border: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into bands by threads, into strips of a width; all in one process and on threads."""
+    rng = np.random.default_rng(9)
+    lattice = rng.integers(0, 50, (61, 83)).astype(np.int32)
+    start, source, loss = rng.random((61, 83)), rng.random(50), 0.05 * rng.random(50)
+    outcomes = []
+    for choose, threads in (
+        (lambda *_: fields._euler_serial, 1),
+        (lambda *_: fields._euler_serial, 3),
+        (on_threads, min(2, most_threads())),
+    ):
+        monkeypatch.setattr(fields, "on_threads", choose)
+        c = start.copy()
+        for _ in range(3):
+            fields.euler_step(c, lattice, 1, source, loss, 0.1, 2.0, 15, EDGES[border], threads)
+        outcomes.append(c)
+    for width in (20, 41):
+        out = np.empty_like(start)
+        c = start.copy()
+        for _ in range(3):
+            for left in range(0, 83, width):
+                fields.euler_block(
+                    c, lattice, 1, 2 / 15 * source, 1 - 2 / 15 * loss, False, 2 / 15 * 0.1, 15,
+                    EDGES[border], 0, 61, left, min(left + width, 83), out,
+                )  # fmt: skip
+            c = out.copy()
+        outcomes.append(c)
+    assert all((c == outcomes[0]).all() for c in outcomes)
+
+
 # -- between cells and voxels -------------------------------------------------------------------
 
 
@@ -288,13 +340,13 @@ def test_fields_at_the_sites(factor: int, periodic: bool) -> None:
     at = np.stack([(y + 0.5) / factor - 0.5, (x + 0.5) / factor - 0.5])
     mode = "grid-wrap" if periodic else "nearest"
     twins = [scipy.ndimage.map_coordinates(field, at, order=1, mode=mode) for field in both]
-    followed = attractants(*both, factor=factor, saturation=(0.0, 0.3))
+    followed = attractants(*both, factor=factor)
     # a patch that goes on at the other side of the domain
     ys, xs = patch_axis(4, 7 * factor - 2, 7 * factor, periodic), patch_axis(2, 5, 9 * factor, True)
     found = fields.sense(followed, ys, xs, periodic).reshape(2, ys.size, xs.size)
-    for f, twin, s in zip(found, twins, (0.0, 0.3), strict=True):
-        wanted = (twin / (1 + s * twin))[np.ix_(ys, xs)]
-        np.testing.assert_allclose(f[ys >= 0], wanted[ys >= 0], rtol=1e-12)
+    for c, twin in zip(found, twins, strict=True):
+        wanted = twin[np.ix_(ys, xs)]
+        np.testing.assert_allclose(c[ys >= 0], wanted[ys >= 0], rtol=1e-12)
 
 
 def test_settle() -> None:

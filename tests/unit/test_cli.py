@@ -21,6 +21,7 @@ import sim
 from sim.errors import InputError, NumericalError
 from sim.scenario.loading import dump, load, shipped
 from sim.study.folder import begin_manifest, finish_manifest
+from sim.tissue.kernel import most_threads
 from sim.tools import doctor
 
 # The promise is 0.3 s on a quiet machine; a loaded one with a cold disk may take five times that.
@@ -42,8 +43,8 @@ class FakeRun:
     def __call__(
         self, scenario: Any, *, progress: Any = None, folder: Any = None, threads: int = 1
     ) -> Any:
-        self.scenario = scenario
-        manifest = begin_manifest(scenario_hash="", seed=scenario.seed, threads=1)
+        self.scenario, self.threads = scenario, threads
+        manifest = begin_manifest(scenario_hash="", seed=scenario.seed, threads=threads)
         if folder is not None:
             folder.write_scenario(dump(scenario))
             folder.write_manifest(manifest)
@@ -187,11 +188,22 @@ def test_run_settings(angiosim: Angiosim, fake_run: FakeRun, workplace: Path) ->
     done = angiosim(
         "run", "tube_formation", "--out", "out",
         "--set", "drug.free_nM=5.6", "--set", "cells.seeding=grid", "--set", "time.duration_h=2 h",
+        "--threads", "3",
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
+    assert fake_run.threads == 3
     assert fake_run.scenario.drug.free_nM == 5.6
     assert fake_run.scenario.cells.seeding == "grid"
     assert fake_run.scenario.time.duration_h == 2.0
+
+
+def test_threads_that_cannot_be(angiosim: Angiosim, workplace: Path) -> None:
+    assert angiosim("run", "tube_formation", "--threads", "0").exit_code == 2
+    many = most_threads() + 1  # numba has been loaded here, and for fewer
+    done = angiosim("run", "tube_formation", "--threads", str(many))
+    assert done.exit_code == 2
+    assert f"threads = {many}" in done.stderr and "NUMBA_NUM_THREADS" in done.stderr
+    assert not list(workplace.iterdir())
 
 
 def test_quiet_says_nothing(angiosim: Angiosim, fake_run: FakeRun, workplace: Path) -> None:

@@ -1,0 +1,133 @@
+"""Where each nanosecond of a step goes: ``python benchmarks/kernels.py``.
+
+Times the kernels apart, on one thread, on tissues that have relaxed for 100 steps, and prints the
+fastest of many runs: on a busy machine the others say more about the neighbours than about us.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import sim
+from sim.tissue import draws, fields, lattice, potts
+from sim.tools.bench import CELLS, CUE, NO_FIELD
+
+RELAX = 100
+
+
+def fastest(function: Callable[[], Any], repeats: int = 60) -> float:
+    """Nanoseconds of the fastest of some calls."""
+    function()
+    spent = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function()
+        spent.append(time.perf_counter() - start)
+    return min(spent) * 1e9
+
+
+def relaxed(scenario: Any, overrides: dict[str, Any]) -> sim.AngiogenesisModel:
+    """A model that has run for a while."""
+    model = sim.AngiogenesisModel(sim.load(scenario, overrides))
+    for _ in range(RELAX):
+        model.step()
+    return model
+
+
+def unlike(sites: np.ndarray, periodic: bool) -> float:
+    """Share of the ordered pairs of neighbours that have two owners."""
+    pairs = [(sites != np.roll(sites, step, (0, 1))).mean() for step in lattice.neighbourhood(8)]
+    return float(np.mean(pairs))
+
+
+def sweep_of(model: sim.AngiogenesisModel) -> Callable[[], None]:
+    """One sweep after another of a model, and nothing else."""
+    steps = iter(range(10**6))
+    known = (model._attractants, model.cells.arrays(), model.rules, model.grid, 1)
+    return lambda: potts.sweep(model.lattice, *known, next(steps))
+
+
+def field_costs(name: str, model: sim.AngiogenesisModel) -> list[tuple[str, float, str]]:
+    """What a sub-step of the cue costs, and what a step costs beside its sub-steps."""
+    cue, rows = model._fields["cue"], len(model.cells.area) - 1
+    height, width = cue.values.shape
+    gain, kept = np.full(rows, 1e-4), np.ones(rows)
+    gain[0], kept[0] = 0.0, 1.0 - 1e-4
+    block = partial(
+        fields.euler_block, cue.values, model.lattice, 1, gain, kept, True, 0.05,
+    )  # fmt: skip
+    where = cue.edge, 0, height, 0, width, np.empty_like(cue.values)
+    one, all_parts = (fastest(partial(block, parts, *where)) for parts in (1, 15))
+    part = (all_parts - one) / 14
+    return [
+        (f"field, {name}: a sub-step", part / cue.values.size, "voxel"),
+        (f"field, {name}: load and write", (one - part) / cue.values.size, "voxel"),
+    ]
+
+
+def main() -> None:
+    """Print a table."""
+    key, grid_side = np.uint64(draws.key_of(1, draws.COPY, 0, 0)), 400
+    rows = [
+        (
+            "draw the attempts of a tile",
+            fastest(lambda: potts.draw_attempts(key, (50, 50), (500, 500), (0, 0), 54)) / 2500,
+            "attempt",
+        )
+    ]
+    plain = relaxed(CELLS, CUE | NO_FIELD)
+    axis = lattice.patch_axis(175, 50, grid_side, True)
+    rows.append(
+        (
+            "copy a tile and what lies around it",
+            fastest(lambda: lattice.load_patch(plain.lattice, axis, axis, 1001)) / 2500,
+            "site",
+        )
+    )
+    empty = sim.AngiogenesisModel(sim.load(CELLS, CUE | NO_FIELD))
+    empty.lattice[:] = 0
+    idle = fastest(sweep_of(empty)) / empty.lattice.size
+    rows.append(("sweep, nothing but medium", idle, "attempt"))
+    for name, model in (
+        ("plain", plain),
+        ("cue", relaxed(CELLS, CUE)),
+        ("tube formation", relaxed("tube_formation", {})),
+    ):
+        taken = fastest(sweep_of(model)) / model.lattice.size
+        share = unlike(model.lattice, model.grid.periodic)
+        rows.append((f"sweep, {name}", taken, "attempt"))
+        rows.append((f"  of it, each of the {share:.1%} unlike", (taken - idle) / share, "attempt"))
+        if name == "plain":
+            continue
+        rows += field_costs(name, model)
+    tubes = relaxed("tube_formation_all_ligands", {})
+    ligand = tubes._fields["VEGF"]
+    values = np.stack([tubes._fields[p.ligand].values for p in tubes.pathways], axis=-1)
+    mean = np.empty((len(tubes.cells.area), len(tubes.pathways)))
+    rows.append(
+        (
+            "three ligands at each cell",
+            fastest(
+                lambda: fields.average_by_cell(
+                    tubes.lattice, ligand.factor, values, tubes.cells.area, mean
+                )
+            )
+            / tubes.lattice.size,
+            "site",
+        )
+    )
+    rows.append(
+        ("one ligand's field", fastest(lambda: tubes._move(ligand)) / ligand.values.size, "voxel")
+    )
+    rows.append(("the network read-out", fastest(tubes.measure, 5) / tubes.lattice.size, "site"))
+    for name, nanoseconds, unit in rows:
+        print(f"{name:<42} {nanoseconds:8.2f} ns per {unit}")
+
+
+if __name__ == "__main__":
+    main()
