@@ -267,7 +267,7 @@ def execute(
 
 def _let_numba_start(threads: int) -> None:
     """Allow more threads than processors, which numba must know before it is loaded."""
-    allowed = int(os.environ.get("NUMBA_NUM_THREADS", os.cpu_count() or 1))
+    allowed = int(os.environ.get("NUMBA_NUM_THREADS", processors()))
     if threads > allowed and "numba" not in sys.modules:
         os.environ["NUMBA_NUM_THREADS"] = str(threads)
 

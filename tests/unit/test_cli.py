@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from copy import copy
+from copy import deepcopy
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -275,7 +275,7 @@ def test_a_run_that_cannot_go_on(
     verbose: bool,
 ) -> None:
     def fail() -> None:
-        raise copy(error)
+        raise deepcopy(error)
 
     fake_run.at, fake_run.happens = 5, fail
     done = angiosim("run", "tube_formation", "--out", "out", *(["-v"] if verbose else []))
