@@ -275,7 +275,7 @@ class AngiogenesisModel(mesa.Model):
                 cells["mu"][rows, self._followed.index(name)] = driven(pair.mu, drive)
             if behaviour.persistence:
                 mu_persistence = driven(behaviour.persistence.mu, drive)
-        if np.any(mu_persistence):
+        if (behaviour is not None and behaviour.persistence) or np.any(mu_persistence):
             memory = cells["memory"][rows]
             speed = np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)
             cells["push"][rows] = memory * np.divide(mu_persistence, speed)[:, None]
@@ -366,7 +366,7 @@ class AngiogenesisModel(mesa.Model):
     def _compile(self) -> None:
         """Make all kernels ready with a step of a small model of the same kind."""
         start = perf_counter()
-        _Rehearsal(assembly.small(self.scenario), rng=0).step()
+        _Rehearsal(assembly.small(self.scenario), rng=0, threads=self.threads).step()
         self.seconds["compile"] = perf_counter() - start
 
     @contextmanager

@@ -392,7 +392,7 @@ def _transforms(shape: tuple[int, ...], edge: int) -> tuple[Transform, Transform
     return partial(scipy.fft.dstn, type=1), partial(scipy.fft.idstn, type=1)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # as many ligands as there are, and one more
 def _propagator(
     shape: tuple[int, int], diffusion: float, u0: float, h: float, edge: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -404,7 +404,9 @@ def _propagator(
     rate = diffusion * (eigenvalues(rows, edge)[:, None] + along_x[None, :]) - u0
     gained = np.full_like(rate, h)  # (exp(rate h) - 1) / rate
     np.divide(np.expm1(rate * h), rate, out=gained, where=rate != 0.0)
-    return np.exp(rate * h), gained
+    kept = np.exp(rate * h)
+    kept.flags.writeable = gained.flags.writeable = False  # shared by all that ask
+    return kept, gained
 
 
 def exponential_step(

@@ -60,8 +60,8 @@ def patch_axis(first, count, side, periodic):
         site = first + i - REACH
         if periodic:
             site %= side
-        elif site >= side + gap:
-            site -= side + gap if gap > 0 else 0
+        elif gap > 0 and site >= side + gap:
+            site -= side + gap
         sites[i] = site if 0 <= site < side else NOWHERE
     return sites
 

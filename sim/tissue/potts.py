@@ -221,9 +221,10 @@ def sweep_tile(
         # u < exp(-dH / T) as dH < -T ln u, and no logarithm where the bin of u settles it
         u = bits(key, count + attempt)
         bin_of_u = u >> _56
-        if dH >= temperature * MINUS_LN[bin_of_u]:
+        if not dH < temperature * MINUS_LN[bin_of_u]:  # nor is what is not a number accepted
             continue
-        if dH >= temperature * MINUS_LN[bin_of_u + _1] and dH >= -temperature * np.log(unit(u)):
+        surely = dH < temperature * MINUS_LN[bin_of_u + _1]
+        if not (surely or dH < -temperature * np.log(unit(u))):
             continue
         patch[np.uint64(site)] = lattice[y, x] = gaining
         if periodic and sees_itself:

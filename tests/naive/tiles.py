@@ -84,6 +84,7 @@ def sweep(
     ys, xs = cuts(height), cuts(width)
     shift = key_of(seed, TILE_SHIFT, step, 0)
     shift_y, shift_x = int(unit(draw(shift, 0)) * height), int(unit(draw(shift, 1)) * width)
+    shift_y, shift_x = shift_y * (len(ys) > 2), shift_x * (len(xs) > 2)  # a single tile stays
     neighbours = naive.neighbourhood(int(physics["copy_sites"]))
     for colour in range(4):
         before = now.copy()

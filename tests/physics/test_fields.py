@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -276,10 +277,11 @@ def test_an_explicit_step_over_cells(alike: bool, factor: int) -> None:
 
 @pytest.mark.parametrize("border", list(EDGES))
 def test_no_bit_depends_on_how_a_field_is_cut(border: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Into bands by threads, into strips of a width; all in one process and on threads."""
+    """Into bands by threads, into strips by width; one after another, and on threads."""
     rng = np.random.default_rng(9)
-    lattice = rng.integers(0, 50, (61, 83)).astype(np.int32)
-    start, source, loss = rng.random((61, 83)), rng.random(50), 0.05 * rng.random(50)
+    lattice = rng.integers(0, 50, (41, 850)).astype(np.int32)
+    start, source, loss = rng.random(lattice.shape), rng.random(50), 0.05 * rng.random(50)
+    assert lattice.shape[1] >= 2 * fields.BLOCK_WIDTH
     outcomes = []
     for choose, threads in (
         (lambda *_: fields._euler_serial, 1),
@@ -288,19 +290,16 @@ def test_no_bit_depends_on_how_a_field_is_cut(border: str, monkeypatch: pytest.M
     ):
         monkeypatch.setattr(fields, "on_threads", choose)
         c = start.copy()
-        for _ in range(3):
-            fields.euler_step(c, lattice, 1, source, loss, 0.1, 2.0, 15, EDGES[border], threads)
+        fields.euler_step(c, lattice, 1, source, loss, 0.1, 2.0, 15, EDGES[border], threads)
         outcomes.append(c)
-    for width in (20, 41):
-        out = np.empty_like(start)
-        c = start.copy()
-        for _ in range(3):
-            for left in range(0, 83, width):
-                fields.euler_block(
-                    c, lattice, 1, 2 / 15 * source, 1 - 2 / 15 * loss, False, 2 / 15 * 0.1, 15,
-                    EDGES[border], 0, 61, left, min(left + width, 83), out,
-                )  # fmt: skip
-            c = out.copy()
+    h = 2.0 / 15
+    for cuts in ([0, 850], [0, 41, 60, 850]):
+        c = np.empty_like(start)
+        for left, right in itertools.pairwise(cuts):
+            fields.euler_block(
+                start, lattice, 1, h * source, 1.0 - h * loss, False, h * 0.1, 15, EDGES[border],
+                0, 41, left, right, c,
+            )  # fmt: skip
         outcomes.append(c)
     assert all((c == outcomes[0]).all() for c in outcomes)
 

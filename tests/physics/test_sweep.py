@@ -190,8 +190,9 @@ def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch
         assert (moments == outcomes[0][1]).all()
 
 
+@pytest.mark.parametrize("shape", [(101, 104), (48, 52), (33, 104), (103, 40), (24, 26)])
 @pytest.mark.parametrize("periodic", [False, True])
-def test_the_sweep_is_that_of_its_definition(periodic: bool) -> None:
+def test_the_sweep_is_that_of_its_definition(periodic: bool, shape: tuple[int, int]) -> None:
     """Site by site as the plain twin, which counts every energy anew."""
     physics = {
         "T": 20, "J_cm": 8, "J_cc": 16, "J_cw": 30, "lambda_area": 2, "A": 55, "lambda_length": 4,
@@ -199,7 +200,7 @@ def test_the_sweep_is_that_of_its_definition(periodic: bool) -> None:
     }  # fmt: skip
     if periodic:
         physics |= {"copy_sites": 4, "contact_sites": 8}
-    sites = squares((101, 104), 7, 4)
+    sites = squares(shape, 7, 4)
     lattice, cells, grid = place(
         sites, [1] * int(sites.max()), periodic=periodic, target=(physics["A"], physics["L"])
     )
@@ -211,7 +212,7 @@ def test_the_sweep_is_that_of_its_definition(periodic: bool) -> None:
         wanted = tiles.sweep(wanted, 9, step, physics, periodic=periodic)
         potts.sweep(lattice, attractants(), cells.arrays(), how, grid, 9, step)
         assert (lattice == wanted).all()
-    assert (wanted != sites).sum() > 500
+    assert (wanted != sites).mean() > 0.05
 
 
 @pytest.mark.parametrize("copy_sites", [4, 8])
