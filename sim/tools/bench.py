@@ -432,6 +432,7 @@ def report_comparison(rows: list[Row], *, markdown: bool = False) -> list[Render
     for row in rows:
         ours, theirs = row["angiosim"], row["glazier"]
         table = _table([row["problem"], "angiosim", "glazier", "difference", "allowed"], markdown)
+        table.add_row("threads", str(row["threads"]), "1", "", "")
         for key, title in (("ms_per_mcs", "ms per MCS"), ("cpu_ms_per_mcs", "CPU ms per MCS")):
             table.add_row(title, f"{ours[key]:.2f}", f"{theirs[key]:.2f}", "", "")
         spreads = (f"{one['fastest_ms']:.2f}-{one['slowest_ms']:.2f}" for one in (ours, theirs))
