@@ -54,7 +54,9 @@ def small(scenario: Scenario) -> Scenario:
     side_um = math.lcm(20, *voxels) * site_um
     return scenario.model_copy(
         update={
-            "domain": scenario.domain.model_copy(update={"size_um": (side_um, side_um)}),
+            "domain": scenario.domain.model_copy(
+                update={"size_um": tuple(min(side_um, own) for own in scenario.domain.size_um)}
+            ),
             "setup": scenario.setup.model_copy(update={"region_um": None}),
             "cells": scenario.cells.model_copy(update={"count": 0}),
             "types": {

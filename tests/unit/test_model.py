@@ -81,3 +81,29 @@ def test_building_leaves_a_model_at_its_start() -> None:
     assert not model.cells["bound_receptors"].any()
     assert (np.bincount(model.cell_id.ravel())[1:] == 100).all()
     assert [cell.unique_id for cell in model.agents] == list(range(1, 13))
+
+
+def test_a_push_ends_with_the_drive() -> None:
+    """Persistence that follows the drive is gone in all cells once none is driven."""
+    pushed = SMALL | {"behaviour.persistence.mu": [0, 55]}
+    model = AngiogenesisModel(load("tube_formation_unstimulated", pushed))
+    model.cells["drive"][:] = model.cells["activity"][:] = 1.0
+    for _ in range(3):
+        model.step()
+    assert np.abs(model.cells["push"]).max() > 10
+    model.cells["drive"][:] = model.cells["activity"][:] = 0.0
+    model.step()
+    assert np.abs(model.cells["push"]).max() == 0
+
+
+def test_a_rehearsal_is_no_larger_than_the_domain() -> None:
+    scenario = load("tube_formation", {"domain.size_um": [60, 700]})
+    assert assembly.small(scenario).domain.size_um[0] <= 60
+
+
+def test_what_is_not_a_number_is_not_accepted() -> None:
+    model = AngiogenesisModel(load("tube_formation", SMALL))
+    before = model.lattice.copy()
+    model.cells["target"][:, 0] = np.nan
+    model._potts_sweep()
+    assert (model.lattice == before).all()
