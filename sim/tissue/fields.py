@@ -39,22 +39,7 @@ def _mean_over_voxel(lattice, factor, y, x, of):
 
 
 @kernel
-def _means(lattice, factor, of):
-    """Mean over the sites of each voxel."""
-    out = np.zeros((lattice.shape[0] // factor, lattice.shape[1] // factor))
-    share = 1.0 / (factor * factor)
-    for y in range(out.shape[0]):
-        for site_y in range(y * factor, (y + 1) * factor):
-            for x in range(out.shape[1]):
-                total = 0.0
-                for site_x in range(x * factor, (x + 1) * factor):
-                    site = lattice[np.uint64(site_y), np.uint64(site_x)]
-                    total += of[np.uint64(site)]
-                out[y, x] += total * share
-    return out
-
-
-def spread(lattice: NDArray[np.int32], factor: int, of: NDArray[np.float64]) -> NDArray[np.float64]:
+def spread(lattice, factor, of):
     """Mean over each voxel's sites of one number per cell row.
 
     Parameters
@@ -69,10 +54,20 @@ def spread(lattice: NDArray[np.int32], factor: int, of: NDArray[np.float64]) -> 
     -------
     (height / factor, width / factor) float64
     """
-    if (of == of[0]).all():
-        height, width = lattice.shape
-        return np.full((height // factor, width // factor), of[0])
-    return np.asarray(_means(lattice, factor, of))
+    out = np.zeros((lattice.shape[0] // factor, lattice.shape[1] // factor))
+    if np.all(of == of[0]):  # no need to look who is where
+        out[:] = of[0]
+        return out
+    share = 1.0 / (factor * factor)
+    for y in range(out.shape[0]):
+        for site_y in range(y * factor, (y + 1) * factor):
+            for x in range(out.shape[1]):
+                total = 0.0
+                for site_x in range(x * factor, (x + 1) * factor):
+                    site = lattice[np.uint64(site_y), np.uint64(site_x)]
+                    total += of[np.uint64(site)]
+                out[y, x] += total * share
+    return out
 
 
 @kernel
