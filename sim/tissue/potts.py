@@ -157,15 +157,18 @@ def sweep_tile(
         Rows in `touched`.
     """
     moments, anchor, cell_type, target, mu, push = cells
-    temperature, J, _, connectivity, connectivity_penalty = rules[:5]
-    contact_inhibited, acts_on, saturation, copy_yx, contact_yx = rules[5:]
+    temperature, J, copy_yx = rules.temperature, rules.J, rules.copy_yx
+    connectivity, connectivity_penalty = rules.connectivity, rules.connectivity_penalty
+    contact_inhibited, acts_on, saturation = (
+        rules.contact_inhibited, rules.acts_on, rules.saturation,
+    )  # fmt: skip
     height, width, periodic = grid
     ys = patch_axis(corner[0], size[0], height, periodic)
     xs = patch_axis(corner[1], size[1], width, periodic)
     row_sites = xs.size
     wall = moments.shape[0] - 1  # its row
     patch, concentration = load_patch(lattice, ys, xs, wall), sense(attractants, ys, xs, periodic)
-    copy_steps, contact_steps = flat(copy_yx, row_sites), flat(contact_yx, row_sites)
+    copy_steps, contact_steps = flat(copy_yx, row_sites), flat(rules.contact_yx, row_sites)
     ring_steps = flat(RING, row_sites)
     attempts = draw_attempts(
         key,
