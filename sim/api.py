@@ -133,14 +133,17 @@ class StudyDoseResponse(DoseResponses):
         """Draw points, curves with bands, and IC50s of all arms; return the axes."""
         from sim.view.dose_response import draw_dose_response
 
-        known = self.unstimulated
+        levels = set(self.unstimulated.values())
+        lines = {f"unstimulated, {arm}": mean for arm, mean in self.unstimulated.items()}
+        if len(levels) == 1:
+            lines = {"unstimulated": levels.pop()}
         return draw_dose_response(
             self.fits,
             ax,
             response=self.response,
             drug=self.dose.removesuffix("_nM"),
             unit="nM" if self.dose.endswith("_nM") else "",
-            controls=None if known is None else {"unstimulated": known},
+            controls=lines or None,
             title=self.study,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,15 +38,15 @@ class DoseResponses:
         The read-out, and the key of the dose.
     fits : dict of str to DoseResponse
         By arm: what it is called in its groups, and its values of what else is swept.
-    unstimulated : float or None
-        Mean of the unstimulated control, if the study names one.
+    unstimulated : dict of str to float
+        By arm: the mean of its unstimulated control, if the study names one.
     """
 
     study: str
     response: str
     dose: str
     fits: dict[str, DoseResponse]
-    unstimulated: float | None
+    unstimulated: dict[str, float]
 
     def __repr__(self) -> str:
         lines = [f"  {arm}: IC50 {fit.words()}" for arm, fit in self.fits.items()]
@@ -60,8 +59,9 @@ class DoseResponses:
 def dose_response(study: StudyResult, response: str | None = None) -> DoseResponses:
     """Fit the dose-response of a read-out in every arm of a study.
 
-    The arm named as ``unstimulated`` is the control of all others, replicate by replicate, at its
-    lowest dose; without one there are no absolute IC50s.
+    The runs named as ``unstimulated`` are the controls of the others, at the lowest dose: each arm
+    has those that differ from it in nothing but the groups that are named, so that controls are of
+    the same age, replicate by replicate. Without them there are no absolute IC50s.
 
     Parameters
     ----------
@@ -81,13 +81,15 @@ def dose_response(study: StudyResult, response: str | None = None) -> DoseRespon
     if not table:
         raise InputError(f"{study.plan.name}: has no [dose_response] with the key of the dose")
     response = response or str(table["responses"][0])
-    found, control = arms(study, response), _control(study, response)
+    found, controls = arms(study, response), _controls(study, response)
     return DoseResponses(
         study=study.plan.name,
         response=response,
         dose=table["dose"],
-        fits={arm: fit(doses, values, control) for arm, (doses, values) in found.items()},
-        unstimulated=None if control is None else float(control[control == control].mean()),
+        fits={arm: fit(*table, controls.get(arm)) for arm, table in found.items()},
+        unstimulated={
+            arm: float(control[control == control].mean()) for arm, control in controls.items()
+        },
     )
 
 
@@ -106,9 +108,8 @@ def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
     dose = study.plan.dose_response["dose"]
     values: dict[str, dict[float, Array]] = {}
     for run in study.runs:
-        others = {key: value for key, value in run.parameters.items() if key != dose}
         if not _is_control(run, study.plan):
-            columns = values.setdefault(_name(run.group, others), {})
+            columns = values.setdefault(_arm(run, dose), {})
             column = columns.setdefault(float(run.parameters[dose]), _unknown(study.plan))
             column[run.replicate - 1] = _value(study, run, response)
     return {
@@ -129,24 +130,40 @@ def write_analysis(study: StudyResult) -> None:
     write_text_atomic(study.folder / DOSE_RESPONSE, text + "\n")
 
 
-def _name(group: Mapping[str, str], others: Mapping[str, Any]) -> str:
+def _others(run: PlannedRun, dose: str) -> dict[str, Any]:
+    """Return what is swept beside the dose."""
+    return {key: value for key, value in run.parameters.items() if key != dose}
+
+
+def _arm(run: PlannedRun, dose: str) -> str:
     """Return what an arm is called: by its group alone where that is all there is."""
-    if not others and len(group) <= 1:
-        return next(iter(group.values()), "all")
-    return ", ".join(f"{key} = {value}" for key, value in {**group, **others}.items())
+    others = _others(run, dose)
+    if not others and len(run.group) <= 1:
+        return next(iter(run.group.values()), "all")
+    return ", ".join(f"{key} = {value}" for key, value in {**run.group, **others}.items())
 
 
-def _control(study: StudyResult, response: str) -> Array | None:
-    """Return the read-out of the unstimulated control at its lowest dose, by replicate."""
+def _controls(study: StudyResult, response: str) -> dict[str, Array]:
+    """Return the read-out of each arm's unstimulated control at the lowest dose, by replicate."""
+    dose, named = (study.plan.dose_response.get(key, {}) for key in ("dose", "unstimulated"))
     runs = [run for run in study.runs if _is_control(run, study.plan)]
-    if not runs:
-        return None
-    dose = study.plan.dose_response["dose"]
-    lowest, values = min(run.parameters[dose] for run in runs), _unknown(study.plan)
+    lowest = min((run.parameters[dose] for run in runs), default=None)
+
+    def alike(run: PlannedRun) -> str:
+        """Return all that a control shares with its arms."""
+        group = {name: arm for name, arm in run.group.items() if name not in named}
+        return repr((sorted(group.items()), sorted(_others(run, dose).items())))
+
+    values: dict[str, Array] = {}
     for run in runs:
         if run.parameters[dose] == lowest:
-            values[run.replicate - 1] = _value(study, run, response)
-    return values
+            column = values.setdefault(alike(run), _unknown(study.plan))
+            column[run.replicate - 1] = _value(study, run, response)
+    return {
+        _arm(run, dose): values[alike(run)]
+        for run in study.runs
+        if not _is_control(run, study.plan) and alike(run) in values
+    }
 
 
 def _is_control(run: PlannedRun, plan: Plan) -> bool:

@@ -7,7 +7,6 @@ disk; starting again makes what has not finished, and what has changed since.
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -234,12 +233,10 @@ def _is_due(entry: Entry, retry_failed: bool) -> bool:
 
 
 def _run_folder(out: Path | None, run: PlannedRun) -> str:
-    """Return the folder of a run, cleared of what an interrupted one has left."""
+    """Return the folder of a run; who makes it clears it first."""
     if out is None:
         raise InputError("run folders can only be kept in a study folder; name one")
-    folder = out.resolve() / "runs" / f"{run.index:06d}-{run.key[:8]}"
-    shutil.rmtree(folder, ignore_errors=True)
-    return str(folder)
+    return str(out.resolve() / "runs" / f"{run.index:06d}-{run.key[:8]}")
 
 
 @contextmanager

@@ -91,6 +91,24 @@ def test_arms_are_arrays_by_replicate_and_dose(plan: Plan) -> None:
     assert values[2, 5] == curve(run.settings, run.seed)
 
 
+def test_controls_are_of_the_same_age() -> None:
+    """What is swept beside dose and ligand, an arm and its control have in common."""
+
+    class Growing(Curves):
+        @staticmethod
+        def run(base: dict[str, Any], task: Task) -> dict[str, float]:
+            value = task.settings["time.duration_h"] * curve(task.settings, task.seed)
+            return {"tube_length_mm": value, "meshes": 0}
+
+    plan = plan_study(STUDY | {"grid": {"time.duration_h": [3, 6], "drug.free_nM": DOSES}})
+    found = Study(**vars(sweep(plan, Growing()))).dose_response()
+    assert len(found.fits) == 4
+    for arm, one in found.fits.items():
+        assert found.unstimulated[arm] == pytest.approx(5 * (6 if "6" in arm else 3), rel=0.02)
+        assert one.absolute_ic50 == pytest.approx(5 if "VEGF" in arm else 9, rel=0.1)
+        assert one.emax == pytest.approx(100, abs=15)
+
+
 def test_fits_are_those_of_the_arms_with_their_control(plan: Plan, tmp_path: Path) -> None:
     study = Study(**vars(sweep(plan, Curves(), tmp_path / "study")))
     found = study.dose_response()
@@ -100,7 +118,7 @@ def test_fits_are_those_of_the_arms_with_their_control(plan: Plan, tmp_path: Pat
         assert found[arm] == fit(doses, values, control)
         assert found[arm].ic50 == pytest.approx(ic50, rel=0.02)
         assert found[arm].absolute_ic50 is not None
-    assert found.unstimulated == pytest.approx(control.mean())
+    assert found.unstimulated == pytest.approx(dict.fromkeys(found.fits, control.mean()))
     assert "VEGF: IC50 5" in repr(found)
     written = json.loads((tmp_path / "study" / "dose_response.json").read_text())
     assert list(written) == ["tube_length_mm", "meshes"]
