@@ -47,6 +47,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
+]
+
 
 def main() -> None:
     """Run the command line."""
@@ -82,17 +91,12 @@ def run(
     seed: Annotated[
         int | None, typer.Option(help="Seed of all chance. [default: the scenario's, or 1]")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
-    ] = None,
+    settings: Settings = None,
     threads: Annotated[
         int, typer.Option(min=1, help="For one large run; no bit of the results depends on it.")
     ] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
-    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run a scenario file into a folder of results."""
     with _exit_codes(verbose=verbose):
@@ -115,10 +119,7 @@ def pk(
     subjects: Annotated[
         int | None, typer.Option(min=1, max=100_000, help="Virtual subjects, for bands.")
     ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
-    ] = None,
+    settings: Settings = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="PNG", help="Draw it into this new file.")
     ] = None,
@@ -176,10 +177,8 @@ def sweep(
     only_list: Annotated[
         bool, typer.Option("--list", help="List the runs and how they stand; make none.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
-    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Make the runs of a study file that have not been made, into a folder of results."""
     with _exit_codes(verbose=verbose):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim import __version__
+from sim.api import processors
 from sim.errors import AngiosimError, InputError
 from sim.study.folder import library_version
 from sim.tools import side_by_side
@@ -188,7 +189,7 @@ def machine() -> dict[str, Any]:
         "angiosim": __version__,
         "processor": cpu,
         "processors": os.cpu_count(),
-        "usable_processors": _usable_processors(),
+        "usable_processors": processors(),
         "load_average": load and [round(one, 2) for one in load],
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -202,22 +203,16 @@ def _refuse_unknown(names: Iterable[str], known: Iterable[str], what: str = "pro
         raise InputError(f"unknown {what} {words}; known: {', '.join(known)}")
 
 
-def _usable_processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _thread_counts(most: int) -> list[int]:
     """1, 2, 4, ... up to `most`, or to the processors there are."""
-    most = most if most > 1 else _usable_processors()
+    most = most if most > 1 else processors()
     counts = [2**k for k in range(most.bit_length()) if 2**k <= most]
     return counts if counts[-1] == most else [*counts, most]
 
 
 def _in_own_process(task: Task) -> Row:
     # Numba can be told of more threads than there are processors before it is imported only
-    threads = str(max(task["threads"], _usable_processors()))
+    threads = str(max(task["threads"], processors()))
     program = "from sim.tools.bench import work; work()"
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, json.dumps(task)],

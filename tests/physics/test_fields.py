@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,34 +25,19 @@ CONSERVING = ["no_flux", "periodic"]
 SPACING = 2.0  # um
 
 
-def euler_step(
-    c: np.ndarray,
-    source: np.ndarray,
-    loss: np.ndarray,
-    diffusion: float,
-    dt: float,
-    substeps: int,
-    edge: int,
-) -> None:
-    """The solver under test, with a cell of its own on each voxel."""
-    lattice = np.arange(c.size, dtype=np.int32).reshape(c.shape)
-    rates = source.ravel(), loss.ravel()
-    fields.euler_step(c, lattice, 1, *rates, diffusion, dt, substeps, edge)
+def over_voxels(solver: Callable[..., None]) -> Callable[..., None]:
+    """A solver that takes source and loss by voxel: with a cell of its own on each."""
+
+    @functools.wraps(solver)
+    def step(c: np.ndarray, source: np.ndarray, loss: np.ndarray, *how: float) -> None:
+        lattice = np.arange(c.size, dtype=np.int32).reshape(c.shape)
+        solver(c, lattice, 1, source.ravel(), loss.ravel(), *how)
+
+    return step
 
 
-def exponential_step(
-    c: np.ndarray,
-    source: np.ndarray,
-    loss: np.ndarray,
-    diffusion: float,
-    dt: float,
-    substeps: int,
-    edge: int,
-) -> None:
-    """The solver under test, with a cell of its own on each voxel."""
-    lattice = np.arange(c.size, dtype=np.int32).reshape(c.shape)
-    rates = source.ravel(), loss.ravel()
-    fields.exponential_step(c, lattice, 1, *rates, diffusion, dt, substeps, edge)
+euler_step = over_voxels(fields.euler_step)
+exponential_step = over_voxels(fields.exponential_step)
 
 
 def flat(shape: tuple[int, int], value: float = 0.0) -> np.ndarray:
