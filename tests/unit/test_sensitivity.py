@@ -441,6 +441,15 @@ def test_without_salib_the_error_names_what_to_install(
     assert "pip install 'angiosim[analysis]'" in done.stderr
 
 
+def test_the_shipped_study() -> None:
+    plan = plan_study("sweeps/sensitivity")
+    assert len(plan.runs) == 24 * 7 * 2
+    assert plan.base["drug"]["free_nM"] == 5.6
+    assert plan.sensitivity == ["tube_length_mm", "junctions", "largest_part_fraction"]
+    values = [run.parameters["behaviour.chemotaxis.cue.mu.1"] for run in plan.runs]
+    assert (min(values), max(values)) == (750, 1250)
+
+
 # --- pictures ------------------------------------------------------------------------------------
 
 
