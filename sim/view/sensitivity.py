@@ -168,7 +168,7 @@ def draw_morris(
     if _says_why_nothing(found, ax):
         return
     right, above = 0.0, 0.0
-    for (key, colour), marker in zip(zip(keys, cycle(_COLOURS)), cycle(_MARKERS)):
+    for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS)):
         numbers = found.parameters[key]
         value, low, high = (numbers["mu_star" + end] for end in ("", "_low", "_high"))
         ax.errorbar(
@@ -199,8 +199,8 @@ def draw_morris(
         )  # fmt: skip
     ax.set_xlim(-0.02 * right, right)
     ax.set_ylim(-0.04 * above, above)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.yaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
 def _says_why_nothing(found: Indices, ax: Axes) -> bool:
@@ -241,7 +241,7 @@ def _legend(figure: Figure, method: str, keys: Sequence[str], x: float, *, noise
         return
     points = [
         Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none", label=key)
-        for (key, colour), marker in zip(zip(keys, cycle(_COLOURS)), cycle(_MARKERS))
+        for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS))
     ]
     figure.legend(
         handles=[*points, *last], loc="center left", bbox_to_anchor=(x, 0.55), frameon=False,
