@@ -214,8 +214,11 @@ def merge(
     """Put the shards of a study together."""
     with _exit_codes():
         from sim.study.sweep import merge as put_together
+        from sim.view.study import write_pictures
 
-        _finish_study(put_together(folders, out), quiet=False)
+        study = put_together(folders, out)
+        write_pictures(study)
+        _finish_study(study, quiet=False)
 
 
 @app.command()
