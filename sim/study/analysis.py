@@ -11,7 +11,7 @@ from sim import data
 from sim.errors import InputError
 from sim.files import write_text_atomic
 from sim.study.folder import plain
-from sim.study.ledger import DONE
+from sim.study.ledger import DONE, PLANNED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,8 +119,15 @@ def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
 
 
 def write_analysis(study: StudyResult) -> None:
-    """Write ``dose_response.json`` of a study that asks for it: per read-out and arm, the fit."""
-    if study.folder is None or not study.plan.dose_response:
+    """Write ``dose_response.json`` of a study that asks for it: per read-out and arm, the fit.
+
+    Fits that are there are of an earlier table, so they are removed where none are made: while
+    runs are still planned, and when the study does not ask for them any more.
+    """
+    if study.folder is None:
+        return
+    (study.folder / DOSE_RESPONSE).unlink(missing_ok=True)
+    if not study.plan.dose_response or study.count(PLANNED):
         return
     fits = {
         response: {arm: fit.as_dict() for arm, fit in dose_response(study, response).fits.items()}
@@ -147,16 +154,18 @@ def _controls(study: StudyResult, response: str) -> dict[str, Array]:
     """Return the read-out of each arm's unstimulated control at the lowest dose, by replicate."""
     dose, named = (study.plan.dose_response.get(key, {}) for key in ("dose", "unstimulated"))
     runs = [run for run in study.runs if _is_control(run, study.plan)]
-    lowest = min((run.parameters[dose] for run in runs), default=None)
 
     def alike(run: PlannedRun) -> str:
         """Return all that a control shares with its arms."""
         group = {name: arm for name, arm in run.group.items() if name not in named}
         return repr((sorted(group.items()), sorted(_others(run, dose).items())))
 
+    lowest: dict[str, float] = {}
+    for run in runs:
+        lowest[alike(run)] = min(run.parameters[dose], lowest.get(alike(run), math.inf))
     values: dict[str, Array] = {}
     for run in runs:
-        if run.parameters[dose] == lowest:
+        if run.parameters[dose] == lowest[alike(run)]:
             column = values.setdefault(alike(run), _unknown(study.plan))
             column[run.replicate - 1] = _value(study, run, response)
     return {

@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,7 @@ def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
         except InputError as error:
             hint = data.nearest(str(source), shipped_studies())
             raise InputError(f"{error}; {hint}" if hint else str(error)) from None
+    name = name.encode(errors="replace").decode()  # a name of a file may be no text
     problems: list[Problem] = []
     try:
         drawn = _Drawing(tree, folder, name, problems)
@@ -321,7 +323,7 @@ class _Drawing:
         if len(self.problems) > before:
             return []
         check_method(sample)
-        self.sample = sample
+        self.sample = sample = replace(sample, given=sample.shares().tolist())
         return [_Axis(tuple(sample.spreads), [(point, point) for point in sample.points()])]
 
     def _check_settings(self) -> None:
@@ -333,6 +335,9 @@ class _Drawing:
                     self._wrong(key, None, NOT_SWEPT[key])
                 if seen.setdefault(key, number) != number:
                     self._wrong(key, None, "is set by two parts of the study")
+        columns = Counter(name for axis in self.axes for name in axis.columns)
+        for name in (name for name, count in columns.items() if count > 1):
+            self._wrong(name, None, "is the name of a group and of a key: rename the group")
         count = self.replicates * math.prod(len(axis.points) for axis in self.axes)
         if count > MOST_RUNS:
             self._wrong("", None, f"plans {count:,} runs; must be at most {MOST_RUNS:,}")
@@ -353,11 +358,13 @@ class _Drawing:
             what = data.one_of(swept) if swept else "must be swept by this study"
             self._wrong("dose_response.dose", dose, what, data.nearest(str(dose), swept))
         elif not all(
-            type(labels.get(dose, 0)) in (int, float)
+            type(labels.get(dose, 0)) in (int, float) and labels.get(dose, 0) >= 0
             for axis in self.axes
             for labels, _ in axis.points
         ):
-            self._wrong("dose_response.dose", dose, "must be given in numbers, without units")
+            self._wrong(
+                "dose_response.dose", dose, "must be given in numbers from 0, without units"
+            )
         if not isinstance(responses, list) or not responses:
             self._wrong("dose_response.responses", responses, "must be a list of read-outs")
             responses = []
@@ -439,7 +446,8 @@ class _Drawing:
         if self.sample is not None:
             spreads = {key: spread.table() for key, spread in self.sample.spreads.items()}
             numbers = {"n": self.sample.n, "seed": self.sample.seed}
-            tree["sample"] = {"method": self.sample.method, **numbers, "ranges": spreads}
+            points = {"points": self.sample.given}  # other versions of SciPy or SALib draw others
+            tree["sample"] = {"method": self.sample.method, **numbers, "ranges": spreads, **points}
         tree["dose_response"] = self.dose_response
         tree["group"] = self.tree.get("group", {})
         tree["base"] = self.base
