@@ -106,6 +106,16 @@ class Ledger:
         """Close the file."""
         self._file.close()
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let all that is read inside be of one moment; who writes has to wait."""
+        with self._told():
+            self._file.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._file.rollback()
+
     def plan(self, runs: Sequence[PlannedRun], study: str, code: str) -> None:
         """Enter planned runs in place of the last plan; what is known about runs stays.
 

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.errors import InputError
+from sim import __version__
+from sim.errors import InputError, ScenarioError
 from sim.files import write_bytes_atomic, write_text_atomic
 from sim.study.design import Plan, PlannedRun, plan_study
 from sim.study.ledger import DONE, FAILED, Entry, Ledger
@@ -111,12 +112,18 @@ def open_result(folder: Path) -> StudyResult:
     """
     if not (folder / LEDGER).is_file():
         raise InputError(f"{folder}: is no study folder; `angiosim sweep` makes one")
-    with Ledger(folder / LEDGER, read_only=True) as ledger:
+    with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.at_once():
         entries, keys, about = ledger.entries(), ledger.planned(), ledger.about()
         stored = ledger.parameters()
     if not about:
         raise InputError(f"{folder}: this study was stopped before it was planned; start it again")
-    plan = plan_study(tomllib.loads(about["study"]))
+    try:
+        plan = plan_study(tomllib.loads(about["study"]))
+    except ScenarioError as error:
+        raise InputError(
+            f"{folder}: was planned by angiosim {about['version']}, and this is {__version__}; "
+            f"open it with that one, or read results.csv. {error}"
+        ) from error
     runs = [replace(run, key=keys[run.index]) for run in plan.runs if run.index in keys]
     names: dict[str, list[Any]] = {}  # arms that are the same run share a key
     for run in runs:

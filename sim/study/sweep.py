@@ -281,9 +281,9 @@ def _folder(out: Path, plan: Plan) -> Iterator[None]:
         try:
             out.mkdir(parents=True, exist_ok=True)
             held.enter_context(locked(out / LOCK))
+            _check_owner(out, plan)
             for litter in out.glob(".*.tmp"):  # of a process that was killed
                 litter.unlink()
-            _check_owner(out, plan)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise FolderError(
@@ -307,7 +307,7 @@ def _check_owner(out: Path, plan: Plan) -> None:
             raise FolderError(
                 f"{out}: holds the study {name!r}, not {plan.name!r}; name another folder"
             )
-    elif any(not path.name.startswith((LOCK, LEDGER)) for path in out.iterdir()):
+    elif not (out / LEDGER).exists() and any(path.name != LOCK for path in out.iterdir()):
         raise FolderError(
             f"{out}: this folder is not empty and holds no study, and nothing is written over; "
             "name another one"

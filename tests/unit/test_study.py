@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -633,6 +634,53 @@ def test_rows_have_the_points_that_they_were_made_with(
         file.execute("UPDATE about SET value = ? WHERE name = 'study'", (text,))
     with pytest.raises(InputError, match="cannot be told apart here"):
         open_result(tmp_path / "a")
+
+
+def test_a_folder_of_others_keeps_all_its_files(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / ".theirs.tmp").write_text("precious")
+    with pytest.raises(FolderError, match="not empty and holds no study"):
+        sweep(plan, Here(plan), tmp_path)
+    assert everything(tmp_path) == [".theirs.tmp"]
+
+
+def test_a_study_killed_while_its_first_file_was_written_goes_on(
+    plan: Plan, tmp_path: Path
+) -> None:
+    Ledger(tmp_path / "ledger.sqlite").close()
+    (tmp_path / ".study.toml.0123abcd.tmp").write_text("half")
+    assert sweep(plan, Here(plan), tmp_path).count("done") == 30
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_is_read_at_once_is_of_one_moment(plan: Plan, tmp_path: Path) -> None:
+    """A study that is planned anew meanwhile cannot give old keys new names."""
+    sweep(plan, Here(plan), tmp_path)
+    more = plan_study({**STUDY, "replicates": 4})
+    with Ledger(tmp_path / "ledger.sqlite", read_only=True) as ledger:
+        with ledger.at_once():
+            assert len(ledger.planned()) == 30
+
+            def plan_anew() -> None:
+                with Ledger(tmp_path / "ledger.sqlite") as other:
+                    other.plan(more.runs, more.text, "code")
+
+            writer = threading.Thread(target=plan_anew)
+            writer.start()
+            time.sleep(0.3)
+            assert ledger.about()["study"] == plan.text
+        writer.join()
+        assert ledger.about()["study"] == more.text
+        assert len(ledger.planned()) == 40
+
+
+def test_a_study_that_this_version_does_not_take_says_what_to_do(
+    plan: Plan, tmp_path: Path
+) -> None:
+    sweep(plan, Here(plan), tmp_path)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.plan(plan.runs, plan.text.replace("[base.cells]", "[base.sells]"), "code")
+    with pytest.raises(InputError, match=r"(?s)was planned by angiosim .*read results.csv.*sells"):
+        open_result(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written(plan: Plan, tmp_path: Path) -> None:
