@@ -194,14 +194,15 @@ def merge(folders: Sequence[Path], out: Path) -> StudyResult:
             made = [run for run in shard.runs if shard.entries[run.key].status == DONE]
             done = {run.index: run.key for run in made}
             keys = {run.index: run.key for run in shard.runs} | keys | done
-        runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]
         with _folder(out, plan), Ledger(out / LEDGER) as ledger:
-            about = ledger.about()
+            about, entries = ledger.about(), ledger.entries()
             if about and (about["study"], about["code"]) != (plan.text, code):
                 raise FolderError(
                     f"{out}: holds another study, or one made with another angiosim; name another "
                     "folder"
                 )
+            keys |= {n: k for n, k in ledger.planned().items() if entries[k].status == DONE}
+            runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]
             _update(out / STUDY, plan.text)
             ledger.plan(runs, plan.text, code)
             ledger.take_over(together)

@@ -1048,7 +1048,8 @@ def test_a_script_needs_no_main_guard(study_file: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(processors() < 2, reason="needs two idle processors")
 def test_two_workers_make_nearly_twice_the_runs() -> None:
     """1.8 times the runs per hour, and less than 50 ms a run beside the simulation itself."""
-    plan = plan_study({**TINY, "replicates": 10, "set": {"domain.size_um": [200, 200]}})
+    size = {"domain.size_um": [200, 200], "time.duration_h": 1}
+    plan = plan_study({**TINY, "replicates": 10, "set": size})
     tasks = [Task(run.key, run.settings, run.seed) for run in plan.runs]
 
     def measure(workers: int) -> tuple[float, float]:
