@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -335,9 +334,9 @@ class _Drawing:
                     self._wrong(key, None, NOT_SWEPT[key])
                 if seen.setdefault(key, number) != number:
                     self._wrong(key, None, "is set by two parts of the study")
-        columns = Counter(name for axis in self.axes for name in axis.columns)
-        for name in (name for name, count in columns.items() if count > 1):
-            self._wrong(name, None, "is the name of a group and of a key: rename the group")
+        swept = {key for axis in self.axes if axis not in self.groups for key in axis.columns}
+        for name in (axis.columns[0] for axis in self.groups if axis.columns[0] in swept):
+            self._wrong(f"group.{name}", None, "must not be called as a key that is swept")
         count = self.replicates * math.prod(len(axis.points) for axis in self.axes)
         if count > MOST_RUNS:
             self._wrong("", None, f"plans {count:,} runs; must be at most {MOST_RUNS:,}")

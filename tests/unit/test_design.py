@@ -288,7 +288,7 @@ def test_points_that_are_none(points: Any) -> None:
 
 def test_a_group_has_no_name_of_a_key() -> None:
     arms = [{"name": "a"}, {"name": "b"}]
-    with pytest.raises(ScenarioError, match="is the name of a group and of a key"):
+    with pytest.raises(ScenarioError, match="must not be called as a key"):
         plan_study({
             "base": "tube_formation", "group": {"units": arms}, "grid": {"units": ["physical"]},
         })  # fmt: skip
