@@ -211,7 +211,7 @@ def merge(
 ) -> None:
     """Put the shards of a study together."""
     with _exit_codes():
-        from sim.study.sweep import merge as put_together
+        from sim.api import merge as put_together
 
         _finish_study(put_together(folders, out), quiet=False)
 

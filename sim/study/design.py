@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ Point = tuple[dict[str, Any], dict[str, Any]]
 """Labels in the table of results, and settings by dotted key."""
 
 FORMAT = 1
-TABLES = ("base", "set", "grid", "zip", "sample", "group", "replicates", "dose_response")
+TABLES = ("base", "set", "grid", "zip", "sample", "group", "replicates", "dose_response",
+          "combination")  # fmt: skip
 """What a study file has and a scenario file has not."""
 TOP = ("format", "name", "description", "seed", *TABLES)
 RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS)
@@ -58,7 +60,7 @@ class PlannedRun:
     Attributes
     ----------
     index : int
-        Its number, from 1.
+        Its number among all combinations, from 1; those that are not run leave gaps.
     group : dict
         The name that it has in each group.
     parameters : dict
@@ -103,6 +105,8 @@ class Plan:
     dose_response : dict
         ``dose``, a parameter, ``responses``, read-outs, and perhaps ``unstimulated``, by group
         the arm that is the control; empty without.
+    combination : dict
+        ``group``, and ``parts``: by arm of it the arms that it combines; empty without.
     text : str
         ``study.toml``: the study without references to other files.
     """
@@ -117,6 +121,7 @@ class Plan:
     runs: list[PlannedRun]
     sample: Sample | None
     dose_response: dict[str, Any]
+    combination: dict[str, Any]
     text: str
 
 
@@ -198,6 +203,7 @@ class _Drawing:
         self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid()]
         self._check_settings()
         self._check_dose_response()
+        self._check_combination()
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -388,6 +394,46 @@ class _Drawing:
                 hint = data.nearest(str(arm), arms[group])
                 self._wrong(f"{key}.{group}", arm, data.one_of(arms[group]), hint)
 
+    def _check_combination(self) -> None:
+        """Refuse combinations of what is not run, or cannot be compared."""
+        self.combination = table = self._table("combination")
+        if not table:
+            return
+        for key in table:
+            if key not in ("group", "parts"):
+                hint = data.nearest(key, ("group", "parts"))
+                self._wrong(f"combination.{key}", None, "unknown key", hint)
+        if "unstimulated" not in self.dose_response:
+            what = "needs [dose_response] with an unstimulated control"
+            self._wrong("combination", None, what)
+        doses = self._table("grid").get(str(self.dose_response.get("dose")))
+        if not isinstance(doses, list) or 0 not in doses:
+            self._wrong("combination", None, "needs the dose in [grid], with dose 0")
+        groups = {axis.columns[0]: [labels for labels, _ in axis.points] for axis in self.groups}
+        group, parts = table.get("group"), table.get("parts")
+        if group not in groups:
+            what = data.one_of(groups) if groups else "must be a group of this study"
+            self._wrong("combination.group", group, what, data.nearest(str(group), groups))
+            return
+        control = self.dose_response.get("unstimulated")
+        arms = [labels[str(group)] for labels in groups[str(group)] if labels != control]
+        if not isinstance(parts, dict) or not parts:
+            what = 'must be a table of arms and the arms they combine, such as {both = ["a", "b"]}'
+            self._wrong("combination.parts", parts, what)
+            return
+        for name, combined in parts.items():
+            key = f"combination.parts.{name}"
+            if name not in arms:
+                self._wrong(key, None, data.one_of(arms), data.nearest(name, arms))
+            if not isinstance(combined, list) or len(combined) < 2:
+                self._wrong(key, combined, "must be a list of at least two arms")
+                continue
+            for place, arm in enumerate(combined):
+                if arm == name or arm in combined[:place]:
+                    self._wrong(key, arm, "must be another arm")
+                elif arm not in arms:
+                    self._wrong(key, arm, data.one_of(arms), data.nearest(str(arm), arms))
+
     # -- planning ---------------------------------------------------------------------------
 
     def plan(self, resolver: _Resolver) -> Plan:
@@ -405,6 +451,7 @@ class _Drawing:
             runs=self._runs(resolver),
             sample=self.sample,
             dose_response=self.dose_response,
+            combination=self.combination,
             text=self._text_of_file(),
         )
 
@@ -412,6 +459,7 @@ class _Drawing:
         code = code_hash()
         seeds = [(n, replicate_seed(self.seed, n)) for n in range(1, self.replicates + 1)]
         runs: list[PlannedRun] = []
+        index = 0
         for points, content_hash in resolver.hashes():
             group: dict[str, str] = {}
             parameters: dict[str, Any] = {}
@@ -419,11 +467,26 @@ class _Drawing:
             for axis, (labels, values) in zip(self.axes, points, strict=True):
                 (group if axis in self.groups else parameters).update(labels)
                 settings |= values
+            if self._is_spare(group, parameters):
+                index += self.replicates
+                continue
             for replicate, seed in seeds:
                 key = run_key(content_hash, seed, code)
-                index = len(runs) + 1
+                index += 1
                 runs.append(PlannedRun(index, group, parameters, settings, replicate, seed, key))
         return runs
+
+    def _is_spare(self, group: dict[str, str], parameters: dict[str, Any]) -> bool:
+        """Whether a run is the unstimulated control at another dose than the lowest."""
+        named = self.dose_response.get("unstimulated")
+        if not named or any(group[name] != arm for name, arm in named.items()):
+            return False
+        return bool(parameters[self.dose_response["dose"]] > self._lowest_dose)
+
+    @cached_property
+    def _lowest_dose(self) -> float:
+        dose = self.dose_response["dose"]
+        return min(float(p[dose]) for axis in self.axes for p, _ in axis.points if dose in p)
 
     def _text_of_file(self) -> str:
         """Return the study as a file that needs no other."""
@@ -441,6 +504,7 @@ class _Drawing:
             numbers = {"n": self.sample.n, "seed": self.sample.seed}
             tree["sample"] = {"method": self.sample.method, **numbers, "ranges": spreads}
         tree["dose_response"] = self.dose_response
+        tree["combination"] = self.combination
         tree["group"] = self.tree.get("group", {})
         tree["base"] = self.base
         return tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
