@@ -18,6 +18,7 @@ from sim.study.folder import RunFolder
 from sim.study.pk import PKResult
 from sim.study.result import RunResult
 from sim.study.results import StudyResult, open_result
+from sim.view.study import draw, draw_map, write_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,8 +132,6 @@ class StudyDoseResponse(DoseResponses):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw points, curves with bands, and IC50s of all arms; return the (first) axes."""
-        from sim.view.study import draw
-
         return draw(self, ax)
 
     def plot_map(self, ax: Axes | None = None) -> Axes:
@@ -143,8 +142,6 @@ class StudyDoseResponse(DoseResponses):
         InputError
             If the arms do not differ in exactly two groups or keys.
         """
-        from sim.view.study import draw_map
-
         return draw_map(self, ax)
 
 
@@ -273,13 +270,6 @@ def merge(folders: Sequence[Path], out: Path) -> Study:
     study = Study(**vars(put_together(folders, out)))
     write_pictures(study)
     return study
-
-
-def write_pictures(study: StudyResult) -> None:
-    """Write the pictures of a study into its folder."""
-    from sim.view.study import write_pictures as write
-
-    write(study)
 
 
 def processors() -> int:

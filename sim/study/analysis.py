@@ -186,7 +186,9 @@ def dose_response(study: StudyResult, response: str | None = None) -> DoseRespon
         dose=dose,
         fits={arm: _fit(*table, controls.get(arm)) for arm, table in found.items()},
         unstimulated={
-            arm: float(control[control == control].mean()) for arm, control in controls.items()
+            arm: float(known.mean())
+            for arm, control in controls.items()
+            if (known := control[control == control]).size
         },
         labels={
             _arm(run, dose): {**run.group, **_others(run, dose)}

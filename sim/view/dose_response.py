@@ -144,7 +144,14 @@ def draw_panels(
     -------
     matplotlib.axes.Axes
         The first.
+
+    Raises
+    ------
+    ValueError
+        If there is no panel, or one without a dose above 0.
     """
+    if not panels:
+        raise ValueError("there is no dose above 0 to draw")
     across = min(len(panels), 3 if len(panels) < 7 else 4)
     down = math.ceil(len(panels) / across)
     above = 0.5 + 0.19 * max(len(fits) for fits in panels.values())  # in: the legends
