@@ -17,6 +17,7 @@ from sim import __version__
 from sim.assay.dose_response import Comparison
 from sim.study.analysis import Combinations, differing
 from sim.view import style
+from sim.view.dose_response import INPUT
 
 Array = NDArray[np.float64]
 
@@ -81,7 +82,7 @@ def draw_combinations(found: Combinations, origin: str = "") -> Axes:
                     parse_math=False)  # fmt: skip
         lines = ["inhibition: % of the difference between stimulated and unstimulated control, "
                  "bars and bands 95 % limits over replicates",
-                 " · ".join(filter(None, [origin, f"angiosim {__version__}"]))]  # fmt: skip
+                 " · ".join(filter(None, [origin, INPUT, f"angiosim {__version__}"]))]  # fmt: skip
         figure.text(0.25 / width, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET,
                     va="bottom", parse_math=False)  # fmt: skip
     return figure.axes[0]

@@ -31,7 +31,7 @@ _COLOURS: Final = (
 )  # fmt: skip
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 _DOT: Final = " · "
-_INPUT: Final = "potency is an input of the model, not its finding"
+INPUT: Final = "potency is an input of the model, not its finding"
 _GAP: Final = 0.55  # decades between dose 0 and the lowest other dose
 
 
@@ -488,7 +488,7 @@ def _words(ax: Axes, title: str, about: str, origin: str) -> None:
         left, 1 - 0.15 / height, style.one_line(title, 90), size=14, weight="bold", va="top",
         parse_math=False,
     )  # fmt: skip
-    source = _DOT.join(filter(None, [origin, _INPUT, f"angiosim {__version__}"]))
+    source = _DOT.join(filter(None, [origin, INPUT, f"angiosim {__version__}"]))
     letters = int(15 * figure.get_figwidth()) - 8
     lines = [about, *textwrap.wrap(source, letters)[:3]]
     figure.text(
