@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from sim.errors import InputError
 from sim.scenario.loading import load
 from sim.scenario.schema import Scenario
-from sim.study.analysis import DoseResponses, dose_response
+from sim.study.analysis import Combinations, DoseResponses, combinations, dose_response
 from sim.study.folder import RunFolder
 from sim.study.pk import PKResult
 from sim.study.result import RunResult
 from sim.study.results import StudyResult, open_result
 from sim.study.sensitivity import Sensitivity, sensitivity
+from sim.view.study import draw, draw_map, write_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,25 +129,31 @@ def pk(
 
 
 class StudyDoseResponse(DoseResponses):
-    """Fitted dose-responses, and their picture; the attributes are those of `DoseResponses`."""
+    """Fitted dose-responses, and their pictures; the attributes are those of `DoseResponses`."""
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw points, curves with bands, and IC50s of all arms; return the axes."""
-        from sim.view.dose_response import draw_dose_response
+        """Draw points, curves with bands, and IC50s of all arms; return the (first) axes."""
+        return draw(self, ax)
 
-        levels = set(self.unstimulated.values())
-        lines = {f"unstimulated, {arm}": mean for arm, mean in self.unstimulated.items()}
-        if len(levels) == 1:
-            lines = {"unstimulated": levels.pop()}
-        return draw_dose_response(
-            self.fits,
-            ax,
-            response=self.response,
-            drug=self.dose.removesuffix("_nM"),
-            unit="nM" if self.dose.endswith("_nM") else "",
-            controls=lines or None,
-            title=self.study,
-        )
+    def plot_map(self, ax: Axes | None = None) -> Axes:
+        """Draw the IC50s as a map, where arms differ in two names; return the axes.
+
+        Raises
+        ------
+        InputError
+            If the arms do not differ in exactly two groups or keys.
+        """
+        return draw_map(self, ax)
+
+
+class StudyCombinations(Combinations):
+    """Combined blockades, and their picture; the attributes are those of `Combinations`."""
+
+    def plot(self) -> Axes:
+        """Draw each combination beside what its parts let expect; return the first axes."""
+        from sim.view.combination import draw_combinations
+
+        return draw_combinations(self)
 
 
 class StudySensitivity(Sensitivity):
@@ -176,6 +183,16 @@ class Study(StudyResult):
             If the study has no ``[dose_response]``, or no such read-out.
         """
         return StudyDoseResponse(**vars(dose_response(self, response)))
+
+    def combinations(self, response: str | None = None) -> StudyCombinations:
+        """Compare combined blockades with their parts; the study's first read-out if none is named.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[combination]``, or no such read-out.
+        """
+        return StudyCombinations(**vars(combinations(self, response)))
 
     def sensitivity(self, response: str | None = None) -> StudySensitivity:
         """Compute sensitivity indices of a read-out in every arm; of the first that is named.
@@ -254,7 +271,6 @@ def sweep_plan(
     """Make the runs of a planned study; the options are those of `sim.study.sweep.sweep`."""
     from sim.study.executors import Dask, Pool
     from sim.study.sweep import sweep as make
-    from sim.view.study import write_pictures
 
     executor: Dask | Pool
     if scheduler is not None:
@@ -263,6 +279,15 @@ def sweep_plan(
         executor = Pool(plan.base, workers or processors())
     with closing(executor):
         study = Study(**vars(make(plan, executor, out, **options)))
+    write_pictures(study)
+    return study
+
+
+def merge(folders: Sequence[Path], out: Path) -> Study:
+    """Put the shards of a study together in a new folder, as `sim.study.sweep.merge` does."""
+    from sim.study.sweep import merge as put_together
+
+    study = Study(**vars(put_together(folders, out)))
     write_pictures(study)
     return study
 

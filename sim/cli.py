@@ -214,12 +214,9 @@ def merge(
 ) -> None:
     """Put the shards of a study together."""
     with _exit_codes():
-        from sim.study.sweep import merge as put_together
-        from sim.view.study import write_pictures
+        from sim.api import merge as put_together
 
-        study = put_together(folders, out)
-        write_pictures(study)
-        _finish_study(study, quiet=False)
+        _finish_study(put_together(folders, out), quiet=False)
 
 
 @app.command()

@@ -724,3 +724,168 @@ def loewe(
     low = min(limit, float((most / (1.0 + (half / d) ** slope)).max()))
     found = float(brentq(excess, low, limit, xtol=1e-14)) if excess(low) > 0.0 else low
     return Expectation(found, _join(notes))
+
+
+class Blockade(NamedTuple):
+    """Responses (R, D) to one blockade, by replicate and dose, and the fit to them."""
+
+    response: Array
+    fit: DoseResponse
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a blockade does at a dose, beside what its parts let expect.
+
+    Inhibition is a fraction of the difference between the controls. Limits, ``_low`` and ``_high``,
+    are 95 %. None stands for what is not known or not defined; `note` says why.
+
+    Attributes
+    ----------
+    dose : float
+    inhibition : float or None
+        As measured.
+    bliss, loewe : float or None
+        As expected of the parts; None for a single blockade.
+    bliss_excess, loewe_excess : float or None
+        Inhibition above the expectation: positive is synergy.
+    note : str
+        Why something is None, and what else should be known; empty if all is well.
+    """
+
+    dose: float
+    inhibition: float | None = None
+    inhibition_low: float | None = None
+    inhibition_high: float | None = None
+    bliss: float | None = None
+    bliss_low: float | None = None
+    bliss_high: float | None = None
+    bliss_excess: float | None = None
+    bliss_excess_low: float | None = None
+    bliss_excess_high: float | None = None
+    loewe: float | None = None
+    loewe_low: float | None = None
+    loewe_high: float | None = None
+    loewe_excess: float | None = None
+    loewe_excess_low: float | None = None
+    loewe_excess_high: float | None = None
+    note: str = ""
+
+
+def compare(
+    dose: ArrayLike,
+    response: ArrayLike,
+    unstimulated: ArrayLike,
+    parts: Mapping[str, Blockade] | None = None,
+) -> list[Comparison]:
+    """Compare a combined blockade with its parts, each given at the same doses alone.
+
+    Limits come from leaving out one whole replicate at a time, measurement and expectations
+    together, so that what replicates share does not count.
+
+    Parameters
+    ----------
+    dose : (D,) array_like
+        Rising, the first 0: there is the stimulated control of each blockade.
+    response : (R, D) array_like
+        Response of each replicate at each dose; NaN for runs that are missing.
+    unstimulated : (R,) array_like
+        The other control, of the same age.
+    parts : mapping of str to Blockade, optional
+        The single blockades by name, in the order of replicates and doses of `response`. Without
+        them only the inhibition is given.
+
+    Returns
+    -------
+    list of Comparison
+        One for each dose above 0.
+
+    Raises
+    ------
+    ValueError
+        If the first dose is not 0.
+    """
+    dose, response = np.asarray(dose, dtype=float), np.asarray(response, dtype=float)
+    if dose[0] != 0:
+        raise ValueError("the first dose must be 0: it is the stimulated control")
+    low, parts = np.asarray(unstimulated, dtype=float), parts or {}
+    responses = [response, *(np.asarray(part.response, dtype=float) for part in parts.values())]
+    return [
+        _compared(float(dose[j]), low, [x[:, 0] for x in responses], [x[:, j] for x in responses],
+                  {name: part.fit for name, part in parts.items()})
+        for j in range(1, dose.size)
+    ]  # fmt: skip
+
+
+def _compared(
+    dose: float, low: Array, high: list[Array], values: list[Array], parts: dict[str, DoseResponse]
+) -> Comparison:
+    """Compare at one dose; `high` and `values` are (R,) of the whole and of each of its parts."""
+    table = np.stack([low, *high, *values])
+    known = np.isfinite(table).all(axis=0)
+    missing = int(np.count_nonzero(~known))
+    notes = [f"{missing} of {known.size} replicates missing"] if missing else []
+    if missing == known.size:
+        return Comparison(dose, note=_join(notes))
+    table = table[:, known]
+    count = table.shape[1]
+    without = (table.sum(axis=1) - table.T) / (count - 1) if count > 1 else table.T[:0]
+    means = np.vstack([table.mean(axis=1), without])  # (C, 1 + 2 (1 + parts)), all first
+    low, highs, middle = means[:, :1], means[:, 1 : len(values) + 1], means[:, len(values) + 1 :]
+    window = highs - low
+    if (window * window[0] <= 0).any() or (count > 1 and _equal(window).any()):
+        return Comparison(dose, note=_join([*notes, "the controls do not differ"]))
+    inhibition = 1.0 - normalised(middle, low, highs) / 100.0
+    found: dict[str, Any] = _limits("inhibition", inhibition[:, 0])
+    if parts:
+        expected = bliss(inhibition[:, 1:].T)
+        found |= _limits("bliss", expected)
+        found |= _limits("bliss_excess", inhibition[:, 0] - expected)
+        expected, words = _loewe_of(dose, parts, highs[:, 1:], window[:, 1:])
+        notes += words
+        if np.isfinite(expected[0]):
+            if missing or not np.isfinite(expected).all():
+                notes.append("no limits of Loewe: not defined without each of the replicates")
+                expected = expected[:1]
+            found |= _limits("loewe", expected)
+            found |= _limits("loewe_excess", inhibition[: expected.size, 0] - expected)
+    if count == 1:
+        notes.append("no limits: one replicate")
+    return Comparison(dose, **found, note=_join(notes))
+
+
+def _loewe_of(
+    dose: float, parts: dict[str, DoseResponse], high: Array, window: Array
+) -> tuple[Array, list[str]]:
+    """Return Loewe's expectation (C,) from all replicates and without each, and what to know.
+
+    `high` and `window` are (C, parts): the stimulated control, and its height above the other.
+    """
+    acting, words, rows = [], [], len(high)
+    for place, (name, fit) in enumerate(parts.items()):
+        if fit.left_out and fit.left_out[0][3] == 0.0:
+            words.append(f"{name} does nothing alone and drops out of Loewe")
+        elif fit.ic50 is None or fit.emax is None:
+            words.append(f"no Loewe: {name} alone, {fit.note or 'IC50 not determined'}")
+            return np.array([math.nan]), words
+        else:
+            acting.append((place, fit))
+            rows = min(rows, len(fit.left_out))
+    expected = np.zeros(rows)
+    for row in range(rows):
+        curves = [Curve(*fit.left_out[row]) for _, fit in acting]
+        most = [
+            (high[row, place] - curve.bottom) / window[row, place]
+            for (place, _), curve in zip(acting, curves, strict=True)
+        ]
+        ic50, hill = [math.exp(c.log_ic50) for c in curves], [c.hill for c in curves]
+        answer = loewe([dose] * len(curves), ic50, hill, most) if curves else Expectation(0.0, "")
+        expected[row] = answer.inhibition
+        if row == 0 and answer.note:
+            words.append(f"no Loewe: {answer.note}")
+    return expected, words
+
+
+def _equal(values: Array) -> Array:
+    """Whether a value is 0 within its error; rows from all replicates, then without each."""
+    return np.asarray(np.abs(values[0]) <= _reach(values[1:]))

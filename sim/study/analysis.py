@@ -1,11 +1,15 @@
-"""What a study's table says: dose-responses of its arms. The fits are in `sim.assay`."""
+"""What a study's table says: dose-responses of its arms, and what combined blockades add.
+
+The fits and expectations are in `sim.assay`.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
 from sim.files import write_text_atomic
@@ -15,16 +19,23 @@ from sim.study.ledger import PLANNED
 from sim.study.sensitivity import SENSITIVITY, SENSITIVITY_TABLE, write_sensitivity
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
+    import pandas as pd
     from numpy.typing import NDArray
 
-    from sim.assay.dose_response import DoseResponse
+    from sim.assay.dose_response import Comparison, DoseResponse
     from sim.study.design import Plan, PlannedRun
     from sim.study.results import StudyResult
 
     Array = NDArray[np.float64]
 
-DOSE_RESPONSE = "dose_response.json"
+DOSE_RESPONSE, CURVES, COMBINATION = "dose_response.json", "dose_response.csv", "combination.csv"
+"""Files of a study folder."""
+QUANTITIES = ("ic50", "absolute_ic50", "hill", "top", "bottom", "emax")
+Labels = dict[str, Any]
+"""What an arm is called in each group, and its values of what else is swept."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,6 +52,8 @@ class DoseResponses:
         By arm: what it is called in its groups, and its values of what else is swept.
     unstimulated : dict of str to float
         By arm: the mean of its unstimulated control, if the study names one.
+    labels : dict of str to dict
+        By arm: its name in each group, and its values of what else is swept.
     """
 
     study: str
@@ -48,6 +61,7 @@ class DoseResponses:
     dose: str
     fits: dict[str, DoseResponse]
     unstimulated: dict[str, float]
+    labels: dict[str, Labels]
 
     def __repr__(self) -> str:
         lines = [f"  {arm}: IC50 {fit.words()}" for arm, fit in self.fits.items()]
@@ -55,6 +69,91 @@ class DoseResponses:
 
     def __getitem__(self, arm: str) -> DoseResponse:
         return self.fits[arm]
+
+    @property
+    def differing(self) -> list[str]:
+        """Groups and keys in which the arms differ."""
+        return differing(list(self.labels.values()))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each arm, as in ``dose_response.csv``."""
+        import pandas as pd
+
+        fields = [name + end for name in QUANTITIES for end in ("", "_low", "_high")]
+        fields += ["determined", "replicates", "note"]
+        rows = [
+            [self.response, *self.labels[arm].values(), *(getattr(fit, name) for name in fields)]
+            for arm, fit in self.fits.items()
+        ]
+        names = next(iter(self.labels.values()), {})
+        return pd.DataFrame(rows, columns=["response", *names, *fields])
+
+    def pairs(self) -> dict[tuple[str, str], DoseResponse]:
+        """Return the fits by the two names in which the arms differ: row and column of a map.
+
+        Raises
+        ------
+        InputError
+            If the arms do not differ in exactly two groups or keys.
+        """
+        names = self.differing
+        if len(names) != 2:
+            what = ", ".join(names) or "nothing"
+            raise InputError(f"a map needs arms that differ in two names, not in {what}")
+        return {
+            (str(self.labels[arm][names[0]]), str(self.labels[arm][names[1]])): fit
+            for arm, fit in self.fits.items()
+        }
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """What blockades do, alone and together, in a study with ``[combination]``.
+
+    Attributes
+    ----------
+    study : str
+        Name of the study.
+    response, dose : str
+        The read-out, and the key of the dose.
+    group : str
+        The group whose arms are the blockades.
+    parts : dict of str to list of str
+        By arm of the group the arms that it combines.
+    found : list of (dict, list of Comparison)
+        For each arm: its name in each group and its values of what else is swept, and what it does
+        at each dose above 0.
+    """
+
+    study: str
+    response: str
+    dose: str
+    group: str
+    parts: dict[str, list[str]]
+    found: list[tuple[Labels, list[Comparison]]]
+
+    @property
+    def measured(self) -> bool:
+        """Whether any combination has been measured."""
+        return any(
+            one.inhibition is not None
+            for labels, comparisons in self.found
+            if labels[self.group] in self.parts
+            for one in comparisons
+        )
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each arm and dose, as in ``combination.csv``."""
+        import pandas as pd
+
+        rows = [
+            {"response": self.response, **labels, **asdict(one)}
+            for labels, comparisons in self.found
+            for one in comparisons
+        ]
+        return pd.DataFrame(rows)
 
 
 def dose_response(study: StudyResult, response: str | None = None) -> DoseResponses:
@@ -76,22 +175,73 @@ def dose_response(study: StudyResult, response: str | None = None) -> DoseRespon
     InputError
         If the study has no ``[dose_response]``, or no such read-out.
     """
-    from sim.assay.dose_response import fit
-
     table = study.plan.dose_response
     if not table:
         raise InputError(f"{study.plan.name}: has no [dose_response] with the key of the dose")
     response = response or str(table["responses"][0])
+    dose = str(table["dose"])
     found, controls = arms(study, response), _controls(study, response)
     return DoseResponses(
         study=study.plan.name,
         response=response,
-        dose=table["dose"],
-        fits={arm: fit(*table, controls.get(arm)) for arm, table in found.items()},
+        dose=dose,
+        fits={arm: _fit(*table, controls.get(arm)) for arm, table in found.items()},
         unstimulated={
-            arm: float(control[control == control].mean()) for arm, control in controls.items()
+            arm: float(known.mean())
+            for arm, control in controls.items()
+            if (known := control[control == control]).size
+        },
+        labels={
+            arm_of(run, (dose,)): {**run.group, **others(run, (dose,))}
+            for run in study.runs
+            if not _is_control(run, study.plan)
         },
     )
+
+
+def combinations(study: StudyResult, response: str | None = None) -> Combinations:
+    """Compare combined blockades with their parts, as ``[combination]`` of a study names them.
+
+    A combination is compared with those arms of its group that have all else in common with it.
+
+    Parameters
+    ----------
+    study : StudyResult
+        A study with ``[combination]``.
+    response : str, optional
+        A read-out; by default the first that the study names.
+
+    Raises
+    ------
+    InputError
+        If the study has no ``[combination]``, or no such read-out.
+    """
+    from sim.assay.dose_response import Blockade, compare
+
+    if not study.plan.combination:
+        raise InputError(f"{study.plan.name}: has no [combination]")
+    if len(study.runs) < len(study.plan.runs):
+        raise InputError(f"{study.plan.name}: is one shard; merge all of them first")
+    curves = dose_response(study, response)
+    tables, controls = arms(study, curves.response), _controls(study, curves.response)
+    group, parts = study.plan.combination["group"], study.plan.combination["parts"]
+    known = {repr(labels): arm for arm, labels in curves.labels.items()}
+    found = []
+    for arm, labels in curves.labels.items():
+        single = {
+            name: known.get(repr({**labels, group: name})) for name in parts.get(labels[group], [])
+        }
+        blockades = {name: Blockade(tables[a][1], curves[a]) for name, a in single.items() if a}
+        if arm in controls:
+            whole = blockades if len(blockades) == len(single) else None
+            found.append((labels, compare(*tables[arm], controls[arm], whole)))
+    return Combinations(study.plan.name, curves.response, curves.dose, group, parts, found)
+
+
+def differing(labels: list[Labels]) -> list[str]:
+    """Return the names that have more than one value."""
+    names = labels[0] if labels else ()
+    return [name for name in names if len({repr(one[name]) for one in labels}) > 1]
 
 
 def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
@@ -120,26 +270,59 @@ def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
 
 
 def write_analysis(study: StudyResult) -> None:
-    """Write what a study asks for: ``dose_response.json`` and the files of its sensitivity.
+    """Write what a study asks for: fits, combinations, and the files of its sensitivity.
 
     What is there is of an earlier table, so it is removed where nothing is made: while runs are
     still planned, and when the study does not ask for it any more.
     """
     if study.folder is None:
         return
-    for name in (DOSE_RESPONSE, SENSITIVITY, SENSITIVITY_TABLE):
+    for name in (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE):
         (study.folder / name).unlink(missing_ok=True)
     if study.count(PLANNED):
         return
     write_sensitivity(study)
     if not study.plan.dose_response:
         return
+    responses = study.plan.dose_response["responses"]
+    found = {response: dose_response(study, response) for response in responses}
     fits = {
-        response: {arm: fit.as_dict() for arm, fit in dose_response(study, response).fits.items()}
-        for response in study.plan.dose_response["responses"]
+        response: {arm: fit.as_dict() for arm, fit in one.fits.items()}
+        for response, one in found.items()
     }
     text = json.dumps(plain(fits), indent=2, allow_nan=False, ensure_ascii=False)
     write_text_atomic(study.folder / DOSE_RESPONSE, text + "\n")
+    _write_tables(study.folder / CURVES, [one.table for one in found.values()])
+    if study.plan.combination:
+        compared = [combinations(study, response).table for response in responses]
+        _write_tables(study.folder / COMBINATION, compared)
+
+
+def _write_tables(path: Path, tables: list[pd.DataFrame]) -> None:
+    """Write tables below each other; numbers so that reading them gives the same bits."""
+    lines = [
+        table.to_csv(index=False, header=place == 0, lineterminator="\n")
+        for place, table in enumerate(tables)
+    ]
+    write_text_atomic(path, "".join(lines))
+
+
+def _fit(dose: Array, values: Array, control: Array | None) -> DoseResponse:
+    """Fit an arm; tables, pictures and combinations all ask for the same fits."""
+    given = None if control is None else control.tobytes()
+    return _fit_of(values.shape, dose.tobytes(), values.tobytes(), given)
+
+
+@lru_cache(maxsize=1024)
+def _fit_of(
+    shape: tuple[int, ...], dose: bytes, values: bytes, control: bytes | None
+) -> DoseResponse:
+    import numpy as np
+
+    from sim.assay.dose_response import fit
+
+    low = None if control is None else np.frombuffer(control)
+    return fit(np.frombuffer(dose), np.frombuffer(values).reshape(shape), low)
 
 
 def _controls(study: StudyResult, response: str) -> dict[str, Array]:

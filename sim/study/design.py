@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -37,17 +38,8 @@ Point = tuple[dict[str, Any], dict[str, Any]]
 """Labels in the table of results, and settings by dotted key."""
 
 FORMAT = 1
-TABLES = (
-    "base",
-    "set",
-    "grid",
-    "zip",
-    "sample",
-    "group",
-    "replicates",
-    "dose_response",
-    "sensitivity",
-)
+TABLES = ("base", "set", "grid", "zip", "sample", "group", "replicates", "dose_response",
+          "combination", "sensitivity")  # fmt: skip
 """What a study file has and a scenario file has not."""
 TOP = ("format", "name", "description", "seed", *TABLES)
 RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS)
@@ -68,7 +60,7 @@ class PlannedRun:
     Attributes
     ----------
     index : int
-        Its number, from 1.
+        Its number among all combinations, from 1; those that are not run leave gaps.
     group : dict
         The name that it has in each group.
     parameters : dict
@@ -115,6 +107,8 @@ class Plan:
         the arm that is the control; empty without.
     sensitivity : list of str
         Read-outs that sensitivity indices are computed of; empty without a design for them.
+    combination : dict
+        ``group``, and ``parts``: by arm of it the arms that it combines; empty without.
     text : str
         ``study.toml``: the study without references to other files.
     """
@@ -130,6 +124,7 @@ class Plan:
     sample: Sample | None
     dose_response: dict[str, Any]
     sensitivity: list[str]
+    combination: dict[str, Any]
     text: str
 
 
@@ -213,6 +208,7 @@ class _Drawing:
         self._check_settings()
         self._check_dose_response()
         self._check_sensitivity()
+        self._check_combination()
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -335,7 +331,8 @@ class _Drawing:
         sample = read_sample(self._table("sample"), self.seed, scenario, self.problems)
         if len(self.problems) > before:
             return []
-        check_method(sample)
+        if not sample.given:
+            check_method(sample.method)
         self.sample = sample = replace(sample, given=sample.shares().tolist())
         return [_Axis(tuple(sample.spreads), [(point, point) for point in sample.points()])]
 
@@ -428,6 +425,46 @@ class _Drawing:
                 self._wrong(f"{table}.responses", name, data.one_of(known), hint)
         return responses
 
+    def _check_combination(self) -> None:
+        """Refuse combinations of what is not run, or cannot be compared."""
+        self.combination = table = self._table("combination")
+        if not table:
+            return
+        for key in table:
+            if key not in ("group", "parts"):
+                hint = data.nearest(key, ("group", "parts"))
+                self._wrong(f"combination.{key}", None, "unknown key", hint)
+        if "unstimulated" not in self.dose_response:
+            what = "needs [dose_response] with an unstimulated control"
+            self._wrong("combination", None, what)
+        doses = self._table("grid").get(str(self.dose_response.get("dose")))
+        if not isinstance(doses, list) or 0 not in doses:
+            self._wrong("combination", None, "needs the dose in [grid], with dose 0")
+        groups = {axis.columns[0]: [labels for labels, _ in axis.points] for axis in self.groups}
+        group, parts = table.get("group"), table.get("parts")
+        if group not in groups:
+            what = data.one_of(groups) if groups else "must be a group of this study"
+            self._wrong("combination.group", group, what, data.nearest(str(group), groups))
+            return
+        control = self.dose_response.get("unstimulated")
+        arms = [labels[str(group)] for labels in groups[str(group)] if labels != control]
+        if not isinstance(parts, dict) or not parts:
+            what = 'must be a table of arms and the arms they combine, such as {both = ["a", "b"]}'
+            self._wrong("combination.parts", parts, what)
+            return
+        for name, combined in parts.items():
+            key = f"combination.parts.{name}"
+            if name not in arms:
+                self._wrong(key, None, data.one_of(arms), data.nearest(name, arms))
+            if not isinstance(combined, list) or len(combined) < 2:
+                self._wrong(key, combined, "must be a list of at least two arms")
+                continue
+            for place, arm in enumerate(combined):
+                if arm == name or arm in combined[:place]:
+                    self._wrong(key, arm, "must be another arm")
+                elif arm not in arms:
+                    self._wrong(key, arm, data.one_of(arms), data.nearest(str(arm), arms))
+
     # -- planning ---------------------------------------------------------------------------
 
     def plan(self, resolver: _Resolver) -> Plan:
@@ -446,6 +483,7 @@ class _Drawing:
             sample=self.sample,
             dose_response=self.dose_response,
             sensitivity=self.sensitivity,
+            combination=self.combination,
             text=self._text_of_file(),
         )
 
@@ -453,6 +491,7 @@ class _Drawing:
         code = code_hash()
         seeds = [(n, replicate_seed(self.seed, n)) for n in range(1, self.replicates + 1)]
         runs: list[PlannedRun] = []
+        index = 0
         for points, content_hash in resolver.hashes():
             group: dict[str, str] = {}
             parameters: dict[str, Any] = {}
@@ -460,11 +499,27 @@ class _Drawing:
             for axis, (labels, values) in zip(self.axes, points, strict=True):
                 (group if axis in self.groups else parameters).update(labels)
                 settings |= values
+            if self._is_spare(group, parameters):
+                index += self.replicates
+                continue
             for replicate, seed in seeds:
                 key = run_key(content_hash, seed, code)
-                index = len(runs) + 1
+                index += 1
                 runs.append(PlannedRun(index, group, parameters, settings, replicate, seed, key))
         return runs
+
+    def _is_spare(self, group: dict[str, str], parameters: dict[str, Any]) -> bool:
+        """Whether a run is the unstimulated control at another dose of the grid than the lowest."""
+        named = self.dose_response.get("unstimulated")
+        if not named or any(group[name] != arm for name, arm in named.items()):
+            return False
+        return bool(parameters[self.dose_response["dose"]] > self._lowest_dose)
+
+    @cached_property
+    def _lowest_dose(self) -> float:
+        """The lowest dose of the grid; doses of other parts of a study come with other settings."""
+        dose = self.dose_response["dose"]
+        return min(map(float, self._table("grid").get(dose, ())), default=math.inf)
 
     def _text_of_file(self) -> str:
         """Return the study as a file that needs no other."""
@@ -483,6 +538,7 @@ class _Drawing:
             tree["sample"] = {"method": self.sample.method, **numbers, "ranges": spreads}
         tree["dose_response"] = self.dose_response
         tree["sensitivity"] = {"responses": self.sensitivity} if self.sensitivity else {}
+        tree["combination"] = self.combination
         tree["group"] = self.tree.get("group", {})
         tree["base"] = self.base
         text = tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})

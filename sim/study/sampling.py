@@ -226,8 +226,8 @@ def _is_point(point: Any, size: int) -> bool:
     )
 
 
-def check_method(sample: Sample) -> None:
-    """Refuse a method whose library is not installed, unless its points are given.
+def check_method(method: str) -> None:
+    """Refuse a method whose library is not installed.
 
     Raises
     ------
@@ -236,10 +236,9 @@ def check_method(sample: Sample) -> None:
     """
     from importlib.util import find_spec
 
-    needs = sample.method in INDICES and not sample.given
-    if needs and find_spec("SALib") is None:
+    if method in INDICES and find_spec("SALib") is None:
         raise InputError(
-            f"sample.method = {sample.method!r} needs SALib: pip install 'angiosim[analysis]'"
+            f"sample.method = {method!r} needs SALib: pip install 'angiosim[analysis]'"
         )
 
 

@@ -18,7 +18,7 @@ from sim.files import write_text_atomic
 from sim.study.arms import arm_of, value_of
 from sim.study.folder import plain
 from sim.study.identity import replicate_seed
-from sim.study.sampling import INDICES, LEVELS, Sample
+from sim.study.sampling import INDICES, LEVELS, Sample, check_method
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,12 +149,13 @@ def sensitivity(study: StudyResult, response: str | None = None) -> Sensitivity:
     Raises
     ------
     InputError
-        If the study has no such sample, or no such read-out.
+        If the study has no such sample, or no such read-out, or SALib is not installed.
     """
     plan = study.plan
     if plan.sample is None or plan.sample.method not in INDICES:
         methods = " or ".join(map(repr, INDICES))
         raise InputError(f"{plan.name}: indices follow from a [sample] with method {methods} only")
+    check_method(plan.sample.method)
     response = response or plan.sensitivity[0]
     # No replicate has the number 0, and SALib takes the seed 0 for none.
     seed = replicate_seed(plan.seed, 0) or 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LogNorm
@@ -29,7 +31,7 @@ _COLOURS: Final = (
 )  # fmt: skip
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 _DOT: Final = " · "
-_INPUT: Final = "potency is an input of the model, not its finding"
+INPUT: Final = "potency is an input of the model, not its finding"
 _GAP: Final = 0.55  # decades between dose 0 and the lowest other dose
 
 
@@ -83,12 +85,7 @@ def draw_dose_response(
             legend = cast(Legend, ax.get_legend())
             legend.set_loc("upper left")
             legend.set_bbox_to_anchor((1.01, 1.0))
-            counts = sorted({fit.replicates for fit in fits.values() if fit.doses})
-            about = f"mean ± standard error of {' or '.join(map(str, counts))} replicates"
-            about += f"{_DOT}logistic with 95 % band"
-            if not all(fit.determined for fit in fits.values()):
-                about += f"{_DOT}dashed: IC50 not determined"
-            _words(ax, title or "Dose-response", about, origin)
+            _words(ax, title or "Dose-response", _about(fits.values()), origin)
         return ax
 
     lowest, highest = min(positive), max(positive)
@@ -118,6 +115,86 @@ def draw_dose_response(
         fontsize=10 * style.text_scale(ax),
     )  # fmt: skip
     return ax
+
+
+def draw_panels(
+    panels: Mapping[str, Mapping[str, DoseResponse]],
+    *,
+    responses: Mapping[str, str],
+    drug: str = "free drug",
+    unit: str = "nM",
+    controls: Mapping[str, Mapping[str, float]] | None = None,
+    title: str = "",
+    origin: str = "",
+) -> Axes:
+    """Draw dose-responses in several panels, each as `draw_dose_response` does.
+
+    Parameters
+    ----------
+    panels : mapping of str to mapping of str to DoseResponse
+        By the panel's name its groups by name, in order.
+    responses : mapping of str to str
+        By the panel's name what is measured there.
+    drug, unit, title, origin : str
+        As for `draw_dose_response`.
+    controls : mapping of str to mapping of str to float, optional
+        By the panel's name its controls by name.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The first.
+
+    Raises
+    ------
+    ValueError
+        If there is no panel, or one without a dose above 0.
+    """
+    if not panels:
+        raise ValueError("there is no dose above 0 to draw")
+    across = min(len(panels), 3 if len(panels) < 7 else 4)
+    down = math.ceil(len(panels) / across)
+    above = 0.5 + 0.19 * max(len(fits) for fits in panels.values())  # in: the legends
+    wide, high = 4.6, 3.3
+    width, height = wide * across, (high + above + 0.65) * down + 1.05
+    with style.house_style():
+        figure = style.new_figure(width, height)
+        for place, (name, fits) in enumerate(panels.items()):
+            row, column = divmod(place, across)
+            left, top = wide * column + 0.75, 0.5 + (high + above + 0.65) * row + above
+            box = (left / width, 1 - (top + high) / height, (wide - 0.95) / width, high / height)
+            ax = figure.add_axes(box)
+            draw_dose_response(
+                fits, ax, response=responses[name], drug=drug, unit=unit,
+                controls=(controls or {}).get(name),
+            )  # fmt: skip
+            old = cast(Legend, ax.get_legend())
+            words = [text.get_text().replace("\n", ": ") for text in old.get_texts()]
+            handles = cast(list[Artist], old.legend_handles)
+            ax.legend(
+                handles, words, title=name, alignment="left", frameon=False,
+                loc="lower left", bbox_to_anchor=(-0.03, 0.99), fontsize=9.5, labelspacing=0.3,
+                title_fontproperties={"size": 11, "weight": "bold"},
+            )  # fmt: skip
+        first = figure.axes[0]
+        _words(
+            first,
+            title or "Dose-response",
+            _about(f for p in panels.values() for f in p.values()),
+            origin,
+        )
+    return first
+
+
+def _about(fits: Iterable[DoseResponse]) -> str:
+    """Return what points, lines and bands are."""
+    fits = list(fits)
+    counts = sorted({fit.replicates for fit in fits if fit.doses})
+    about = f"mean ± standard error of {' or '.join(map(str, counts))} replicates"
+    about += f"{_DOT}logistic with 95 % band"
+    if not all(fit.determined for fit in fits):
+        about += f"{_DOT}dashed: IC50 not determined"
+    return about
 
 
 def _with_unit(fit: DoseResponse, unit: str) -> str:
@@ -318,9 +395,11 @@ def draw_ic50_map(
     columns = list(dict.fromkeys(column for _, column in fits))
     if ax is None:
         with style.house_style():
-            wide, high = 1.55 * len(columns), 0.62 * len(rows)
-            width, height = max(wide + 3.3, 6.8), high + 1.75
-            box = (1.45 / width, 0.75 / height, wide / width, high / height)
+            letter = 0.095  # in, of the names
+            wide = max(1.55, letter * max(map(len, columns)) + 0.2) * len(columns)
+            high, left = 0.62 * len(rows), max(1.45, letter * max(map(len, rows)) + 0.3)
+            width, height = max(wide + left + 1.85, 6.8), high + 1.9
+            box = (left / width, 0.9 / height, wide / width, high / height)
             ax = style.new_figure(width, height).add_axes(box)
             draw_ic50_map(fits, ax, quantity=quantity, unit=unit)
             which = "relative" if quantity == "ic50" else "absolute"
@@ -409,7 +488,9 @@ def _words(ax: Axes, title: str, about: str, origin: str) -> None:
         left, 1 - 0.15 / height, style.one_line(title, 90), size=14, weight="bold", va="top",
         parse_math=False,
     )  # fmt: skip
-    lines = [about, _DOT.join(filter(None, [origin, _INPUT, f"angiosim {__version__}"]))]
+    source = _DOT.join(filter(None, [origin, INPUT, f"angiosim {__version__}"]))
+    letters = int(15 * figure.get_figwidth()) - 8
+    lines = [about, *textwrap.wrap(source, letters)[:3]]
     figure.text(
         left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom",
         parse_math=False,

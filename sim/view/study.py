@@ -2,17 +2,126 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sim.study.analysis import DoseResponses, combinations, dose_response
+from sim.study.ledger import DONE, PLANNED
+from sim.study.results import StudyResult
+
 if TYPE_CHECKING:
-    from sim.study.results import StudyResult
+    from matplotlib.axes import Axes
 
 
 def write_pictures(study: StudyResult) -> None:
-    """Write the pictures that a whole study asks for; of a shard, or without a folder, none."""
-    if study.folder is None or len(study.runs) < len(study.plan.runs):
+    """Write the pictures of a study into its folder: all that it asks for and can be drawn.
+
+    A study without a folder, without runs that are done, or with runs still planned has none.
+    """
+    if study.folder is None or not study.count(DONE) or study.count(PLANNED):
         return
+    if study.plan.dose_response:
+        _dose_responses(study, study.folder)
+    if study.plan.combination:
+        _combinations(study, study.folder)
     if study.plan.sensitivity:
         from sim.view.sensitivity import write_sensitivity_pictures
 
         write_sensitivity_pictures(study)
+
+
+def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes:
+    """Draw the dose-responses of a read-out: all arms in one, or in a panel for each group.
+
+    Where arms differ in several names, the last tells the curves of a panel apart.
+    """
+    from sim.view.dose_response import draw_dose_response, draw_panels
+
+    drug, unit = drug_and_unit(found.dose)
+    if len(found.differing) < 2 or ax is not None:
+        return draw_dose_response(
+            found.fits, ax, response=found.response, drug=drug, unit=unit,
+            controls=_levels(found, list(found.fits)), title=found.study, origin=origin,
+        )  # fmt: skip
+    *names, last = found.differing
+    arms: dict[str, list[str]] = {}
+    for arm, labels in found.labels.items():
+        if any(found[arm].doses):
+            arms.setdefault(", ".join(str(labels[name]) for name in names), []).append(arm)
+    return draw_panels(
+        {name: {str(found.labels[a][last]): found[a] for a in some} for name, some in arms.items()},
+        responses=dict.fromkeys(arms, found.response),
+        drug=drug,
+        unit=unit,
+        controls={name: _levels(found, some) for name, some in arms.items()},
+        title=f"{found.study}: {found.response}",
+        origin=origin,
+    )
+
+
+def draw_map(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes:
+    """Draw the IC50s of a read-out by the two names in which the arms differ."""
+    from sim.view.dose_response import draw_ic50_map
+
+    title = f"{found.study}: IC50 of {found.response}"
+    _, unit = drug_and_unit(found.dose)
+    return draw_ic50_map(found.pairs(), ax, unit=unit, title=title, origin=origin)
+
+
+def drug_and_unit(dose: str) -> tuple[str, str]:
+    """Return in words what is dosed, and its unit, from the key of the dose."""
+    return dose.removesuffix("_nM"), "nM" if dose.endswith("_nM") else ""
+
+
+def _levels(found: DoseResponses, arms: list[str]) -> dict[str, float]:
+    """Return the unstimulated controls of some arms by name: one line if they are all alike."""
+    known = {arm: found.unstimulated[arm] for arm in arms if arm in found.unstimulated}
+    if len(set(known.values())) == 1:
+        return {"unstimulated": next(iter(known.values()))}
+    return {f"unstimulated, {arm}": level for arm, level in known.items()}
+
+
+def _dose_responses(study: StudyResult, folder: Path) -> None:
+    """Write curves, and where arms differ in two names maps of IC50s."""
+    from sim.view.dose_response import draw_panels, save_picture
+
+    name, origin = study.plan.name, study.plan.description
+    found = [dose_response(study, each) for each in study.plan.dose_response["responses"]]
+    found = [one for one in found if any(any(fit.doses) for fit in one.fits.values())]
+    for one in found:
+        if len(one.differing) > 1:
+            save_picture(
+                draw(one, origin=origin), folder / f"dose_response_{one.response}.png", name
+            )
+        if len(one.differing) == 2:
+            save_picture(draw_map(one, origin=origin), folder / f"ic50_{one.response}.png", name)
+    if not found or len(found[0].differing) > 1:
+        return
+    drug, unit = drug_and_unit(found[0].dose)
+    save_picture(
+        draw(found[0], origin=origin)
+        if len(found) == 1
+        else draw_panels(
+            {one.response: one.fits for one in found},
+            responses={one.response: one.response for one in found},
+            drug=drug,
+            unit=unit,
+            controls={one.response: _levels(one, list(one.fits)) for one in found},
+            title=name,
+            origin=origin,
+        ),
+        folder / "dose_response.png",
+        name,
+    )
+
+
+def _combinations(study: StudyResult, folder: Path) -> None:
+    """Write what combined blockades do, a picture for each read-out."""
+    from sim.view.combination import draw_combinations
+    from sim.view.dose_response import save_picture
+
+    for response in study.plan.dose_response["responses"]:
+        found = combinations(study, response)
+        if found.measured:
+            ax = draw_combinations(found, study.plan.description)
+            save_picture(ax, folder / f"combination_{response}.png", study.plan.name)

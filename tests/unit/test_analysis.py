@@ -14,6 +14,7 @@ import pytest
 from sim.api import Study
 from sim.assay.dose_response import DoseResponse, fit
 from sim.errors import AngiosimError, InputError, ScenarioError
+from sim.study import analysis
 from sim.study.analysis import arms, dose_response
 from sim.study.design import Plan, plan_study
 from sim.study.ledger import Entry
@@ -223,6 +224,7 @@ def test_an_analysis_that_fails_leaves_the_table(
     table = (tmp_path / "study" / "results.csv").read_bytes()
     (tmp_path / "study" / "results.csv").unlink()
     monkeypatch.setattr("sim.assay.dose_response.fit", broken)
+    analysis._fit_of.cache_clear()
     words = r"results.csv is complete, but it could not be analysed: LinAlgError: no convergence"
     with pytest.raises(AngiosimError, match=words) as caught:
         sweep(plan, Curves(), tmp_path / "study")

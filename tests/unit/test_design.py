@@ -466,7 +466,7 @@ def test_shipped_studies_are_valid(name: str) -> None:
 
 def test_the_dose_response_study() -> None:
     plan = plan_study("sweeps/dose_response")
-    assert len(plan.runs) == 4 * 12 * 8
+    assert len(plan.runs) == (3 * 12 + 1) * 8  # the control at the lowest dose alone
     assert plan.dose_response["dose"] == "drug.free_nM"
     assert {run.group["ligand"] for run in plan.runs} == {"VEGF", "PDGF-BB", "FGF-2", "none"}
     assert plan.dose_response["unstimulated"] == {"ligand": "none"}

@@ -1,0 +1,549 @@
+"""Screens and combined blockades: tables, maps, expectations, pictures, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import tomllib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+import sim
+from sim import api
+from sim.assay.dose_response import (
+    Blockade,
+    Comparison,
+    DoseResponse,
+    compare,
+    fit,
+    logistic,
+)
+from sim.errors import InputError, ScenarioError
+from sim.pharmacology.drugs import load_drug
+from sim.study.design import Plan, plan_study
+from sim.study.sweep import sweep
+from sim.study.worker import Outcome, Task, attempt
+
+Array = NDArray[np.float64]
+LIGANDS = {"VEGF": "VEGFR2", "PDGF-BB": "PDGFRB", "FGF-2": "FGFR1"}
+WEIGHT = 0.85
+
+
+def length_mm(settings: dict[str, Any], seed: int) -> float:
+    """The model in short: redundant pathways, blocked by the drug's IC50s, make length."""
+    drug = load_drug(settings.get("drug.name", "anlotinib"))
+    ic50 = dict(drug.potency(settings.get("drug.potency")).ic50_nM)
+    rest = 1.0
+    for ligand, receptor in LIGANDS.items():
+        if settings.get(f"ligands.{ligand}.bath_ng_ml"):
+            half = settings.get(f"drug.ic50_nM.{receptor}", ic50[receptor])
+            rest *= 1 - WEIGHT / (1 + settings["drug.free_nM"] / half)
+    chance = np.random.default_rng([seed, round(1000 * settings["drug.free_nM"])])
+    level = np.random.default_rng(seed).normal()
+    return float(5.5 + 10.7 * (1 - rest) + 0.2 * level + 0.15 * chance.normal())
+
+
+class Chain:
+    """Makes runs at once; those at `failing` nM fail."""
+
+    running = 0
+    outcomes: list[Outcome]
+
+    def __init__(self, failing: float = -1) -> None:
+        self.failing = failing
+
+    def submit(self, tasks: Any) -> None:
+        self.outcomes = [attempt(self.run, {}, task) for task in tasks]
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        return [self.outcomes.pop()]
+
+    def close(self) -> None:
+        pass
+
+    def run(self, base: dict[str, Any], task: Task) -> dict[str, float]:
+        if task.settings["drug.free_nM"] == self.failing:
+            raise ValueError("fails")
+        length = length_mm(task.settings, task.seed)
+        return {"tube_length_mm": length, "meshes": round(3 * length), "junctions": 2 * length}
+
+
+def made(plan: Plan, out: Path | None = None, failing: float = -1) -> sim.Study:
+    return sim.Study(**vars(sweep(plan, Chain(failing), out)))
+
+
+def arm(name: str, **receptors: float) -> dict[str, Any]:
+    """An arm that spares receptors."""
+    return {"name": name, "set": {f"drug.ic50_nM.{r}": value for r, value in receptors.items()}}
+
+
+DOSES = [0, 0.3, 1, 3, 10, 30, 100, 300, 1000, 10000]
+SCREEN: dict[str, Any] = {
+    "name": "two drugs",
+    "description": "what to compare",
+    "base": "tube_formation_unstimulated",
+    "replicates": 4,
+    "grid": {"drug.free_nM": DOSES},
+    "group": {
+        "drug": [
+            {"name": "anlotinib"},
+            {"name": "axitinib", "set": {"drug.name": "axitinib", "drug.potency": "davis2011"}},
+        ],
+        "ligand": [
+            {"name": "VEGF", "set": {"ligands.VEGF.bath_ng_ml": 50}},
+            {"name": "FGF-2", "set": {"ligands.FGF-2.bath_ng_ml": 20}},
+            {"name": "none"},
+        ],
+    },
+    "dose_response": {
+        "dose": "drug.free_nM",
+        "responses": ["tube_length_mm", "meshes"],
+        "unstimulated": {"ligand": "none"},
+    },
+}
+BOTH = {"ligands.VEGF.bath_ng_ml": 50, "ligands.FGF-2.bath_ng_ml": 20}
+ABLATION: dict[str, Any] = {
+    **SCREEN,
+    "name": "two receptors",
+    "grid": {"drug.free_nM": [0, 1, 3, 10, 30, 100, 1000]},
+    "group": {
+        "ligands": [
+            {"name": "VEGF", "set": {"ligands.VEGF.bath_ng_ml": 50}},
+            {"name": "both", "set": BOTH},
+            {"name": "none"},
+        ],
+        "blocked": [arm("VEGFR2", FGFR1=1e9), arm("FGFR1", VEGFR2=1e9), arm("VEGFR2 + FGFR1")],
+    },
+    "dose_response": {
+        "dose": "drug.free_nM",
+        "responses": ["tube_length_mm"],
+        "unstimulated": {"ligands": "none"},
+    },
+    "combination": {"group": "blocked", "parts": {"VEGFR2 + FGFR1": ["VEGFR2", "FGFR1"]}},
+}
+
+
+def words(ax: Any) -> str:
+    return "\n".join(text.get_text() for text in ax.figure.findobj(Text) if text.get_visible())
+
+
+# --- two blockades and what they let expect ------------------------------------------------------
+
+DOSE = np.array([0, 1, 3, 10, 30, 100, 1000.0])
+NO_FIT = DoseResponse(note="not asked for")
+
+
+def noisy(shares: Array, chance: np.random.Generator, count: int = 4) -> Array:
+    """Lengths (count, D) at inhibitions (D,): what replicates share, and their own noise."""
+    level = chance.normal(scale=0.3, size=(count, 1))
+    return 15 - 10 * shares + level + chance.normal(scale=0.15, size=(count, shares.size))
+
+
+def test_independent_blockades_have_no_excess_over_bliss() -> None:
+    first, second = DOSE / (DOSE + 6), 0.7 * DOSE**2 / (DOSE**2 + 12**2)
+    together = 1 - (1 - first) * (1 - second)
+    lengths = [15 - 10 * share + np.zeros((3, 1)) for share in (together, first, second)]
+    parts = {name: Blockade(x, NO_FIT) for name, x in zip("ab", lengths[1:], strict=True)}
+    for place, one in enumerate(compare(DOSE, lengths[0], np.full(3, 5.0), parts), 1):
+        assert one.inhibition == pytest.approx(together[place])
+        assert one.bliss == pytest.approx(together[place])
+        assert one.bliss_excess == pytest.approx(0, abs=1e-12)
+        assert one.loewe is None and one.note == "no Loewe: a alone, not asked for"
+    chance, held, all_of = np.random.default_rng(5), 0, 0
+    for _ in range(150):
+        draws = [noisy(share, chance) for share in (together, first, second)]
+        parts = {name: Blockade(x, NO_FIT) for name, x in zip("ab", draws[1:], strict=True)}
+        for one in compare(DOSE, draws[0], 5 + 0.2 * chance.normal(size=4), parts):
+            assert one.bliss_excess_low is not None and one.bliss_excess_high is not None
+            held += one.bliss_excess_low <= 0 <= one.bliss_excess_high
+            all_of += 1
+    assert 0.90 <= held / all_of <= 0.99
+
+
+def test_a_drug_with_itself_has_no_excess_over_loewe() -> None:
+    """Each of two halves of one drug is a blockade; together they are its double dose."""
+    chance = np.random.default_rng(8)
+    curve = partial(logistic, bottom=5, top=15, ic50=9.0, hill=1.4)
+    alone = curve(DOSE) + chance.normal(scale=1e-4, size=(4, DOSE.size))
+    together = curve(2 * DOSE) + chance.normal(scale=1e-4, size=(4, DOSE.size))
+    half = Blockade(alone, fit(DOSE, alone, 5.0))
+    for one in compare(DOSE, together, np.full(4, 5.0), {"one": half, "other": half}):
+        assert one.loewe == pytest.approx(one.inhibition, abs=1e-3)
+        assert one.loewe_excess == pytest.approx(0, abs=1e-3)
+        assert one.bliss_excess is not None and abs(one.bliss_excess) > 1e-5
+    chance = np.random.default_rng(9)
+    held = []
+    for _ in range(12):
+        alone, together = (noisy((15 - curve(n * DOSE)) / 10, chance) for n in (1, 2))
+        low = 5 + 0.1 * chance.normal(size=4)
+        half = Blockade(alone, fit(DOSE, alone, low))
+        for one in compare(DOSE, together, low, {"one": half, "other": half})[:4]:
+            assert one.loewe_excess_low is not None and one.loewe_excess_high is not None
+            held.append(one.loewe_excess_low <= 0 <= one.loewe_excess_high)
+    assert np.mean(held) > 0.85
+
+
+def test_limits_are_those_of_leaving_out_each_replicate() -> None:
+    chance = np.random.default_rng(3)
+    low = 5 + chance.normal(scale=0.2, size=4)
+    whole, part = (noisy(DOSE / (DOSE + ic50), chance) for ic50 in (3, 8))
+
+    def excess(kept: list[int]) -> float:
+        def inhibited(x: Array) -> float:
+            top, bottom = x[kept, 0].mean(), low[kept].mean()
+            return float((top - x[kept, 3].mean()) / (top - bottom))
+
+        return inhibited(whole) - (1 - (1 - inhibited(part)) ** 2)
+
+    without = [excess([r for r in range(4) if r != out]) for out in range(4)]
+    spread = math.sqrt(3 / 4 * sum((x - sum(without) / 4) ** 2 for x in without))
+    parts = {"a": Blockade(part, NO_FIT), "b": Blockade(part, NO_FIT)}
+    one = compare(DOSE, whole, low, parts)[2]
+    assert one.bliss_excess == pytest.approx(excess([0, 1, 2, 3]))
+    assert one.bliss_excess_low == pytest.approx(one.bliss_excess - 3.182446 * spread, rel=1e-6)
+
+
+def test_a_blockade_that_does_nothing_alone_drops_out_of_loewe() -> None:
+    chance = np.random.default_rng(4)
+    acting, nothing = noisy(DOSE / (DOSE + 6), chance), noisy(0 * DOSE, chance)
+    parts = {"acting": Blockade(acting, fit(DOSE, acting, 5.0)),
+             "idle": Blockade(nothing, fit(DOSE, nothing, 5.0))}  # fmt: skip
+    one = compare(DOSE, acting, np.full(4, 5.0), parts)[2]
+    assert one.note == "idle does nothing alone and drops out of Loewe"
+    assert one.loewe == pytest.approx(10 / 16, abs=0.05) and one.loewe_low is not None
+    both_idle = compare(DOSE, acting, np.full(4, 5.0), {"idle": parts["idle"]})[2]
+    assert both_idle.loewe == 0 and both_idle.loewe_excess == both_idle.inhibition
+
+
+def test_where_loewe_is_not_defined_the_reason_is_given() -> None:
+    chance = np.random.default_rng(4)
+    weak, strong = noisy(0.3 * DOSE / (DOSE + 6), chance), noisy(DOSE / (DOSE + 6), chance)
+    parts = {"weak": Blockade(weak, fit(DOSE, weak, 5.0)),
+             "strong": Blockade(strong, fit(DOSE, strong, 5.0))}  # fmt: skip
+    found = compare(DOSE, strong, np.full(4, 5.0), parts)
+    assert found[0].loewe is not None and found[0].note == ""
+    assert found[-1].loewe is None and "the others inhibit more than 0.2" in found[-1].note
+    late = noisy(DOSE / (DOSE + 9000), chance)
+    parts = {"late": Blockade(late, fit(DOSE, late, 5.0)), "strong": parts["strong"]}
+    note = compare(DOSE, strong, np.full(4, 5.0), parts)[0].note
+    assert note.startswith("no Loewe: late alone, IC50 not")
+
+
+def test_runs_that_are_missing() -> None:
+    chance = np.random.default_rng(4)
+    whole, part = noisy(DOSE / (DOSE + 3), chance), noisy(DOSE / (DOSE + 8), chance)
+    part[1, 2], whole[:, 3] = np.nan, np.nan
+    parts = {"a": Blockade(part, fit(DOSE, part, 5.0)), "b": Blockade(part, NO_FIT)}
+    found = compare(DOSE, whole, np.full(4, 5.0), parts)
+    others = [0, 2, 3]
+    fewer = {name: Blockade(one.response[others], NO_FIT) for name, one in parts.items()}
+    same = compare(DOSE, whole[others], np.full(3, 5.0), fewer)
+    assert found[1].bliss_excess_low == same[1].bliss_excess_low is not None
+    assert found[1].note.startswith("1 of 4 replicates missing")
+    assert found[2] == Comparison(10, note="4 of 4 replicates missing")
+    parts["b"] = parts["a"]
+    one = compare(DOSE, whole, np.full(4, 5.0), parts)[1]
+    assert one.loewe is not None and one.loewe_low is None and "no limits of Loewe" in one.note
+
+
+def test_one_replicate_has_no_limits_and_equal_controls_no_inhibition() -> None:
+    whole = 15 - 10 * (DOSE / (DOSE + 3))[None]
+    (one, *_) = compare(DOSE, whole, [5.0], {"a": Blockade(whole, fit(DOSE, whole, 5.0))})
+    assert one.bliss_excess == pytest.approx(0) and one.bliss_low is None
+    assert one.loewe == pytest.approx(1 / 4, abs=1e-3) and one.note == "no limits: one replicate"
+    chance = np.random.default_rng(4)
+    flat = 15 + chance.normal(size=(4, DOSE.size))
+    assert compare(DOSE, flat, 15 + chance.normal(size=4))[0].note == "the controls do not differ"
+    with pytest.raises(ValueError, match="first dose must be 0"):
+        compare(DOSE[1:], flat[:, 1:], np.zeros(4))
+
+
+# --- screens -------------------------------------------------------------------------------------
+
+
+def test_a_screen_gives_a_table_and_a_map(tmp_path: Path) -> None:
+    study = made(plan_study(SCREEN), tmp_path / "study")
+    found = study.dose_response()
+    assert found.differing == ["drug", "ligand"]
+    known = {("anlotinib", "VEGF"): 5.6, ("anlotinib", "FGF-2"): 11.7, ("axitinib", "VEGF"): 5.9,
+             ("axitinib", "FGF-2"): 380}  # fmt: skip
+    assert {pair: one.ic50 for pair, one in found.pairs().items()} == pytest.approx(known, rel=0.15)
+    text = words(found.plot_map())
+    for pair in known:
+        assert all(name in text for name in pair)
+        assert found.pairs()[pair].words().partition(" (")[0] in text
+    with (tmp_path / "study" / "dose_response.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["response"] for row in rows] == ["tube_length_mm"] * 4 + ["meshes"] * 4
+    for row in rows:
+        one = study.dose_response(row["response"]).pairs()[row["drug"], row["ligand"]]
+        for name in ("ic50", "ic50_low", "absolute_ic50_high", "hill", "top_low", "emax"):
+            assert (float(row[name]) if row[name] else None) == getattr(one, name)
+        assert row["determined"] == str(one.determined) and row["note"] == one.note
+    assert found.table["ic50"].tolist() == [one.ic50 for one in found.fits.values()]
+
+
+def test_curves_of_a_screen_are_in_a_panel_for_each_drug() -> None:
+    ax = made(plan_study(SCREEN)).dose_response().plot()
+    panels = [one.get_legend() for one in ax.figure.axes]  # type: ignore[union-attr]
+    assert [legend.get_title().get_text() for legend in panels if legend] == [
+        "anlotinib",
+        "axitinib",
+    ]
+    assert "FGF-2: IC50 " in words(ax) and "unstimulated" in words(ax)
+
+
+def test_maps_need_arms_that_differ_in_two_names() -> None:
+    one = made(plan_study(SCREEN | {"group": {"ligand": SCREEN["group"]["ligand"]}}))
+    with pytest.raises(InputError, match="differ in two names, not in ligand"):
+        one.dose_response().plot_map()
+    three = json.loads(json.dumps(SCREEN))
+    three["grid"]["cells.count"] = [300, 350]
+    study = made(plan_study(three))
+    with pytest.raises(InputError, match=r"not in drug, ligand, cells\.count"):
+        study.dose_response().plot_map()
+    assert "anlotinib, VEGF" in words(study.dose_response().plot())
+
+
+def test_the_control_is_made_at_the_lowest_dose_alone(tmp_path: Path) -> None:
+    plan = plan_study(SCREEN)
+    assert len(plan.runs) == (2 * 2 * len(DOSES) + 2) * 4
+    control = [run for run in plan.runs if run.group["ligand"] == "none"]
+    assert {run.parameters["drug.free_nM"] for run in control} == {0}
+    every = json.loads(json.dumps(SCREEN))
+    del every["dose_response"]["unstimulated"]
+    whole = {run.index: run.key for run in plan_study(every).runs}
+    assert len(whole) == 2 * 3 * len(DOSES) * 4  # so that numbers are those of all combinations
+    assert all(whole[run.index] == run.key for run in plan.runs)
+    study = made(plan, tmp_path / "study")
+    again = sim.Study.open(tmp_path / "study")
+    assert again.runs == plan.runs
+    assert again.dose_response().fits == study.dose_response().fits
+
+
+# --- combinations in a study ---------------------------------------------------------------------
+
+
+def test_redundant_pathways_make_more_of_two_blockades_than_expected(tmp_path: Path) -> None:
+    study = made(plan_study(ABLATION), tmp_path / "study")
+    table = study.combinations().table
+    assert list(table["blocked"].unique()) == ["VEGFR2", "FGFR1", "VEGFR2 + FGFR1"]
+    assert len(table) == 2 * 3 * 6
+    assert table[table["blocked"] == "VEGFR2"]["bliss"].isna().all()
+    pair = table[table["blocked"] == "VEGFR2 + FGFR1"].set_index(["ligands", "dose"])
+    alone, both = pair.loc["VEGF"], pair.loc["both"]
+    assert (alone["bliss_excess"].abs() < 0.05).all()
+    for dose, row in both.iterrows():
+        signal = [1 / (1 + dose / ic50) for ic50 in (5.6, 11.7)]
+        full = 1 - (1 - WEIGHT) ** 2
+        left = 1 - math.prod(1 - WEIGHT * s for s in signal)
+        single = [1 - (1 - (1 - WEIGHT) * (1 - WEIGHT * s)) / full for s in signal]
+        assert row["inhibition"] == pytest.approx(1 - left / full, abs=0.05)
+        assert row["bliss"] == pytest.approx(1 - math.prod(1 - a for a in single), abs=0.05)
+    assert (both["bliss_excess_low"].loc[10:] > 0.1).all()
+    assert both["loewe"].isna().any() and both["note"].str.contains("the others inhibit").any()
+    with (tmp_path / "study" / "combination.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["bliss_excess"] for row in rows] == [
+        "" if math.isnan(x) else repr(x) for x in table["bliss_excess"]
+    ]
+
+
+def test_a_picture_of_combinations() -> None:
+    ax = made(plan_study(ABLATION)).combinations().plot()
+    panels = ax.figure.axes  # type: ignore[union-attr]
+    assert [one.get_title(loc="left") for one in panels] == [
+        "VEGF: VEGFR2 + FGFR1",
+        "both: VEGFR2 + FGFR1",
+    ]
+    faces = [[line.get_markerfacecolor() for line in one.lines if line.get_marker() == "o"]
+             for one in panels]  # fmt: skip
+    assert faces[0].count("white") == 6 and faces[1].count("white") < 3
+    for said in ("differs from Bliss", "Loewe", "potency is an input"):
+        assert said in words(ax)
+
+
+def test_what_has_no_combination_or_is_a_shard() -> None:
+    with pytest.raises(InputError, match=r"has no \[combination\]"):
+        made(plan_study(SCREEN)).combinations()
+    plan = plan_study(ABLATION)
+    shard = sim.Study(**vars(sweep(plan, Chain(), shard=(1, 2))))
+    with pytest.raises(InputError, match="one shard; merge all"):
+        shard.combinations()
+
+
+def test_failing_doses_are_told() -> None:
+    study = made(plan_study(ABLATION), failing=3)
+    table = study.combinations().table.set_index("dose")
+    assert (table.loc[3, "note"] == "4 of 4 replicates missing").all()
+    assert table.loc[10, "inhibition"].notna().all()
+    with pytest.raises(ValueError, match="no combination"):
+        made(plan_study(ABLATION), failing=0).combinations().plot()
+
+
+WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "unknown key": ({"grop": "blocked"}, "combination.grop", "did you mean 'group'"),
+    "unknown group": ({"group": "block"}, "combination.group", "did you mean 'blocked'"),
+    "no parts": ({"parts": {}}, "combination.parts", "must be a table of arms"),
+    "no list": ({"parts": {"VEGFR2": "FGFR1"}}, "combination.parts.VEGFR2", "at least two arms"),
+    "one part": ({"parts": {"VEGFR2": ["FGFR1"]}}, "combination.parts.VEGFR2", "at least two arms"),
+    "unknown arm": (
+        {"parts": {"both": ["VEGFR2", "FGFR1"]}},
+        "combination.parts.both",
+        "must be one of",
+    ),
+    "unknown part": (
+        {"parts": {"VEGFR2 + FGFR1": ["VEGFR2", "FGFR"]}},
+        "combination.parts.VEGFR2 + FGFR1",
+        "did you mean 'FGFR1'",
+    ),
+    "part of itself": (
+        {"parts": {"VEGFR2": ["VEGFR2", "FGFR1"]}},
+        "combination.parts.VEGFR2",
+        "must be another arm",
+    ),
+    "part twice": (
+        {"parts": {"VEGFR2 + FGFR1": ["VEGFR2", "VEGFR2"]}},
+        "combination.parts.VEGFR2 + FGFR1",
+        "must be another arm",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "key", "said"), WRONG.values(), ids=WRONG)
+def test_wrong_combinations(change: dict[str, Any], key: str, said: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        plan_study(ABLATION | {"combination": ABLATION["combination"] | change})
+    found = {problem.key: str(problem) for problem in caught.value.problems}
+    assert said in found[key], found
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.update(combination=3), "must be a table"),
+        (lambda t: t["dose_response"].pop("unstimulated"), "needs .dose_response. with an unstim"),
+        (lambda t: t.pop("dose_response"), "needs .dose_response. with an unstimulated control"),
+        (lambda t: t["grid"].update({"drug.free_nM": [1, 3, 10, 30]}), "with dose 0"),
+        (lambda t: t.update(combination={"group": "ligands", "parts": {"both": ["VEGF", "none"]}}),
+         "'none': must be one of 'VEGF', 'both'"),
+    ],
+)  # fmt: skip
+def test_combinations_need_controls(change: Callable[[Any], None], said: str) -> None:
+    tree = json.loads(json.dumps(ABLATION))
+    change(tree)
+    with pytest.raises(ScenarioError, match=said):
+        plan_study(tree)
+
+
+# --- pictures in the folder ----------------------------------------------------------------------
+
+
+def pictures(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.png")}
+
+
+def test_pictures_of_a_study(tmp_path: Path) -> None:
+    api.write_pictures(made(plan_study(SCREEN), tmp_path / "screen"))
+    assert pictures(tmp_path / "screen") == {
+        f"{what}_{response}.png"
+        for what in ("dose_response", "ic50")
+        for response in ("tube_length_mm", "meshes")
+    }
+    api.write_pictures(made(plan_study(ABLATION), tmp_path / "ablation"))
+    assert pictures(tmp_path / "ablation") == {
+        f"{what}_tube_length_mm.png" for what in ("dose_response", "ic50", "combination")
+    }
+    one = SCREEN | {"group": {"ligand": SCREEN["group"]["ligand"]}}
+    api.write_pictures(made(plan_study(one), tmp_path / "one"))
+    assert pictures(tmp_path / "one") == {"dose_response.png"}
+    before = (tmp_path / "one" / "dose_response.png").read_bytes()
+    api.write_pictures(sim.Study.open(tmp_path / "one"))
+    assert (tmp_path / "one" / "dose_response.png").read_bytes() == before
+
+
+def test_no_pictures_of_what_has_not_been_measured(tmp_path: Path) -> None:
+    api.write_pictures(made(plan_study(SCREEN)))
+    bare = {"base": "tube_formation", "grid": {"drug.free_nM": [0, 1]}}
+    api.write_pictures(made(plan_study(bare), tmp_path / "bare"))
+    for name, doses in (("nothing", [1]), ("controls", [0, 1])):
+        tree = SCREEN | {"grid": {"drug.free_nM": doses}}
+        api.write_pictures(made(plan_study(tree), tmp_path / name, failing=1))
+    assert not any(map(pictures, (tmp_path / "bare", tmp_path / "nothing", tmp_path / "controls")))
+
+
+def test_sweep_and_merge_write_them(angiosim: Callable[..., Any], workplace: Path) -> None:
+    tiny = {
+        "name": "tiny",
+        "base": "tube_formation",
+        "replicates": 2,
+        "set": {"domain.size_um": [100, 100], "time.duration_h": 0.02},
+        "grid": {"drug.free_nM": [0, 1, 10, 100]},
+        "dose_response": {"dose": "drug.free_nM"},
+    }
+    sim.sweep(tiny, "study", workers=1)
+    assert pictures(Path("study")) == {"dose_response.png"}
+    plan = plan_study(ABLATION)
+    for i in (1, 2):
+        sweep(plan, Chain(), Path(f"shard{i}"), shard=(i, 2))
+    assert angiosim("merge", "shard1", "shard2", "--out", "whole").exit_code == 0
+    assert "combination_tube_length_mm.png" in pictures(Path("whole"))
+
+
+# --- the studies that come with it ---------------------------------------------------------------
+
+
+def test_the_screen() -> None:
+    plan = plan_study("sweeps/screen")
+    assert len(plan.runs) == (7 * 3 * 9 + 7) * 4
+    drugs = {run.group["drug"]: run.settings for run in plan.runs}
+    assert list(drugs) == ["anlotinib", "sunitinib", "sorafenib", "nintedanib", "axitinib",
+                           "pazopanib", "lenvatinib"]  # fmt: skip
+    doses = sorted({run.parameters["drug.free_nM"] for run in plan.runs})
+    for name, settings in drugs.items():
+        assert settings["drug.name"] == name
+        potency = settings["drug.potency"]
+        assert potency == ("lin2018" if name == "anlotinib" else "company")
+        for ic50 in load_drug(name).potency(potency).ic50_nM.values():
+            assert doses[1] < ic50 / 3 and 9 * ic50 < doses[-1]
+
+
+def test_the_doses_of_the_screen_determine_all_its_ic50s() -> None:
+    study = made(plan_study("sweeps/screen"))
+    for (drug, ligand), one in study.dose_response().pairs().items():
+        potency = load_drug(drug).potency("lin2018" if drug == "anlotinib" else "company")
+        assert one.determined and one.ic50 == pytest.approx(
+            potency.ic50_nM[LIGANDS[ligand]], rel=0.15
+        )
+
+
+def test_the_ablation() -> None:
+    plan = plan_study("sweeps/ablation")
+    assert len(plan.runs) == (3 * 7 * 5 + 7) * 4 < 500
+    for run in plan.runs:
+        spared = {key.rpartition(".")[2] for key, value in run.settings.items() if value == 1e9}
+        blocked = run.group["blocked"].split(" + ")
+        blocked = list(LIGANDS.values()) if blocked == ["all"] else blocked
+        assert spared | set(blocked) == set(LIGANDS.values()) and not spared & set(blocked)
+    parts = plan.combination["parts"]
+    assert {name: name.split(" + ") for name in parts if name != "all"} | {
+        "all": list(LIGANDS.values())
+    } == parts
+
+
+def test_the_studies_on_the_page_are_valid() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "screens.md").read_text(encoding="utf-8")
+    screen, ablation = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    plan = plan_study(tomllib.loads(screen))
+    assert plan.dose_response["unstimulated"] == {"ligand": "none"}
+    rest = {"base": plan.base, "grid": {"drug.free_nM": DOSES}}
+    assert plan_study(rest | tomllib.loads(ablation)).combination["parts"].keys() == {"both"}
