@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from sim.study.folder import RunFolder
 from sim.study.pk import PKResult
 from sim.study.result import RunResult
 from sim.study.results import StudyResult, open_result
+from sim.study.sensitivity import Sensitivity, sensitivity
 from sim.view.study import draw, draw_map, write_pictures
 
 if TYPE_CHECKING:
@@ -155,6 +156,16 @@ class StudyCombinations(Combinations):
         return draw_combinations(self)
 
 
+class StudySensitivity(Sensitivity):
+    """Sensitivity indices, and their picture; the attributes are those of `Sensitivity`."""
+
+    def plot(self) -> dict[str, Axes]:
+        """Draw the indices of every arm beside each other; return the axes by arm."""
+        from sim.view.sensitivity import draw_sensitivity
+
+        return draw_sensitivity(self.arms, response=self.response, title=self.study)
+
+
 class Study(StudyResult):
     """What a study gives; the attributes are those of `StudyResult`."""
 
@@ -182,6 +193,16 @@ class Study(StudyResult):
             If the study has no ``[combination]``, or no such read-out.
         """
         return StudyCombinations(**vars(combinations(self, response)))
+
+    def sensitivity(self, response: str | None = None) -> StudySensitivity:
+        """Compute sensitivity indices of a read-out in every arm; of the first that is named.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[sample]`` that indices follow from, or no such read-out.
+        """
+        return StudySensitivity(**vars(sensitivity(self, response)))
 
 
 def sweep(
@@ -258,16 +279,6 @@ def sweep_plan(
         executor = Pool(plan.base, workers or processors())
     with closing(executor):
         study = Study(**vars(make(plan, executor, out, **options)))
-    if options.get("shard") is None:
-        write_pictures(study)
-    return study
-
-
-def merge(folders: Sequence[Path], out: Path) -> Study:
-    """Put the shards of a study together in a new folder, as `sim.study.sweep.merge` does."""
-    from sim.study.sweep import merge as put_together
-
-    study = Study(**vars(put_together(folders, out)))
     write_pictures(study)
     return study
 

@@ -31,15 +31,25 @@ from sim.scenario.defaults import dig
 from sim.scenario.loading import content, load, shipped_studies
 from sim.scenario.schema import Scenario
 from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
-from sim.study.sampling import Sample, check_method, read_sample
+from sim.study.sampling import INDICES, Sample, check_method, read_sample
 
 Tree = dict[str, Any]
 Point = tuple[dict[str, Any], dict[str, Any]]
 """Labels in the table of results, and settings by dotted key."""
 
 FORMAT = 1
-TABLES = ("base", "set", "grid", "zip", "sample", "group", "replicates", "dose_response",
-          "combination")  # fmt: skip
+TABLES = (
+    "base",
+    "set",
+    "grid",
+    "zip",
+    "sample",
+    "group",
+    "replicates",
+    "dose_response",
+    "combination",
+    "sensitivity",
+)
 """What a study file has and a scenario file has not."""
 TOP = ("format", "name", "description", "seed", *TABLES)
 RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS)
@@ -107,6 +117,8 @@ class Plan:
         the arm that is the control; empty without.
     combination : dict
         ``group``, and ``parts``: by arm of it the arms that it combines; empty without.
+    sensitivity : list of str
+        Read-outs that sensitivity indices are computed of; empty without a design for them.
     text : str
         ``study.toml``: the study without references to other files.
     """
@@ -122,6 +134,7 @@ class Plan:
     sample: Sample | None
     dose_response: dict[str, Any]
     combination: dict[str, Any]
+    sensitivity: list[str]
     text: str
 
 
@@ -204,6 +217,7 @@ class _Drawing:
         self._check_settings()
         self._check_dose_response()
         self._check_combination()
+        self._check_sensitivity()
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -353,7 +367,7 @@ class _Drawing:
                 self._wrong(f"dose_response.{key}", None, "unknown key", hint)
         if not table:
             return
-        dose, responses = table.get("dose"), table.get("responses", ["tube_length_mm"])
+        dose, responses = table.get("dose"), self._responses("dose_response")
         swept = [key for axis in self.axes if axis not in self.groups for key in axis.columns]
         if dose not in swept:
             what = data.one_of(swept) if swept else "must be swept by this study"
@@ -364,13 +378,6 @@ class _Drawing:
             for labels, _ in axis.points
         ):
             self._wrong("dose_response.dose", dose, "must be given in numbers, without units")
-        if not isinstance(responses, list) or not responses:
-            self._wrong("dose_response.responses", responses, "must be a list of read-outs")
-            responses = []
-        for name in responses:
-            if name not in READOUTS:
-                hint = data.nearest(str(name), READOUTS)
-                self._wrong("dose_response.responses", name, data.one_of(READOUTS), hint)
         self.dose_response = {"dose": dose, "responses": responses}
         if "unstimulated" in table:
             self.dose_response["unstimulated"] = table["unstimulated"]
@@ -434,6 +441,33 @@ class _Drawing:
                 elif arm not in arms:
                     self._wrong(key, arm, data.one_of(arms), data.nearest(str(arm), arms))
 
+    def _check_sensitivity(self) -> None:
+        """Refuse read-outs that are none, and designs that no indices are computed from."""
+        table, sample = self._table("sensitivity"), self._table("sample")
+        self.sensitivity: list[str] = []
+        for key in table:
+            if key != "responses":
+                hint = data.nearest(key, ("responses",))
+                self._wrong(f"sensitivity.{key}", None, "unknown key", hint)
+        if sample.get("method") in INDICES:
+            self.sensitivity = self._responses("sensitivity")
+        elif "sensitivity" in self.tree:
+            what = f"needs points that indices follow from: sample.method {data.one_of(INDICES)}"
+            self._wrong("sensitivity", None, what)
+
+    def _responses(self, table: str) -> list[str]:
+        """Read the read-outs that a table names; by default network length."""
+        responses = self._table(table).get("responses", ["tube_length_mm"])
+        if not isinstance(responses, list) or not responses:
+            self._wrong(f"{table}.responses", responses, "must be a list of read-outs")
+            return []
+        known = (*READOUTS, "mean_drive")
+        for name in responses:
+            if name not in known:
+                hint = data.nearest(str(name), known)
+                self._wrong(f"{table}.responses", name, data.one_of(known), hint)
+        return responses
+
     # -- planning ---------------------------------------------------------------------------
 
     def plan(self, resolver: _Resolver) -> Plan:
@@ -452,6 +486,7 @@ class _Drawing:
             sample=self.sample,
             dose_response=self.dose_response,
             combination=self.combination,
+            sensitivity=self.sensitivity,
             text=self._text_of_file(),
         )
 
@@ -505,6 +540,7 @@ class _Drawing:
             tree["sample"] = {"method": self.sample.method, **numbers, "ranges": spreads}
         tree["dose_response"] = self.dose_response
         tree["combination"] = self.combination
+        tree["sensitivity"] = {"responses": self.sensitivity} if self.sensitivity else {}
         tree["group"] = self.tree.get("group", {})
         tree["base"] = self.base
         return tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})

@@ -6,24 +6,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.study.analysis import DoseResponses, combinations, dose_response
-from sim.study.ledger import DONE
 from sim.study.results import StudyResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
+
 
 def write_pictures(study: StudyResult) -> None:
-    """Write the pictures of a study into its folder: all that it asks for and can be drawn.
-
-    A study without runs that are done, or without a folder, has none.
-    """
-    if study.folder is None or not study.count(DONE):
+    """Write the pictures that a whole study asks for; of a shard, or without a folder, none."""
+    if study.folder is None or len(study.runs) < len(study.plan.runs):
         return
     if study.plan.dose_response:
         _dose_responses(study, study.folder)
     if study.plan.combination:
         _combinations(study, study.folder)
+    if study.plan.sensitivity:
+        from sim.view.sensitivity import write_sensitivity_pictures
+
+        write_sensitivity_pictures(study)
 
 
 def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes:
@@ -84,6 +86,7 @@ def _dose_responses(study: StudyResult, folder: Path) -> None:
     name, origin = study.plan.name, study.plan.description
     found = [dose_response(study, each) for each in study.plan.dose_response["responses"]]
     found = [one for one in found if any(any(fit.doses) for fit in one.fits.values())]
+    found = [one for one in found if len(one.fits) <= MOST_ARMS]
     for one in found:
         if len(one.differing) > 1:
             save_picture(
