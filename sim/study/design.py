@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -172,6 +172,7 @@ def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
         except InputError as error:
             hint = data.nearest(str(source), shipped_studies())
             raise InputError(f"{error}; {hint}" if hint else str(error)) from None
+    name = name.encode(errors="replace").decode()  # a name of a file may be no text
     problems: list[Problem] = []
     try:
         drawn = _Drawing(tree, folder, name, problems)
@@ -341,7 +342,7 @@ class _Drawing:
         if len(self.problems) > before:
             return []
         check_method(sample)
-        self.sample = sample
+        self.sample = sample = replace(sample, given=sample.shares().tolist())
         return [_Axis(tuple(sample.spreads), [(point, point) for point in sample.points()])]
 
     def _check_settings(self) -> None:
@@ -353,6 +354,9 @@ class _Drawing:
                     self._wrong(key, None, NOT_SWEPT[key])
                 if seen.setdefault(key, number) != number:
                     self._wrong(key, None, "is set by two parts of the study")
+        swept = {key for axis in self.axes if axis not in self.groups for key in axis.columns}
+        for name in (axis.columns[0] for axis in self.groups if axis.columns[0] in swept):
+            self._wrong(f"group.{name}", None, "must not be called as a key that is swept")
         count = self.replicates * math.prod(len(axis.points) for axis in self.axes)
         if count > MOST_RUNS:
             self._wrong("", None, f"plans {count:,} runs; must be at most {MOST_RUNS:,}")
@@ -373,11 +377,13 @@ class _Drawing:
             what = data.one_of(swept) if swept else "must be swept by this study"
             self._wrong("dose_response.dose", dose, what, data.nearest(str(dose), swept))
         elif not all(
-            type(labels.get(dose, 0)) in (int, float)
+            type(labels.get(dose, 0)) in (int, float) and labels.get(dose, 0) >= 0
             for axis in self.axes
             for labels, _ in axis.points
         ):
-            self._wrong("dose_response.dose", dose, "must be given in numbers, without units")
+            self._wrong(
+                "dose_response.dose", dose, "must be given in numbers from 0, without units"
+            )
         self.dose_response = {"dose": dose, "responses": responses}
         if "unstimulated" in table:
             self.dose_response["unstimulated"] = table["unstimulated"]
@@ -512,16 +518,18 @@ class _Drawing:
         return runs
 
     def _is_spare(self, group: dict[str, str], parameters: dict[str, Any]) -> bool:
-        """Whether a run is the unstimulated control at another dose than the lowest."""
+        """Whether a run is the unstimulated control at another dose than the lowest of the grid."""
         named = self.dose_response.get("unstimulated")
         if not named or any(group[name] != arm for name, arm in named.items()):
             return False
-        return bool(parameters[self.dose_response["dose"]] > self._lowest_dose)
+        dose = self.dose_response["dose"]
+        return bool(parameters[dose] > self._lowest.get(dose, math.inf))
 
     @cached_property
-    def _lowest_dose(self) -> float:
-        dose = self.dose_response["dose"]
-        return min(float(p[dose]) for axis in self.axes for p, _ in axis.points if dose in p)
+    def _lowest(self) -> dict[str, float]:
+        """The lowest value of each key of the grid that has numbers."""
+        lists = self._table("grid").items()
+        return {key: min(v) for key, v in lists if all(type(x) in (int, float) for x in v)}
 
     def _text_of_file(self) -> str:
         """Return the study as a file that needs no other."""
@@ -543,7 +551,12 @@ class _Drawing:
         tree["sensitivity"] = {"responses": self.sensitivity} if self.sensitivity else {}
         tree["group"] = self.tree.get("group", {})
         tree["base"] = self.base
-        return tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
+        text = tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
+        if self.sample is None:
+            return text
+        # other versions of SciPy or SALib draw other points; a line for each, ten times faster
+        points = ",\n".join(map(json.dumps, self.sample.given))
+        return text.replace("[sample]\n", f"[sample]\npoints = [\n{points},\n]\n", 1)
 
 
 class _Resolver:

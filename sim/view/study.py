@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.study.analysis import DoseResponses, combinations, dose_response
+from sim.study.ledger import PLANNED
 from sim.study.results import StudyResult
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
 
 
 def write_pictures(study: StudyResult) -> None:
-    """Write the pictures that a whole study asks for; of a shard, or without a folder, none."""
-    if study.folder is None or len(study.runs) < len(study.plan.runs):
+    """Write the pictures that a study asks for; none of a shard, or while runs are missing."""
+    if study.folder is None or len(study.runs) < len(study.plan.runs) or study.count(PLANNED):
         return
     if study.plan.dose_response:
         _dose_responses(study, study.folder)
