@@ -513,7 +513,8 @@ class _Drawing:
         named = self.dose_response.get("unstimulated")
         if not named or any(group[name] != arm for name, arm in named.items()):
             return False
-        return bool(parameters[self.dose_response["dose"]] > self._lowest_dose)
+        dose = self.dose_response["dose"]
+        return bool(parameters[dose] > self._lowest.get(dose, math.inf))
 
     @cached_property
     def _lowest_dose(self) -> float:

@@ -12,6 +12,8 @@ from sim.study.results import StudyResult
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
+
 
 def write_pictures(study: StudyResult) -> None:
     """Write the pictures of a study into its folder: all that it asks for and can be drawn.
@@ -88,6 +90,7 @@ def _dose_responses(study: StudyResult, folder: Path) -> None:
     name, origin = study.plan.name, study.plan.description
     found = [dose_response(study, each) for each in study.plan.dose_response["responses"]]
     found = [one for one in found if any(any(fit.doses) for fit in one.fits.values())]
+    found = [one for one in found if len(one.fits) <= MOST_ARMS]
     for one in found:
         if len(one.differing) > 1:
             save_picture(

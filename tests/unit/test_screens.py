@@ -18,7 +18,6 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 import sim
-from sim import api
 from sim.assay.dose_response import (
     Blockade,
     Comparison,
@@ -32,6 +31,7 @@ from sim.pharmacology.drugs import load_drug
 from sim.study.design import Plan, plan_study
 from sim.study.sweep import sweep
 from sim.study.worker import Outcome, Task, attempt
+from sim.view.study import write_pictures
 
 Array = NDArray[np.float64]
 LIGANDS = {"VEGF": "VEGFR2", "PDGF-BB": "PDGFRB", "FGF-2": "FGFR1"}
@@ -110,6 +110,7 @@ SCREEN: dict[str, Any] = {
         "unstimulated": {"ligand": "none"},
     },
 }
+LIGANDS_AND_NONE = SCREEN["group"]["ligand"]
 BOTH = {"ligands.VEGF.bath_ng_ml": 50, "ligands.FGF-2.bath_ng_ml": 20}
 ABLATION: dict[str, Any] = {
     **SCREEN,
@@ -303,7 +304,7 @@ def test_curves_of_a_screen_are_in_a_panel_for_each_drug() -> None:
 
 
 def test_maps_need_arms_that_differ_in_two_names() -> None:
-    one = made(plan_study(SCREEN | {"group": {"ligand": SCREEN["group"]["ligand"]}}))
+    one = made(plan_study(SCREEN | {"group": {"ligand": LIGANDS_AND_NONE}}))
     with pytest.raises(InputError, match="differ in two names, not in ligand"):
         one.dose_response().plot_map()
     three = json.loads(json.dumps(SCREEN))
@@ -453,32 +454,41 @@ def pictures(folder: Path) -> set[str]:
 
 
 def test_pictures_of_a_study(tmp_path: Path) -> None:
-    api.write_pictures(made(plan_study(SCREEN), tmp_path / "screen"))
+    write_pictures(made(plan_study(SCREEN), tmp_path / "screen"))
     assert pictures(tmp_path / "screen") == {
         f"{what}_{response}.png"
         for what in ("dose_response", "ic50")
         for response in ("tube_length_mm", "meshes")
     }
-    api.write_pictures(made(plan_study(ABLATION), tmp_path / "ablation"))
+    write_pictures(made(plan_study(ABLATION), tmp_path / "ablation"))
     assert pictures(tmp_path / "ablation") == {
         f"{what}_tube_length_mm.png" for what in ("dose_response", "ic50", "combination")
     }
-    one = SCREEN | {"group": {"ligand": SCREEN["group"]["ligand"]}}
-    api.write_pictures(made(plan_study(one), tmp_path / "one"))
+    one = SCREEN | {"group": {"ligand": LIGANDS_AND_NONE}}
+    write_pictures(made(plan_study(one), tmp_path / "one"))
     assert pictures(tmp_path / "one") == {"dose_response.png"}
     before = (tmp_path / "one" / "dose_response.png").read_bytes()
-    api.write_pictures(sim.Study.open(tmp_path / "one"))
+    write_pictures(sim.Study.open(tmp_path / "one"))
     assert (tmp_path / "one" / "dose_response.png").read_bytes() == before
 
 
 def test_no_pictures_of_what_has_not_been_measured(tmp_path: Path) -> None:
-    api.write_pictures(made(plan_study(SCREEN)))
+    write_pictures(made(plan_study(SCREEN)))
     bare = {"base": "tube_formation", "grid": {"drug.free_nM": [0, 1]}}
-    api.write_pictures(made(plan_study(bare), tmp_path / "bare"))
+    write_pictures(made(plan_study(bare), tmp_path / "bare"))
     for name, doses in (("nothing", [1]), ("controls", [0, 1])):
         tree = SCREEN | {"grid": {"drug.free_nM": doses}}
-        api.write_pictures(made(plan_study(tree), tmp_path / name, failing=1))
+        write_pictures(made(plan_study(tree), tmp_path / name, failing=1))
     assert not any(map(pictures, (tmp_path / "bare", tmp_path / "nothing", tmp_path / "controls")))
+
+
+def test_no_pictures_of_arms_beyond_counting(tmp_path: Path) -> None:
+    grid = {"drug.free_nM": [0, 1, 10], "cells.count": list(range(300, 331))}
+    tree = SCREEN | {"grid": grid, "replicates": 1, "group": {"ligand": LIGANDS_AND_NONE}}
+    study = made(plan_study(tree), tmp_path / "study")
+    assert len(study.dose_response().fits) == 62
+    write_pictures(study)
+    assert not pictures(tmp_path / "study")
 
 
 def test_sweep_and_merge_write_them(angiosim: Callable[..., Any], workplace: Path) -> None:
