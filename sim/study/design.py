@@ -513,8 +513,7 @@ class _Drawing:
         named = self.dose_response.get("unstimulated")
         if not named or any(group[name] != arm for name, arm in named.items()):
             return False
-        dose = self.dose_response["dose"]
-        return bool(parameters[dose] > self._lowest.get(dose, math.inf))
+        return bool(parameters[self.dose_response["dose"]] > self._lowest_dose)
 
     @cached_property
     def _lowest_dose(self) -> float:
