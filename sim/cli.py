@@ -510,7 +510,7 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
     if not quiet:
         for key, found in result.ranges.items():
             value = result.values[key]
-            typer.echo(f"{key} = {value} (calibrated; within 1 of the best: {found})")
+            typer.echo(f"{key} = {value} (calibrated; standard error: {found})")
         fresh, count = result.fresh.objective, len(result.plan.targets)
         typer.echo(
             f"objective {result.objective:.4g} over {count} numbers, trial {result.best.number}"

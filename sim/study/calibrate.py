@@ -56,14 +56,14 @@ CALIBRATION, TRIALS, BEST, REPORT = (
 )  # fmt: skip
 """Files of a calibration's folder."""
 
-WITHIN = 1.0  # rise of chi-square that bounds one parameter at 68 % (Press et al., section 15.6)
 SEED_BITS = 32  # of Optuna's samplers
 NOTE = (
     "calibrated: these values were fitted to the data given here, with the seeds `fitted`; the "
-    "objective on the seeds `fresh`, which took no part in the fit, is the one to show. Ranges are "
-    f"those of the trials whose objective is within {WITHIN:g} of the best: with few trials there "
-    "they are too narrow, an open end means that no trial beyond it was worse, and where `scatter` "
-    "is not small against 1 they tell more about the seeds than about the parameter."
+    "objective on the seeds `fresh`, which took no part in the fit, is the one to show. `low` and "
+    "`high` are one standard error below and above, from the errors of the data and the scatter of "
+    "the replicates, as if the model were right and its read-outs straight lines near the best: an "
+    "approximation from the trials that were made. They are null where the trials do not tell, and "
+    "open where they reach the end of the range searched."
 )
 
 
@@ -94,8 +94,8 @@ class Trial:
     ----------
     number : int
         From 1.
-    values : dict
-        By parameter.
+    shares, values : dict
+        By parameter: where in its range, from 0 to 1, and its value.
     objective : float or None
         None if it failed.
     matches : list of Match
@@ -105,6 +105,7 @@ class Trial:
     """
 
     number: int
+    shares: dict[str, float]
     values: Values
     objective: float | None
     matches: list[Match]
@@ -121,18 +122,20 @@ class Range:
 
     Attributes
     ----------
-    low, high : float
-        The smallest and largest value among the trials within 1 of the best objective.
+    low, high : float or None
+        One standard error below and above the best; None where the trials do not tell.
     low_open, high_open : bool
-        Whether no trial beyond it was worse: the data, or the trials, do not bound it there.
+        Whether it reaches the end of the range searched.
     """
 
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     low_open: bool
     high_open: bool
 
     def __str__(self) -> str:
+        if self.low is None or self.high is None or (self.low_open and self.high_open):
+            return "not determined by these trials"
         low = f"{self.low:.4g}{' or less' if self.low_open else ''}"
         return f"{low} to {self.high:.4g}{' or more' if self.high_open else ''}"
 
@@ -189,29 +192,38 @@ class CalibrationResult:
         return self.best.objective
 
     @property
-    def within(self) -> list[Trial]:
-        """The trials whose objective is within 1 of the best."""
-        return [t for t in self.done if (t.objective or 0.0) <= self.objective + WITHIN]
-
-    @property
     def ranges(self) -> dict[str, Range]:
-        """How well each parameter is determined."""
+        """How well each parameter is determined; see `sim.study.precision`."""
+        import numpy as np
+
+        from sim.study.precision import standard_errors
+
+        errors = standard_errors(
+            np.array([[*trial.shares.values()] for trial in self.done]),
+            np.array([[match.residual for match in trial.matches] for trial in self.done]),
+            np.array(self._scatter),
+        )
         found = {}
-        for key in self.plan.parameters:
-            tried = [trial.values[key] for trial in self.done]
-            near = [trial.values[key] for trial in self.within]
-            low, high = min(near), max(near)
-            found[key] = Range(low, high, low == min(tried), high == max(tried))
+        for place, (key, spread) in enumerate(self.plan.parameters.items()):
+            if errors is None:
+                found[key] = Range(None, None, True, True)
+                continue
+            share, error = self.best.shares[key], float(errors[place])
+            low, high = max(share - error, 0.0), min(share + error, 1.0)
+            found[key] = Range(spread.at(low), spread.at(high), low == 0, high == 1)
         return found
 
     @property
     def scatter(self) -> float | None:
         """What the scatter of the replicates adds to the best objective on average."""
+        return math.fsum(self._scatter) if self.plan.replicates > 1 else None
+
+    @property
+    def _scatter(self) -> list[float]:
+        """Variance of the simulated mean over that of the number, by target."""
         size = self.plan.replicates
-        if size == 1:
-            return None
         pairs = zip(self.plan.targets, self.best.matches, strict=True)
-        return math.fsum((match.sd or 0.0) ** 2 / size / target.sd**2 for target, match in pairs)
+        return [(match.sd or 0.0) ** 2 / size / target.sd**2 for target, match in pairs]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -245,7 +257,6 @@ class CalibrationResult:
             "best_trial": self.best.number,
             "trials": len(self.trials),
             "trials_failed": len(self.trials) - len(self.done),
-            "trials_within": len(self.within),
             "seeds": {"fitted": seeds_of(plan, fresh=False), "fresh": seeds_of(plan, fresh=True)},
             "data": [
                 {
@@ -361,8 +372,8 @@ def calibrate(
         runner = _Runner(plan, executor, ledger, progress)
         trials: list[Trial] = []
         while len(trials) < plan.trials:
-            points = optimiser.ask(min(plan.batch, plan.trials - len(trials)))
-            found = runner.evaluate(points, len(trials) + 1)
+            shares = optimiser.ask(min(plan.batch, plan.trials - len(trials)))
+            found = runner.evaluate(shares, len(trials) + 1)
             optimiser.tell(found)
             trials += found
             if out and (runner.made or len(trials) == plan.trials):
@@ -370,7 +381,7 @@ def calibrate(
         if all(trial.objective is None for trial in trials):
             raise AngiosimError(f"no trial could be evaluated; {trials[0]}")
         best = best_of(trials)
-        (fresh,) = runner.evaluate([best.values], best.number, fresh=True)
+        (fresh,) = runner.evaluate([best.shares], best.number, fresh=True)
         result = CalibrationResult(plan, trials, fresh, out)
         if out:
             write_text_atomic(out / BEST, scenario_of(result))
@@ -384,12 +395,11 @@ def scenario_of(result: CalibrationResult) -> str:
     plan = result.plan
     lines = [f"# {key} = {value}" for key, value in result.values.items()]
     head = {
-        "format": 1,
         "name": f"{plan.name}, calibrated",
         "description": f"with values that were calibrated in {plan.name!r}",
     }
     intro = "# Calibrated with angiosim calibrate, see calibration.json beside this file:"
-    return "\n".join([intro, *lines, "", tomli_w.dumps(head | content(plan.base, result.values))])
+    return "\n".join([intro, *lines, "", tomli_w.dumps(content(plan.base, result.values) | head)])
 
 
 def trials_table(
@@ -443,15 +453,12 @@ class _Optimiser:
     def __exit__(self, *_: object) -> None:
         self._optuna.logging.set_verbosity(self._verbosity)
 
-    def ask(self, count: int) -> list[Values]:
-        """Return the next points; Optuna knows them as shares of their ranges."""
-        spreads = self._plan.parameters
+    def ask(self, count: int) -> list[dict[str, float]]:
+        """Return the next points, as shares of the ranges."""
         share = self._optuna.distributions.FloatDistribution(0.0, 1.0)
-        self._asked = [self._study.ask(dict.fromkeys(spreads, share)) for _ in range(count)]
-        return [
-            {key: spread.at(asked.params[key]) for key, spread in spreads.items()}
-            for asked in self._asked
-        ]
+        space = dict.fromkeys(self._plan.parameters, share)
+        self._asked = [self._study.ask(space) for _ in range(count)]
+        return [{key: asked.params[key] for key in space} for asked in self._asked]
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Take what came of the points that were asked for, in their order."""
@@ -480,19 +487,19 @@ class _Runner:
         self.made = False
 
     def evaluate(
-        self, points: Sequence[Values], number: int, *, fresh: bool = False
+        self, shares: Sequence[dict[str, float]], number: int, *, fresh: bool = False
     ) -> list[Trial]:
         """Return the trials of points, the first of which has this number."""
+        spreads = self._plan.parameters
+        points = [{key: spreads[key].at(share) for key, share in p.items()} for p in shares]
         planned: list[list[list[PlannedRun]] | str] = [self._runs(point, fresh) for point in points]
         runs = [
             run for trial in planned if not isinstance(trial, str) for arm in trial for run in arm
         ]
         self._make(runs, len(points) * len(self._plan.conditions) * self._plan.replicates)
         return [
-            Trial(number + place, point, None, [], found)
-            if isinstance(found, str)
-            else self._compared(number + place, point, found)
-            for place, (point, found) in enumerate(zip(points, planned, strict=True))
+            Trial(number + place, shares[place], points[place], *self._compared(found))
+            for place, found in enumerate(planned)
         ]
 
     def _runs(self, point: Values, fresh: bool) -> list[list[PlannedRun]] | str:
@@ -544,27 +551,26 @@ class _Runner:
             spent = time.monotonic() - self._began
             self._progress(replace(counts, total=total, before=self._before, seconds=spent))
 
-    def _compared(self, number: int, point: Values, runs: list[list[PlannedRun]]) -> Trial:
-        """Compare the runs of a point with the data."""
-
-        def failed(reason: str) -> Trial:
-            return Trial(number, point, None, [], reason)
-
+    def _compared(
+        self, runs: list[list[PlannedRun]] | str
+    ) -> tuple[float | None, list[Match], str]:
+        """Return objective, matches, and why there are none, if it is so."""
+        if isinstance(runs, str):
+            return None, [], runs
         arms: list[list[Entry]] = [[self._known[run.key] for run in arm] for arm in runs]
         for entry in (entry for arm in arms for entry in arm):
             if entry.status != DONE:
-                return failed(f"{entry.stage}: {entry.error}")
+                return None, [], f"{entry.stage}: {entry.error}"
         matches = []
         for target in self._plan.targets:
-            values = [
-                entry.metrics.get(target.metric, math.nan) for entry in arms[target.condition]
-            ]
+            arm = arms[target.condition]
+            values = [entry.metrics.get(target.metric, math.nan) for entry in arm]
             if not all(map(math.isfinite, values)):
-                return failed(f"read-out: {target.readout} of row {target.row} is no number")
+                return None, [], f"read-out: {target.readout} of row {target.row} is no number"
             mean = fmean(values)
             sd = stdev(values) if len(values) > 1 else None
             matches.append(Match(mean, sd, (mean - target.value) / target.sd))
-        return Trial(number, point, math.fsum(m.residual**2 for m in matches), matches)
+        return math.fsum(match.residual**2 for match in matches), matches, ""
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

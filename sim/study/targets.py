@@ -178,7 +178,7 @@ class _Reading(Reader):
                 self._wrong(f"parameters, {key}", None, "cannot be fitted")
         return {
             key: read_spread(key, given, scenario, self.problems, "parameters")
-            for key, given in table.items()
+            for key, given in sorted(table.items())  # their order in the file means nothing
         }
 
     def _try_parameters(self) -> None:

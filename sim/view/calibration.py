@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from sim import __version__
 from sim.files import write_bytes_atomic
-from sim.study.calibrate import WITHIN, CalibrationResult
+from sim.study.calibrate import CalibrationResult
 from sim.view import style
 
 _ACROSS: Final = 3  # panels in a row
@@ -26,14 +26,13 @@ def draw_objective(result: CalibrationResult) -> Figure:
     for trial in result.done:
         value = trial.objective or 0.0
         lowest.append(min([value, *lowest[-1:]]))
-        near = trial in result.within
-        ax.plot(trial.number, value, "o", ms=4, color=style.VERMILION if near else style.SKY)
+        ax.plot(trial.number, value, "o", ms=4, color=style.SKY)
     numbers = [trial.number for trial in result.done]
     ax.step(numbers, lowest, where="post", color=style.BLUE, lw=1.4, label="lowest so far")
     _objective_axis(ax, result)
     ax.set_xlabel("trial")
     ax.legend(frameon=False, fontsize=8)
-    _words(figure, result, f"orange: within {WITHIN:g} of the best")
+    _words(figure, result, "a dot for each trial")
     return figure
 
 
@@ -46,16 +45,15 @@ def draw_profile(result: CalibrationResult) -> Figure:
     figure, panels = _panels(len(result.plan.parameters))
     for ax, (key, found) in zip(panels, result.ranges.items(), strict=True):
         for trial in result.done:
-            near = trial in result.within
-            colour = style.VERMILION if near else style.SKY
-            ax.plot(trial.values[key], trial.objective or 0.0, "o", ms=4, color=colour)
-        ax.axvspan(found.low, found.high, color=style.ORANGE, alpha=0.18, lw=0)
+            ax.plot(trial.values[key], trial.objective or 0.0, "o", ms=4, color=style.SKY)
+        if found.low is not None and found.high is not None:
+            ax.axvspan(found.low, found.high, color=style.ORANGE, alpha=0.25, lw=0)
         ax.axvline(result.values[key], color=style.INK, lw=1, ls=":")
         if result.plan.parameters[key].distribution in ("loguniform", "lognormal"):
             ax.set_xscale("log")
         _objective_axis(ax, result)
         ax.set_xlabel(key)
-    _words(figure, result, f"orange: within {WITHIN:g} of the best, the dotted line")
+    _words(figure, result, "dotted: the best; band: ± 1 standard error, approximate")
     return figure
 
 
@@ -84,9 +82,11 @@ def draw_fit(result: CalibrationResult) -> Figure:
                     fmt="o", ms=4, color=colour, lw=1, label=label,
                 )  # fmt: skip
         ax.set_xticks(at, [f"{t.row}" for t in targets])
+        ax.set_xlim(0.4, len(at) + 0.6)
         ax.set_xlabel("row of the data")
         ax.set_ylabel(readout)
-    panels[0].legend(frameon=False, fontsize=8)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper right", ncols=3, frameon=False, fontsize=8)
     _words(figure, result, "data ± standard error, means ± standard deviation of replicates")
     return figure
 
@@ -114,7 +114,7 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     width, height = _PANEL_IN
     with style.house_style():
         figure = style.new_figure(max(width * across, 5.4) + 0.4, height * down + 0.9)
-        figure.set_layout_engine("constrained", rect=(0, 0.3 / (height * down + 0.9), 1, 0.92))
+        figure.set_layout_engine("constrained", rect=(0, 0.45 / (height * down + 0.9), 1, 0.9))
         axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
     for empty in axes[count:]:
         empty.remove()
@@ -132,5 +132,5 @@ def _words(figure: Figure, result: CalibrationResult, about: str) -> None:
     plan = result.plan
     figure.suptitle(f"{style.one_line(plan.name, 60)}, calibrated", x=0.02, ha="left", size=11)
     count = f"{len(plan.targets)} numbers, {plan.replicates} replicates"
-    words = f"{about} · {count} · seed {plan.seed} · angiosim {__version__}"
+    words = f"{about}\n{count} · seed {plan.seed} · angiosim {__version__}"
     figure.text(0.02, 0.015, words, size=7.5, color=style.QUIET, ha="left", va="bottom")
