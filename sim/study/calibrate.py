@@ -382,6 +382,8 @@ def calibrate(
             raise AngiosimError(f"no trial could be evaluated; {trials[0]}")
         best = best_of(trials)
         (fresh,) = runner.evaluate([best.shares], best.number, fresh=True)
+        if fresh.objective is None:
+            fresh = replace(fresh, reason=f"on fresh seeds, {fresh.reason}")
         result = CalibrationResult(plan, trials, fresh, out)
         if out:
             write_text_atomic(out / BEST, scenario_of(result))

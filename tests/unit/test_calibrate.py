@@ -484,6 +484,25 @@ def test_when_all_fail_the_reason_is_told(tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "fit" / "trials.csv")) == 14
 
 
+def test_fresh_seeds_that_fail_leave_the_fit(tmp_path: Path) -> None:
+    plan = plan_calibration(SHORT)
+    fresh = seeds_of(plan, fresh=True)
+
+    def run(base: dict[str, Any], task: Task) -> dict[str, float]:
+        if task.seed == fresh[1]:
+            raise ValueError("no room")
+        return fake_runs.tubes(base, task)
+
+    result = calibrate(plan, Here(plan, run), tmp_path / "fit")
+    assert [trial.reason for trial in result.failures] == [
+        "on fresh seeds, set-up: ValueError: no room"
+    ]
+    report = json.loads((tmp_path / "fit" / "calibration.json").read_text())
+    assert report["objective_fresh"] is None
+    assert report["objective"] == result.objective
+    assert report["trials_failed"] == 0
+
+
 def test_a_run_whose_worker_died_is_made_again_at_the_next_start(
     undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
