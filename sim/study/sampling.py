@@ -29,6 +29,7 @@ DISTRIBUTIONS = {
 CENTRAL = 0.99  # of a normal or log-normal distribution: no design asks for an endless value
 LEVELS = 4  # of a Morris design
 MOST_POINTS = 1_000_000
+MOST = 1e300  # of any number in a range
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ def read_spread(
     if (
         not names
         or {*given} != {"distribution", *names}
-        or not all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
+        or not all(type(n) in (int, float) and abs(n) < MOST for n in numbers)
     ):
         shapes = [f"{{distribution = {k!r}, {a}, {b}}}" for k, (a, b) in DISTRIBUTIONS.items()]
         what = "must be [low, high], 'published', or a table: " + ", ".join(shapes)

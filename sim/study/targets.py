@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from sim.scenario.loading import load, parse_setting, shipped_calibrations
 from sim.scenario.schema import Scenario
 from sim.study.design import NOT_SWEPT
 from sim.study.reading import FORMAT, MOST_PROBLEMS, MOST_RUNS, Reader, distinct, open_file
-from sim.study.sampling import Spread, read_spread
+from sim.study.sampling import MOST, Spread, read_spread
 
 Tree = dict[str, Any]
 Values = dict[str, float | int]
@@ -169,10 +168,10 @@ class _Reading(Reader):
 
     def _parameters(self, scenario: Scenario | None) -> dict[str, Spread]:
         table = self._table("parameters")
-        if not table and not self.problems:
+        if self.tree.get("parameters", {}) == {}:
             what = "must be a table of what is fitted, by dotted key"
             hint = 'for instance "engine.chemotaxis.cue.mu" = [100, 1000]'
-            self._wrong("parameters", table or None, what, hint)
+            self._wrong("parameters", None, what, hint)
         for key in table:
             if key in NOT_SWEPT:
                 self._wrong(f"parameters, {key}", None, "cannot be fitted")
@@ -217,7 +216,8 @@ class _Reading(Reader):
             self._wrong("data.relative_error", share, "must be a number above 0")
         if ("file" in table) == ("rows" in table):
             what = "must have either file, a CSV table, or rows, a list of tables"
-            self._wrong("data", None, what)
+            if table or self.tree.get("data", {}) == {}:
+                self._wrong("data", None, what)
             return
         if "file" in table:
             yield from self._file_rows(table["file"], folder or Path())
@@ -242,7 +242,11 @@ class _Reading(Reader):
             self._wrong("data.file", name, reason)
             return
         lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
-        header, *rows = [[cell.strip() for cell in row] for row in csv.reader(lines)] or [[]]
+        try:
+            header, *rows = [[cell.strip() for cell in row] for row in csv.reader(lines)] or [[]]
+        except csv.Error as error:
+            self._wrong("data.file", name, f"is no CSV table: {error}")
+            return
         if len(set(header)) < len(header) or not rows or len(rows) > MOST_ROWS:
             what = f"must have a line of different column names, and 1 to {MOST_ROWS} rows"
             self._wrong("data.file", name, what)
@@ -374,4 +378,4 @@ class _Reading(Reader):
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) < MOST

@@ -128,7 +128,7 @@ def undisturbed(tmp_path: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_known_parameters_come_back(seed: int) -> None:
-    plan = plan_calibration({**CALIBRATION, "seed": seed})
+    plan = plan_calibration({**CALIBRATION, "seed": seed, "trials": 150})
     result = calibrate(plan, Here(plan))
     assert result.values[MU] == pytest.approx(TRUTH[MU], rel=0.05)
     assert result.values[GLUE] == pytest.approx(TRUTH[GLUE], abs=0.8)
@@ -551,6 +551,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         {"parameters": {GLUE: {"distribution": "flat", "low": 1, "high": 2}}},
         f"parameters, {GLUE}", "loguniform",
     ),
+    "huge range": ({"parameters": {GLUE: [1, 10**400]}}, f"parameters, {GLUE}", "must be [low"),
     "log of zero": (
         {"parameters": {GLUE: {"distribution": "loguniform", "low": 0, "high": 2}}},
         f"parameters, {GLUE}", "above 0",
@@ -591,6 +592,11 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         {"data": {"rows": [{**ROW, "tube_length_mm": "long"}]}},
         "data, row 1, tube_length_mm", "must be a number",
     ),
+    "huge": (
+        {"data": {"rows": [{**ROW, "tube_length_mm": 10**400}]}},
+        "data, row 1, tube_length_mm", "must be a number",
+    ),
+    "data as list": ({"data": [ROW]}, "data", "must be a table"),
     "not finite": (
         {"data": {"rows": [{**ROW, "tube_length_mm": math.nan}]}},
         "data, row 1, tube_length_mm", "must be a number",
@@ -649,6 +655,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     )
     assert len(found) >= 6, found
     assert "did you mean 'tube_formation'?" in found["base"]
+    found = problems({})
+    assert set(found) == {"base", "parameters", "data"}
 
 
 @pytest.mark.parametrize(
@@ -657,6 +665,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         ("", "data.file", "a line of different column names"),
         ("meshes,meshes\n1,2\n", "data.file", "different column names"),
         ("meshes\n1,2\n", "data, row 1", "has 2 cells; must have 1"),
+        (f"meshes\n{'9' * 200_000}\n", "data.file", "no CSV table"),
         ("meshes\nmany\n", "data, row 1, meshes", "must be a number"),
     ],
 )
