@@ -19,6 +19,7 @@ from sim.study.folder import RunFolder
 from sim.study.pk import PKResult
 from sim.study.result import RunResult
 from sim.study.results import StudyResult, open_result
+from sim.study.sensitivity import Sensitivity, sensitivity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,6 +153,16 @@ class StudyDoseResponse(DoseResponses):
         )
 
 
+class StudySensitivity(Sensitivity):
+    """Sensitivity indices, and their picture; the attributes are those of `Sensitivity`."""
+
+    def plot(self) -> dict[str, Axes]:
+        """Draw the indices of every arm beside each other; return the axes by arm."""
+        from sim.view.sensitivity import draw_sensitivity
+
+        return draw_sensitivity(self.arms, response=self.response, title=self.study)
+
+
 class Study(StudyResult):
     """What a study gives; the attributes are those of `StudyResult`."""
 
@@ -169,6 +180,16 @@ class Study(StudyResult):
             If the study has no ``[dose_response]``, or no such read-out.
         """
         return StudyDoseResponse(**vars(dose_response(self, response)))
+
+    def sensitivity(self, response: str | None = None) -> StudySensitivity:
+        """Compute sensitivity indices of a read-out in every arm; of the first that is named.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[sample]`` that indices follow from, or no such read-out.
+        """
+        return StudySensitivity(**vars(sensitivity(self, response)))
 
 
 def sweep(
@@ -237,6 +258,7 @@ def sweep_plan(
     """Make the runs of a planned study; the options are those of `sim.study.sweep.sweep`."""
     from sim.study.executors import Dask, Pool
     from sim.study.sweep import sweep as make
+    from sim.view.study import write_pictures
 
     executor: Dask | Pool
     if scheduler is not None:
@@ -244,7 +266,9 @@ def sweep_plan(
     else:
         executor = Pool(plan.base, workers or processors())
     with closing(executor):
-        return Study(**vars(make(plan, executor, out, **options)))
+        study = Study(**vars(make(plan, executor, out, **options)))
+    write_pictures(study)
+    return study
 
 
 class Calibration(CalibrationResult):

@@ -100,6 +100,7 @@ class AngiogenesisModel(mesa.Model):
         self.cells = assembly.cells_of(scenario, types, self.pathways)
         self.cells.measure(self.lattice, self.grid)
         self._attractants = assembly.attractants_of(scenario, self._fields)
+        self._overlaps: dict[int, NDArray[np.int32]] = {}
         self.agents_made = 0
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
@@ -199,6 +200,7 @@ class AngiogenesisModel(mesa.Model):
             raise CheckpointError("this state belongs to another scenario")
         self.mcs, self.seed = int(state["mcs"]), int(state["seed"])
         self.lattice[:] = state["lattice"]
+        self._overlaps.clear()
         for name in self.cells.columns:
             self.cells.columns[name] = state[f"cells.{name}"].copy()
         for field in self._fields.values():
@@ -229,11 +231,17 @@ class AngiogenesisModel(mesa.Model):
                     present[field.factor].append(k)
             for factor, columns in present.items():
                 chosen = [self.pathways[k] for k in columns]
-                values = np.stack([self._fields[p.ligand].values for p in chosen], axis=-1)
+                values = np.stack([self._fields[p.ligand].values.ravel() for p in chosen], axis=-1)
                 mean = np.empty((area.size, len(columns)))
-                diffusion.average_by_cell(self.lattice, factor, values, area, mean)
+                diffusion.average_by_cell(self._overlap(factor), values, area, mean)
                 ligand_M[:, columns] = mean * [p.M_per_ng_ml for p in chosen]
             return ligand_M
+
+    def _overlap(self, factor: int) -> NDArray[np.int32]:
+        """Which cells lie in which voxels: found anew only after the lattice has changed."""
+        if factor not in self._overlaps:
+            self._overlaps[factor] = diffusion.overlaps(self.lattice, factor)
+        return self._overlaps[factor]
 
     def _receptors_and_drive(self, ligand_M: Array, free_nM: Array) -> None:
         behaviour, cells = self.scenario.behaviour, self.cells
@@ -292,6 +300,7 @@ class AngiogenesisModel(mesa.Model):
                 self.mcs,
                 self.threads,
             )
+            self._overlaps.clear()
             self.cells.recentre(self.lattice, self.grid, reach=8)
             self._remember_displacement()
 
@@ -331,14 +340,14 @@ class AngiogenesisModel(mesa.Model):
             source[rows] -= cells["uptake"][rows, k] * per_count / self.pathways[k].M_per_ng_ml
         if not source.any() and field.values.max() == 0.0:
             return
-        moving = (
-            field.values, self.lattice, field.factor, source[:-1], loss[:-1], field.diffusion,
+        how = (
+            field.factor, source[:-1], loss[:-1], field.diffusion,
             self.scenario.time.mcs_s, field.substeps, field.edge,
         )  # fmt: skip
         if field.solver == "explicit":
-            diffusion.euler_step(*moving, self.threads)
+            diffusion.euler_step(field.values, self.lattice, *how, self.threads)
         else:
-            diffusion.exponential_step(*moving)
+            diffusion.exponential_step(field.values, self._overlap(field.factor), *how)
         lowest, highest = diffusion.settle(field.values)
         if not np.isfinite(highest) or lowest < -1e-12 * highest:
             raise NumericalError(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sim import data
 from sim.errors import InputError
 from sim.files import write_text_atomic
+from sim.study.arms import arm_of, others, value_of
 from sim.study.folder import plain
-from sim.study.ledger import DONE
+from sim.study.sensitivity import write_sensitivity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,9 +108,9 @@ def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
     values: dict[str, dict[float, Array]] = {}
     for run in study.runs:
         if not _is_control(run, study.plan):
-            columns = values.setdefault(_arm(run, dose), {})
+            columns = values.setdefault(arm_of(run, (dose,)), {})
             column = columns.setdefault(float(run.parameters[dose]), _unknown(study.plan))
-            column[run.replicate - 1] = _value(study, run, response)
+            column[run.replicate - 1] = value_of(study, run, response)
     return {
         arm: (np.array(sorted(columns)), np.stack([columns[d] for d in sorted(columns)], axis=1))
         for arm, columns in values.items()
@@ -119,7 +118,8 @@ def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
 
 
 def write_analysis(study: StudyResult) -> None:
-    """Write ``dose_response.json`` of a study that asks for it: per read-out and arm, the fit."""
+    """Write what a study asks for: ``dose_response.json`` and the files of its sensitivity."""
+    write_sensitivity(study)
     if study.folder is None or not study.plan.dose_response:
         return
     fits = {
@@ -128,19 +128,6 @@ def write_analysis(study: StudyResult) -> None:
     }
     text = json.dumps(plain(fits), indent=2, allow_nan=False, ensure_ascii=False)
     write_text_atomic(study.folder / DOSE_RESPONSE, text + "\n")
-
-
-def _others(run: PlannedRun, dose: str) -> dict[str, Any]:
-    """Return what is swept beside the dose."""
-    return {key: value for key, value in run.parameters.items() if key != dose}
-
-
-def _arm(run: PlannedRun, dose: str) -> str:
-    """Return what an arm is called: by its group alone where that is all there is."""
-    others = _others(run, dose)
-    if not others and len(run.group) <= 1:
-        return next(iter(run.group.values()), "all")
-    return ", ".join(f"{key} = {value}" for key, value in {**run.group, **others}.items())
 
 
 def _controls(study: StudyResult, response: str) -> dict[str, Array]:
@@ -152,15 +139,15 @@ def _controls(study: StudyResult, response: str) -> dict[str, Array]:
     def alike(run: PlannedRun) -> str:
         """Return all that a control shares with its arms."""
         group = {name: arm for name, arm in run.group.items() if name not in named}
-        return repr((sorted(group.items()), sorted(_others(run, dose).items())))
+        return repr((sorted(group.items()), sorted(others(run, (dose,)).items())))
 
     values: dict[str, Array] = {}
     for run in runs:
         if run.parameters[dose] == lowest:
             column = values.setdefault(alike(run), _unknown(study.plan))
-            column[run.replicate - 1] = _value(study, run, response)
+            column[run.replicate - 1] = value_of(study, run, response)
     return {
-        _arm(run, dose): values[alike(run)]
+        arm_of(run, (dose,)): values[alike(run)]
         for run in study.runs
         if not _is_control(run, study.plan) and alike(run) in values
     }
@@ -176,15 +163,3 @@ def _unknown(plan: Plan) -> Array:
     import numpy as np
 
     return np.full(plan.replicates, np.nan)
-
-
-def _value(study: StudyResult, run: PlannedRun, response: str) -> float:
-    """Return a read-out of a run; NaN if it is not done."""
-    entry = study.entries[run.key]
-    if entry.status != DONE:
-        return math.nan
-    if response not in entry.metrics:
-        hint = data.nearest(response, entry.metrics)
-        known = data.one_of(entry.metrics)
-        raise InputError(f"{response!r} is no read-out: {known}; {hint}".rstrip("; "))
-    return float(entry.metrics[response])

@@ -31,13 +31,23 @@ from sim.scenario.loading import load, shipped_studies
 from sim.scenario.schema import Scenario
 from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
 from sim.study.reading import FORMAT, MOST_PROBLEMS, MOST_RUNS, Reader, distinct, open_file
-from sim.study.sampling import Sample, check_method, read_sample
+from sim.study.sampling import INDICES, Sample, check_method, read_sample
 
 Tree = dict[str, Any]
 Point = tuple[dict[str, Any], dict[str, Any]]
 """Labels in the table of results, and settings by dotted key."""
 
-TABLES = ("base", "set", "grid", "zip", "sample", "group", "replicates", "dose_response")
+TABLES = (
+    "base",
+    "set",
+    "grid",
+    "zip",
+    "sample",
+    "group",
+    "replicates",
+    "dose_response",
+    "sensitivity",
+)
 """What a study file has and a scenario file has not."""
 TOP = ("format", "name", "description", "seed", *TABLES)
 RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS)
@@ -101,6 +111,8 @@ class Plan:
     dose_response : dict
         ``dose``, a parameter, ``responses``, read-outs, and perhaps ``unstimulated``, by group
         the arm that is the control; empty without.
+    sensitivity : list of str
+        Read-outs that sensitivity indices are computed of; empty without a design for them.
     text : str
         ``study.toml``: the study without references to other files.
     """
@@ -115,6 +127,7 @@ class Plan:
     runs: list[PlannedRun]
     sample: Sample | None
     dose_response: dict[str, Any]
+    sensitivity: list[str]
     text: str
 
 
@@ -178,6 +191,7 @@ class _Drawing(Reader):
         self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid()]
         self._check_settings()
         self._check_dose_response()
+        self._check_sensitivity()
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -285,7 +299,7 @@ class _Drawing(Reader):
                 self._wrong(f"dose_response.{key}", None, "unknown key", hint)
         if not table:
             return
-        dose, responses = table.get("dose"), table.get("responses", ["tube_length_mm"])
+        dose, responses = table.get("dose"), self._responses("dose_response")
         swept = [key for axis in self.axes if axis not in self.groups for key in axis.columns]
         if dose not in swept:
             what = data.one_of(swept) if swept else "must be swept by this study"
@@ -296,13 +310,6 @@ class _Drawing(Reader):
             for labels, _ in axis.points
         ):
             self._wrong("dose_response.dose", dose, "must be given in numbers, without units")
-        if not isinstance(responses, list) or not responses:
-            self._wrong("dose_response.responses", responses, "must be a list of read-outs")
-            responses = []
-        for name in responses:
-            if name not in READOUTS:
-                hint = data.nearest(str(name), READOUTS)
-                self._wrong("dose_response.responses", name, data.one_of(READOUTS), hint)
         self.dose_response = {"dose": dose, "responses": responses}
         if "unstimulated" in table:
             self.dose_response["unstimulated"] = table["unstimulated"]
@@ -326,6 +333,33 @@ class _Drawing(Reader):
                 hint = data.nearest(str(arm), arms[group])
                 self._wrong(f"{key}.{group}", arm, data.one_of(arms[group]), hint)
 
+    def _check_sensitivity(self) -> None:
+        """Refuse read-outs that are none, and designs that no indices are computed from."""
+        table, sample = self._table("sensitivity"), self._table("sample")
+        self.sensitivity: list[str] = []
+        for key in table:
+            if key != "responses":
+                hint = data.nearest(key, ("responses",))
+                self._wrong(f"sensitivity.{key}", None, "unknown key", hint)
+        if sample.get("method") in INDICES:
+            self.sensitivity = self._responses("sensitivity")
+        elif "sensitivity" in self.tree:
+            what = f"needs points that indices follow from: sample.method {data.one_of(INDICES)}"
+            self._wrong("sensitivity", None, what)
+
+    def _responses(self, table: str) -> list[str]:
+        """Read the read-outs that a table names; by default network length."""
+        responses = self._table(table).get("responses", ["tube_length_mm"])
+        if not isinstance(responses, list) or not responses:
+            self._wrong(f"{table}.responses", responses, "must be a list of read-outs")
+            return []
+        known = (*READOUTS, "mean_drive")
+        for name in responses:
+            if name not in known:
+                hint = data.nearest(str(name), known)
+                self._wrong(f"{table}.responses", name, data.one_of(known), hint)
+        return responses
+
     # -- planning ---------------------------------------------------------------------------
 
     def plan(self, resolver: _Resolver) -> Plan:
@@ -343,6 +377,7 @@ class _Drawing(Reader):
             runs=self._runs(resolver),
             sample=self.sample,
             dose_response=self.dose_response,
+            sensitivity=self.sensitivity,
             text=self._text_of_file(),
         )
 
@@ -379,6 +414,7 @@ class _Drawing(Reader):
             numbers = {"n": self.sample.n, "seed": self.sample.seed}
             tree["sample"] = {"method": self.sample.method, **numbers, "ranges": spreads}
         tree["dose_response"] = self.dose_response
+        tree["sensitivity"] = {"responses": self.sensitivity} if self.sensitivity else {}
         tree["group"] = self.tree.get("group", {})
         tree["base"] = self.base
         return tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
 
 from sim import data
 from sim.errors import InputError, Problem
@@ -28,6 +30,8 @@ DISTRIBUTIONS = {
 
 CENTRAL = 0.99  # of a normal or log-normal distribution: no design asks for an endless value
 LEVELS = 4  # of a Morris design
+INDICES = ("saltelli", "morris")
+"""Methods whose points sensitivity indices are computed from."""
 MOST_POINTS = 1_000_000
 MOST = 1e300  # of any number in a range
 
@@ -121,13 +125,18 @@ class Sample:
         ]
 
 
-def _sobol(sample: Sample) -> Any:
-    from warnings import catch_warnings, simplefilter
+@contextmanager
+def _any_number() -> Iterator[None]:
+    """Keep SciPy from warning of a number that is no power of two: the points are still even."""
+    with catch_warnings():
+        simplefilter("ignore", UserWarning)
+        yield
 
+
+def _sobol(sample: Sample) -> Any:
     from scipy.stats import qmc
 
-    with catch_warnings():  # of a number that is no power of two: the points are still even
-        simplefilter("ignore", UserWarning)
+    with _any_number():
         return qmc.Sobol(len(sample.spreads), seed=sample.seed).random(sample.n)
 
 
@@ -140,7 +149,8 @@ def _lhs(sample: Sample) -> Any:
 def _saltelli(sample: Sample) -> Any:
     from SALib.sample import sobol
 
-    return sobol.sample(sample.problem, sample.n, calc_second_order=False, seed=sample.seed)
+    with _any_number():
+        return sobol.sample(sample.problem, sample.n, calc_second_order=False, seed=sample.seed)
 
 
 def _morris(sample: Sample) -> Any:
@@ -208,7 +218,7 @@ def check_method(sample: Sample) -> None:
     """
     from importlib.util import find_spec
 
-    if sample.method in ("saltelli", "morris") and find_spec("SALib") is None:
+    if sample.method in INDICES and find_spec("SALib") is None:
         raise InputError(
             f"sample.method = {sample.method!r} needs SALib: pip install 'angiosim[analysis]'"
         )

@@ -39,67 +39,85 @@ def _mean_over_voxel(lattice, factor, y, x, of):
 
 
 @kernel
-def spread(lattice, factor, of):
+def overlaps(lattice, factor):
+    """Which cells lie in which voxels, line by line of sites.
+
+    Parameters
+    ----------
+    lattice : (height, width) int32
+    factor : int
+        Sites along a voxel's side.
+
+    Returns
+    -------
+    (overlaps, 3) int32
+        Voxel, counted row by row; row of the cell; neighbouring sites of it on one line.
+    """
+    height, width = lattice.shape
+    columns = width // factor
+    out, n = np.empty((lattice.size, 3), np.int32), 0
+    for y in range(height):
+        line, first = lattice[y], y // factor * columns
+        for column in range(columns):
+            x, end = column * factor, (column + 1) * factor
+            while x < end:
+                row, begin = line[np.uint64(x)], x
+                x += 1
+                while x < end and line[np.uint64(x)] == row:
+                    x += 1
+                if row > 0:
+                    out[n, 0], out[n, 1], out[n, 2] = first + column, row, x - begin
+                    n += 1
+    return out[:n]
+
+
+@kernel
+def spread(overlap, factor, of, out):
     """Mean over each voxel's sites of one number per cell row.
 
     Parameters
     ----------
-    lattice : (height, width) int32
+    overlap : (overlaps, 3) int32
+        See `overlaps`.
     factor : int
         Sites along a voxel's side.
     of : (rows,) float64
         Row 0 is the medium; there is no wall.
-
-    Returns
-    -------
-    (height / factor, width / factor) float64
+    out : (voxels,) float64
+        Filled.
     """
-    out = np.zeros((lattice.shape[0] // factor, lattice.shape[1] // factor))
-    if np.all(of == of[0]):  # no need to look who is where
-        out[:] = of[0]
-        return out
-    share = 1.0 / (factor * factor)
-    for y in range(out.shape[0]):
-        for site_y in range(y * factor, (y + 1) * factor):
-            for x in range(out.shape[1]):
-                total = 0.0
-                for site_x in range(x * factor, (x + 1) * factor):
-                    site = lattice[np.uint64(site_y), np.uint64(site_x)]
-                    total += of[np.uint64(site)]
-                out[y, x] += total * share
-    return out
+    out[:] = 0.0
+    if not np.all(of == of[0]):  # else no need to look who is where
+        for i in range(overlap.shape[0]):
+            voxel, row = np.uint64(overlap[i, 0]), np.uint64(overlap[i, 1])
+            out[voxel] += overlap[i, 2] * (of[row] - of[0])
+    sites = factor * factor
+    for at in range(out.size):
+        out[at] = of[0] + out[at] / sites
 
 
 @kernel
-def average_by_cell(lattice, factor, values, area, mean):
-    """Means of some fields over each cell's sites, in one pass.
+def average_by_cell(overlap, values, area, mean):
+    """Means of some fields over each cell's sites.
 
     Parameters
     ----------
-    lattice : (height, width) int32
-    factor : int
-        Sites along a voxel's side.
-    values : (height / factor, width / factor, fields) float64
+    overlap : (overlaps, 3) int32
+        See `overlaps`.
+    values : (voxels, fields) float64
     area : (rows,) int64
         Sites of each cell.
     mean : (rows, fields) float64
         Filled; 0 for rows without sites, the medium and the wall.
     """
-    width, fields = values.shape[1] * factor, values.shape[2]
-    voxel = np.empty(width, np.int32)
-    for x in range(width):
-        voxel[x] = x // factor
     mean[:] = 0.0
-    for y in range(values.shape[0] * factor):
-        line, voxels = lattice[y], values[y // factor]
-        for x in range(width):
-            row = line[x]
-            if row > 0:
-                for k in range(fields):
-                    mean[row, k] += voxels[voxel[x], k]
-    for row in range(area.size):
-        for k in range(fields):
-            mean[row, k] /= max(area[row], 1)
+    for i in range(overlap.shape[0]):
+        voxel, row, sites = np.uint64(overlap[i, 0]), np.uint64(overlap[i, 1]), overlap[i, 2]
+        for k in range(values.shape[1]):
+            mean[row, np.uint64(k)] += sites * values[voxel, np.uint64(k)]
+    for of in range(area.size):
+        for k in range(values.shape[1]):
+            mean[of, k] /= max(area[of], 1)
 
 
 class Attractants(NamedTuple):
@@ -346,8 +364,11 @@ def euler_step(
     ----------
     c : (height, width) float64
         Concentration, changed.
-    lattice, factor, source_of, loss_of
-        As in `spread`: source per time and loss rate of the medium and of each cell.
+    lattice : (height, width) int32
+    factor : int
+        Sites along a voxel's side.
+    source_of, loss_of : (rows,) float64
+        Source per time and loss rate of the medium, row 0, and of each cell.
     diffusion : float
         D / voxel^2, per time.
     dt : float
@@ -406,7 +427,7 @@ def _propagator(
 
 def exponential_step(
     c: NDArray[np.float64],
-    lattice: NDArray[np.int32],
+    overlap: NDArray[np.int32],
     factor: int,
     source_of: NDArray[np.float64],
     loss_of: NDArray[np.float64],
@@ -422,12 +443,14 @@ def exponential_step(
     Laplacian whatever the step, and what is non-negative stays so up to rounding. Uniform loss
     and constant sources are integrated exactly. More sub-steps are made where u0 dt > 1.
 
-    Parameters as in `euler_step`.
+    Parameters as in `euler_step`, but for ``overlap``, see `overlaps`.
     """
     u0 = float(loss_of.max())
     substeps = max(substeps, int(np.ceil(u0 * dt)))
     kept, gained = _propagator(c.shape, diffusion, u0, dt / substeps, edge)
     forward, backward = _transforms(c.shape, edge)
-    source, rest = spread(lattice, factor, source_of), u0 - spread(lattice, factor, loss_of)
+    source, rest = np.empty_like(c), np.empty_like(c)
+    spread(overlap, factor, source_of, source.ravel())
+    spread(overlap, factor, u0 - loss_of, rest.ravel())
     for _ in range(substeps):
         c[:] = backward(kept * forward(c) + gained * forward(source + rest * c))

@@ -52,7 +52,12 @@ _CACHE = cache_folder()
 _CONFIG: Any = numba.config
 
 
-_OPTIONS: dict[str, Any] = {"fastmath": False, "error_model": "numpy", "nogil": True}
+_OPTIONS: dict[str, Any] = {
+    "fastmath": False,
+    "error_model": "numpy",
+    "nogil": True,
+    "no_cfunc_wrapper": True,
+}
 
 
 # Else numba makes each assignment to a slice a parallel region, of 10 us.
