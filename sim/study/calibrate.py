@@ -187,7 +187,7 @@ class CalibrationResult:
 
     @property
     def objective(self) -> float:
-        """Chi-square of the best trial, which the fit made small on its own seeds."""
+        """Chi-square of the best trial, which was made small on the seeds of the fit."""
         assert self.best.objective is not None
         return self.best.objective
 
