@@ -9,20 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.api import PK, Result, Study, load, pk, run, sweep
+    from sim.api import PK, Calibration, Result, Study, calibrate, load, pk, run, sweep
     from sim.model import AngiogenesisModel
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Result", "Study", "__version__", "load", "pk", "run", "sweep",
+    "PK", "AngiogenesisModel", "Calibration", "Result", "Study", "__version__", "calibrate", "load",
+    "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
     "AngiogenesisModel": "sim.model",
+    "Calibration": "sim.api",
     "PK": "sim.api",
     "Result": "sim.api",
     "Study": "sim.api",
+    "calibrate": "sim.api",
     "load": "sim.api",
     "pk": "sim.api",
     "run": "sim.api",

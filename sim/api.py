@@ -14,6 +14,7 @@ from sim.errors import InputError
 from sim.scenario.loading import load
 from sim.scenario.schema import Scenario
 from sim.study.analysis import Combinations, DoseResponses, combinations, dose_response
+from sim.study.calibrate import CalibrationResult
 from sim.study.folder import RunFolder
 from sim.study.pk import PKResult
 from sim.study.result import RunResult
@@ -23,12 +24,15 @@ from sim.view.study import draw, draw_map, write_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from sim.study.design import Plan
     from sim.study.sweep import Counts
+    from sim.study.targets import CalibrationPlan
 
 __all__ = [
-    "PK", "Result", "Study", "execute", "load", "pk", "run", "show_progress", "sweep", "sweep_plan",
+    "PK", "Calibration", "Result", "Study", "calibrate", "calibrate_plan", "execute", "load", "pk",
+    "run", "show_progress", "sweep", "sweep_plan",
 ]  # fmt: skip
 
 Progress = Callable[[int, int], None]
@@ -290,6 +294,72 @@ def merge(folders: Sequence[Path], out: Path) -> Study:
     study = Study(**vars(put_together(folders, out)))
     write_pictures(study)
     return study
+
+
+class Calibration(CalibrationResult):
+    """What a calibration gives, and its picture; attributes are those of `CalibrationResult`."""
+
+    def plot(self) -> Figure:
+        """Draw data against fit; return the figure."""
+        from sim.view.calibration import draw_fit
+
+        return draw_fit(self)
+
+
+def calibrate(
+    calibration: str | Path | Mapping[str, Any],
+    out: str | Path | None = None,
+    workers: int | None = None,
+    trials: int | None = None,
+    progress: bool | Callable[[Counts], None] = False,
+) -> Calibration:
+    """Fit named parameters to a data table.
+
+    Parameters
+    ----------
+    calibration : str, Path or mapping
+        Name of a shipped calibration, path of a file, or the content of one.
+    out : str or Path, optional
+        The calibration's folder; one that holds it is gone on with. By default nothing is written.
+    workers : int, optional
+        Worker processes; by default one for each processor. Nothing but the time depends on it.
+    trials : int, optional
+        Points to try, instead of the file's; more of them go on from those made before.
+    progress : bool or callable
+        Show a table of progress on the standard error, or what to call with `Counts`.
+
+    Raises
+    ------
+    InputError
+        If the file is wrong (`ScenarioError` lists every problem), the folder is taken
+        (`FolderError`) or Optuna is not installed.
+    """
+    from sim.study.targets import plan_calibration
+    from sim.view.progress import show_study
+
+    plan = plan_calibration(calibration, trials)
+    with show_study() if progress is True else nullcontext(progress or None) as show:
+        return calibrate_plan(plan, Path(out) if out else None, workers, show)
+
+
+def calibrate_plan(
+    plan: CalibrationPlan,
+    out: Path | None,
+    workers: int | None,
+    progress: Callable[[Counts], None] | None,
+) -> Calibration:
+    """Make a planned calibration, and its pictures in its folder; see `calibrate`."""
+    from sim.study.calibrate import calibrate as make
+    from sim.study.calibrate import simulate_records
+    from sim.study.executors import Pool
+
+    with closing(Pool(plan.base, workers or processors(), simulate_records)) as pool:
+        result = Calibration(**vars(make(plan, pool, out, progress=progress)))
+    if out is not None:
+        from sim.view.calibration import save_pictures
+
+        save_pictures(result, out)
+    return result
 
 
 def processors() -> int:

@@ -26,7 +26,7 @@ from sim.errors import AngiosimError, InputError, Interrupted
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from sim.api import Result
+    from sim.api import Calibration, Result
     from sim.scenario.schema import Scenario
     from sim.study.design import Plan, PlannedRun
     from sim.study.folder import RunFolder
@@ -220,6 +220,39 @@ def merge(
 
 
 @app.command()
+def calibrate(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A calibration file, or the name of a shipped one."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Its folder: new, or to go on with. [default: runs/NAME]"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes. [default: one for each processor]"),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Points to try. [default: the file's]")
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Fit named parameters to a data table; going on with what was made is the default."""
+    with _exit_codes(verbose=verbose):
+        from sim import api
+        from sim.study.calibrate import default_folder
+        from sim.study.targets import plan_calibration
+
+        plan = plan_calibration(file, trials)
+        folder = out or default_folder(plan)
+        with _study_progress(folder, quiet=quiet) as progress:
+            result = api.calibrate_plan(plan, folder, workers, progress)
+        _finish_calibration(result, quiet=quiet)
+
+
+@app.command()
 def scenarios(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A shipped scenario to show or copy.")
@@ -228,20 +261,24 @@ def scenarios(
         Path | None, typer.Option(help="Copy it to this new file, or into this folder.")
     ] = None,
 ) -> None:
-    """List the shipped scenarios and studies, show one, or copy one to edit."""
+    """List the shipped scenarios, studies and calibrations, show one, or copy one to edit."""
     with _exit_codes():
         from sim.files import read_toml
-        from sim.scenario.loading import shipped, shipped_studies
+        from sim.scenario.loading import shipped, shipped_calibrations, shipped_studies
 
-        studies = shipped_studies()
-        known = {**shipped(), **studies}
+        studies, calibrations = shipped_studies(), shipped_calibrations()
+        known = {**shipped(), **studies, **calibrations}
+        titles = {
+            next(iter(studies)): "studies, for angiosim sweep:",
+            next(iter(calibrations)): "calibrations, for angiosim calibrate:",
+        }
         if name is None:
             if copy_to is not None:
                 raise InputError("which one? angiosim scenarios NAME --copy-to PATH")
             width = max(map(len, known), default=0)
             for each, path in known.items():
-                if each in studies and each == next(iter(studies)):
-                    typer.echo("\nstudies, for angiosim sweep:")
+                if each in titles:
+                    typer.echo(f"\n{titles[each]}")
                 typer.echo(f"{each:<{width}}  {read_toml(path).get('description', '')}".rstrip())
             return
         if name not in known:
@@ -254,17 +291,23 @@ def scenarios(
 
 @app.command()
 def validate(
-    files: Annotated[list[str], typer.Argument(help="Scenario or study files.", metavar="FILE")],
+    files: Annotated[
+        list[str], typer.Argument(help="Scenario, study or calibration files.", metavar="FILE")
+    ],
 ) -> None:
-    """Check scenario and study files, and tell every error at once."""
+    """Check scenario, study and calibration files, and tell every error at once."""
     with _exit_codes():
         from sim.scenario.loading import load
         from sim.study.design import is_study, plan_study
+        from sim.study.targets import is_calibration, plan_calibration
 
         wrong = False
         for file in files:
             try:
-                plan_study(file) if is_study(file) else load(file)
+                if is_calibration(file):
+                    plan_calibration(file)
+                else:
+                    plan_study(file) if is_study(file) else load(file)
             except InputError as error:
                 typer.echo(str(error), err=True)
                 wrong = True
@@ -436,8 +479,16 @@ def _stop_at(what: str) -> Iterator[Callable[[], None]]:
 
 
 def _sweep_in(folder: Path, plan: Plan, *, quiet: bool, **options: Any) -> StudyResult:
-    """Make a study's runs in its folder; a signal stops it, and keeps what has finished."""
+    """Make a study's runs in its folder."""
     from sim import api
+
+    with _study_progress(folder, quiet=quiet) as progress:
+        return api.sweep_plan(plan, out=folder, progress=progress, **options)
+
+
+@contextmanager
+def _study_progress(folder: Path, *, quiet: bool) -> Iterator[Callable[[Counts], None]]:
+    """Give what shows progress; a signal stops the study then, and keeps what has finished."""
     from sim.view.progress import show_study
 
     shown = nullcontext() if quiet else show_study()
@@ -449,12 +500,37 @@ def _sweep_in(folder: Path, plan: Plan, *, quiet: bool, **options: Any) -> Study
                     show(counts)
                 check()
 
-            return api.sweep_plan(plan, out=folder, progress=progress, **options)
+            yield progress
     except InputError:
         raise
     except (Exception, KeyboardInterrupt) as error:
         error.add_note(f"what has finished is in {folder}; the same command goes on")
         raise
+
+
+def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
+    """Say what was calibrated, and how well; exit with 3 if trials failed."""
+    if not quiet:
+        for key, found in result.ranges.items():
+            value = result.values[key]
+            typer.echo(f"{key} = {value} (calibrated; standard error: {found})")
+        fresh, count = result.fresh.objective, len(result.plan.targets)
+        typer.echo(
+            f"objective {result.objective:.4g} over {count} numbers, trial {result.best.number}"
+        )
+        if fresh is not None:
+            typer.echo(f"objective {fresh:.4g} on fresh seeds: this is the one to show")
+        if result.scatter is not None:
+            typer.echo(f"scatter of the replicates adds about {result.scatter:.2g}")
+        typer.echo(f"{len(result.done)} of {len(result.trials)} trials done, in {result.folder}")
+    failures = result.failures
+    if failures:
+        typer.echo(f"{len(failures)} failed:", err=True)
+        for trial in failures[:FAILURES_SHOWN]:
+            typer.echo(f"  {trial}", err=True)
+        if len(failures) > FAILURES_SHOWN:
+            typer.echo(f"  and {len(failures) - FAILURES_SHOWN} more, in trials.csv", err=True)
+        raise typer.Exit(SOME_FAILED)
 
 
 def _finish_study(study: StudyResult, *, quiet: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
 import time
@@ -84,6 +85,34 @@ def dying_once(base: dict[str, Any], task: Task) -> dict[str, float]:
         note.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return instant(base, task)
+
+
+def tubes(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Read-outs at records and the end, which follow two parameters smoothly but for the seed."""
+    pull = math.log(task.settings["engine.chemotaxis.cue.mu"] / 100)
+    glue = task.settings["engine.contact_energy.cell_cell"]
+    chance = (task.seed % 1009 / 1009 - 0.5) / 20
+    left = math.exp(-task.settings.get("drug.free_nM", 0) / 20)
+    length = pull * left + glue / 20 + chance
+    return {"tube_length_mm": length, "tube_length_mm@1": length / 2, "meshes": glue + chance}
+
+
+def slow_tubes(base: dict[str, Any], task: Task) -> dict[str, float]:
+    time.sleep(0.02)
+    return tubes(base, task)
+
+
+def brittle_tubes(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Fails with much glue, and has no read-out with little."""
+    glue = task.settings["engine.contact_energy.cell_cell"]
+    if glue > 15:
+        with stage("run"):
+            raise FloatingPointError("not finite")
+    return tubes(base, task) | ({"meshes": math.nan} if glue < 5 else {})
+
+
+def no_tubes(base: dict[str, Any], task: Task) -> dict[str, float]:
+    raise ValueError("no room")
 
 
 def mended(base: dict[str, Any], task: Task) -> dict[str, float]:

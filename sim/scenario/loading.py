@@ -54,18 +54,24 @@ DRIVEN = (
     (("behaviour", "chemotaxis", "cue"), ("engine", "chemotaxis", "cue", "mu")),
     (("behaviour", "persistence"), ("engine", "persistence", "mu")),
 )
-STUDIES = "sweeps/"  # where studies stand among the scenarios
+STUDIES, CALIBRATIONS = "sweeps/", "calibration/"  # where they stand among the scenarios
 _UNHASHED = {"name", "description", "seed", "record"}
 
 
 def shipped() -> dict[str, Path]:
     """Return the files of the scenarios that come with angiosim, by name."""
-    return {name: path for name, path in _shipped().items() if not name.startswith(STUDIES)}
+    others = (STUDIES, CALIBRATIONS)
+    return {name: path for name, path in _shipped().items() if not name.startswith(others)}
 
 
 def shipped_studies() -> dict[str, Path]:
     """Return the study files that come with angiosim, by name."""
     return {name: path for name, path in _shipped().items() if name.startswith(STUDIES)}
+
+
+def shipped_calibrations() -> dict[str, Path]:
+    """Return the calibration files that come with angiosim, by name."""
+    return {name: path for name, path in _shipped().items() if name.startswith(CALIBRATIONS)}
 
 
 def _shipped() -> dict[str, Path]:

@@ -28,16 +28,16 @@ from sim.errors import InputError, Problem, ScenarioError
 from sim.files import read_toml
 from sim.scenario import keys
 from sim.scenario.defaults import dig
-from sim.scenario.loading import content, load, shipped_studies
+from sim.scenario.loading import load, shipped_studies
 from sim.scenario.schema import Scenario
 from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
+from sim.study.reading import FORMAT, MOST_PROBLEMS, MOST_RUNS, Reader, distinct, open_file
 from sim.study.sampling import INDICES, Sample, check_method, read_sample
 
 Tree = dict[str, Any]
 Point = tuple[dict[str, Any], dict[str, Any]]
 """Labels in the table of results, and settings by dotted key."""
 
-FORMAT = 1
 TABLES = ("base", "set", "grid", "zip", "sample", "group", "replicates", "dose_response",
           "combination", "sensitivity")  # fmt: skip
 """What a study file has and a scenario file has not."""
@@ -49,8 +49,6 @@ NOT_SWEPT = {
     "extends": "can only be given in a file",
     "format": "is the same for all runs",
 }
-MOST_RUNS = 1_000_000
-MOST_PROBLEMS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +151,7 @@ def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
     InputError
         If the file cannot be read, or a library that it needs is not installed.
     """
-    if isinstance(source, Mapping):
-        tree, folder, label, name = dict(source), None, "study", "study"
-    else:
-        path = shipped_studies().get(str(source), Path(source))
-        try:
-            tree, folder, label, name = read_toml(path), path.parent, str(source), path.stem
-        except InputError as error:
-            hint = data.nearest(str(source), shipped_studies())
-            raise InputError(f"{error}; {hint}" if hint else str(error)) from None
-    name = name.encode(errors="replace").decode()  # a name of a file may be no text
+    tree, folder, label, name = open_file(source, shipped_studies(), "study")
     problems: list[Problem] = []
     try:
         drawn = _Drawing(tree, folder, name, problems)
@@ -171,7 +160,7 @@ def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
             return drawn.plan(resolver)
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
-    raise ScenarioError(label, _distinct(problems)[:MOST_PROBLEMS])
+    raise ScenarioError(label, distinct(problems)[:MOST_PROBLEMS])
 
 
 def part(runs: Sequence[PlannedRun], shard: tuple[int, int] | None) -> list[PlannedRun]:
@@ -188,21 +177,11 @@ class _Axis:
     classes: list[int] = field(default_factory=list)  # points alike but for numbers share one
 
 
-class _Drawing:
+class _Drawing(Reader):
     """A study while it is read: what is wrong is added to `problems`, and the rest goes on."""
 
     def __init__(self, tree: Tree, folder: Path | None, name: str, problems: list[Problem]) -> None:
-        self.problems = problems
-        self.tree = tree
-        for key in tree:
-            if key not in TOP:
-                self._wrong(key, None, "unknown key", data.nearest(key, TOP))
-        self._number("format", FORMAT, FORMAT, FORMAT)
-        self.seed = self._number("seed", 1, 0, 2**63 - 1)
-        self.replicates = self._number("replicates", 1, 1, MOST_RUNS)
-        self.name = self._text("name", name)
-        self.description = self._text("description", "")
-        self.base = self._base(folder)
+        super().__init__(tree, folder, name, problems, TOP)
         self.groups = [self._group(name, given) for name, given in self._table("group").items()]
         self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid()]
         self._check_settings()
@@ -211,48 +190,6 @@ class _Drawing:
         self._check_combination()
 
     # -- reading ----------------------------------------------------------------------------
-
-    def _wrong(self, key: str, value: Any, allowed: str, hint: str = "") -> None:
-        self.problems.append(Problem(key, value, allowed, hint))
-
-    def _number(self, key: str, default: int, least: int, most: int) -> int:
-        value = self.tree.get(key, default)
-        if type(value) is int and least <= value <= most:
-            return value
-        what = f"must be {least}" if least == most else f"must be a whole number from {least}"
-        self._wrong(key, value, what if least == most else f"{what} to {most}")
-        return default
-
-    def _text(self, key: str, default: str) -> str:
-        value = self.tree.get(key, default)
-        if isinstance(value, str) and (value or key != "name"):
-            return value
-        self._wrong(key, value, "must be a text")
-        return default
-
-    def _table(self, key: str) -> Tree:
-        value = self.tree.get(key, {})
-        if isinstance(value, dict):
-            return value
-        self._wrong(key, value, "must be a table")
-        return {}
-
-    def _base(self, folder: Path | None) -> Tree:
-        """Return the content of the base with ``[set]`` laid over it."""
-        given, settings = self.tree.get("base"), self._table("set")
-        try:
-            if isinstance(given, str):
-                return _nameless(content({"extends": given}, settings, folder))
-            if isinstance(given, dict):
-                return _nameless(content(given, settings, folder))
-        except ScenarioError as error:
-            for problem in error.problems:
-                key = "base" if problem.key == "extends" else f"base: {problem.key}"
-                self._wrong(key, problem.value, problem.allowed, problem.hint)
-            return {}
-        what = "must be the name of a shipped scenario, a scenario file, or a table"
-        self._wrong("base", given, what if "base" in self.tree else f"is missing; it {what}")
-        return {}
 
     def _group(self, name: str, given: Any) -> _Axis:
         """Read one group: entries with a name and what they set."""
@@ -707,13 +644,3 @@ def _fits(value: int | float, node: Mapping[str, Any]) -> bool:
         and value > node.get("exclusiveMinimum", -math.inf)
         and value < node.get("exclusiveMaximum", math.inf)
     )
-
-
-def _nameless(tree: Tree) -> Tree:
-    """Return content without what names it: the study has a name of its own."""
-    return {key: item for key, item in tree.items() if key not in ("name", "description", "seed")}
-
-
-def _distinct(problems: list[Problem]) -> list[Problem]:
-    """Return each problem once."""
-    return list({str(problem): problem for problem in problems}.values())

@@ -33,6 +33,7 @@ LEVELS = 4  # of a Morris design
 INDICES = ("saltelli", "morris")
 """Methods whose points sensitivity indices are computed from."""
 MOST_POINTS = 1_000_000
+MOST = 1e300  # of any number in a range
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
             )
         )  # fmt: skip
         ranges = {}
-    spreads = {key: _spread(key, given, base, problems) for key, given in ranges.items()}
+    spreads = {key: read_spread(key, given, base, problems) for key, given in ranges.items()}
     given = tree.get("points", [])
     if not isinstance(given, list) or not all(_is_point(point, len(spreads)) for point in given):
         what = "must be a list of points, each a list of a number from 0 to 1 for each range"
@@ -267,8 +268,14 @@ def published(key: str, scenario: Scenario) -> Spread | None:
     return None
 
 
-def _spread(key: str, given: Any, base: Scenario | None, problems: list[Problem]) -> Spread:
-    """Read the spread of one parameter; what is wrong with it is added to the problems."""
+def read_spread(
+    key: str,
+    given: Any,
+    base: Scenario | None,
+    problems: list[Problem],
+    table: str = "sample.ranges",
+) -> Spread:
+    """Read the spread of one parameter, which stands in `table`; see `read_sample`."""
     dummy = Spread("uniform", (0.0, 1.0))
     if given == "published":
         try:
@@ -277,7 +284,7 @@ def _spread(key: str, given: Any, base: Scenario | None, problems: list[Problem]
             found = None  # the drug is wrong; told elsewhere
         if found is None and base is not None:
             what = "has no published spread; give a range or a distribution"
-            problems.append(Problem(f"sample.ranges, {key}", given, what))
+            problems.append(Problem(f"{table}, {key}", given, what))
         return found or dummy
     if isinstance(given, list):
         given = {"distribution": "uniform", **dict(zip(("low", "high"), given, strict=False))}
@@ -287,11 +294,11 @@ def _spread(key: str, given: Any, base: Scenario | None, problems: list[Problem]
     if (
         not names
         or {*given} != {"distribution", *names}
-        or not all(type(n) in (int, float) and math.isfinite(n) for n in numbers)
+        or not all(type(n) in (int, float) and abs(n) < MOST for n in numbers)
     ):
         shapes = [f"{{distribution = {k!r}, {a}, {b}}}" for k, (a, b) in DISTRIBUTIONS.items()]
         what = "must be [low, high], 'published', or a table: " + ", ".join(shapes)
-        problems.append(Problem(f"sample.ranges, {key}", given, what))
+        problems.append(Problem(f"{table}, {key}", given, what))
         return dummy
     one, two = numbers
     if not {
@@ -306,11 +313,11 @@ def _spread(key: str, given: Any, base: Scenario | None, problems: list[Problem]
             "normal": "sd must be above 0",
             "lognormal": "median and cv must be above 0",
         }[kind]
-        problems.append(Problem(f"sample.ranges, {key}", [one, two], what))
+        problems.append(Problem(f"{table}, {key}", [one, two], what))
         return dummy
     whole = (keys.find(key.split(".")) or {}).get("type") == "integer"
     if whole and (kind != "uniform" or int(one) != one or int(two) != two):
         what = "takes whole numbers: give [low, high], both whole"
-        problems.append(Problem(f"sample.ranges, {key}", given, what))
+        problems.append(Problem(f"{table}, {key}", given, what))
         return dummy
     return Spread(kind, (one, two), whole)

@@ -146,13 +146,13 @@ def sweep(
         ledger.plan(plan.runs, plan.text, code_hash())
         try:
             entries = ledger.entries()
-            due = {run.key: run for run in runs if _is_due(entries[run.key], retry_failed)}
+            due = {run.key: run for run in runs if is_due(entries[run.key], retry_failed)}
             tasks = [
                 Task(run.key, run.settings, run.seed, _run_folder(out, run) if keep_runs else None)
                 for run in due.values()
             ]
             others = {run.key for run in runs} - due.keys()
-            _make(tasks, [entries[key].status for key in others], ledger, executor, progress)
+            make_runs(tasks, [entries[key].status for key in others], ledger, executor, progress)
         except BaseException:
             with suppress(Exception):  # the first trouble is the one to tell
                 _write(StudyResult(plan, plan.runs, ledger.entries(), out))
@@ -229,7 +229,7 @@ def _write(result: StudyResult) -> None:
         ) from error
 
 
-def _make(
+def make_runs(
     tasks: list[Task],
     finished: list[str],
     ledger: Ledger,
@@ -259,7 +259,7 @@ def _make(
         raise
 
 
-def _is_due(entry: Entry, retry_failed: bool) -> bool:
+def is_due(entry: Entry, retry_failed: bool) -> bool:
     """Whether a run is to be made."""
     if entry.status == FAILED:
         return retry_failed or entry.stage == WORKER

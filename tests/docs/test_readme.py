@@ -18,6 +18,7 @@ from sim.cli import app
 from sim.scenario import keys
 from sim.scenario.loading import load, parse_setting, shipped
 from sim.study.design import plan_study
+from sim.study.targets import plan_calibration
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -115,7 +116,9 @@ def test_toml_is_valid(page: Path) -> None:
         tree = tomllib.loads(block)
         if "format" in tree or "extends" in tree:
             assert load(tree).name == tree["name"]
-        if "base" in tree:
+        if "parameters" in tree:
+            assert plan_calibration(tree).targets
+        elif "base" in tree:
             assert plan_study(tree).runs
 
 

@@ -1,0 +1,134 @@
+"""What the files of studies and calibrations have in common, and how what is wrong is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sim import data
+from sim.errors import InputError, Problem, ScenarioError
+from sim.files import read_toml
+from sim.scenario.loading import content
+
+Tree = dict[str, Any]
+
+FORMAT = 1
+MOST_RUNS = 1_000_000
+MOST_PROBLEMS = 50
+
+
+def open_file(
+    source: str | Path | Mapping[str, Any], shipped: Mapping[str, Path], kind: str
+) -> tuple[Tree, Path | None, str, str]:
+    """Return content, folder, label and default name of a file.
+
+    Parameters
+    ----------
+    source : str, Path or mapping
+        The name of a shipped file, a TOML file, or its content, which stands in no folder.
+    shipped : mapping of str to Path
+        The shipped files of this kind.
+    kind : str
+        What content without a file is called.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    if isinstance(source, Mapping):
+        return dict(source), None, kind, kind
+    path = shipped.get(str(source), Path(source))
+    try:
+        name = path.stem.encode(errors="replace").decode()  # a file's name may be no text
+        return read_toml(path), path.parent, str(source), name
+    except InputError as error:
+        hint = data.nearest(str(source), shipped)
+        raise InputError(f"{error}; {hint}" if hint else str(error)) from None
+
+
+class Reader:
+    """A file while it is read: what is wrong is added to `problems`, and the rest goes on.
+
+    Attributes
+    ----------
+    tree : dict
+        Its content.
+    seed, replicates : int
+    name, description : str
+    base : dict
+        What all runs have in common, ``[set]`` laid over it; empty if it is wrong.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        folder: Path | None,
+        name: str,
+        problems: list[Problem],
+        known: Sequence[str],
+    ) -> None:
+        self.problems = problems
+        self.tree = tree
+        for key in tree:
+            if key not in known:
+                self._wrong(key, None, "unknown key", data.nearest(key, known))
+        self._number("format", FORMAT, FORMAT, FORMAT)
+        self.seed = self._number("seed", 1, 0, 2**63 - 1)
+        self.replicates = self._number("replicates", 1, 1, MOST_RUNS)
+        self.name = self._text("name", name)
+        self.description = self._text("description", "")
+        self.base = self._base(folder)
+
+    def _wrong(self, key: str, value: Any, allowed: str, hint: str = "") -> None:
+        self.problems.append(Problem(key, value, allowed, hint))
+
+    def _number(self, key: str, default: int, least: int, most: int) -> int:
+        value = self.tree.get(key, default)
+        if type(value) is int and least <= value <= most:
+            return value
+        what = f"must be {least}" if least == most else f"must be a whole number from {least}"
+        self._wrong(key, value, what if least == most else f"{what} to {most}")
+        return default
+
+    def _text(self, key: str, default: str) -> str:
+        value = self.tree.get(key, default)
+        if isinstance(value, str) and (value or key != "name"):
+            return value
+        self._wrong(key, value, "must be a text")
+        return default
+
+    def _table(self, key: str) -> Tree:
+        value = self.tree.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self._wrong(key, value, "must be a table")
+        return {}
+
+    def _base(self, folder: Path | None) -> Tree:
+        """Return the content of the base with ``[set]`` laid over it."""
+        given, settings = self.tree.get("base"), self._table("set")
+        try:
+            if isinstance(given, str):
+                return _nameless(content({"extends": given}, settings, folder))
+            if isinstance(given, dict):
+                return _nameless(content(given, settings, folder))
+        except ScenarioError as error:
+            for problem in error.problems:
+                key = "base" if problem.key == "extends" else f"base: {problem.key}"
+                self._wrong(key, problem.value, problem.allowed, problem.hint)
+            return {}
+        what = "must be the name of a shipped scenario, a scenario file, or a table"
+        self._wrong("base", given, what if "base" in self.tree else f"is missing; it {what}")
+        return {}
+
+
+def distinct(problems: list[Problem]) -> list[Problem]:
+    """Return each problem once."""
+    return list({str(problem): problem for problem in problems}.values())
+
+
+def _nameless(tree: Tree) -> Tree:
+    """Return content without what names it: the study has a name of its own."""
+    return {key: item for key, item in tree.items() if key not in ("name", "description", "seed")}

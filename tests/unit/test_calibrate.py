@@ -1,0 +1,801 @@
+"""Calibration: known parameters come back, whatever stops it; and what is wrong is told."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import fake_runs
+import numpy as np
+import pandas as pd
+import pytest
+import tomli_w
+from processes import children_of
+
+import sim
+from sim.errors import AngiosimError, FolderError, InputError, ScenarioError
+from sim.scenario.loading import load, shipped, shipped_calibrations
+from sim.study.calibrate import calibrate, seeds_of
+from sim.study.executors import Pool
+from sim.study.precision import standard_errors
+from sim.study.sweep import Counts
+from sim.study.targets import CalibrationPlan, is_calibration, plan_calibration
+from sim.study.worker import Outcome, Run, Task, attempt
+
+ROOT = Path(__file__).parents[2]
+MU, GLUE = "engine.chemotaxis.cue.mu", "engine.contact_energy.cell_cell"
+TRUTH = {MU: 300.0, GLUE: 8.0}
+
+
+def number(dose: float, readout: str) -> float:
+    """What the fake run gives for the truth, but for the seed."""
+    task = Task("", {**TRUTH, "drug.free_nM": dose}, 504)
+    return round(fake_runs.tubes({}, task)[readout], 3)
+
+
+CALIBRATION: dict[str, Any] = {
+    "name": "pull and glue",
+    "base": "tube_formation",
+    "replicates": 3,
+    "trials": 80,
+    "set": {"time.duration_h": 2, "time.record_every_h": 1},
+    "parameters": {
+        MU: {"distribution": "loguniform", "low": 100, "high": 1000},
+        GLUE: [1, 20],
+    },
+    "data": {
+        "rows": [
+            {
+                "time_h": 1,
+                "tube_length_mm": number(0, "tube_length_mm@1"),
+                "tube_length_mm_sd": 0.05,
+            },
+            {
+                "tube_length_mm": number(0, "tube_length_mm"),
+                "tube_length_mm_sd": 0.05,
+                "meshes": number(0, "meshes"),
+                "meshes_sd": 0.5,
+            },
+            {
+                "drug.free_nM": 10,
+                "time_h": 2,
+                "tube_length_mm": number(10, "tube_length_mm"),
+                "tube_length_mm_sd": 0.05,
+            },
+        ]
+    },
+}
+SHORT = {**CALIBRATION, "trials": 14}
+
+pytest.importorskip("optuna", reason="calibration is an extra")
+
+
+class Here:
+    """Makes runs in this process, and notes which."""
+
+    def __init__(self, plan: CalibrationPlan, run: Run = fake_runs.tubes) -> None:
+        self.base, self.run = plan.base, run
+        self.running = 0
+        self.tasks: list[Task] = []
+        self.made: list[str] = []
+        self.stop_after = 10**9
+
+    def submit(self, tasks: Sequence[Task]) -> None:
+        self.tasks += tasks
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        if seconds == 0:
+            return []
+        if len(self.made) >= self.stop_after:
+            raise KeyboardInterrupt
+        task = self.tasks.pop()  # backwards: the order must not matter
+        self.made.append(task.key)
+        return [attempt(self.run, self.base, task)]
+
+    def close(self) -> None:
+        pass
+
+
+def task_with(task: Task, settings: dict[str, Any]) -> Task:
+    return Task(task.key, {**settings, **task.settings}, task.seed)
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """What must be the same, whichever way a calibration was made."""
+    names = ("trials.csv", "calibration.json", "best.toml", "calibration.toml")
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path) -> dict[str, bytes]:
+    plan = plan_calibration(SHORT)
+    calibrate(plan, Here(plan), tmp_path / "undisturbed")
+    return tables(tmp_path / "undisturbed")
+
+
+# --- the fit -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_known_parameters_come_back(seed: int) -> None:
+    plan = plan_calibration({**CALIBRATION, "seed": seed, "trials": 150})
+    result = calibrate(plan, Here(plan))
+    assert result.values[MU] == pytest.approx(TRUTH[MU], rel=0.05)
+    assert result.values[GLUE] == pytest.approx(TRUTH[GLUE], abs=0.8)
+    assert result.objective < 1
+    assert result.fresh.objective is not None and result.fresh.objective < 3
+    for key, found in result.ranges.items():
+        assert found.low is not None and found.high is not None
+        assert found.low < result.values[key] < found.high
+        assert not found.low_open and not found.high_open
+        width = found.high - found.low
+        assert found.low - width < TRUTH[key] < found.high + width
+
+
+def test_the_objective_is_chi_square_of_the_means(tmp_path: Path) -> None:
+    plan = plan_calibration(SHORT)
+    result = calibrate(plan, Here(plan), tmp_path)
+    for trial in (result.best, result.trials[3]):
+        chi_square = 0.0
+        for row in plan_calibration(SHORT).targets:
+            settings = {**plan.conditions[row.condition], **trial.values}
+            seeds = seeds_of(plan, fresh=False)
+            values = [fake_runs.tubes({}, Task("", settings, seed))[row.metric] for seed in seeds]
+            chi_square += ((fmean(values) - row.value) / row.sd) ** 2
+            assert trial.matches[plan.targets.index(row)].sd == stdev(values)
+        assert trial.objective == pytest.approx(chi_square, rel=1e-12)
+    assert result.scatter == pytest.approx(
+        sum(
+            (match.sd or 0) ** 2 / 3 / target.sd**2
+            for match, target in zip(result.best.matches, plan.targets, strict=True)
+        )
+    )
+
+
+def test_all_trials_share_their_seeds_and_the_fresh_ones_are_others() -> None:
+    plan = plan_calibration(SHORT)
+    fitted, fresh = seeds_of(plan, fresh=False), seeds_of(plan, fresh=True)
+    assert len(fitted) == len(fresh) == 3
+    assert len({*fitted, *fresh}) == 6
+    here, seeds = Here(plan), []
+
+    def note(base: dict[str, Any], task: Task) -> dict[str, float]:
+        seeds.append(task.seed)
+        return fake_runs.tubes(base, task)
+
+    here.run = note
+    calibrate(plan, here)
+    assert set(seeds[:-6]) == set(fitted)
+    assert set(seeds[-6:]) == set(fresh)  # two conditions, three seeds
+
+
+def test_rows_that_differ_in_time_share_a_run() -> None:
+    plan = plan_calibration(SHORT)
+    assert plan.conditions == [{}, {"drug.free_nM": 10}]
+    assert [target.metric for target in plan.targets] == [
+        "tube_length_mm@1", "tube_length_mm", "meshes", "tube_length_mm",
+    ]  # fmt: skip
+    here = Here(plan)
+    calibrate(plan, here)
+    assert len(here.made) == len(set(here.made)) == (14 + 1) * 2 * 3
+
+
+def test_standard_errors_are_those_of_least_squares() -> None:
+    """Straight lines without noise have the covariance of the textbook."""
+    chance = np.random.default_rng(1)
+    slopes, shares = chance.normal(size=(2, 5)), chance.uniform(size=(40, 2))
+    residuals = (shares - 0.5) @ slopes + chance.normal(size=5)
+    found = standard_errors(shares, residuals, np.zeros(5))
+    assert found == pytest.approx(np.sqrt(np.diag(np.linalg.inv(slopes @ slopes.T))))
+    noisier = standard_errors(shares, residuals, np.full(5, 3.0))
+    assert noisier == pytest.approx(2 * found)
+
+
+def test_standard_errors_hold_the_truth_as_often_as_they_should() -> None:
+    """68 % of estimates lie within one, with noise in the data and in each simulated mean."""
+    chance = np.random.default_rng(2)
+    inside = []
+    for _ in range(300):
+        slopes = chance.normal(0, 30, size=(2, 6))
+        shares = 0.5 + chance.normal(0, 0.08, size=(60, 2))
+        data = chance.normal(size=6)
+        residuals = (shares - 0.5) @ slopes + data + chance.normal(0, 0.5, size=(60, 6))
+        found = standard_errors(shares, residuals, np.full(6, 0.25))
+        assert found is not None
+        best = shares[(residuals**2).sum(axis=1).argmin()]
+        inside += list(np.abs(best - 0.5) < found)
+    assert 0.58 < np.mean(inside) < 0.78
+
+
+def test_standard_errors_are_not_claimed_where_the_trials_do_not_tell() -> None:
+    chance = np.random.default_rng(3)
+    shares = chance.uniform(size=(40, 2))
+    noise = chance.normal(size=(40, 5))
+    found = standard_errors(shares, noise, np.ones(5))  # no effect
+    assert found is None or min(found) > 1
+    slopes = chance.normal(size=5)
+    both = (shares.sum(axis=1) - 1)[:, None] * slopes * 10
+    assert standard_errors(shares, both, np.zeros(5)) is None  # only their sum has one
+    assert standard_errors(shares[:3], noise[:3], np.ones(5)) is None  # too few
+    assert standard_errors(shares * [1, 0], noise, np.ones(5)) is None  # one was not varied
+
+
+def test_ranges_are_open_at_the_ends_of_what_was_searched() -> None:
+    plan = plan_calibration({**CALIBRATION, "trials": 40, "parameters": {GLUE: [7.8, 20]}})
+    here = Here(plan, lambda base, task: fake_runs.tubes(base, task_with(task, {MU: 300})))
+    result = calibrate(plan, here)
+    assert str(result.ranges[GLUE]).startswith("7.8 or less to 8.")
+
+
+def test_a_relative_error_must_be_given() -> None:
+    rows = [{"tube_length_mm": 2.0}, {"tube_length_mm": 4.0, "tube_length_mm_sd": 0.1}]
+    data = {"rows": rows, "relative_error": 0.1}
+    plan = plan_calibration({**CALIBRATION, "data": data})
+    assert [target.sd for target in plan.targets] == [0.2, 0.1]
+    again = plan_calibration({**CALIBRATION, "data": {"rows": rows[1:]}})
+    assert [target.sd for target in again.targets] == [0.1]
+
+
+def test_a_table_can_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "wells.csv").write_text(
+        "# counted on Monday\ndrug.free_nM,time_h,tube_length_mm,tube_length_mm_sd,meshes\n"
+        "0,1,2.5,0.1,\n\n10,,1.5,0.2,3\n"
+    )
+    tree = {**CALIBRATION, "data": {"file": "wells.csv", "relative_error": 0.5}}
+    (tmp_path / "fit.toml").write_text(tomli_w.dumps(tree))
+    plan = plan_calibration(tmp_path / "fit.toml")
+    assert plan.conditions == [{"drug.free_nM": 0}, {"drug.free_nM": 10}]
+    found = [(t.row, t.time_h, t.readout, t.value, t.sd) for t in plan.targets]
+    assert found == [
+        (1, 1, "tube_length_mm", 2.5, 0.1),
+        (2, None, "tube_length_mm", 1.5, 0.2),
+        (2, None, "meshes", 3.0, 1.5),
+    ]
+
+
+# --- the folder ----------------------------------------------------------------------------------
+
+
+def test_what_is_left(tmp_path: Path) -> None:
+    plan = plan_calibration(SHORT)
+    result = calibrate(plan, Here(plan), tmp_path / "fit")
+    assert {path.name for path in (tmp_path / "fit").iterdir()} == {
+        "calibration.toml", "ledger.sqlite", "trials.csv", "best.toml", "calibration.json",
+    }  # fmt: skip
+    table = pd.read_csv(tmp_path / "fit" / "trials.csv")
+    assert list(table) == ["trial", MU, GLUE, "objective", "status", "reason"]
+    assert table["trial"].tolist() == list(range(1, 15))
+    assert table["objective"].min() == result.objective
+    best = load(tmp_path / "fit" / "best.toml")
+    assert best.name == "pull and glue, calibrated"
+    assert best.engine.chemotaxis["cue"].mu == result.values[MU]
+    assert best.engine.contact_energy.cell_cell == result.values[GLUE]
+    assert best.time.duration_h == 2
+    report = json.loads((tmp_path / "fit" / "calibration.json").read_text())
+    assert report["parameters"][MU]["calibrated"] == result.values[MU]
+    assert report["objective_fresh"] == result.fresh.objective
+    assert len(report["data"]) == 4
+    again = plan_calibration(tmp_path / "fit" / "calibration.toml")
+    assert (again.text, again.targets) == (plan.text, plan.targets)
+
+
+def test_pictures_are_drawn(tmp_path: Path) -> None:
+    from sim.view.calibration import draw_fit, draw_objective, draw_profile, save_pictures
+
+    plan = plan_calibration(SHORT)
+    result = calibrate(plan, Here(plan))
+    save_pictures(result, tmp_path)
+    for name in ("objective.png", "profile.png", "fit.png"):
+        assert (tmp_path / name).stat().st_size > 10_000
+    assert [ax.get_xlabel() for ax in draw_profile(result).axes] == [MU, GLUE]
+    assert [ax.get_ylabel() for ax in draw_fit(result).axes] == ["tube_length_mm", "meshes"]
+    assert len(draw_objective(result).axes[0].lines) == 14 + 1
+
+
+def test_the_order_of_parameters_means_nothing(undisturbed: dict[str, bytes]) -> None:
+    turned = dict(reversed(CALIBRATION["parameters"].items()))
+    plan = plan_calibration({**SHORT, "parameters": turned})
+    assert plan.text.encode() == undisturbed["calibration.toml"]
+    result = calibrate(plan, Here(plan))
+    assert result.objective == json.loads(undisturbed["calibration.json"])["objective"]
+
+
+def test_without_a_folder_nothing_is_written(workplace: Path) -> None:
+    plan = plan_calibration(SHORT)
+    calibrate(plan, Here(plan))
+    assert not any(workplace.iterdir())
+
+
+def test_folders_of_others_are_refused(tmp_path: Path) -> None:
+    plan = plan_calibration(SHORT)
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(FolderError, match="holds no calibration"):
+        calibrate(plan, Here(plan), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    calibrate(plan, Here(plan), tmp_path / "fit")
+    other = plan_calibration({**SHORT, "name": "another"})
+    with pytest.raises(FolderError, match="'pull and glue', not 'another'"):
+        calibrate(other, Here(other), tmp_path / "fit")
+
+
+def test_two_at_once_are_refused(tmp_path: Path) -> None:
+    plan = plan_calibration(SHORT)
+
+    def again(counts: Counts) -> None:
+        with pytest.raises(FolderError, match="another angiosim is working"):
+            calibrate(plan, Here(plan), tmp_path / "fit")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(plan, Here(plan), tmp_path / "fit", progress=again)
+
+
+# --- going on ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_gives_the_same(
+    undisturbed: dict[str, bytes], tmp_path: Path, workers: int
+) -> None:
+    plan = plan_calibration(SHORT)
+    with closing(Pool(plan.base, workers, fake_runs.tubes)) as pool:
+        calibrate(plan, pool, tmp_path / "fit")
+    assert tables(tmp_path / "fit") == undisturbed
+
+
+def test_what_was_stopped_goes_on_where_it_was(
+    undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    plan = plan_calibration(SHORT)
+    made: list[str] = []
+    for stop_after in (1, 23, 0, 30, 10**9):  # in the first batch, between batches, at once
+        here = Here(plan)
+        here.stop_after = stop_after
+        if stop_after < 10**9:
+            with pytest.raises(KeyboardInterrupt):
+                calibrate(plan, here, tmp_path / "fit")
+        else:
+            calibrate(plan, here, tmp_path / "fit")
+        made += here.made
+    assert len(made) == len(set(made)) == (14 + 1) * 2 * 3
+    assert tables(tmp_path / "fit") == undisturbed
+    here = Here(plan)
+    calibrate(plan, here, tmp_path / "fit")
+    assert here.made == []
+    assert tables(tmp_path / "fit") == undisturbed
+
+
+def test_more_trials_go_on_from_those_made(tmp_path: Path) -> None:
+    plan = plan_calibration(SHORT)
+    few = calibrate(plan, Here(plan), tmp_path / "fit")
+    more_plan = plan_calibration(SHORT, trials=21)
+    here = Here(more_plan)
+    more = calibrate(more_plan, here, tmp_path / "fit")
+    assert more.trials[:14] == few.trials
+    assert len(here.made) <= (7 + 1) * 2 * 3
+    afresh = calibrate(more_plan, Here(more_plan), tmp_path / "afresh")
+    assert afresh.trials == more.trials
+    assert tables(tmp_path / "afresh") == tables(tmp_path / "fit")
+
+
+def test_a_changed_error_or_read_out_makes_no_first_run_again(tmp_path: Path) -> None:
+    plan = plan_calibration({**SHORT, "trials": 8})  # drawn at random, whatever the objective
+    calibrate(plan, Here(plan), tmp_path / "fit")
+    rows = [{**row, "tube_length_mm_sd": 0.1} for row in CALIBRATION["data"]["rows"]]
+    changed = plan_calibration({**SHORT, "trials": 8, "data": {"rows": rows}})
+    here = Here(changed)
+    calibrate(changed, here, tmp_path / "fit")
+    assert len(here.made) in (0, 6)  # the fresh ones, if another trial is the best
+
+
+def start(file: Path, out: Path, run: str) -> Any:
+    words = [ROOT / "tests" / "calibration_script.py", file, out, run, 2]
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    return subprocess.Popen(
+        [sys.executable, *map(str, words)],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+@pytest.mark.parametrize("kills", [6, pytest.param(40, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_change_nothing(
+    undisturbed: dict[str, bytes], tmp_path: Path, kills: int
+) -> None:
+    file = tmp_path / "fit.toml"
+    file.write_text(tomli_w.dumps(SHORT))
+    chance, made = random.Random(kills), 0
+    for attempt_number in range(1000):  # a calibration may be done before it is killed enough
+        out = tmp_path / f"fit{attempt_number}"
+        while not (out / "calibration.json").exists():
+            process = start(file, out, "slow_tubes")
+            if made < kills:
+                assert process.stdout.readline() == "ready\n"
+                try:
+                    process.wait(chance.uniform(0.0, 1.5))
+                except subprocess.TimeoutExpired:
+                    victim = chance.choice([process.pid, *children_of(process.pid)])
+                    os.kill(victim, signal.SIGKILL)
+                    made += 1
+            _, errors = process.communicate(timeout=120)
+            assert process.returncode in (0, -signal.SIGKILL), errors
+        assert tables(out) == undisturbed
+        assert not [path for path in out.iterdir() if path.name.endswith((".tmp", "-journal"))]
+        if made >= kills:
+            return
+
+
+# --- failing -------------------------------------------------------------------------------------
+
+
+def test_trials_that_fail_stop_nothing(tmp_path: Path) -> None:
+    plan = plan_calibration({**CALIBRATION, "trials": 40})
+    result = calibrate(plan, Here(plan, fake_runs.brittle_tubes), tmp_path / "fit")
+    failed = {trial.number: trial for trial in result.trials if trial.objective is None}
+    assert 3 < len(failed) < 37
+    for trial in result.trials:
+        glue = trial.values[GLUE]
+        assert (trial.number in failed) == (glue > 15 or glue < 5)
+    reasons = {trial.reason for trial in failed.values()}
+    assert reasons == {
+        "run: FloatingPointError: not finite", "read-out: meshes of row 2 is no number",
+    }  # fmt: skip
+    table = pd.read_csv(tmp_path / "fit" / "trials.csv")
+    assert set(table.loc[table["status"] == "failed", "trial"]) == set(failed)
+    assert table["objective"].isna().sum() == len(failed)
+    assert result.values[GLUE] == pytest.approx(8, abs=2)
+    here = Here(plan, fake_runs.brittle_tubes)
+    assert calibrate(plan, here, tmp_path / "fit").trials == result.trials
+    assert here.made == []
+
+
+def test_values_that_make_no_scenario_fail_with_their_reason() -> None:
+    tree = {
+        **SHORT,
+        "set": {"time.duration_h": 2, "time.record_every_h": 1, "cells.count": 100},
+        "parameters": {"domain.size_um.0": [600, 700], "domain.size_um.1": [600, 700]},
+    }
+    plan = plan_calibration(tree)
+
+    def run(base: dict[str, Any], task: Task) -> dict[str, float]:
+        return fake_runs.tubes(base, task_with(task, TRUTH))
+
+    with pytest.raises(AngiosimError, match=r"no trial could be evaluated; trial 1 .*set-up: "):
+        calibrate(plan, Here(plan, run))
+
+
+def test_when_all_fail_the_reason_is_told(tmp_path: Path) -> None:
+    plan = plan_calibration(SHORT)
+    with pytest.raises(AngiosimError, match=r"no trial could be evaluated.*ValueError: no room"):
+        calibrate(plan, Here(plan, fake_runs.no_tubes), tmp_path / "fit")
+    assert len(pd.read_csv(tmp_path / "fit" / "trials.csv")) == 14
+
+
+def test_fresh_seeds_that_fail_leave_the_fit(tmp_path: Path) -> None:
+    plan = plan_calibration(SHORT)
+    fresh = seeds_of(plan, fresh=True)
+
+    def run(base: dict[str, Any], task: Task) -> dict[str, float]:
+        if task.seed == fresh[1]:
+            raise ValueError("no room")
+        return fake_runs.tubes(base, task)
+
+    result = calibrate(plan, Here(plan, run), tmp_path / "fit")
+    assert [trial.reason for trial in result.failures] == [
+        "on fresh seeds, set-up: ValueError: no room"
+    ]
+    report = json.loads((tmp_path / "fit" / "calibration.json").read_text())
+    assert report["objective_fresh"] is None
+    assert report["objective"] == result.objective
+    assert report["trials_failed"] == 0
+
+
+def test_a_run_whose_worker_died_is_made_again_at_the_next_start(
+    undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    plan = plan_calibration(SHORT)
+    here = Here(plan)
+    waits = here.wait
+
+    def lose_one(seconds: float) -> list[Outcome]:
+        found = waits(seconds)
+        if len(here.made) == 7:
+            return [Outcome(found[0].key, None, stage="worker", error="killed by signal 9")]
+        return found
+
+    here.wait = lose_one  # type: ignore[method-assign]
+    result = calibrate(plan, here, tmp_path / "fit")
+    assert [trial.reason for trial in result.failures] == ["worker: killed by signal 9"]
+    assert len(here.made) == (14 + 1) * 2 * 3
+    again = calibrate(plan, Here(plan), tmp_path / "fit")
+    assert again.failures == []
+    assert tables(tmp_path / "fit") == undisturbed
+
+
+# --- files that are wrong ------------------------------------------------------------------------
+
+ROW = {"tube_length_mm": 2.0, "tube_length_mm_sd": 0.1}
+WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
+    "unknown key": ({"trails": 5}, "trails", "did you mean 'trials'?"),
+    "key of a study": ({"grid": {}}, "grid", "unknown key"),
+    "no trials": ({"trials": 0}, "trials", "whole number from 1"),
+    "trials in words": ({"trials": "many"}, "trials", "whole number from 1"),
+    "no batch": ({"batch": 0}, "batch", "whole number from 1"),
+    "no replicates": ({"replicates": 0}, "replicates", "whole number from 1"),
+    "other format": ({"format": 2}, "format", "must be 1"),
+    "empty name": ({"name": ""}, "name", "must be a text"),
+    "no base": ({"base": "nothing"}, "base", "shipped scenario"),
+    "wrong base": ({"set": {"cells.line": "hela"}}, "base: cells.line", "must be one of"),
+    "nothing to fit": ({"parameters": {}}, "parameters", "must be a table of what is fitted"),
+    "parameters as list": ({"parameters": [1]}, "parameters", "must be a table"),
+    "unknown parameter": (
+        {"parameters": {"engine.glue": [1, 2]}}, "parameters: engine.glue", "unknown key",
+    ),
+    "the seed as parameter": ({"parameters": {"seed": [1, 2]}}, "parameters, seed", "fitted"),
+    "range upside down": ({"parameters": {GLUE: [5, 1]}}, f"parameters, {GLUE}", "low must be"),
+    "range of one": ({"parameters": {GLUE: [5]}}, f"parameters, {GLUE}", "must be [low, high]"),
+    "unknown distribution": (
+        {"parameters": {GLUE: {"distribution": "flat", "low": 1, "high": 2}}},
+        f"parameters, {GLUE}", "loguniform",
+    ),
+    "huge range": ({"parameters": {GLUE: [1, 10**400]}}, f"parameters, {GLUE}", "must be [low"),
+    "log of zero": (
+        {"parameters": {GLUE: {"distribution": "loguniform", "low": 0, "high": 2}}},
+        f"parameters, {GLUE}", "above 0",
+    ),
+    "broken whole number": (
+        {"parameters": {"cells.count": [10, 20.5]}}, "parameters, cells.count", "whole numbers",
+    ),
+    "range beyond what is allowed": (
+        {"parameters": {"cells.density_per_mm2": [-100, 500]}},
+        "parameters, cells.density_per_mm2 = -100.0: cells.density_per_mm2", "above 0",
+    ),
+    "no data": ({"data": {}}, "data", "either file"),
+    "data twice": ({"data": {"file": "a.csv", "rows": [ROW]}}, "data", "either file"),
+    "unknown key of data": ({"data": {"rows": [ROW], "unit": "mm"}}, "data.unit", "unknown key"),
+    "no file": ({"data": {"file": "a.csv"}}, "data.file", "no such file"),
+    "file as number": ({"data": {"file": 5}}, "data.file", "name of a csv file"),
+    "no rows": ({"data": {"rows": []}}, "data.rows", "list of 1 to"),
+    "row as number": ({"data": {"rows": [5]}}, "data, row 1", "must be a table"),
+    "row without number": ({"data": {"rows": [{"drug.free_nM": 5}]}}, "data, row 1", "read-out"),
+    "no error": (
+        {"data": {"rows": [{"tube_length_mm": 2.0}]}}, "data, row 1, tube_length_mm",
+        "has no standard error: give tube_length_mm_sd, or data.relative_error",
+    ),
+    "relative error of zero": (
+        {"data": {"rows": [{"meshes": 0}], "relative_error": 0.1}}, "data, row 1, meshes", "for 0",
+    ),
+    "error of zero": (
+        {"data": {"rows": [{**ROW, "tube_length_mm_sd": 0}]}},
+        "data, row 1, tube_length_mm_sd", "above 0",
+    ),
+    "negative relative error": (
+        {"data": {"rows": [ROW], "relative_error": -1}}, "data.relative_error", "above 0",
+    ),
+    "error alone": (
+        {"data": {"rows": [{**ROW, "meshes_sd": 1}]}}, "data, row 1, meshes_sd", "without 'meshes'",
+    ),
+    "read-out in words": (
+        {"data": {"rows": [{**ROW, "tube_length_mm": "long"}]}},
+        "data, row 1, tube_length_mm", "must be a number",
+    ),
+    "huge": (
+        {"data": {"rows": [{**ROW, "tube_length_mm": 10**400}]}},
+        "data, row 1, tube_length_mm", "must be a number",
+    ),
+    "data as list": ({"data": [ROW]}, "data", "must be a table"),
+    "not finite": (
+        {"data": {"rows": [{**ROW, "tube_length_mm": math.nan}]}},
+        "data, row 1, tube_length_mm", "must be a number",
+    ),
+    "unknown column": (
+        {"data": {"rows": [{**ROW, "tube_lenght_mm": 2}]}},
+        "data, row 1, tube_lenght_mm", "did you mean 'tube_length_mm'?",
+    ),
+    "condition that is fitted": (
+        {"data": {"rows": [{**ROW, GLUE: 5}]}}, f"data, row 1, {GLUE}", "is fitted",
+    ),
+    "condition that is not allowed": (
+        {"data": {"rows": [{**ROW, "drug.free_nM": -5}]}},
+        "data, row 1: drug.free_nM", "at least 0",
+    ),
+    "seed as condition": ({"data": {"rows": [{**ROW, "seed": 5}]}}, "data, row 1, seed", "must be"),
+    "time without record": (
+        {"data": {"rows": [{**ROW, "time_h": 1.25}]}}, "data, row 1, time_h",
+        "must be a record time (time.record_every_h); the nearest are 1 and 2",
+    ),
+    "time after the end": (
+        {"data": {"rows": [{**ROW, "time_h": 8}]}}, "data, row 1, time_h", "record time",
+    ),
+    "time in words": (
+        {"data": {"rows": [{**ROW, "time_h": "late"}]}}, "data, row 1, time_h", "hours",
+    ),
+    "too many runs": (
+        {"trials": 100_000, "replicates": 100}, "", "plans 20,000,000 runs",
+    ),
+}  # fmt: skip
+
+
+def problems(tree: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(ScenarioError) as error:
+        plan_calibration(tree)
+    return {wrong.key: f"{wrong.allowed} {wrong.hint}" for wrong in error.value.problems}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_calibrations(case: str, workplace: Path) -> None:
+    changes, key, text = WRONG[case]
+    found = problems({**CALIBRATION, **changes})
+    assert key in found, found
+    assert text in found[key]
+    assert not any(workplace.iterdir())
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    found = problems(
+        {
+            "trials": 0,
+            "base": "tube_formatoin",
+            "parameters": {GLUE: [5, 1], MU: [1, 2, 3, 4]},
+            "data": {"rows": [{"meshes": 1}, {"lengths": 5, "meshes": "x"}], "relative_error": 0},
+        }
+    )
+    assert len(found) >= 6, found
+    assert "did you mean 'tube_formation'?" in found["base"]
+    found = problems({})
+    assert set(found) == {"base", "parameters", "data"}
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "told"),
+    [
+        ("", "data.file", "a line of different column names"),
+        ("meshes,meshes\n1,2\n", "data.file", "different column names"),
+        ("meshes\n1,2\n", "data, row 1", "has 2 cells; must have 1"),
+        (f"meshes\n{'9' * 200_000}\n", "data.file", "no CSV table"),
+        ("meshes\nmany\n", "data, row 1, meshes", "must be a number"),
+    ],
+)
+def test_wrong_tables(tmp_path: Path, text: str, key: str, told: str) -> None:
+    (tmp_path / "wells.csv").write_text(text)
+    tree = {**CALIBRATION, "data": {"file": "wells.csv", "relative_error": 0.1}}
+    (tmp_path / "fit.toml").write_text(tomli_w.dumps(tree))
+    with pytest.raises(ScenarioError) as error:
+        plan_calibration(tmp_path / "fit.toml")
+    found = {wrong.key: wrong.allowed for wrong in error.value.problems}
+    assert told in found[key]
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(InputError, match="did you mean 'calibration/example'"):
+        plan_calibration("calibration/exampel")
+
+
+# --- shipped, the command line -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", shipped_calibrations())
+def test_shipped_calibrations_are_valid(name: str) -> None:
+    plan = plan_calibration(name)
+    assert plan.description and is_calibration(name)
+    assert plan.text == plan_calibration(shipped_calibrations()[name]).text
+    assert not any(is_calibration(path) for path in shipped().values())
+
+
+def test_calibrations_are_listed_and_validated(
+    angiosim: Callable[..., Any], workplace: Path
+) -> None:
+    _, _, tail = angiosim("scenarios").stdout.partition("calibrations, for angiosim calibrate")
+    assert "calibration/example " in tail
+    assert angiosim("scenarios", "calibration/example", "--copy-to", "mine.toml").exit_code == 0
+    assert angiosim("validate", "mine.toml").stdout == "mine.toml: valid\n"
+    Path("mine.toml").write_text(Path("mine.toml").read_text().replace("trials", "trails"))
+    outcome = angiosim("validate", "mine.toml")
+    assert outcome.exit_code == 2
+    assert "trails: unknown key (did you mean 'trials'?)" in outcome.stderr
+
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "base": "tube_formation",
+    "trials": 3,
+    "batch": 2,
+    "replicates": 2,
+    "set": {
+        "domain.size_um": [100, 100],
+        "time.duration_h": 0.1,
+        "time.record_every_h": 0.05,
+    },
+    "parameters": {"behaviour.chemotaxis.cue.mu.1": [500, 1500]},
+    "data": {
+        "rows": [
+            {"time_h": 0.05, "covered_fraction": 0.1, "covered_fraction_sd": 0.02},
+            {"drug.free_nM": 100, "covered_fraction": 0.2, "covered_fraction_sd": 0.02},
+        ]
+    },
+}
+
+
+def test_the_command_calibrates_the_model(angiosim: Callable[..., Any], workplace: Path) -> None:
+    Path("tiny.toml").write_text(tomli_w.dumps(TINY))
+    outcome = angiosim("calibrate", "tiny.toml", "--workers", 1)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "behaviour.chemotaxis.cue.mu.1 = " in outcome.stdout
+    assert "(calibrated; standard error: " in outcome.stdout
+    assert "on fresh seeds: this is the one to show" in outcome.stdout
+    folder = Path("runs/tiny")
+    assert {path.name for path in folder.iterdir()} == {
+        "calibration.toml", "ledger.sqlite", "trials.csv", "best.toml", "calibration.json",
+        "objective.png", "profile.png", "fit.png",
+    }  # fmt: skip
+    before = tables(folder)
+    report = json.loads(before["calibration.json"])
+    seeds = report["seeds"]["fitted"]
+    runs = [
+        sim.run("runs/tiny/best.toml", seed=seed, overrides={"time.duration_h": 0.05})
+        for seed in seeds
+    ]
+    found = [run.summary["covered_fraction"] for run in runs]
+    assert report["data"][0]["fitted"]["mean"] == fmean(found)
+    outcome = angiosim("calibrate", "tiny.toml", "--quiet", "--workers", 2)
+    assert (outcome.exit_code, outcome.stdout) == (0, "")
+    assert tables(folder) == before
+    more = angiosim("calibrate", "tiny.toml", "--trials", 4, "--workers", 1)
+    assert "4 of 4 trials done" in more.stdout
+
+
+def test_the_command_lists_trials_that_failed(
+    angiosim: Callable[..., Any], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.study.calibrate.simulate_records", fake_runs.brittle_tubes)
+    Path("fit.toml").write_text(tomli_w.dumps(SHORT))
+    outcome = angiosim("calibrate", "fit.toml", "--out", "fit", "--workers", 1)
+    assert outcome.exit_code == 3
+    assert "of 14 trials done, in fit" in outcome.stdout
+    assert "FloatingPointError: not finite" in outcome.stderr
+
+
+def test_python_calibrates_and_draws(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.study.calibrate.simulate_records", fake_runs.tubes)
+    counts: list[Counts] = []
+    result = sim.calibrate(CALIBRATION, workers=1, trials=6, progress=counts.append)
+    assert isinstance(result, sim.Calibration)
+    assert len(result.table) == 6
+    assert counts[-1].total == counts[-1].done == (6 + 1) * 2 * 3
+    assert len(result.plot().axes) == 2
+    assert not any(workplace.iterdir())
+
+
+def test_without_optuna_one_message_says_what_to_install(
+    angiosim: Callable[..., Any], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    Path("tiny.toml").write_text(tomli_w.dumps(TINY))
+    outcome = angiosim("calibrate", "tiny.toml")
+    assert outcome.exit_code == 2
+    expected = "angiosim calibrate needs Optuna: pip install 'angiosim[calib]'\n"
+    assert outcome.stderr.endswith(expected)
+    assert angiosim("validate", "tiny.toml").exit_code == 0
+    assert [path.name for path in workplace.iterdir()] == ["tiny.toml"]
+
+
+def test_optuna_is_left_as_it_was() -> None:
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    plan = plan_calibration({**SHORT, "trials": 2})
+    calibrate(plan, Here(plan))
+    assert optuna.logging.get_verbosity() == before
