@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import shlex
 import signal
 import sys
 import traceback
@@ -537,20 +538,27 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
 
 def _finish_study(study: StudyResult, *, quiet: bool) -> None:
     """Say how a study stands; exit with 3 if runs failed or are missing."""
-    done, failed = study.count("done"), study.count("failed")
-    missing = len(study.runs) - done - failed
+    failures, done = study.failures, study.count("done")
+    failed, missing = len(failures), len(study.runs) - done - len(failures)
+    hindered = sum(failure.stage == "worker" for failure in failures)
     if not quiet:
         typer.echo(f"{done} of {len(study.runs)} runs done, in {study.folder}")
         if study.folder is not None and not (study.folder / "results.parquet").exists():
             typer.echo("results.csv only; for results.parquet: pip install 'angiosim[analysis]'")
-    if failed:
-        typer.echo(f"{failed} failed; --retry-failed makes them again:", err=True)
-    for failure in study.failures[:FAILURES_SHOWN]:
-        typer.echo(f"  {failure}", err=True)
+    if failed > hindered:
+        typer.echo(f"{failed - hindered} failed; --retry-failed makes them again:", err=True)
+    for number, failure in enumerate(sorted(failures, key=lambda f: f.stage == "worker")):
+        if number == failed - hindered:
+            what = "could not be made for want of a sound worker; the next start makes them:"
+            typer.echo(f"{hindered} {what}", err=True)
+        if number < FAILURES_SHOWN:
+            typer.echo(f"  {failure}", err=True)
     if failed > FAILURES_SHOWN:
         typer.echo(f"  and {failed - FAILURES_SHOWN} more, in ledger.sqlite", err=True)
     if missing:
-        typer.echo(f"{missing} missing: `angiosim sweep` in this folder makes them", err=True)
+        folder = shlex.quote(str(study.folder))
+        command = f"angiosim sweep {folder}/study.toml --out {folder}"
+        typer.echo(f"{missing} missing: `{command}` makes them", err=True)
     if failed or missing:
         raise typer.Exit(SOME_FAILED)
 

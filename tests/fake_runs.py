@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import signal
@@ -9,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sim.errors import stage
+from sim.errors import FolderError, stage
 from sim.study.worker import Task
 
 
@@ -23,6 +24,32 @@ def instant(base: dict[str, Any], task: Task) -> dict[str, float]:
 def slow(base: dict[str, Any], task: Task) -> dict[str, float]:
     time.sleep(0.05)
     return instant(base, task)
+
+
+def counted(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Writes down that it was begun."""
+    with Path(os.environ["EXECUTIONS"]).open("a") as file:
+        file.write(f"{task.key}\n")
+    return slow(base, task)
+
+
+def hindered(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Finds no sound place at some doses."""
+    trouble = {
+        1: OSError(errno.ENOSPC, "No space left on device"),
+        2: MemoryError("cannot allocate"),
+        4: ModuleNotFoundError("No module named 'mesa'"),
+        8: FolderError("runs/x: cannot write there"),
+    }
+    dose = task.settings["drug.free_nM"]
+    if dose in trouble:
+        with stage("run"):
+            raise trouble[dose]
+    return instant(base, task)
+
+
+def no_text(base: dict[str, Any], task: Task) -> dict[str, float]:
+    raise ValueError("a\udcffb\0c")
 
 
 def endless(base: dict[str, Any], task: Task) -> dict[str, float]:

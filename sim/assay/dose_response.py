@@ -377,6 +377,13 @@ def _relative(dose: Array, curves: Sequence[Curve], notes: list[str]) -> dict[st
         for key, value in _limits("hill", [math.log(curve.hill) for curve in curves]).items()
     }
     whole = curves[0]
+    flattest, steepest = (whole.hill < 1.01 * HILL_BOUNDS[0], whole.hill > 0.99 * HILL_BOUNDS[1])
+    lowest, highest = dose[dose > 0][0] / BEYOND_DOSES, dose[-1] * BEYOND_DOSES
+    farthest = not 1.01 * lowest < math.exp(whole.log_ic50) < 0.99 * highest
+    if flattest or steepest or farthest:  # curves that stop at a bound agree, and know nothing
+        out |= {"hill_low": None, "hill_high": None}
+    if flattest:
+        notes.append(f"flatter than a slope of {HILL_BOUNDS[0]:g}: no limits of the slope")
     sign = math.copysign(1.0, whole.top - whole.bottom)
 
     def before_half(at: Array) -> Array:
@@ -384,10 +391,8 @@ def _relative(dose: Array, curves: Sequence[Curve], notes: list[str]) -> dict[st
         return sign * np.array(rows)
 
     found, low, high = _crossing(dose, math.exp(whole.log_ic50), before_half)
-    if found is not None and whole.hill > 0.99 * HILL_BOUNDS[1]:
-        # The curve drops between two doses, and nothing tells where.
-        low = None if low is None else min(low, float(dose[dose <= found][-1]))
-        high = None if high is None else max(high, float(dose[dose >= found][0]))
+    if found is not None and steepest:
+        low, high = _to_doses(dose, found, low, high)
         notes.append("steeper than the doses resolve: the IC50 lies between two of them")
     if len(curves) > 1:
         notes += _openness("IC50", found, low, high, dose)
@@ -400,7 +405,10 @@ def _absolute(
 ) -> dict[str, float | None]:
     """Return absolute IC50 and Emax with limits, where there are controls."""
     ends = np.array(controls)
-    if np.isnan(ends[0]).any():
+    missing = np.isnan(ends[0])
+    if missing.any():
+        names = [n for n, gone in zip(("unstimulated", "stimulated"), missing, strict=True) if gone]
+        notes.append(f"no {' nor '.join(names)} control: no absolute IC50, no Emax")
         return {}
     if np.isnan(ends).any():
         notes.append("a control has one value: no limits of absolute IC50 and Emax")
@@ -420,6 +428,8 @@ def _absolute(
         return math.copysign(1.0, window[0]) * np.array(rows)
 
     found, low, high = _crossing(dose, _dose_at(curves[0], float(half[0])), before_half)
+    if found is not None and curves[0].hill > 0.99 * HILL_BOUNDS[1]:
+        low, high = _to_doses(dose, found, low, high)
     if len(curves) > 1:
         notes += _openness("absolute IC50", found, low, high, dose)
     return out | {"absolute_ic50": found, "absolute_ic50_low": low, "absolute_ic50_high": high}
@@ -483,6 +493,16 @@ def _crossing(
     elif found is None:
         low = None
     return found, low, high
+
+
+def _to_doses(
+    dose: Array, found: float, low: float | None, high: float | None
+) -> tuple[float | None, float | None]:
+    """Return limits widened to the doses around: the curve drops there, and nothing tells where."""
+    return (
+        None if low is None else min(low, float(dose[dose <= found][-1])),
+        None if high is None else max(high, float(dose[dose >= found][0])),
+    )
 
 
 def _between(grid: Array, excess: Array, inner: int, outer: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ from sim.errors import InputError
 from sim.files import write_text_atomic
 from sim.study.arms import arm_of, others, value_of
 from sim.study.folder import plain
-from sim.study.sensitivity import write_sensitivity
+from sim.study.ledger import PLANNED
+from sim.study.sensitivity import SENSITIVITY, SENSITIVITY_TABLE, write_sensitivity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,9 +120,19 @@ def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
 
 
 def write_analysis(study: StudyResult) -> None:
-    """Write what a study asks for: ``dose_response.json`` and the files of its sensitivity."""
+    """Write what a study asks for: ``dose_response.json`` and the files of its sensitivity.
+
+    What is there is of an earlier table, so it is removed where nothing is made: while runs are
+    still planned, and when the study does not ask for it any more.
+    """
+    if study.folder is None:
+        return
+    for name in (DOSE_RESPONSE, SENSITIVITY, SENSITIVITY_TABLE):
+        (study.folder / name).unlink(missing_ok=True)
+    if study.count(PLANNED):
+        return
     write_sensitivity(study)
-    if study.folder is None or not study.plan.dose_response:
+    if not study.plan.dose_response:
         return
     fits = {
         response: {arm: fit.as_dict() for arm, fit in dose_response(study, response).fits.items()}
@@ -134,16 +146,18 @@ def _controls(study: StudyResult, response: str) -> dict[str, Array]:
     """Return the read-out of each arm's unstimulated control at the lowest dose, by replicate."""
     dose, named = (study.plan.dose_response.get(key, {}) for key in ("dose", "unstimulated"))
     runs = [run for run in study.runs if _is_control(run, study.plan)]
-    lowest = min((run.parameters[dose] for run in runs), default=None)
 
     def alike(run: PlannedRun) -> str:
         """Return all that a control shares with its arms."""
         group = {name: arm for name, arm in run.group.items() if name not in named}
         return repr((sorted(group.items()), sorted(others(run, (dose,)).items())))
 
+    lowest: dict[str, float] = {}
+    for run in runs:
+        lowest[alike(run)] = min(run.parameters[dose], lowest.get(alike(run), math.inf))
     values: dict[str, Array] = {}
     for run in runs:
-        if run.parameters[dose] == lowest:
+        if run.parameters[dose] == lowest[alike(run)]:
             column = values.setdefault(alike(run), _unknown(study.plan))
             column[run.replicate - 1] = value_of(study, run, response)
     return {

@@ -42,11 +42,11 @@ from sim.study.design import PlannedRun
 from sim.study.executors import Executor
 from sim.study.folder import plain
 from sim.study.identity import code_hash, hash_of, replicate_seed, run_key, text_of
-from sim.study.ledger import DONE, FAILED, Entry, Ledger
+from sim.study.ledger import DONE, FAILED, Entry, Ledger, Metrics
 from sim.study.results import LEDGER
 from sim.study.sweep import LOCK, Counts, Progress, is_due, make_runs
 from sim.study.targets import COMPARED, CalibrationPlan, Values, at_record
-from sim.study.worker import Metrics, Task
+from sim.study.worker import PlaceError, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -299,7 +299,7 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
 
     Raises
     ------
-    AngiosimError
+    PlaceError
         If this machine resolves the run to another key than the one planned.
     """
     with stage("set-up"):
@@ -307,7 +307,7 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
 
         scenario = load(base, task.settings, task.seed)
         if key_of(content_hash(scenario), task.seed) != task.key:
-            raise AngiosimError(
+            raise PlaceError(
                 "this run is not what was planned: the worker has another version of angiosim"
             )
     result = run_scenario(scenario)

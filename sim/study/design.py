@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -273,7 +273,7 @@ class _Drawing(Reader):
         if len(self.problems) > before:
             return []
         check_method(sample)
-        self.sample = sample
+        self.sample = sample = replace(sample, given=sample.shares().tolist())
         return [_Axis(tuple(sample.spreads), [(point, point) for point in sample.points()])]
 
     def _check_settings(self) -> None:
@@ -285,6 +285,9 @@ class _Drawing(Reader):
                     self._wrong(key, None, NOT_SWEPT[key])
                 if seen.setdefault(key, number) != number:
                     self._wrong(key, None, "is set by two parts of the study")
+        swept = {key for axis in self.axes if axis not in self.groups for key in axis.columns}
+        for name in (axis.columns[0] for axis in self.groups if axis.columns[0] in swept):
+            self._wrong(f"group.{name}", None, "must not be called as a key that is swept")
         count = self.replicates * math.prod(len(axis.points) for axis in self.axes)
         if count > MOST_RUNS:
             self._wrong("", None, f"plans {count:,} runs; must be at most {MOST_RUNS:,}")
@@ -305,11 +308,13 @@ class _Drawing(Reader):
             what = data.one_of(swept) if swept else "must be swept by this study"
             self._wrong("dose_response.dose", dose, what, data.nearest(str(dose), swept))
         elif not all(
-            type(labels.get(dose, 0)) in (int, float)
+            type(labels.get(dose, 0)) in (int, float) and labels.get(dose, 0) >= 0
             for axis in self.axes
             for labels, _ in axis.points
         ):
-            self._wrong("dose_response.dose", dose, "must be given in numbers, without units")
+            self._wrong(
+                "dose_response.dose", dose, "must be given in numbers from 0, without units"
+            )
         self.dose_response = {"dose": dose, "responses": responses}
         if "unstimulated" in table:
             self.dose_response["unstimulated"] = table["unstimulated"]
@@ -417,7 +422,12 @@ class _Drawing(Reader):
         tree["sensitivity"] = {"responses": self.sensitivity} if self.sensitivity else {}
         tree["group"] = self.tree.get("group", {})
         tree["base"] = self.base
-        return tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
+        text = tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
+        if self.sample is None:
+            return text
+        # other versions of SciPy or SALib draw other points; a line for each, ten times faster
+        points = ",\n".join(map(json.dumps, self.sample.given))
+        return text.replace("[sample]\n", f"[sample]\npoints = [\n{points},\n]\n", 1)
 
 
 class _Resolver:

@@ -227,12 +227,13 @@ class Dask:
 
     def _outcome(self, future: Any) -> Outcome:
         task = self._tasks.pop(future)
-        if future.status == "finished":
+        if future.status not in ("finished", "error"):
+            raise AngiosimError(f"{self._address}: the Dask scheduler took a run back")
+        try:
             outcome: Outcome = future.result()
-            return outcome
-        if future.status == "error":  # `attempt` raises nothing: the process has died
-            return Outcome(task.key, None, stage=WORKER, error=str(future.exception()))
-        raise AngiosimError(f"{self._address}: the Dask scheduler took a run back")
+        except Exception as error:  # `attempt` raises nothing: its process died, or has no angiosim
+            return Outcome(task.key, None, stage=WORKER, error=f"{type(error).__name__}: {error}")
+        return outcome
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim import __version__
 from sim.errors import AngiosimError, InputError
@@ -27,12 +27,12 @@ Metrics = dict[str, float | int]
 APPLICATION_ID = 0x616E6769  # "angi", in the file's header
 VERSION = 1
 PLANNED, DONE, FAILED = "planned", "done", "failed"
-WORKER = "worker"  # stage of a run whose process died, which says nothing about the run
+WORKER = "worker"  # stage of what says nothing about a run: its process died, no memory, no disk
 
 _RUNS = """
 CREATE TABLE runs (
     key TEXT PRIMARY KEY,
-    parameters TEXT NOT NULL,  -- JSON: group and parameters
+    parameters TEXT NOT NULL,  -- JSON: group and parameters, as last planned
     replicate INTEGER NOT NULL,
     seed INTEGER NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('planned', 'done', 'failed')),
@@ -106,6 +106,16 @@ class Ledger:
         """Close the file."""
         self._file.close()
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let all that is read inside be of one moment; who writes has to wait."""
+        with self._told():
+            self._file.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._file.rollback()
+
     def plan(self, runs: Sequence[PlannedRun], study: str, code: str) -> None:
         """Enter planned runs in place of the last plan; what is known about runs stays.
 
@@ -125,7 +135,8 @@ class Ledger:
         with self._told(), self._file as file:
             file.executemany(
                 "INSERT INTO runs (key, parameters, replicate, seed, status)"
-                " VALUES (?, ?, ?, ?, 'planned') ON CONFLICT DO NOTHING",
+                " VALUES (?, ?, ?, ?, 'planned') ON CONFLICT DO UPDATE"
+                " SET parameters = excluded.parameters WHERE parameters != excluded.parameters",
                 rows,
             )
             file.execute("DELETE FROM plan")
@@ -136,6 +147,18 @@ class Ledger:
         """Return the keys of the last plan, by the number of the run."""
         with self._told():
             return dict(self._file.execute("SELECT run, key FROM plan ORDER BY run").fetchall())
+
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        """Return group and parameters of the planned runs, by key."""
+        with self._told():
+            rows = self._file.execute("SELECT key, parameters FROM runs JOIN plan USING (key)")
+            return {key: json.loads(parameters) for key, parameters in rows.fetchall()}
+
+    def knows(self, keys: Iterable[str]) -> bool:
+        """Whether one of these runs was planned before."""
+        with self._told():
+            rows = self._file.execute("SELECT key FROM runs").fetchall()
+        return not {key for (key,) in rows}.isdisjoint(keys)
 
     def about(self) -> dict[str, str]:
         """Return what the last plan was made from: `study`, `code`, and angiosim's `version`."""
@@ -149,8 +172,8 @@ class Ledger:
                 FAILED if outcome.metrics is None else DONE,
                 None if outcome.metrics is None else json.dumps(outcome.metrics),
                 outcome.stage,
-                outcome.error,
-                outcome.traceback,
+                _storable(outcome.error),
+                _storable(outcome.traceback),
                 round(outcome.seconds, 3),
                 outcome.key,
             )
@@ -159,7 +182,7 @@ class Ledger:
         with self._told(), self._file as file:
             file.executemany(
                 "UPDATE runs SET status = ?, metrics = ?, stage = ?, error = ?, traceback = ?,"
-                " seconds = ? WHERE key = ?",
+                " seconds = ? WHERE key = ? AND status != 'done'",
                 rows,
             )
 
@@ -216,8 +239,8 @@ class Ledger:
         (application,) = self._file.execute("PRAGMA application_id").fetchone()
         (version,) = self._file.execute("PRAGMA user_version").fetchone()
         (tables,) = self._file.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        self._file.execute("PRAGMA synchronous = FULL")
         if not tables and not application and not read_only:
-            self._file.execute("PRAGMA synchronous = FULL")
             with self._file as file:
                 file.execute("BEGIN IMMEDIATE")
                 for statement in (_RUNS, _PLAN, _ABOUT):
@@ -250,3 +273,8 @@ class Ledger:
                 f"{self.path}: {error}; this file is damaged or no ledger: restore a copy of it, "
                 "or start in another folder"
             ) from error
+
+
+def _storable(text: str) -> str:
+    """Return a text as a file can hold it: names of files may hold bytes that are no text."""
+    return text.encode(errors="backslashreplace").decode()

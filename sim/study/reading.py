@@ -41,7 +41,8 @@ def open_file(
         return dict(source), None, kind, kind
     path = shipped.get(str(source), Path(source))
     try:
-        return read_toml(path), path.parent, str(source), path.stem
+        name = path.stem.encode(errors="replace").decode()  # that of a file may be no text
+        return read_toml(path), path.parent, str(source), name
     except InputError as error:
         hint = data.nearest(str(source), shipped)
         raise InputError(f"{error}; {hint}" if hint else str(error)) from None

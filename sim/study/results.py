@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.errors import InputError
+from sim import __version__
+from sim.errors import InputError, ScenarioError
 from sim.files import write_bytes_atomic, write_text_atomic
 from sim.study.design import Plan, PlannedRun, plan_study
 from sim.study.ledger import DONE, FAILED, Entry, Ledger
@@ -32,7 +33,8 @@ class Failure:
     ----------
     run : PlannedRun
     stage : str
-        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if its process died.
+        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if not the run, but its process or
+        machine failed.
     error, traceback : str
         What went wrong.
     """
@@ -105,16 +107,33 @@ def open_result(folder: Path) -> StudyResult:
     Raises
     ------
     InputError
-        If there is no study, or one of another version.
+        If there is no study, one of another version, or one whose runs this version would call
+        otherwise than they were.
     """
     if not (folder / LEDGER).is_file():
         raise InputError(f"{folder}: is no study folder; `angiosim sweep` makes one")
-    with Ledger(folder / LEDGER, read_only=True) as ledger:
+    with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.at_once():
         entries, keys, about = ledger.entries(), ledger.planned(), ledger.about()
+        stored = ledger.parameters()
     if not about:
         raise InputError(f"{folder}: this study was stopped before it was planned; start it again")
-    plan = plan_study(tomllib.loads(about["study"]))
+    try:
+        plan = plan_study(tomllib.loads(about["study"]))
+    except ScenarioError as error:
+        raise InputError(
+            f"{folder}: was planned by angiosim {about['version']}, and this is {__version__}; "
+            f"open it with that one, or read results.csv. {error}"
+        ) from error
     runs = [replace(run, key=keys[run.index]) for run in plan.runs if run.index in keys]
+    names: dict[str, list[Any]] = {}  # arms that are the same run share a key
+    for run in runs:
+        names.setdefault(run.key, []).append(run.group | run.parameters)
+    if len(runs) < len(keys) or any(stored[key] not in known for key, known in names.items()):
+        raise InputError(
+            f"{folder}: was planned by angiosim {about['version']} or with libraries that draw "
+            "other points, and its runs cannot be told apart here; open it with those, or read "
+            "results.csv"
+        )
     return StudyResult(plan, runs, entries, folder)
 
 
@@ -151,6 +170,8 @@ def write_results(study: StudyResult) -> None:
     write_text_atomic(study.folder / RESULTS, text.getvalue())
     if find_spec("pyarrow") is not None:
         write_bytes_atomic(study.folder / PARQUET, _parquet(columns, rows))
+    else:  # one that was written where pyarrow is would be of an earlier table
+        (study.folder / PARQUET).unlink(missing_ok=True)
 
 
 def _parquet(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:

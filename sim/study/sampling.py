@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -98,12 +98,15 @@ class Sample:
         Seed of the points.
     spreads : mapping of str to Spread
         By dotted key.
+    given : list of list of float
+        Points in the unit cube that were drawn before, or elsewhere; drawn if there are none.
     """
 
     method: str
     n: int
     seed: int
     spreads: Mapping[str, Spread]
+    given: Sequence[Sequence[float]] = ()
 
     @property
     def problem(self) -> dict[str, Any]:
@@ -113,8 +116,9 @@ class Sample:
 
     def shares(self) -> NDArray[np.float64]:
         """Return the points in the unit cube, (points, parameters)."""
-        points: NDArray[np.float64] = METHODS[self.method](self)
-        return points
+        import numpy as np
+
+        return np.array(self.given or METHODS[self.method](self), dtype=float)
 
     def points(self) -> list[dict[str, float | int]]:
         """Return the values of every point by key."""
@@ -174,7 +178,9 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
     ----------
     tree : dict
         ``method``, ``n``, perhaps ``seed``, and ``ranges``: by dotted key ``[low, high]``, a table
-        with a ``distribution`` and its numbers, or ``"published"``, the spread of the data files.
+        with a ``distribution`` and its numbers, or ``"published"``, the spread of the data files;
+        perhaps ``points``, a list of a share from 0 to 1 of each range for each point, which are
+        drawn otherwise.
     seed : int
         Taken where the table has none.
     base : Scenario or None
@@ -182,7 +188,7 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
     problems : list of Problem
         Where all that is wrong is added.
     """
-    known = ("method", "n", "seed", "ranges")
+    known = ("method", "n", "seed", "ranges", "points")
     for key in tree:
         if key not in known:
             problems.append(Problem(f"sample.{key}", None, "unknown key", data.nearest(key, known)))
@@ -205,11 +211,24 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
         )  # fmt: skip
         ranges = {}
     spreads = {key: read_spread(key, given, base, problems) for key, given in ranges.items()}
-    return Sample(method, numbers["n"][0], numbers["seed"][0], spreads)
+    given = tree.get("points", [])
+    if not isinstance(given, list) or not all(_is_point(point, len(spreads)) for point in given):
+        what = "must be a list of points, each a list of a number from 0 to 1 for each range"
+        problems.append(Problem("sample.points", given, what))
+    return Sample(method, numbers["n"][0], numbers["seed"][0], spreads, given)
+
+
+def _is_point(point: Any, size: int) -> bool:
+    """Whether it is a point of a unit cube."""
+    return (
+        isinstance(point, list)
+        and len(point) == size
+        and all(type(share) in (int, float) and 0 <= share <= 1 for share in point)
+    )
 
 
 def check_method(sample: Sample) -> None:
-    """Refuse a method whose library is not installed.
+    """Refuse a method whose library is not installed, unless its points are given.
 
     Raises
     ------
@@ -218,7 +237,8 @@ def check_method(sample: Sample) -> None:
     """
     from importlib.util import find_spec
 
-    if sample.method in INDICES and find_spec("SALib") is None:
+    needs = sample.method in INDICES and not sample.given
+    if needs and find_spec("SALib") is None:
         raise InputError(
             f"sample.method = {sample.method!r} needs SALib: pip install 'angiosim[analysis]'"
         )

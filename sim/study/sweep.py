@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sim.errors import FolderError, InputError
+from sim.errors import AngiosimError, FolderError, InputError
 from sim.files import locked, read_toml, write_text_atomic
 from sim.study.analysis import write_analysis
 from sim.study.design import Plan, PlannedRun, part
@@ -113,28 +114,36 @@ def sweep(
         The study's folder: new, empty, or the study's own, which is then gone on with. Without it
         nothing is written.
     shard : (int, int), optional
-        (i, n): only every n-th run, from the i-th.
+        (i, n): make only every n-th run, from the i-th. The folder has the whole plan.
     retry_failed : bool
-        Make runs again that failed by an error. Runs whose worker died are made again anyway.
+        Make runs again that failed by an error. Those that only their worker or its machine
+        kept from being made are made again anyway.
     keep_runs : bool
         Keep a run folder of each run that is made, in ``runs/``.
     progress : callable, optional
         Called with `Counts` several times a second; what it raises stops the study.
+
+    Returns
+    -------
+    StudyResult
+        With the runs of the shard.
 
     Raises
     ------
     FolderError
         If the folder holds something else, is in use or cannot be written.
     AngiosimError
-        If it cannot go on: no room on the disk, no workers. What has finished is kept.
+        If it cannot go on: no room on the disk, no workers, an analysis that fails. What has
+        finished is kept.
     KeyboardInterrupt
         As it came. What has finished is kept.
     """
     runs = part(plan.runs, shard)
     with _folder(out, plan) if out else nullcontext(), Ledger(out and out / LEDGER) as ledger:
         if out:
+            _check_same(ledger, plan, out)
             _update(out / STUDY, plan.text)
-        ledger.plan(runs, plan.text, code_hash())
+        ledger.plan(plan.runs, plan.text, code_hash())
         try:
             entries = ledger.entries()
             due = {run.key: run for run in runs if is_due(entries[run.key], retry_failed)}
@@ -146,53 +155,78 @@ def sweep(
             make_runs(tasks, [entries[key].status for key in others], ledger, executor, progress)
         except BaseException:
             with suppress(Exception):  # the first trouble is the one to tell
-                write_results(StudyResult(plan, runs, ledger.entries(), out))
+                _write(StudyResult(plan, plan.runs, ledger.entries(), out))
             raise
-        result = StudyResult(plan, runs, ledger.entries(), out)
-        write_results(result)
-        if shard is None:
-            write_analysis(result)
-        return result
+        result = StudyResult(plan, plan.runs, ledger.entries(), out)
+        _write(result)
+        return replace(result, runs=runs)
 
 
 def merge(folders: Sequence[Path], out: Path) -> StudyResult:
-    """Put the shards of a study together in a new folder.
+    """Put the shards of a study together.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Study folders of the shards.
+    out : Path
+        New or empty; or one that holds this study, which then takes up what it has not.
 
     Raises
     ------
     InputError
         If a folder is no study, or they are not the same study.
     AngiosimError
-        If two of them know different results of one run.
+        If two of them know different results of one run; nothing is merged then.
     """
     plan, code = open_result(folders[0]).plan, ""
     keys: dict[int, str] = {}
-    for folder in folders:
-        shard = open_result(folder)
-        if shard.plan.text != plan.text:
-            raise InputError(f"{folder}: is another study than {folders[0]}")
-        with Ledger(folder / LEDGER, read_only=True) as ledger:
-            found = ledger.about()["code"]
-        if found != (code := code or found):
-            raise InputError(f"{folder}: was made with another angiosim than {folders[0]}")
-        keys |= {run.index: run.key for run in shard.runs}
-    runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]
-    if (out / LEDGER).exists():
-        raise FolderError(f"{out}: holds a study already, and nothing is written over")
-    with _folder(out, plan):
-        with Ledger(None) as together:
-            for folder in folders:
-                with Ledger(folder / LEDGER, read_only=True) as ledger:
-                    together.take_over(ledger)
-            with Ledger(out / LEDGER) as ledger:
-                ledger.take_over(together)
-                ledger.plan(runs, plan.text, code)
-                entries = ledger.entries()
-        _update(out / STUDY, plan.text)
-        result = StudyResult(plan, runs, entries, out)
-        write_results(result)
+    with Ledger(None) as together:
+        for folder in folders:
+            shard = open_result(folder)
+            if shard.plan.text != plan.text:
+                raise InputError(f"{folder}: is another study than {folders[0]}")
+            with Ledger(folder / LEDGER, read_only=True) as ledger:
+                found = ledger.about()["code"]
+                together.take_over(ledger)
+            if found != (code := code or found):
+                raise InputError(f"{folder}: was made with another angiosim than {folders[0]}")
+            made = [run for run in shard.runs if shard.entries[run.key].status == DONE]
+            done = {run.index: run.key for run in made}
+            keys = {run.index: run.key for run in shard.runs} | keys | done
+        with _folder(out, plan), Ledger(out / LEDGER) as ledger:
+            about, entries = ledger.about(), ledger.entries()
+            if about and (about["study"], about["code"]) != (plan.text, code):
+                raise FolderError(
+                    f"{out}: holds another study, or one made with another angiosim; name another "
+                    "folder"
+                )
+            keys |= {n: k for n, k in ledger.planned().items() if entries[k].status == DONE}
+            runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]
+            _update(out / STUDY, plan.text)
+            ledger.plan(runs, plan.text, code)
+            ledger.take_over(together)
+            result = StudyResult(plan, runs, ledger.entries(), out)
+            _write(result)
+            return result
+
+
+def _write(result: StudyResult) -> None:
+    """Write the table, and then what is read from it.
+
+    Raises
+    ------
+    AngiosimError
+        If an analysis fails; the table is there.
+    """
+    write_results(result)
+    try:
         write_analysis(result)
-        return result
+    except Exception as error:
+        kind = "" if isinstance(error, AngiosimError) else f"{type(error).__name__}: "
+        raise AngiosimError(
+            f"{result.folder}: results.csv is complete, but it could not be analysed: {kind}{error}"
+        ) from error
 
 
 def make_runs(
@@ -236,7 +270,7 @@ def _run_folder(out: Path | None, run: PlannedRun) -> str:
     """Return the folder of a run; who makes it clears it first."""
     if out is None:
         raise InputError("run folders can only be kept in a study folder; name one")
-    return str(out.resolve() / "runs" / f"{run.index:06d}-{run.key[:8]}")
+    return str(out.resolve() / "runs" / run.key[:12])  # its number changes when others are added
 
 
 @contextmanager
@@ -248,9 +282,9 @@ def _folder(out: Path, plan: Plan) -> Iterator[None]:
         try:
             out.mkdir(parents=True, exist_ok=True)
             held.enter_context(locked(out / LOCK))
+            _check_owner(out, plan)
             for litter in out.glob(".*.tmp"):  # of a process that was killed
                 litter.unlink()
-            _check_owner(out, plan)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise FolderError(
@@ -274,10 +308,37 @@ def _check_owner(out: Path, plan: Plan) -> None:
             raise FolderError(
                 f"{out}: holds the study {name!r}, not {plan.name!r}; name another folder"
             )
-    elif any(not path.name.startswith((LOCK, LEDGER)) for path in out.iterdir()):
+    elif not (out / LEDGER).exists() and any(path.name != LOCK for path in out.iterdir()):
         raise FolderError(
             f"{out}: this folder is not empty and holds no study, and nothing is written over; "
             "name another one"
+        )
+
+
+def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
+    """Refuse a study that has nothing in common with what the folder holds but the name.
+
+    Doses, arms, replicates, the base, what is swept: all may change, and the study goes on. Only
+    where both base and what is swept are others, and no run was ever planned here, nothing in the
+    folder is of use to it.
+    """
+    about = ledger.about()
+    if not about:
+        return
+    before, now = (tomllib.loads(text) for text in (about["study"], plan.text))
+    swept = [
+        {*tree.get("group", {}), *tree.get("grid", {}), *tree.get("zip", {}),
+         *tree.get("sample", {}).get("ranges", {})}
+        for tree in (before, now)
+    ]  # fmt: skip
+    if (
+        before["base"] != now["base"]
+        and swept[0] != swept[1]
+        and not ledger.knows(run.key for run in plan.runs)
+    ):
+        raise FolderError(
+            f"{out}: holds another study of the name {plan.name!r}, with another base and other "
+            "things swept; name another folder"
         )
 
 

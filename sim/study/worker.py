@@ -15,9 +15,16 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from sim.errors import AngiosimError, stage
+from sim.errors import AngiosimError, FolderError, stage
+from sim.study.ledger import WORKER, Metrics
 
-Metrics = dict[str, float | int]
+
+class PlaceError(AngiosimError):
+    """The place where a run is made does not fit; elsewhere, or later, it may."""
+
+
+NOT_THE_RUN = (PlaceError, FolderError, OSError, MemoryError, ImportError)
+"""What says nothing about a run, but of the machine or installation: it is made again."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,8 @@ class Outcome:
     metrics : dict or None
         Final read-outs; None if it failed.
     stage : str
-        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if its process died.
+        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if not the run, but its process or
+        machine failed.
     error, traceback : str
     seconds : float
         How long it took.
@@ -74,7 +82,7 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
 
     Raises
     ------
-    AngiosimError
+    PlaceError
         If this machine resolves the run to another key than the one planned.
     """
     with stage("set-up"):
@@ -86,7 +94,7 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
         scenario = load(base, task.settings, task.seed)
         key = run_key(hash_of(text_of(content_of(scenario))), task.seed, code_hash())
         if key != task.key:
-            raise AngiosimError(
+            raise PlaceError(
                 "this run is not what was planned: the worker has another version of angiosim, "
                 "or the plan put a number in the wrong place, which would be a bug"
             )
@@ -111,7 +119,7 @@ def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:
         return Outcome(
             task.key,
             None,
-            stage=getattr(error, "stage", "set-up"),
+            stage=WORKER if isinstance(error, NOT_THE_RUN) else getattr(error, "stage", "set-up"),
             error=f"{kind}{error}",
             traceback=traceback.format_exc(),
             seconds=time.perf_counter() - began,

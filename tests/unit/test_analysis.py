@@ -13,7 +13,7 @@ import pytest
 
 from sim.api import Study
 from sim.assay.dose_response import DoseResponse, fit
-from sim.errors import InputError, ScenarioError
+from sim.errors import AngiosimError, InputError, ScenarioError
 from sim.study.analysis import arms, dose_response
 from sim.study.design import Plan, plan_study
 from sim.study.ledger import Entry
@@ -163,6 +163,7 @@ def test_what_is_no_readout_and_what_has_no_dose(plan: Plan) -> None:
         (lambda t: t["dose_response"].update(unstimulated={"ligan": "none"}), "mean 'ligand'"),
         (lambda t: t["dose_response"].update(unstimulated={"ligand": "non"}), "mean 'none'"),
         (lambda t: t["grid"].update({"drug.free_nM": ["1 nM", 2]}), "without units"),
+        (lambda t: t["grid"].update({"drug.free_nM": [-1, 2]}), "numbers from 0"),
     ],
 )
 def test_wrong_dose_responses(change: Callable[[Any], None], words: str) -> None:
@@ -170,3 +171,69 @@ def test_wrong_dose_responses(change: Callable[[Any], None], words: str) -> None
     change(tree)
     with pytest.raises(ScenarioError, match=words):
         plan_study(tree)
+
+
+def test_a_control_is_that_of_the_lowest_dose_that_its_arm_has() -> None:
+    """Lists in step give arms their own doses."""
+    doses = [0, 1, 4, 8, 1, 2, 16, 1000]
+    hours = [3] * 4 + [6] * 4
+    plan = plan_study({
+        **{key: value for key, value in STUDY.items() if key != "grid"},
+        "zip": {"drug.free_nM": doses, "time.duration_h": hours},
+    })  # fmt: skip
+    found = dose_response(sweep(plan, Curves()))
+    assert {len(fit.doses) for fit in found.fits.values()} == {3, 4}  # 2 nM fails
+    assert found.unstimulated.keys() == found.fits.keys()
+    assert all("fewer than" in fit.note for fit in found.fits.values() if len(fit.doses) == 3)
+
+
+def test_fits_that_are_no_longer_asked_for_do_not_stay(plan: Plan, tmp_path: Path) -> None:
+    def fits() -> Any:
+        file = tmp_path / "study" / "dose_response.json"
+        return json.loads(file.read_text())["meshes"].keys() if file.exists() else None
+
+    sweep(plan, Curves(), tmp_path / "study")
+    assert list(fits()) == ["VEGF", "PDGF-BB"]
+    fewer = {**STUDY, "group": {"ligand": STUDY["group"]["ligand"][1:]}}
+    sweep(plan_study(fewer), Curves(), tmp_path / "study")
+    assert list(fits()) == ["PDGF-BB"]
+
+    class Stopped(Curves):
+        def wait(self, seconds: float) -> list[Outcome]:
+            raise KeyboardInterrupt
+
+    more = plan_study({**STUDY, "replicates": 5})
+    with pytest.raises(KeyboardInterrupt):
+        sweep(more, Stopped(), tmp_path / "study")
+    assert fits() is None  # of another table than results.csv
+    sweep(more, Curves(), tmp_path / "study")
+    assert len(fits()) == 2
+    bare = {key: value for key, value in STUDY.items() if key != "dose_response"}
+    sweep(plan_study(bare), Curves(), tmp_path / "study")
+    assert fits() is None
+
+
+def test_an_analysis_that_fails_leaves_the_table(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise np.linalg.LinAlgError("no convergence")
+
+    sweep(plan, Curves(), tmp_path / "study")
+    table = (tmp_path / "study" / "results.csv").read_bytes()
+    (tmp_path / "study" / "results.csv").unlink()
+    monkeypatch.setattr("sim.assay.dose_response.fit", broken)
+    words = r"results.csv is complete, but it could not be analysed: LinAlgError: no convergence"
+    with pytest.raises(AngiosimError, match=words) as caught:
+        sweep(plan, Curves(), tmp_path / "study")
+    assert caught.value.exit_code == 4
+    assert (tmp_path / "study" / "results.csv").read_bytes() == table
+    assert not (tmp_path / "study" / "dose_response.json").exists()
+
+
+def test_shards_leave_fits_when_all_is_made(plan: Plan, tmp_path: Path) -> None:
+    file = tmp_path / "study" / "dose_response.json"
+    sweep(plan, Curves(), tmp_path / "study", shard=(1, 2))
+    assert not file.exists()
+    sweep(plan, Curves(), tmp_path / "study", shard=(2, 2))
+    assert file.exists()

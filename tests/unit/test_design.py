@@ -264,6 +264,36 @@ def test_layouts_for_sensitivity(method: str, runs: int) -> None:
     assert plan.runs == sampled(method, 8, ranges).runs
 
 
+@pytest.mark.parametrize("method", ["sobol", "lhs", "saltelli", "morris"])
+def test_points_that_were_drawn_are_drawn_no_more(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`study.toml` gives the same runs where SciPy or SALib is of another version, or missing."""
+    if method in ("saltelli", "morris"):
+        pytest.importorskip("SALib")
+    plan = sampled(method, 8, {"drug.free_nM": [0.1, 10], "cells.count": [100, 104]})
+    monkeypatch.setattr(sampling, "METHODS", dict.fromkeys(sampling.METHODS))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    again = plan_study(tomllib.loads(plan.text))
+    assert again.runs == plan.runs
+    assert again.text == plan.text
+    assert (again.sample.shares() == plan.sample.shares()).all()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("points", [1, [[0.5]], [[0.5, 2.0]], [[0.5, "a"]], [0.5, 0.5]])
+def test_points_that_are_none(points: Any) -> None:
+    with pytest.raises(ScenarioError, match=r"sample.points.*must be a list of points"):
+        sampled("lhs", 1, {"drug.free_nM": [0.1, 10], "cells.count": [1, 9]}, points=points)
+
+
+def test_a_group_has_no_name_of_a_key() -> None:
+    arms = [{"name": "a"}, {"name": "b"}]
+    with pytest.raises(ScenarioError, match="must not be called as a key"):
+        plan_study({
+            "base": "tube_formation", "group": {"units": arms}, "grid": {"units": ["physical"]},
+        })  # fmt: skip
+
+
 def test_a_layout_without_salib_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'angiosim\[analysis\]'"):

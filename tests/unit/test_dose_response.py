@@ -112,9 +112,13 @@ def test_controls_of_their_own_replace_dose_zero() -> None:
     without = fit(DOSES, response)
     assert without.ic50 == found.ic50
     assert without.absolute_ic50 is without.emax is None
+    assert without.note == "no unstimulated control: no absolute IC50, no Emax"
     no_zero = fit(DOSES[1:], response[:, 1:], unstimulated=5.0)
     assert no_zero.ic50 == pytest.approx(5.0, rel=1e-5)
     assert no_zero.absolute_ic50 is None
+    assert no_zero.note == "no stimulated control: no absolute IC50, no Emax"
+    neither = fit(DOSES[1:], response[:, 1:])
+    assert neither.note.startswith("no unstimulated nor stimulated control")
 
 
 def test_units_do_not_matter() -> None:
@@ -179,7 +183,7 @@ def test_the_band_holds_the_curve_and_its_ends() -> None:
 def test_points_are_means_and_standard_errors() -> None:
     response, _ = replicates(np.random.default_rng(1))
     response[1:, 3] = np.nan
-    found = fit(DOSES, response)
+    found = fit(DOSES, response, unstimulated=5.0)
     assert found.doses == tuple(DOSES) and found.replicates == 8
     np.testing.assert_allclose(found.means, np.nanmean(response, axis=0))
     assert found.errors[3] is None
@@ -307,6 +311,22 @@ def test_controls_that_do_not_differ() -> None:
     found = fit(DOSES, response, unstimulated=response[:, 0] + 0.1 * rng.normal(size=8))
     assert found.determined and found.absolute_ic50 is found.emax is None
     assert "the controls do not differ" in found.note
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_a_slope_at_its_bound_has_no_limits(noise: float) -> None:
+    """All curves stop at the bound: that they agree there is no certainty."""
+    values = noise * np.random.default_rng(1).normal(size=(8, 12))
+    steep = fit(DOSES, logistic(DOSES, 5.0, 14.0, 5.0, 40.0) + values, unstimulated=5.0)
+    assert steep.hill == pytest.approx(10, rel=0.01) and "steeper than" in steep.note
+    assert steep.ic50_low <= 4 and steep.ic50_high >= 8  # between them, and nothing tells where
+    assert steep.absolute_ic50_low <= 4 and steep.absolute_ic50_high >= 8
+    line = fit(DOSES[1:], 14 - np.log(DOSES[1:]) + values[:, 1:])
+    assert line.hill == pytest.approx(0.2, rel=0.01) and "flatter than" in line.note
+    far = fit(DOSES, logistic(DOSES, 5.0, 14.0, 1e-5, 0.3) + values)
+    assert far.ic50 is None
+    for found in (steep, line, far):
+        assert found.hill_low is found.hill_high is None
 
 
 @pytest.mark.parametrize("count", [1, 2])

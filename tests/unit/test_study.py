@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -21,6 +23,7 @@ from processes import children_of
 
 import sim
 from sim import files
+from sim.api import processors
 from sim.errors import AngiosimError, FolderError, InputError
 from sim.study import results
 from sim.study.design import Plan, plan_study
@@ -135,7 +138,8 @@ def test_merged_shards_give_the_same_bytes(plan: Plan, table: bytes, tmp_path: P
     for i, folder in zip((3, 1, 2), folders, strict=True):
         study = sweep(plan, Here(plan), folder, shard=(i, 3))
         assert len(study.runs) == 10
-        assert len(open_result(folder).runs) == 10
+        assert len(open_result(folder).runs) == 30  # the whole plan, most of it still planned
+        assert open_result(folder).count("done") == 10
     whole = merge(folders, tmp_path / "whole")
     assert whole.count("done") == 30
     assert (tmp_path / "whole" / "results.csv").read_bytes() == table
@@ -315,6 +319,41 @@ def test_a_run_that_kills_its_workers_is_given_up(plan: Plan, tmp_path: Path) ->
     assert len(here.made) == 6
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_trouble_of_the_machine_is_not_held_against_runs(
+    plan: Plan, table: bytes, tmp_path: Path, workers: int
+) -> None:
+    run = fake_runs.hindered
+    with closing(Pool(plan.base, workers, run) if workers else Here(plan, run)) as executor:
+        study = sweep(plan, executor, tmp_path / "study")  # each once: it does not go on for ever
+    assert study.count("done") == 6
+    assert {(f.run.parameters["drug.free_nM"], f.stage, f.error) for f in study.failures} == {
+        (1, "worker", "OSError: [Errno 28] No space left on device"),
+        (2, "worker", "MemoryError: cannot allocate"),
+        (4, "worker", "ModuleNotFoundError: No module named 'mesa'"),
+        (8, "worker", "runs/x: cannot write there"),
+    }
+    here = Here(plan)
+    sweep(plan, here, tmp_path / "study")  # without being asked
+    assert len(here.made) == 24
+    assert (tmp_path / "study" / "results.csv").read_bytes() == table
+
+
+def test_an_error_that_is_no_text(plan: Plan, tmp_path: Path) -> None:
+    study = sweep(plan, Here(plan, fake_runs.no_text), tmp_path / "study")
+    assert study.failures[0].error == "ValueError: a\\udcffb\0c"
+    assert study.count("failed") == 30
+
+
+def test_a_finished_run_is_never_written_over(plan: Plan, tmp_path: Path) -> None:
+    sweep(plan, Here(plan), tmp_path)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        before = ledger.entries()
+        ledger.record([Outcome(plan.runs[0].key, None, "run", "late"),
+                       Outcome(plan.runs[1].key, {"meshes": 1})])  # fmt: skip
+        assert ledger.entries() == before
+
+
 def test_workers_that_cannot_start(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sim.study.executors.serve", os.abort)
     with closing(Pool(plan.base, 1)) as pool, pytest.raises(AngiosimError, match="before they are"):
@@ -339,7 +378,7 @@ def start(file: Path, out: Path, run: str, workers: int = 2, *more: object) -> A
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return subprocess.Popen(
         [sys.executable, *map(str, words)],
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": paths, "EXECUTIONS": f"{out}.executions"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -361,12 +400,20 @@ def some_done(out: Path) -> bool:
 
 
 def kill_and_resume(file: Path, out: Path, kills: int, seed: int) -> int:
-    """Kill runner or worker at random moments, until the study is done; return the kills made."""
+    """Kill runner or worker at random moments, until the study is done; return the kills made.
+
+    No run that was finished at a start is made again, and each kill costs two runs at most: those
+    that two workers were making.
+    """
     import random
 
     chance, made = random.Random(seed), 0
+    executions = Path(f"{out}.executions")
+    executions.touch()
     while True:
-        process = start(file, out, "slow")
+        begun = executions.read_text().split()
+        finished = keys_done(out)
+        process = start(file, out, "counted")
         while made < kills:
             try:
                 process.wait(chance.uniform(0.05, 1.0))
@@ -383,10 +430,22 @@ def kill_and_resume(file: Path, out: Path, kills: int, seed: int) -> int:
                 break
         if made == kills or process.poll() == 0:
             _, errors = process.communicate(timeout=120)
-            if process.returncode == 0:
-                return made
-            assert process.returncode == -signal.SIGKILL, errors
-        process.communicate()
+            assert process.returncode in (0, -signal.SIGKILL), errors
+        else:
+            process.communicate()
+        now = executions.read_text().split()
+        assert not finished & {*now[len(begun) :]}
+        if process.returncode == 0:
+            assert len(now) <= 80 + 2 * made
+            return made
+
+
+def keys_done(out: Path) -> set[str]:
+    try:
+        with Ledger(out / "ledger.sqlite", read_only=True) as ledger:
+            return {key for key, entry in ledger.entries().items() if entry.status == "done"}
+    except (InputError, AngiosimError):  # none yet
+        return set()
 
 
 def is_alive(pid: int) -> bool:
@@ -499,6 +558,129 @@ def test_a_folder_that_holds_something_else_is_refused(plan: Plan, tmp_path: Pat
     with pytest.raises(FolderError, match="holds the study 'doses', not 'other'"):
         sweep(other, Here(other), tmp_path / "study")
     assert {path: path.read_bytes() for path in (tmp_path / "study").iterdir()} == before
+
+
+def test_another_study_of_the_same_name_is_refused(plan: Plan, tmp_path: Path) -> None:
+    """Base, doses, arms, what is swept: each may change; all at once is another study."""
+    sweep(plan, Here(plan), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    other = {**STUDY, "base": "tube_formation_pdgf_bb", "grid": {"time.duration_h": [1, 2]}}
+    with pytest.raises(FolderError, match="holds another study of the name 'doses'"):
+        sweep(plan_study(other), Here(plan), tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    moved = {**STUDY, "set": {"cells.count": 300}}  # what was an arm is a setting of all now
+    del moved["group"]
+    here = Here(plan)
+    sweep(plan_study(moved), here, tmp_path)
+    assert here.made == []
+
+
+def test_a_shard_in_the_folder_of_the_whole_loses_no_row(
+    plan: Plan, table: bytes, tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    sweep(plan, Here(plan), out)
+    assert len(sweep(plan, Here(plan), out, shard=(2, 3)).runs) == 10
+    assert (out / "results.csv").read_bytes() == table
+    for i in (2, 1, 3):
+        sweep(plan, Here(plan), tmp_path / "one", shard=(i, 3))
+    assert (tmp_path / "one" / "results.csv").read_bytes() == table
+
+
+def test_arms_that_are_the_same_run_keep_their_names(tmp_path: Path) -> None:
+    """Two arms without a difference are one run in two rows; renaming an arm makes nothing."""
+    arms = [{"name": "one"}, {"name": "two"}]
+    for first in ("one", "uno"):
+        arms[0]["name"] = first
+        plan = plan_study({**STUDY, "group": {"way": arms}})
+        here = Here(plan)
+        sweep(plan, here, tmp_path)
+        assert len(here.made) == (15 if first == "one" else 0)
+        for found in (open_result(tmp_path).results, pd.read_csv(tmp_path / "results.csv")):
+            assert found["way"].tolist() == [first] * 15 + ["two"] * 15
+            assert (found["status"] == "done").all()
+
+
+def test_rows_have_the_points_that_they_were_made_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another SciPy may draw others: a folder shows and merges those that were drawn."""
+    from sim.study import sampling
+
+    ranges = {"drug.free_nM": [0.1, 10]}
+    tree = {"name": "points", "base": "tube_formation",
+            "sample": {"method": "lhs", "n": 8, "ranges": ranges}}  # fmt: skip
+    plan = plan_study(tree)
+    sweep(plan, Here(plan), tmp_path / "a", shard=(1, 2))
+    sweep(plan, Here(plan), tmp_path / "b", shard=(2, 2))
+    drawn = [run.parameters["drug.free_nM"] for run in plan.runs]
+    draw = sampling.METHODS["lhs"]
+    monkeypatch.setitem(sampling.METHODS, "lhs", lambda sample: draw(sample) / 2)  # type: ignore[index]
+    assert open_result(tmp_path / "a").results["drug.free_nM"].tolist() == drawn
+    whole = merge([tmp_path / "a"], tmp_path / "whole")
+    assert whole.results["drug.free_nM"].tolist() == drawn
+    here = Here(plan)
+    sweep(plan_study(tmp_path / "whole" / "study.toml"), here, tmp_path / "whole")
+    assert len(here.made) == 4
+    merge([tmp_path / "b"], tmp_path / "whole")
+    lengths = open_result(tmp_path / "whole").results["tube_length_mm"]
+    for run, length in zip(plan.runs, lengths, strict=True):
+        task = Task(run.key, run.settings, run.seed)
+        assert length == fake_runs.instant({}, task)["tube_length_mm"]
+    # a folder without points, as earlier versions left it
+    with closing(sqlite3.connect(tmp_path / "a" / "ledger.sqlite", isolation_level=None)) as file:
+        (text,) = file.execute("SELECT value FROM about WHERE name = 'study'").fetchone()
+        text = re.sub(r"(?s)points = \[.*?\n\]\n", "", text)
+        file.execute("UPDATE about SET value = ? WHERE name = 'study'", (text,))
+    with pytest.raises(InputError, match="cannot be told apart here"):
+        open_result(tmp_path / "a")
+
+
+def test_a_folder_of_others_keeps_all_its_files(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / ".theirs.tmp").write_text("precious")
+    with pytest.raises(FolderError, match="not empty and holds no study"):
+        sweep(plan, Here(plan), tmp_path)
+    assert everything(tmp_path) == [".theirs.tmp"]
+
+
+def test_a_study_killed_while_its_first_file_was_written_goes_on(
+    plan: Plan, tmp_path: Path
+) -> None:
+    Ledger(tmp_path / "ledger.sqlite").close()
+    (tmp_path / ".study.toml.0123abcd.tmp").write_text("half")
+    assert sweep(plan, Here(plan), tmp_path).count("done") == 30
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_is_read_at_once_is_of_one_moment(plan: Plan, tmp_path: Path) -> None:
+    """A study that is planned anew meanwhile cannot give old keys new names."""
+    sweep(plan, Here(plan), tmp_path)
+    more = plan_study({**STUDY, "replicates": 4})
+    with Ledger(tmp_path / "ledger.sqlite", read_only=True) as ledger:
+        with ledger.at_once():
+            assert len(ledger.planned()) == 30
+
+            def plan_anew() -> None:
+                with Ledger(tmp_path / "ledger.sqlite") as other:
+                    other.plan(more.runs, more.text, "code")
+
+            writer = threading.Thread(target=plan_anew)
+            writer.start()
+            time.sleep(0.3)
+            assert ledger.about()["study"] == plan.text
+        writer.join()
+        assert ledger.about()["study"] == more.text
+        assert len(ledger.planned()) == 40
+
+
+def test_a_study_that_this_version_does_not_take_says_what_to_do(
+    plan: Plan, tmp_path: Path
+) -> None:
+    sweep(plan, Here(plan), tmp_path)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.plan(plan.runs, plan.text.replace("[base.cells]", "[base.sells]"), "code")
+    with pytest.raises(InputError, match=r"(?s)was planned by angiosim .*read results.csv.*sells"):
+        open_result(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written(plan: Plan, tmp_path: Path) -> None:
@@ -617,9 +799,38 @@ def test_shards_of_different_studies_are_not_merged(plan: Plan, tmp_path: Path) 
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
     with pytest.raises(InputError, match="is no study folder"):
         merge([tmp_path / "a", tmp_path / "c"], tmp_path / "whole")
-    with pytest.raises(FolderError, match="nothing is written over"):
+    before = {path: path.read_bytes() for path in (tmp_path / "b").iterdir()}
+    with pytest.raises(FolderError, match="holds another study"):
         merge([tmp_path / "a"], tmp_path / "b")
+    assert {path: path.read_bytes() for path in (tmp_path / "b").iterdir()} == before
     assert not (tmp_path / "whole").exists()
+
+
+@pytest.mark.parametrize("moment", ["plan", "take_over", "_write", "write_analysis"])
+def test_a_merge_that_was_killed_is_repeated(
+    plan: Plan, table: bytes, tmp_path: Path, moment: str
+) -> None:
+    folders = [tmp_path / f"shard{i}" for i in (1, 2)]
+    for i, folder in enumerate(folders, 1):
+        sweep(plan, Here(plan), folder, shard=(i, 2))
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom sim.study import sweep\n"
+        "from sim.study.ledger import Ledger\n"
+        "def kill(self, *_):\n"
+        "    if getattr(self, 'path', True): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return real(self, *_)\n"
+        f"owner = Ledger if hasattr(Ledger, {moment!r}) else sweep\n"
+        f"real = getattr(owner, {moment!r}); setattr(owner, {moment!r}, kill)\n"
+        "*folders, out = map(Path, sys.argv[1:])\nsweep.merge(folders, out)\n"
+    )
+    whole = tmp_path / "whole"
+    words = [sys.executable, "-c", script, *map(str, folders), str(whole)]
+    killed = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert (whole / "ledger.sqlite").exists()
+    assert merge(folders, whole).count("done") == 30
+    assert (whole / "results.csv").read_bytes() == table
+    assert merge(folders, whole).count("done") == 30
 
 
 def test_different_results_of_one_run_are_not_merged(plan: Plan, tmp_path: Path) -> None:
@@ -643,6 +854,8 @@ def test_done_is_better_than_failed_and_missing_runs_stay_planned(
         out = tmp_path / "".join(order)
         study = merge([tmp_path / name for name in order], out)
         assert (study.count("done"), study.count("planned")) == (15, 15)
+    sweep(plan, Here(plan), tmp_path / "c", shard=(2, 2))
+    assert merge([tmp_path / "c"], tmp_path / "ab").count("done") == 30  # what came later
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
@@ -683,7 +896,7 @@ def test_a_run_that_was_planned_wrongly_fails_and_does_not_lie() -> None:
 
     plan = plan_study(TINY)
     outcome = attempt(simulate, plan.base, Task("0" * 32, {}, 1))
-    assert outcome.stage == "set-up"
+    assert outcome.stage == "worker"
     assert "not what was planned" in outcome.error
 
 
@@ -733,6 +946,10 @@ def test_the_command(
     half = angiosim("merge", "s1", "--out", "half")
     assert half.exit_code == 3
     assert "40 missing" in half.stderr
+    words = half.stderr.split("`")[1].split()  # the command that it names makes them
+    assert words[:2] == ["angiosim", "sweep"]
+    assert angiosim(*words[1:]).exit_code == 0
+    assert Path("half/results.csv").read_bytes() == Path("whole/results.csv").read_bytes()
 
 
 def test_the_command_lists_failures_and_mends_them(
@@ -749,6 +966,30 @@ def test_the_command_lists_failures_and_mends_them(
     assert angiosim("sweep", study_file, "--quiet").exit_code == 3
     done = angiosim("sweep", study_file, "--retry-failed", "--quiet")
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_command_tells_failures_of_runs_from_those_of_the_machine(
+    study_file: Path, workplace: Path, angiosim: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def both(base: dict[str, Any], task: Task) -> dict[str, Any]:
+        run = fake_runs.hindered if task.seed % 2 else fake_runs.failing
+        return run(base, task)
+
+    from sim import api
+
+    def made_here(plan: Plan, **options: Any) -> StudyResult:
+        for name in ("workers", "scheduler", "progress"):
+            del options[name]
+        return sweep(plan, Here(plan, both), **options)
+
+    monkeypatch.setattr(api, "sweep_plan", made_here)
+    done = angiosim("sweep", study_file, "--quiet")
+    assert done.exit_code == 3
+    first, second = (
+        int(re.search(rf"(\d+) {words}", done.stderr)[1])  # type: ignore[index]
+        for words in ("failed; --retry-failed", "could not be made for want of a sound worker")
+    )
+    assert first + second == 60
 
 
 @pytest.mark.parametrize(
@@ -804,6 +1045,40 @@ def test_a_script_needs_no_main_guard(study_file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(processors() < 2, reason="needs two idle processors")
+def test_two_workers_make_nearly_twice_the_runs() -> None:
+    """1.8 times the runs per hour, and less than 50 ms a run beside the simulation itself."""
+    size = {"domain.size_um": [200, 200], "time.duration_h": 1}
+    plan = plan_study({**TINY, "replicates": 10, "set": size})
+    tasks = [Task(run.key, run.settings, run.seed) for run in plan.runs]
+
+    def measure(workers: int) -> tuple[float, float]:
+        """Return runs per second once all workers run, and seconds a run beside the simulation."""
+        times: list[float] = []
+        inside: list[float] = []
+        with closing(Pool(plan.base, workers)) as pool, Ledger(None) as ledger:
+            ledger.plan(plan.runs, plan.text, "")
+            pool.submit(tasks)
+            while len(times) < len(tasks):
+                outcomes = pool.wait(1)
+                ledger.record(outcomes)
+                assert not any(outcome.error for outcome in outcomes)
+                times += [time.monotonic()] * len(outcomes)
+                inside += [outcome.seconds for outcome in outcomes]
+        spent = times[-1] - times[workers - 1]
+        count = len(times) - workers
+        return count / spent, workers * spent / count - sum(inside[workers:]) / count
+
+    measure(1)  # kernels are compiled
+    pairs = [(measure(1), measure(2)) for _ in range(3)]
+    gain = max(two[0] / one[0] for one, two in pairs)
+    beside = min(one[1] for one, _ in pairs)
+    print(f"{gain:.2f} times the runs; {1000 * beside:.0f} ms beside a run")
+    assert gain > 1.8
+    assert beside < 0.05
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_dask_cluster_of_processes_survives_a_worker(study_file: Path, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
@@ -829,20 +1104,55 @@ def test_a_dask_cluster_of_processes_survives_a_worker(study_file: Path, tmp_pat
     assert found.read_bytes() == wanted.read_bytes()
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_dask_worker_of_another_version_makes_nothing(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    plan = plan_study({**TINY, "replicates": 1})
+    shutil.copytree(Path(sim.__file__).parent, tmp_path / "other" / "sim")
+    with (tmp_path / "other" / "sim" / "units.py").open("a") as file:
+        file.write("# another version\n")
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, dashboard_address=None, host="127.0.0.1", protocol="tcp://"
+    ) as cluster:
+        address = cluster.scheduler_address
+
+        def study(folder: Path) -> StudyResult:
+            words = ["-m", "distributed.cli.dask_worker", address, "--nthreads", "1",
+                     "--no-nanny", "--no-dashboard", "--name", folder]  # fmt: skip
+            worker = subprocess.Popen(
+                [sys.executable, *map(str, words)],
+                env={**os.environ, "PYTHONPATH": str(folder)},
+                cwd=tmp_path,
+            )
+            try:
+                with closing(Dask(plan.base, address)) as executor:
+                    return sweep(plan, executor, tmp_path / "study")
+            finally:
+                worker.kill()
+                worker.wait()
+
+        refused = study(tmp_path / "other")
+        assert [failure.stage for failure in refused.failures] == ["worker", "worker"]
+        assert "another version of angiosim" in refused.failures[0].error
+        assert study(ROOT).count("done") == 2  # without being asked
+
+
 def test_a_dask_run_whose_workers_die_is_told(plan: Plan, tmp_path: Path) -> None:
     """What the cluster reports for a run that kills its workers becomes a failed run."""
 
     class Future:
         status = "error"
 
-        def exception(self) -> Exception:
-            return RuntimeError("KilledWorker")
+        def result(self) -> Outcome:
+            raise RuntimeError("KilledWorker")
 
     executor = Dask.__new__(Dask)
     future = Future()
     executor._tasks = {future: Task("a", {}, 1)}
     outcome = executor._outcome(future)
     assert (outcome.key, outcome.stage, outcome.metrics) == ("a", "worker", None)
+    assert outcome.error == "RuntimeError: KilledWorker"
     future.status = "cancelled"
     executor._tasks, executor._address = {future: Task("a", {}, 1)}, "tcp://x"
     with pytest.raises(AngiosimError, match="took a run back"):
