@@ -299,7 +299,7 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
 
     Raises
     ------
-    AngiosimError
+    PlaceError
         If this machine resolves the run to another key than the one planned.
     """
     with stage("set-up"):
@@ -307,7 +307,7 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
 
         scenario = load(base, task.settings, task.seed)
         if key_of(content_hash(scenario), task.seed) != task.key:
-            raise AngiosimError(
+            raise PlaceError(
                 "this run is not what was planned: the worker has another version of angiosim"
             )
     result = run_scenario(scenario)
