@@ -46,7 +46,7 @@ from sim.study.ledger import DONE, FAILED, Entry, Ledger, Metrics
 from sim.study.results import LEDGER
 from sim.study.sweep import LOCK, Counts, Progress, is_due, make_runs
 from sim.study.targets import COMPARED, CalibrationPlan, Values, at_record
-from sim.study.worker import Task
+from sim.study.worker import PlaceError, Task
 
 if TYPE_CHECKING:
     import pandas as pd
