@@ -186,11 +186,12 @@ def sweep(
     """Make the runs of a study file that have not been made, into a folder of results."""
     with _exit_codes(verbose=verbose):
         from sim.study.design import part, plan_study
-        from sim.study.sweep import default_folder, parse_shard
+        from sim.study.holding import default_folder
+        from sim.study.sweep import parse_shard
 
         plan = plan_study(file)
         which = parse_shard(shard) if shard else None
-        folder = out or default_folder(plan)
+        folder = out or default_folder(plan.name)
         if only_list:
             _print_plan(plan, part(plan.runs, which), folder)
             return
@@ -242,11 +243,11 @@ def calibrate(
     """Fit named parameters to a data table; going on with what was made is the default."""
     with _exit_codes(verbose=verbose):
         from sim import api
-        from sim.study.calibrate import default_folder
+        from sim.study.holding import default_folder
         from sim.study.targets import plan_calibration
 
         plan = plan_calibration(file, trials)
-        folder = out or default_folder(plan)
+        folder = out or default_folder(plan.name)
         with _study_progress(folder, quiet=quiet) as progress:
             result = api.calibrate_plan(plan, folder, workers, progress)
         _finish_calibration(result, quiet=quiet)

@@ -22,10 +22,9 @@ import hashlib
 import io
 import json
 import math
-import re
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -34,17 +33,18 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from sim import __version__
-from sim.errors import AngiosimError, FolderError, InputError, stage
-from sim.files import locked, read_toml, write_text_atomic
+from sim.errors import AngiosimError, InputError, stage
+from sim.files import write_text_atomic
 from sim.scenario.loading import content, decisive, load
 from sim.scenario.schema import Scenario
 from sim.study.design import PlannedRun
 from sim.study.executors import Executor
 from sim.study.folder import plain
+from sim.study.holding import hold
 from sim.study.identity import code_hash, hash_of, replicate_seed, run_key, text_of
 from sim.study.ledger import DONE, FAILED, Entry, Ledger, Metrics
 from sim.study.results import LEDGER
-from sim.study.sweep import LOCK, Counts, Progress, is_due, make_runs
+from sim.study.sweep import Counts, Progress, is_due, make_runs
 from sim.study.targets import COMPARED, CalibrationPlan, Values, at_record
 from sim.study.worker import PlaceError, Task
 
@@ -282,12 +282,6 @@ def best_of(trials: Sequence[Trial]) -> Trial:
     return min(trials, key=lambda t: (math.inf if t.objective is None else t.objective, t.number))
 
 
-def default_folder(plan: CalibrationPlan) -> Path:
-    """Return the folder of a calibration for which none was named: ``runs/NAME``."""
-    word = re.sub(r"[^A-Za-z0-9._+-]+", "_", plan.name).strip("._")[:100]
-    return Path("runs", word or "calibration")
-
-
 def seeds_of(plan: CalibrationPlan, *, fresh: bool) -> list[int]:
     """Return the seeds of the fit, or those that are fresh: the next ones, as many."""
     first = plan.replicates if fresh else 0
@@ -364,7 +358,7 @@ def calibrate(
     """
     with (
         _Optimiser(plan) as optimiser,
-        _folder(out, plan) if out else nullcontext(),
+        hold(out, CALIBRATION, plan.name) if out else nullcontext(),
         Ledger(out and out / LEDGER) as ledger,
     ):
         if out:
@@ -581,44 +575,3 @@ def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     writer.writerow(columns)
     writer.writerows(rows)
     return text.getvalue()
-
-
-@contextmanager
-def _folder(out: Path, plan: CalibrationPlan) -> Iterator[None]:
-    """Hold the folder of a calibration: make it, and keep others out while it is used."""
-    made = [path for path in (out, *out.parents) if not path.exists()]
-    with ExitStack() as held:
-        for path in reversed(made):  # those that stay empty are removed, innermost first
-            held.callback(_remove_empty, path)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locked(out / LOCK))
-            for litter in out.glob(".*.tmp"):  # of a process that was killed
-                litter.unlink()
-            _check_owner(out, plan)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise FolderError(
-                f"{out}: cannot write there ({reason}); name another folder with --out"
-            ) from error
-        yield
-
-
-def _remove_empty(path: Path) -> None:
-    with suppress(OSError):  # not empty: it has been used
-        path.rmdir()
-
-
-def _check_owner(out: Path, plan: CalibrationPlan) -> None:
-    """Refuse a folder that holds anything but this calibration."""
-    if (out / CALIBRATION).exists():
-        name = read_toml(out / CALIBRATION).get("name")
-        if name != plan.name:
-            raise FolderError(
-                f"{out}: holds the calibration {name!r}, not {plan.name!r}; name another folder"
-            )
-    elif any(not path.name.startswith((LOCK, LEDGER)) for path in out.iterdir()):
-        raise FolderError(
-            f"{out}: this folder is not empty and holds no calibration, and nothing is written "
-            "over; name another one"
-        )

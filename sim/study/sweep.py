@@ -10,22 +10,22 @@ import re
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sim.errors import AngiosimError, FolderError, InputError
-from sim.files import locked, read_toml, write_text_atomic
+from sim.files import write_text_atomic
 from sim.study.analysis import write_analysis
 from sim.study.design import Plan, PlannedRun, part
 from sim.study.executors import Executor
+from sim.study.holding import hold
 from sim.study.identity import code_hash
 from sim.study.ledger import DONE, FAILED, PLANNED, WORKER, Entry, Ledger
 from sim.study.results import LEDGER, STUDY, StudyResult, open_result, write_results
 from sim.study.worker import Task
 
-LOCK = "study.lock"
 TICK_S = 0.25  # how often progress is told, and signals are looked for
 Shard = tuple[int, int]
 
@@ -69,12 +69,6 @@ class Counts:
 
 
 Progress = Callable[[Counts], None]
-
-
-def default_folder(plan: Plan) -> Path:
-    """Return the folder of a study for which none was named: ``runs/NAME``."""
-    word = re.sub(r"[^A-Za-z0-9._+-]+", "_", plan.name).strip("._")[:100]
-    return Path("runs", word or "study")
 
 
 def parse_shard(text: str) -> Shard:
@@ -139,7 +133,10 @@ def sweep(
         As it came. What has finished is kept.
     """
     runs = part(plan.runs, shard)
-    with _folder(out, plan) if out else nullcontext(), Ledger(out and out / LEDGER) as ledger:
+    with (
+        hold(out, STUDY, plan.name) if out else nullcontext(),
+        Ledger(out and out / LEDGER) as ledger,
+    ):
         if out:
             _check_same(ledger, plan, out)
             _update(out / STUDY, plan.text)
@@ -194,7 +191,7 @@ def merge(folders: Sequence[Path], out: Path) -> StudyResult:
             made = [run for run in shard.runs if shard.entries[run.key].status == DONE]
             done = {run.index: run.key for run in made}
             keys = {run.index: run.key for run in shard.runs} | keys | done
-        with _folder(out, plan), Ledger(out / LEDGER) as ledger:
+        with hold(out, STUDY, plan.name), Ledger(out / LEDGER) as ledger:
             about, entries = ledger.about(), ledger.entries()
             if about and (about["study"], about["code"]) != (plan.text, code):
                 raise FolderError(
@@ -271,48 +268,6 @@ def _run_folder(out: Path | None, run: PlannedRun) -> str:
     if out is None:
         raise InputError("run folders can only be kept in a study folder; name one")
     return str(out.resolve() / "runs" / run.key[:12])  # its number changes when others are added
-
-
-@contextmanager
-def _folder(out: Path, plan: Plan) -> Iterator[None]:
-    """Hold the folder of a study: make it, and keep others out while it is used."""
-    made = [path for path in (out, *out.parents) if not path.exists()]
-    with ExitStack() as held:
-        held.callback(_remove_empty, made)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            held.enter_context(locked(out / LOCK))
-            _check_owner(out, plan)
-            for litter in out.glob(".*.tmp"):  # of a process that was killed
-                litter.unlink()
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise FolderError(
-                f"{out}: cannot write there ({reason}); name another folder with --out"
-            ) from error
-        yield
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    """Remove the folders that are empty, innermost first."""
-    for path in folders:
-        with suppress(OSError):  # not empty: it has been used
-            path.rmdir()
-
-
-def _check_owner(out: Path, plan: Plan) -> None:
-    """Refuse a folder that holds anything but this study."""
-    if (out / STUDY).exists():
-        name = read_toml(out / STUDY).get("name")
-        if name != plan.name:
-            raise FolderError(
-                f"{out}: holds the study {name!r}, not {plan.name!r}; name another folder"
-            )
-    elif not (out / LEDGER).exists() and any(path.name != LOCK for path in out.iterdir()):
-        raise FolderError(
-            f"{out}: this folder is not empty and holds no study, and nothing is written over; "
-            "name another one"
-        )
 
 
 def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:

@@ -72,6 +72,8 @@ def draw_map(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> 
 
 def drug_and_unit(dose: str) -> tuple[str, str]:
     """Return in words what is dosed, and its unit, from the key of the dose."""
+    if dose == "drug.free_nM":
+        return "unbound drug", "nM"
     return dose.removesuffix("_nM"), "nM" if dose.endswith("_nM") else ""
 
 

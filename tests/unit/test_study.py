@@ -28,9 +28,10 @@ from sim.errors import AngiosimError, FolderError, InputError
 from sim.study import results
 from sim.study.design import Plan, plan_study
 from sim.study.executors import Dask, Pool
+from sim.study.holding import default_folder, hold
 from sim.study.ledger import Ledger
 from sim.study.results import StudyResult, open_result
-from sim.study.sweep import Counts, default_folder, merge, parse_shard, sweep
+from sim.study.sweep import Counts, merge, parse_shard, sweep
 from sim.study.worker import Outcome, Run, Task, attempt
 from sim.view.progress import show_study, words
 
@@ -1031,10 +1032,17 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         assert word in screen.getvalue()
 
 
+def test_the_folder_of_a_calibration_takes_no_study(tmp_path: Path) -> None:
+    (tmp_path / "calibration.toml").write_text('name = "doses"')
+    (tmp_path / "ledger.sqlite").touch()
+    with pytest.raises(FolderError, match="holds no study"), hold(tmp_path, "study.toml", "doses"):
+        pass
+
+
 def test_folders_of_studies_without_one(plan: Plan) -> None:
-    assert default_folder(plan) == Path("runs/doses")
+    assert default_folder(plan.name) == Path("runs/doses")
     odd = plan_study({**STUDY, "name": "../a dose, b"})
-    assert default_folder(odd) == Path("runs/a_dose_b")
+    assert default_folder(odd.name) == Path("runs/a_dose_b")
 
 
 def test_a_script_needs_no_main_guard(study_file: Path, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""The folder of a study or a calibration, in which one process at a time works."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from sim.errors import FolderError
+from sim.files import locked, read_toml
+from sim.study.results import LEDGER
+
+LOCK = "study.lock"
+
+
+def default_folder(name: str) -> Path:
+    """Return the folder of what is called so, if none was named: ``runs/NAME``."""
+    word = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("._")[:100]
+    return Path("runs", word or "unnamed")
+
+
+@contextmanager
+def hold(out: Path, file: str, name: str) -> Iterator[None]:
+    """Hold a folder: make it, and keep others out while it is used.
+
+    Parameters
+    ----------
+    out : Path
+        New, empty, or its own.
+    file : str
+        What describes its content, with a ``name``: ``study.toml`` or ``calibration.toml``.
+    name : str
+        The one that it must have.
+
+    Raises
+    ------
+    FolderError
+        If the folder holds anything else, is in use or cannot be written.
+    """
+    made = [path for path in (out, *out.parents) if not path.exists()]
+    with ExitStack() as held:
+        held.callback(_remove_empty, made)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(out / LOCK))
+            _check_owner(out, file, name)
+            for litter in out.glob(".*.tmp"):  # of a process that was killed
+                litter.unlink()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise FolderError(
+                f"{out}: cannot write there ({reason}); name another folder with --out"
+            ) from error
+        yield
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that are empty, innermost first."""
+    for path in folders:
+        with suppress(OSError):  # not empty: it has been used
+            path.rmdir()
+
+
+def _check_owner(out: Path, file: str, name: str) -> None:
+    """Refuse a folder that holds anything but this study or calibration."""
+    kind = file.removesuffix(".toml")
+    if (out / file).exists():
+        found = read_toml(out / file).get("name")
+        if found != name:
+            raise FolderError(
+                f"{out}: holds the {kind} {found!r}, not {name!r}; name another folder"
+            )
+    elif any(not path.name.startswith((LOCK, LEDGER)) for path in out.iterdir()):
+        raise FolderError(
+            f"{out}: this folder is not empty and holds no {kind}, and nothing is written over; "
+            "name another one"
+        )
