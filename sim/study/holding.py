@@ -71,7 +71,9 @@ def _check_owner(out: Path, file: str, name: str) -> None:
             raise FolderError(
                 f"{out}: holds the {kind} {found!r}, not {name!r}; name another folder"
             )
-    elif any(not path.name.startswith((LOCK, LEDGER)) for path in out.iterdir()):
+        return
+    beginning = (LOCK, LEDGER, f".{file}.")  # what a process that was killed at once has left
+    if any(not path.name.startswith(beginning) for path in out.iterdir()):
         raise FolderError(
             f"{out}: this folder is not empty and holds no {kind}, and nothing is written over; "
             "name another one"

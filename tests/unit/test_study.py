@@ -1039,6 +1039,20 @@ def test_the_folder_of_a_calibration_takes_no_study(tmp_path: Path) -> None:
         pass
 
 
+def test_what_was_killed_at_once_goes_on_and_strangers_keep_their_files(tmp_path: Path) -> None:
+    """Killed between the first file of the ledger and `study.toml`; a stranger's temporary file."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder, litter in ((ours, ".study.toml.ab12.tmp"), (theirs, ".mine.tmp")):
+        folder.mkdir()
+        (folder / "ledger.sqlite").touch()
+        (folder / litter).touch()
+    with hold(ours, "study.toml", "doses"):
+        assert not (ours / ".study.toml.ab12.tmp").exists()
+    with pytest.raises(FolderError, match="holds no study"), hold(theirs, "study.toml", "doses"):
+        pass
+    assert (theirs / ".mine.tmp").exists()
+
+
 def test_folders_of_studies_without_one(plan: Plan) -> None:
     assert default_folder(plan.name) == Path("runs/doses")
     odd = plan_study({**STUDY, "name": "../a dose, b"})
