@@ -3,7 +3,7 @@
 Networks coarsen by themselves within days, so each chosen day gets a fresh 6 h assay in the free
 drug of that day, and each is compared with an untreated assay of the same age and seed.
 
-    python examples/human_cycle.py human_cycle.png [kp_uu]
+    python examples/human_cycle.py [human_cycle.png [kp_uu]]
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ def draw(mean: np.ndarray, error: np.ndarray, kp_uu: float) -> Figure:
 
 
 if __name__ == "__main__":
+    picture = sys.argv[1] if len(sys.argv) > 1 else "human_cycle.png"
     kp_uu = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
     mean, error = percent_of_control(kp_uu)
     for day, value, spread in zip(DAYS, mean, error, strict=True):
         print(f"day {day}: {value:.1f} +- {spread:.1f} % of control")
-    draw(mean, error, kp_uu).savefig(sys.argv[1], dpi=130)
+    draw(mean, error, kp_uu).savefig(picture, dpi=130)
