@@ -49,8 +49,9 @@ def draw_dose_response(
     """Draw the dose-responses of one or several groups on a logarithmic axis of doses.
 
     Points are means with standard errors, lines the fitted logistic, bands its pointwise 95 %
-    limits. Dose 0 stands left of a break in the axis. Each IC50 is marked above the axis with its
-    limits, an arrow where they are open. A group without a fit shows its points.
+    limits (not with two replicates, nor below 0 where no point is). Dose 0 stands left of a break
+    in the axis. Each IC50 is marked above the axis with its limits, an arrow where they are open. A
+    group without a fit shows its points.
 
     Parameters
     ----------
@@ -85,6 +86,7 @@ def draw_dose_response(
             legend = cast(Legend, ax.get_legend())
             legend.set_loc("upper left")
             legend.set_bbox_to_anchor((1.01, 1.0))
+            _make_room(ax, legend)
             _words(ax, title or "Dose-response", _about(fits.values()), origin)
         return ax
 
@@ -95,18 +97,18 @@ def draw_dose_response(
     looks = list(zip(fits.items(), cycle(_COLOURS), cycle(_MARKERS), strict=False))
     for (_, fit), colour, marker in looks:
         _points(ax, fit, zero, colour, marker)
-        _line(ax, fit, zero, lowest, highest, colour)
+        _line(ax, fit, zero, lowest, highest, colour, 0.3 / (1 + len(fits)))
     _levels(ax, controls or {})
     _response_axis(ax, fits, list((controls or {}).values()))
     for place, ((_, fit), colour, marker) in enumerate(looks):
         _mark_ic50(ax, fit, len(fits) - 1 - place, colour, marker, lowest, highest)
-    _dose_axis(ax, zero, lowest, highest)
+    dose_axis(ax, zero, lowest, highest)
     ax.set_xlabel(f"{drug} ({unit})", size=11)
     ax.set_ylabel(response, size=11)
     ax.legend(
         handles=[
             Line2D([], [], color=colour, marker=marker, markersize=6.5, linewidth=1.8,
-                   label=f"{name}\nIC50 {_with_unit(fit, unit)}")
+                   label=f"{textwrap.fill(name, 40)}\n{_ic50_words(fit, unit)}")
             for (name, fit), colour, marker in looks
         ],
         loc="upper right",
@@ -155,27 +157,37 @@ def draw_panels(
     across = min(len(panels), 3 if len(panels) < 7 else 4)
     down = math.ceil(len(panels) / across)
     above = 0.5 + 0.19 * max(len(fits) for fits in panels.values())  # in: the legends
-    wide, high = 4.6, 3.3
-    width, height = wide * across, (high + above + 0.65) * down + 1.05
+    letters = max(len(name) for fits in panels.values() for name in fits) + 34  # with the IC50
+    wide, high = min(max(3.65, 0.068 * letters), 6.0), 3.3
+    height = (high + above + 0.65) * down + 1.05
     with style.house_style():
-        figure = style.new_figure(width, height)
-        for place, (name, fits) in enumerate(panels.items()):
-            row, column = divmod(place, across)
-            left, top = wide * column + 0.75, 0.5 + (high + above + 0.65) * row + above
-            box = (left / width, 1 - (top + high) / height, (wide - 0.95) / width, high / height)
-            ax = figure.add_axes(box)
+        figure = style.new_figure(wide, height)
+        for name, fits in panels.items():
+            ax = figure.add_axes((0, 0, 1, high / height))
             draw_dose_response(
                 fits, ax, response=responses[name], drug=drug, unit=unit,
                 controls=(controls or {}).get(name),
             )  # fmt: skip
             old = cast(Legend, ax.get_legend())
-            words = [text.get_text().replace("\n", ": ") for text in old.get_texts()]
+            words = [
+                f"{style.one_line(arm, 40)}: {_ic50_words(fit, unit)}" for arm, fit in fits.items()
+            ]
             handles = cast(list[Artist], old.legend_handles)
             ax.legend(
-                handles, words, title=name, alignment="left", frameon=False,
-                loc="lower left", bbox_to_anchor=(-0.03, 0.99), fontsize=9.5, labelspacing=0.3,
-                title_fontproperties={"size": 11, "weight": "bold"},
+                handles, words, title=style.one_line(name, int(10 * wide)), alignment="left",
+                frameon=False, loc="lower left", bbox_to_anchor=(-0.03, 0.99), fontsize=9.5,
+                labelspacing=0.3, title_fontproperties={"size": 11, "weight": "bold"},
             )  # fmt: skip
+        left = max(map(_overhang, figure.axes)) + 0.15  # in, for the labels of the y axes
+        pitch = wide + left + 0.1
+        width = pitch * across + 0.1
+        figure.set_figwidth(width)
+        for place, ax in enumerate(figure.axes):
+            row, column = divmod(place, across)
+            bottom = height - 0.5 - (high + above + 0.65) * row - above - high
+            ax.set_position(
+                ((pitch * column + left) / width, bottom / height, wide / width, high / height)
+            )
         first = figure.axes[0]
         _words(
             first,
@@ -191,17 +203,54 @@ def _about(fits: Iterable[DoseResponse]) -> str:
     fits = list(fits)
     counts = sorted({fit.replicates for fit in fits if fit.doses})
     about = f"mean ± standard error of {' or '.join(map(str, counts))} replicates"
-    about += f"{_DOT}logistic with 95 % band"
+    about += f"{_DOT}logistic"
+    if any(map(_has_band, fits)):
+        about += " with 95 % band"
+    elif fits:
+        about += f", no band with {' or '.join(map(str, counts))} replicates"
     if not all(fit.determined for fit in fits):
         about += f"{_DOT}dashed: IC50 not determined"
     return about
 
 
-def _with_unit(fit: DoseResponse, unit: str) -> str:
+def _overhang(ax: Axes) -> float:
+    """Return how far labels reach to the left of axes, in inches."""
+    box = ax.yaxis.get_tightbbox()
+    return 0.0 if box is None else (ax.bbox.x0 - box.x0) / ax.figure.dpi
+
+
+def _make_room(ax: Axes, legend: Legend) -> None:
+    """Enlarge a figure with one axes until its labels and the legend beside it are within."""
+    figure = cast(Figure, ax.figure)
+    dpi = figure.dpi
+    size, box = figure.get_size_inches(), ax.get_position()
+    left, bottom, wide, high = np.array(box.bounds) * (*size, *size)
+    extent = legend.get_window_extent()
+    shift = max(0.0, _overhang(ax) + 0.15 - left)
+    width = max(size[0], extent.x1 / dpi + shift + 0.15)
+    more = max(0.0, bottom - extent.y0 / dpi)
+    figure.set_size_inches(width, size[1] + more)
+    height = size[1] + more
+    ax.set_position(((left + shift) / width, bottom / height, wide / width, (high + more) / height))
+
+
+def _is_flat(fit: DoseResponse) -> bool:
+    """Whether no response was found: the curve is a constant."""
+    return bool(fit.left_out) and fit.left_out[0][3] == 0.0
+
+
+def _has_band(fit: DoseResponse) -> bool:
+    """Whether limits of the curve mean something: of two replicates they do not."""
+    return len(fit.left_out) > 3
+
+
+def _ic50_words(fit: DoseResponse, unit: str) -> str:
     words = fit.words()
     if fit.ic50 is not None:
-        return words.replace(" (", f" {unit} (", 1)
-    return words if words == "not determined" else f"{words} {unit}"
+        return f"IC50 {words.replace(' (', f' {unit} (', 1)}"
+    if words != "not determined":
+        return f"IC50 {words} {unit}"
+    return "no response found" if _is_flat(fit) else "IC50 not determined"
 
 
 def _points(ax: Axes, fit: DoseResponse, zero: float | None, colour: str, marker: str) -> None:
@@ -223,7 +272,13 @@ def _points(ax: Axes, fit: DoseResponse, zero: float | None, colour: str, marker
 
 
 def _line(
-    ax: Axes, fit: DoseResponse, zero: float | None, lowest: float, highest: float, colour: str
+    ax: Axes,
+    fit: DoseResponse,
+    zero: float | None,
+    lowest: float,
+    highest: float,
+    colour: str,
+    alpha: float,
 ) -> None:
     if not fit.left_out:
         return
@@ -232,7 +287,13 @@ def _line(
         pieces.append((np.geomspace(zero / 1.35, zero * 1.35, 2), np.zeros(2)))
     dashes: Any = "-" if fit.determined else (0, (4, 2))
     for at, dose in pieces:
-        ax.fill_between(at, *fit.band(dose), color=colour, alpha=0.16, linewidth=0, zorder=2)
+        if _has_band(fit):
+            low, high = fit.band(dose)
+            if min(fit.means) >= 0:  # a length or a count
+                low = np.maximum(low, 0.0)
+            if not _is_flat(fit):
+                ax.fill_between(at, low, high, color=colour, alpha=alpha, linewidth=0, zorder=2)
+            ax.plot(at, low, at, high, color=colour, alpha=0.4, linewidth=0.6, zorder=2)
         ax.plot(at, fit.curve(dose), color=colour, linewidth=1.8, linestyle=dashes, zorder=3)
 
 
@@ -268,9 +329,13 @@ def _response_axis(ax: Axes, fits: Mapping[str, DoseResponse], levels: list[floa
     size = (high - low) or abs(high) or 1.0
     room = _RUNG * (len(fits) + 1.5)
     ax.set_ylim(low - size * (room / (1 - room) + 0.03), high + 0.06 * size)
+    ax.ticklabel_format(axis="y", useOffset=False)
     # No tick below what is measured: the room is for the marks.
     ticks = MaxNLocator(6).tick_values(low, high)
-    ax.yaxis.set_major_locator(FixedLocator([t for t in ticks if t >= low - 0.03 * size]))
+    least = 0.0 if low >= 0 else -math.inf
+    ax.yaxis.set_major_locator(
+        FixedLocator([t for t in ticks if t >= max(low - 0.03 * size, least)])
+    )
 
 
 def _mark_ic50(
@@ -320,7 +385,7 @@ def _mark_ic50(
     )
 
 
-def _dose_axis(ax: Axes, zero: float | None, lowest: float, highest: float) -> None:
+def dose_axis(ax: Axes, zero: float | None, lowest: float, highest: float) -> None:
     """Label decades and dose 0, and break the axis between 0 and the lowest dose."""
     near = 0.13  # decades: 0.1 is labelled though the lowest dose is 0.125
     first = math.ceil(math.log10(lowest) - near)
@@ -365,7 +430,8 @@ def draw_ic50_map(
     """Draw IC50s as a table of colours, rows by columns, such as drugs by ligands.
 
     Dark is potent. A cell has its value and 95 % limits; cells that are not determined are hatched
-    and say what is known, such as ``> 64``; pairs that are not in `fits` stay empty.
+    and say what is known, such as ``> 64``; pairs that are not in `fits` stay empty. Where the drug
+    takes less than half of the effect, the cell is dotted and says how much (Emax).
 
     Parameters
     ----------
@@ -396,14 +462,20 @@ def draw_ic50_map(
     if ax is None:
         with style.house_style():
             letter = 0.095  # in, of the names
-            wide = max(1.55, letter * max(map(len, columns)) + 0.2) * len(columns)
+            heads = [line for name in columns for line in _wrapped(name).split("\n")]
+            wide = max(1.55, letter * max(map(len, heads)) + 0.2) * len(columns)
             high, left = 0.62 * len(rows), max(1.45, letter * max(map(len, rows)) + 0.3)
-            width, height = max(wide + left + 1.85, 6.8), high + 1.9
+            lines = max(_wrapped(name).count("\n") for name in columns)
+            width, height = max(wide + left + 1.85, 6.8), high + 1.9 + 0.18 * lines
             box = (left / width, 0.9 / height, wide / width, high / height)
             ax = style.new_figure(width, height).add_axes(box)
             draw_ic50_map(fits, ax, quantity=quantity, unit=unit)
             which = "relative" if quantity == "ic50" else "absolute"
-            about = f"{which} IC50 with 95 % limits{_DOT}hatched: not determined"
+            about = f"{which} IC50 with 95 % limits"
+            if not all(_is_closed(fit, quantity) for fit in fits.values()):
+                about += f"{_DOT}hatched: not determined"
+            if any(map(_takes_little, fits.values())):
+                about += f"{_DOT}dotted: Emax below 50 %"
             _words(ax, title or "IC50s", about, origin)
         return ax
 
@@ -425,28 +497,35 @@ def draw_ic50_map(
         else:
             look = {"facecolor": style.GAP, "hatch": "////"}
             ink = style.INK
+        little = _takes_little(fit)
+        if little:
+            look["hatch"] = look.get("hatch", "") + ".."
         ax.add_patch(
             Rectangle((x - 0.5, y - 0.5), 1, 1, edgecolor=style.FRAME, linewidth=0.0, **look)
         )
         first, _, rest = fit.words(quantity).partition(" (")
-        lines = [first] + ([f"({rest}"] if rest else [])
-        text = "\n".join(lines) if first != "not determined" else "not\ndetermined"
+        text = f"{first}\n({rest}" if rest else first
+        if first == "not determined":
+            text = "no response\nfound" if _is_flat(fit) else "not\ndetermined"
+        backdrop = {"facecolor": look["facecolor"], "edgecolor": "none", "pad": 1.5}
+        scale = max(0.8, style.text_scale(ax))
+        if little:
+            ax.text(x, y + 0.33, f"Emax {fit.emax:.0f} %", ha="center", va="center",
+                    size=8 * scale, color=ink, bbox=backdrop)  # fmt: skip
         ax.text(
             x,
-            y,
+            y - 0.12 * little,
             text,
             ha="center",
             va="center",
-            size=9.5 * max(0.8, style.text_scale(ax)),
+            size=9.5 * scale,
             color=ink,
             linespacing=1.15,
-            bbox=None
-            if (row, column) in closed
-            else {"facecolor": style.GAP, "edgecolor": "none", "pad": 1.5},
+            bbox=backdrop if "hatch" in look else None,
         )
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xticks(range(len(columns)), columns, size=11)
+    ax.set_xticks(range(len(columns)), map(_wrapped, columns), size=11)
     ax.set_yticks(range(len(rows)), rows, size=11)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
@@ -455,8 +534,18 @@ def draw_ic50_map(
         ax.axvline(x - 0.5, color="white", linewidth=2)
     for y in range(1, len(rows)):
         ax.axhline(y - 0.5, color="white", linewidth=2)
-    _colour_bar(ax, norm, colours, f"IC50 ({unit})")
+    if closed:
+        _colour_bar(ax, norm, colours, f"IC50 ({unit})")
     return ax
+
+
+def _wrapped(name: str) -> str:
+    return textwrap.fill(name, 20)
+
+
+def _takes_little(fit: DoseResponse) -> bool:
+    """Whether the drug is known to take less than half of what it could."""
+    return fit.emax is not None and fit.emax < 50 and not _is_flat(fit)
 
 
 def _is_closed(fit: DoseResponse, quantity: str) -> bool:
@@ -484,13 +573,13 @@ def _words(ax: Axes, title: str, about: str, origin: str) -> None:
     figure = cast(Figure, ax.figure)
     height = figure.get_figheight()
     left = 0.25 / figure.get_figwidth()
+    letters, most = (int(each * figure.get_figwidth()) - 8 for each in (15, 9.2))
     figure.text(
-        left, 1 - 0.15 / height, style.one_line(title, 90), size=14, weight="bold", va="top",
-        parse_math=False,
+        left, 1 - 0.15 / height, style.one_line(title, min(90, most)), size=14, weight="bold",
+        va="top", parse_math=False,
     )  # fmt: skip
     source = _DOT.join(filter(None, [origin, INPUT, f"angiosim {__version__}"]))
-    letters = int(15 * figure.get_figwidth()) - 8
-    lines = [about, *textwrap.wrap(source, letters)[:3]]
+    lines = [*textwrap.wrap(about, letters), *textwrap.wrap(source, letters)[:3]]
     figure.text(
         left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom",
         parse_math=False,

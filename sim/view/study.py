@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from sim.study.analysis import DoseResponses, combinations, dose_response
 from sim.study.ledger import DONE, PLANNED
 from sim.study.results import StudyResult
+from sim.view.words import drug_and_unit, readout_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from sim.assay.dose_response import DoseResponse
 
 MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
 
@@ -35,14 +38,16 @@ def write_pictures(study: StudyResult) -> None:
 def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes:
     """Draw the dose-responses of a read-out: all arms in one, or in a panel for each group.
 
-    Where arms differ in several names, the last tells the curves of a panel apart.
+    Where arms differ in several names, the last tells the curves of a panel apart. What all arms
+    share is not named.
     """
     from sim.view.dose_response import draw_dose_response, draw_panels
 
     drug, unit = drug_and_unit(found.dose)
+    response = readout_words(found.response)
     if len(found.differing) < 2 or ax is not None:
         return draw_dose_response(
-            found.fits, ax, response=found.response, drug=drug, unit=unit,
+            _short(found), ax, response=response, drug=drug, unit=unit,
             controls=_levels(found, list(found.fits)), title=found.study, origin=origin,
         )  # fmt: skip
     *names, last = found.differing
@@ -52,11 +57,11 @@ def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes
             arms.setdefault(", ".join(str(labels[name]) for name in names), []).append(arm)
     return draw_panels(
         {name: {str(found.labels[a][last]): found[a] for a in some} for name, some in arms.items()},
-        responses=dict.fromkeys(arms, found.response),
+        responses=dict.fromkeys(arms, response),
         drug=drug,
         unit=unit,
         controls={name: _levels(found, some) for name, some in arms.items()},
-        title=f"{found.study}: {found.response}",
+        title=f"{found.study}: {response}",
         origin=origin,
     )
 
@@ -65,16 +70,19 @@ def draw_map(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> 
     """Draw the IC50s of a read-out by the two names in which the arms differ."""
     from sim.view.dose_response import draw_ic50_map
 
-    title = f"{found.study}: IC50 of {found.response}"
+    title = f"{found.study}: IC50 of {readout_words(found.response).partition(' (')[0]}"
     _, unit = drug_and_unit(found.dose)
     return draw_ic50_map(found.pairs(), ax, unit=unit, title=title, origin=origin)
 
 
-def drug_and_unit(dose: str) -> tuple[str, str]:
-    """Return in words what is dosed, and its unit, from the key of the dose."""
-    if dose == "drug.free_nM":
-        return "unbound drug", "nM"
-    return dose.removesuffix("_nM"), "nM" if dose.endswith("_nM") else ""
+def _name(found: DoseResponses, arm: str) -> str:
+    """Return what an arm is called by the names in which arms differ."""
+    return ", ".join(str(found.labels[arm][name]) for name in found.differing) or arm
+
+
+def _short(found: DoseResponses) -> dict[str, DoseResponse]:
+    """Return the fits by short names."""
+    return {_name(found, arm): fit for arm, fit in found.fits.items()}
 
 
 def _levels(found: DoseResponses, arms: list[str]) -> dict[str, float]:
@@ -82,7 +90,7 @@ def _levels(found: DoseResponses, arms: list[str]) -> dict[str, float]:
     known = {arm: found.unstimulated[arm] for arm in arms if arm in found.unstimulated}
     if len(set(known.values())) == 1:
         return {"unstimulated": next(iter(known.values()))}
-    return {f"unstimulated, {arm}": level for arm, level in known.items()}
+    return {f"unstimulated, {_name(found, arm)}": level for arm, level in known.items()}
 
 
 def _dose_responses(study: StudyResult, folder: Path) -> None:
@@ -107,11 +115,11 @@ def _dose_responses(study: StudyResult, folder: Path) -> None:
         draw(found[0], origin=origin)
         if len(found) == 1
         else draw_panels(
-            {one.response: one.fits for one in found},
-            responses={one.response: one.response for one in found},
+            {readout_words(one.response): _short(one) for one in found},
+            responses={name: name for one in found if (name := readout_words(one.response))},
             drug=drug,
             unit=unit,
-            controls={one.response: _levels(one, list(one.fits)) for one in found},
+            controls={readout_words(one.response): _levels(one, list(one.fits)) for one in found},
             title=name,
             origin=origin,
         ),

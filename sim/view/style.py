@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.patches import Rectangle
 
@@ -114,6 +116,17 @@ def add_scale_bar(ax: Axes, width_um: float) -> None:
     box.set_gid("scale-bar")
     box.set_zorder(6)
     ax.add_artist(box)
+
+
+def add_legend(figure: Figure, handles: Sequence[Artist], most: int, **look: Any) -> Legend:
+    """Put a frameless legend on a figure, in at most so many columns, so that its width fits."""
+    room = (figure.get_figwidth() - 0.3) * figure.dpi
+    for columns in range(most, 0, -1):
+        legend = figure.legend(handles=handles, ncols=columns, frameon=False, **look)
+        if columns == 1 or legend.get_window_extent().width <= room:
+            break
+        legend.remove()
+    return legend
 
 
 def one_line(text: str, limit: int) -> str:

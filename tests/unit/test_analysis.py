@@ -131,8 +131,8 @@ def test_a_dose_response_is_drawn(plan: Plan) -> None:
     mpl.use("Agg")
     axes = Study(**vars(sweep(plan, Curves()))).dose_response("tube_length_mm").plot()
     assert axes.get_xscale() == "log"
-    assert axes.get_ylabel() == "tube_length_mm"
-    assert axes.get_xlabel() == "drug.free (nM)"
+    assert axes.get_ylabel() == "network length (mm)"
+    assert axes.get_xlabel() == "unbound drug (nM)"
 
 
 def test_arms_of_several_groups_and_keys_say_what_they_are() -> None:

@@ -9,13 +9,19 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
 from sim.assay.dose_response import DoseResponse, fit, logistic
 from sim.view import style
-from sim.view.dose_response import draw_dose_response, draw_ic50_map, save_picture
+from sim.view.dose_response import (
+    draw_dose_response,
+    draw_ic50_map,
+    draw_panels,
+    save_picture,
+)
 
 DOSES = np.array([0, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 1000])
 
@@ -33,8 +39,27 @@ def words(ax: Axes) -> str:
     return "\n".join(text.get_text() for text in ax.figure.findobj(Text) if text.get_visible())
 
 
+def outside(ax: Axes) -> list[str]:
+    """Texts that leave the figure."""
+    figure = ax.figure
+    assert figure is not None
+    figure.canvas.draw()
+    page, out = figure.bbox, []
+    for text in figure.findobj(Text):
+        if text.get_visible() and text.get_text():
+            box = text.get_window_extent()
+            if box.x0 < page.x0 or box.y0 < page.y0 or box.x1 > page.x1 or box.y1 > page.y1:
+                out.append(text.get_text())
+    return out
+
+
 def fitted_lines(ax: Axes) -> list[Line2D]:
-    return [line for line in ax.lines if len(line.get_xdata()) == 300]  # type: ignore[arg-type]
+    """The curves; lines along the edges of bands are thin."""
+    return [
+        line
+        for line in ax.lines
+        if len(line.get_xdata()) == 300 and line.get_linewidth() > 1  # type: ignore[arg-type]
+    ]
 
 
 def test_a_figure_says_what_it_shows() -> None:
@@ -97,9 +122,47 @@ def test_what_is_not_determined_is_dashed_and_open() -> None:
     ax = draw_dose_response({"late": late, "none": NOTHING})
     text = words(ax)
     assert "dashed: IC50 not determined" in text
-    assert f"(> {late.ic50_low:.4g})" in text and "none\nIC50 not determined" in text
+    assert f"(> {late.ic50_low:.4g})" in text and "none\nno response found" in text
     assert all(line.get_linestyle() == "--" for line in fitted_lines(ax))
     assert [line for line in ax.lines if line.get_marker() == ">"]
+
+
+def test_two_replicates_have_no_band() -> None:
+    def bands(**fits: DoseResponse) -> int:
+        ax = draw_dose_response(fits)
+        assert f"no band with {two.replicates} replicates" in words(ax) or len(fits) > 1
+        return sum(isinstance(one, PolyCollection) for one in ax.collections)
+
+    two, three = fitted(5.0, count=2), fitted(5.0, count=3)
+    assert two.left_out and bands(two=two) == 0
+    assert bands(two=two, three=three) == 2  # at dose 0 and beside it
+
+
+def test_lengths_have_neither_bands_nor_ticks_below_zero() -> None:
+    noise = np.random.default_rng(2).normal(size=(4, len(DOSES)))
+    ax = draw_dose_response({"a": fit(DOSES, np.abs(logistic(DOSES, 0.0, 1.0, 5.0) + 0.4 * noise))})
+    for band in ax.collections:
+        if isinstance(band, PolyCollection):
+            assert all(path.vertices[:, 1].min() >= 0 for path in band.get_paths())
+    assert ax.get_ylim()[0] < 0 <= min(ax.get_yticks())
+
+
+LONG = "a name of an arm that is much longer than the space beside any axes, and so on"
+
+
+def test_words_stay_on_the_page() -> None:
+    fits = {f"{LONG} {i}": one for i, one in enumerate([*GROUPS.values(), NOTHING] * 3)}
+    assert not outside(draw_dose_response(GROUPS, response="network length (mm)"))
+    assert not outside(draw_dose_response(fits, title=LONG * 3, origin=LONG * 2))
+    tiny = fit(DOSES, 0.2196 + 1e-5 * np.random.default_rng(1).normal(size=(4, 12)))
+    panels = {f"{i} {LONG}": {LONG: GROUPS["VEGF"], "tiny": tiny} for i in range(5)}
+    for some in (panels, {"one": {"a": GROUPS["VEGF"]}}):
+        ax = draw_panels(some, responses=dict.fromkeys(some, "fraction in the largest part"))
+        assert not outside(ax)
+        boxes = [one.get_tightbbox() for one in ax.figure.axes]  # type: ignore[union-attr]
+        for i, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for other in boxes[:i])  # type: ignore[union-attr]
+    assert not outside(draw_ic50_map({(LONG, LONG): GROUPS["VEGF"], ("a", "b"): NOTHING}))
 
 
 def test_a_group_without_fit_shows_its_points() -> None:
@@ -136,10 +199,22 @@ def test_the_map_marks_what_is_not_determined() -> None:
     text = words(ax)
     one = GROUPS["VEGF"]
     assert f"{one.ic50:.3g}\n({one.ic50_low:.3g} to {one.ic50_high:.3g})" in text
-    for part in ("not\ndetermined", "IC50 (nM)", "relative IC50", "seeds 1-8"):
+    for part in ("no response\nfound", "IC50 (nM)", "relative IC50", "seeds 1-8"):
         assert part in text
     absolute = words(draw_ic50_map(pairs, quantity="absolute_ic50"))
     assert "> 1000" in absolute
+
+
+def test_the_map_tells_of_small_effects_and_invents_no_scale() -> None:
+    part = fit(DOSES, GROUPS["VEGF"].curve(DOSES) + 0.1 * np.random.default_rng(4).normal(
+        size=(8, 12)), unstimulated=-25.0)  # fmt: skip
+    assert part.determined and part.emax is not None and 20 < part.emax < 26
+    ax = draw_ic50_map({("a", "part"): part, ("a", "whole"): GROUPS["VEGF"]})
+    assert words(ax).count(f"Emax {part.emax:.0f} %") == 1
+    assert [bool(patch.get_hatch()) for patch in ax.patches] == [True, False]
+    assert len(ax.child_axes) == 1
+    nothing = draw_ic50_map({("a", "b"): NOTHING})
+    assert not nothing.child_axes and "IC50 (nM)" not in words(nothing)
 
 
 def test_darker_is_more_potent_and_text_can_be_read() -> None:

@@ -369,8 +369,31 @@ def test_a_picture_of_combinations() -> None:
     faces = [[line.get_markerfacecolor() for line in one.lines if line.get_marker() == "o"]
              for one in panels]  # fmt: skip
     assert faces[0].count("white") == 6 and faces[1].count("white") < 3
-    for said in ("differs from Bliss", "Loewe", "potency is an input"):
+    for said in ("differs from Bliss", "Loewe", "potency is an input", "VEGFR2 alone"):
         assert said in words(ax)
+    looks = [(line.get_color(), line.get_linestyle()) for line in panels[0].lines[:2]]
+    assert len(set(looks)) == 2
+
+
+def test_a_picture_of_one_combination_holds_its_words() -> None:
+    group = {**ABLATION["group"], "ligands": ABLATION["group"]["ligands"][1:]}
+    tree = {**ABLATION, "name": "a name that is long " * 5, "group": group}
+    ax = made(plan_study(tree | {"description": "why it is done " * 9})).combinations().plot()
+    page = ax.figure.bbox  # type: ignore[union-attr]
+    ax.figure.canvas.draw()  # type: ignore[union-attr]
+    for text in ax.figure.findobj(Text):  # type: ignore[union-attr]
+        box = text.get_window_extent()
+        assert not text.get_text() or (box.x0 >= 0 and box.x1 <= page.x1 and box.y0 >= 0)
+
+
+def test_why_there_is_no_combination_to_draw() -> None:
+    class Level(Chain):
+        def run(self, base: dict[str, Any], task: Task) -> dict[str, float]:
+            return {"tube_length_mm": 1.0}
+
+    study = sim.Study(**vars(sweep(plan_study(ABLATION), Level())))
+    with pytest.raises(InputError, match="the controls do not differ"):
+        study.combinations().plot()
 
 
 def test_what_has_no_combination_or_is_a_shard() -> None:
@@ -387,7 +410,7 @@ def test_failing_doses_are_told() -> None:
     table = study.combinations().table.set_index("dose")
     assert (table.loc[3, "note"] == "4 of 4 replicates missing").all()
     assert table.loc[10, "inhibition"].notna().all()
-    with pytest.raises(ValueError, match="no combination"):
+    with pytest.raises(InputError, match=r"no combination .*replicates missing"):
         made(plan_study(ABLATION), failing=0).combinations().plot()
 
 
