@@ -563,8 +563,11 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
 
 def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path) -> None:
     """Print the runs of a plan, a line each, with how they stand in the folder."""
+    from sim.study.holding import check_owner
     from sim.study.ledger import Ledger
+    from sim.study.results import STUDY
 
+    check_owner(folder, STUDY, plan.name)
     entries = {}
     if (folder / "ledger.sqlite").is_file():
         with Ledger(folder / "ledger.sqlite", read_only=True) as ledger:
