@@ -298,17 +298,19 @@ def validate(
 ) -> None:
     """Check scenario, study and calibration files, and tell every error at once."""
     with _exit_codes():
-        from sim.scenario.loading import load
-        from sim.study.design import is_study, plan_study
-        from sim.study.targets import is_calibration, plan_calibration
+        from sim.scenario.loading import kind_of, load
+        from sim.study.design import plan_study
+        from sim.study.targets import plan_calibration
 
+        read: dict[str, Callable[[str], object]] = {
+            "scenario": load,
+            "study": plan_study,
+            "calibration": plan_calibration,
+        }
         wrong = False
         for file in files:
             try:
-                if is_calibration(file):
-                    plan_calibration(file)
-                else:
-                    plan_study(file) if is_study(file) else load(file)
+                read[kind_of(file)](file)
             except InputError as error:
                 typer.echo(str(error), err=True)
                 wrong = True

@@ -63,7 +63,7 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 def check_owner(out: Path, file: str, name: str) -> None:
-    """Refuse a folder that is there and holds anything but this study or calibration; see `hold`."""
+    """Refuse a folder that holds anything but this study or calibration; see `hold`."""
     if not out.exists():
         return
     check_kind(out, file)

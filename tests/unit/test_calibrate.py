@@ -24,13 +24,13 @@ from processes import children_of
 
 import sim
 from sim.errors import AngiosimError, FolderError, InputError, ScenarioError
-from sim.scenario.loading import load, shipped, shipped_calibrations
+from sim.scenario.loading import kind_of, load, shipped_calibrations
 from sim.study.calibrate import PICTURES as REMOVED
 from sim.study.calibrate import calibrate, seeds_of
 from sim.study.executors import Pool
 from sim.study.precision import standard_errors
 from sim.study.sweep import Counts
-from sim.study.targets import CalibrationPlan, is_calibration, plan_calibration
+from sim.study.targets import CalibrationPlan, plan_calibration
 from sim.study.worker import Outcome, Run, Task, attempt
 from sim.view.calibration import PICTURES, save_pictures
 
@@ -738,9 +738,9 @@ def test_a_file_that_is_not_there() -> None:
 @pytest.mark.parametrize("name", shipped_calibrations())
 def test_shipped_calibrations_are_valid(name: str) -> None:
     plan = plan_calibration(name)
-    assert plan.description and is_calibration(name)
+    assert plan.description
     assert plan.text == plan_calibration(shipped_calibrations()[name]).text
-    assert not any(is_calibration(path) for path in shipped().values())
+    assert kind_of(name) == kind_of(shipped_calibrations()[name]) == "calibration"
 
 
 def test_calibrations_are_listed_and_validated(
