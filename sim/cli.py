@@ -298,17 +298,19 @@ def validate(
 ) -> None:
     """Check scenario, study and calibration files, and tell every error at once."""
     with _exit_codes():
-        from sim.scenario.loading import load
-        from sim.study.design import is_study, plan_study
-        from sim.study.targets import is_calibration, plan_calibration
+        from sim.scenario.loading import kind_of, load
+        from sim.study.design import plan_study
+        from sim.study.targets import plan_calibration
 
+        read: dict[str, Callable[[str], object]] = {
+            "scenario": load,
+            "study": plan_study,
+            "calibration": plan_calibration,
+        }
         wrong = False
         for file in files:
             try:
-                if is_calibration(file):
-                    plan_calibration(file)
-                else:
-                    plan_study(file) if is_study(file) else load(file)
+                read[kind_of(file)](file)
             except InputError as error:
                 typer.echo(str(error), err=True)
                 wrong = True
@@ -563,8 +565,11 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
 
 def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path) -> None:
     """Print the runs of a plan, a line each, with how they stand in the folder."""
+    from sim.study.holding import check_owner
     from sim.study.ledger import Ledger
+    from sim.study.results import STUDY
 
+    check_owner(folder, STUDY, plan.name)
     entries = {}
     if (folder / "ledger.sqlite").is_file():
         with Ledger(folder / "ledger.sqlite", read_only=True) as ledger:

@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 CONFIDENCE = 0.95
 HILL_BOUNDS = (0.2, 10.0)
 BEYOND_DOSES = 100.0  # the IC50 is sought up to this factor below and above the doses
+SEEN = 0.9  # of the way from bottom to top, at the lowest dose: else nothing bounds the top
 REVERSAL = 0.2  # of the range of the means, against the trend: a curve that is not monotone
 
 _START_HILLS = np.geomspace(0.3, 8.0, 9)
@@ -57,7 +58,8 @@ class DoseResponse:
     emax : float or None
         Inhibition at infinite dose, % of the difference between the controls; may exceed 100.
     determined : bool
-        Whether the relative IC50 and both its limits lie within the doses given.
+        Whether the relative IC50 and both its limits lie within the doses given; without dose 0
+        the lower one does so only where the lowest doses show the top.
     note : str
         Why something is not determined, and what else should be known; empty if all is well.
     replicates : int
@@ -292,12 +294,13 @@ def _fit(data: _Data, notes: list[str]) -> DoseResponse:
     result: dict[str, Any] = {"left_out": tuple(tuple(map(float, curve)) for curve in curves)}
     for name in ("bottom", "top"):
         result |= _limits(name, [getattr(curve, name) for curve in curves])
+    top_seen = dose[0] == 0 or _share(dose[0], curves[0].log_ic50, curves[0].hill) >= SEEN
     if not flat:
-        result |= _relative(dose, curves, notes)
+        result |= _relative(dose, curves, notes, top_seen=bool(top_seen))
     result |= _absolute(dose, [_mean(part.controls) for part in (data, *parts)], curves, notes)
     if not flat:  # an end of the curve that lies beyond the doses is no finding
         unseen = ["bottom", "emax"] if curves[0].log_ic50 > math.log(dose[-1]) else []
-        unseen += ["top"] if dose[0] > 0 and curves[0].log_ic50 < math.log(dose[0]) else []
+        unseen += [] if top_seen else ["top"]
         result |= {name + end: None for name in unseen for end in ("", "_low", "_high")}
     return DoseResponse(note=_join(notes), **points, **result)
 
@@ -370,7 +373,9 @@ def _least_squares(data: _Data) -> Curve:
 # --- what is read from the curve -------------------------------------------------------------
 
 
-def _relative(dose: Array, curves: Sequence[Curve], notes: list[str]) -> dict[str, Any]:
+def _relative(
+    dose: Array, curves: Sequence[Curve], notes: list[str], *, top_seen: bool
+) -> dict[str, Any]:
     """Return IC50 and Hill slope with limits, and whether they are determined."""
     out: dict[str, Any] = {
         key: None if value is None else math.exp(value)
@@ -394,6 +399,9 @@ def _relative(dose: Array, curves: Sequence[Curve], notes: list[str]) -> dict[st
     if found is not None and steepest:
         low, high = _to_doses(dose, found, low, high)
         notes.append("steeper than the doses resolve: the IC50 lies between two of them")
+    if not top_seen:  # a higher one, and a lower IC50, would do as well
+        low = None
+        notes.append("no dose 0: the top is extrapolated")
     if len(curves) > 1:
         notes += _openness("IC50", found, low, high, dose)
     out |= {"ic50": found, "ic50_low": low, "ic50_high": high}

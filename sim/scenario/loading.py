@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -55,6 +56,17 @@ DRIVEN = (
     (("behaviour", "persistence"), ("engine", "persistence", "mu")),
 )
 STUDIES, CALIBRATIONS = "sweeps/", "calibration/"  # where they stand among the scenarios
+KINDS = {"scenario": "run", "study": "sweep", "calibration": "calibrate"}
+"""The kinds of files, and the command of each."""
+SHARED = ("base", "set", "replicates")
+"""What studies and calibrations have, and scenarios have not."""
+OWN = {
+    "study": (
+        "grid", "zip", "sample", "group", "dose_response", "combination", "sensitivity",
+    ),
+    "calibration": ("trials", "batch", "parameters", "data"),
+}  # fmt: skip
+"""What only files of a kind have."""
 _UNHASHED = {"name", "description", "seed", "record"}
 
 
@@ -81,6 +93,52 @@ def _shipped() -> dict[str, Path]:
         folder = package.parent / "scenarios"  # in a checkout
     files = sorted(folder.rglob("*.toml"))
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+
+
+def kind_of(source: str | Path | Mapping[str, Any], likely: str = "scenario") -> str:
+    """Return whether a name, a file or its content is of a scenario, a study or a calibration.
+
+    The kind is that to which most of its keys belong.
+
+    Parameters
+    ----------
+    source : str, Path or mapping
+        The name of a shipped file, a TOML file, or its content.
+    likely : str
+        What it is if as many keys belong there, or if it cannot be read.
+    """
+    names = {"scenario": shipped, "study": shipped_studies, "calibration": shipped_calibrations}
+    try:
+        if isinstance(source, Mapping):
+            tree: Mapping[str, Any] = source
+        elif found := [kind for kind, known in names.items() if str(source) in known()]:
+            return found[0]
+        else:
+            tree = _read(Path(source))
+    except InputError:
+        return likely
+    known = {kind: {*own, *SHARED} for kind, own in OWN.items()}
+    known["scenario"] = {"extends", *keys.children(())} - {"format", "name", "description", "seed"}
+    return max((likely, *known), key=lambda kind: len(known[kind].intersection(tree)))
+
+
+def check_kind(source: str | Path | Mapping[str, Any], kind: str) -> None:
+    """Refuse what is of another kind; for what was found wrong, to tell why.
+
+    Raises
+    ------
+    ScenarioError
+        If it is; the message names the right command.
+    """
+    found = kind_of(source, kind)
+    if found == kind:
+        return
+    if isinstance(source, Mapping):
+        label, command = kind, f"sim.{KINDS[found]}"
+    else:
+        label, command = str(source), f"angiosim {KINDS[found]} {shlex.quote(str(source))}"
+    what = f"this is a {found}, not a {kind}: `{command}`"
+    raise ScenarioError(label, [Problem("", None, what)])
 
 
 def load(
@@ -116,6 +174,9 @@ def load(
         if seed is not None:
             layers.append({"seed": _plain(seed)})
         return _resolve(_laid(layers, problems), label, problems, lost)
+    except ScenarioError:
+        check_kind(source, "scenario")
+        raise
     except RecursionError:
         raise ScenarioError(label, [Problem("", None, "nested too deeply")]) from None
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sim.assay import READOUTS
 from sim.errors import InputError
 from sim.files import write_text_atomic
 from sim.study.arms import arm_of, others, value_of
@@ -33,6 +34,15 @@ if TYPE_CHECKING:
 
 DOSE_RESPONSE, CURVES, COMBINATION = "dose_response.json", "dose_response.csv", "combination.csv"
 """Files of a study folder."""
+PICTURES = (
+    "dose_response.png",
+    *(
+        f"{kind}_{response}.png"
+        for kind in ("dose_response", "ic50", "combination", "sensitivity")
+        for response in (*READOUTS, "mean_drive")
+    ),
+)
+"""All that `sim.view.study` may draw of them."""
 QUANTITIES = ("ic50", "absolute_ic50", "hill", "top", "bottom", "emax")
 Labels = dict[str, Any]
 """What an arm is called in each group, and its values of what else is swept."""
@@ -273,11 +283,13 @@ def write_analysis(study: StudyResult) -> None:
     """Write what a study asks for: fits, combinations, and the files of its sensitivity.
 
     What is there is of an earlier table, so it is removed where nothing is made: while runs are
-    still planned, and when the study does not ask for it any more.
+    still planned, and when the study does not ask for it any more. So are its pictures, which are
+    drawn elsewhere.
     """
     if study.folder is None:
         return
-    for name in (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE):
+    tables = (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE)
+    for name in (*tables, *PICTURES):
         (study.folder / name).unlink(missing_ok=True)
     if study.count(PLANNED):
         return

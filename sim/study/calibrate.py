@@ -43,7 +43,7 @@ from sim.study.folder import plain
 from sim.study.holding import hold
 from sim.study.identity import code_hash, hash_of, replicate_seed, run_key, text_of
 from sim.study.ledger import DONE, FAILED, Entry, Ledger, Metrics
-from sim.study.results import LEDGER
+from sim.study.results import CALIBRATION, LEDGER
 from sim.study.sweep import Counts, Progress, is_due, make_runs
 from sim.study.targets import COMPARED, CalibrationPlan, Values, at_record
 from sim.study.worker import PlaceError, Task
@@ -51,10 +51,9 @@ from sim.study.worker import PlaceError, Task
 if TYPE_CHECKING:
     import pandas as pd
 
-CALIBRATION, TRIALS, BEST, REPORT = (
-    "calibration.toml", "trials.csv", "best.toml", "calibration.json",
-)  # fmt: skip
-"""Files of a calibration's folder."""
+TRIALS, BEST, REPORT = "trials.csv", "best.toml", "calibration.json"
+PICTURES = ("objective.png", "profile.png", "fit.png")
+"""Files of a calibration's folder, beside `CALIBRATION` and the ledger."""
 
 SEED_BITS = 32  # of Optuna's samplers
 NOTE = (
@@ -361,9 +360,10 @@ def calibrate(
         hold(out, CALIBRATION, plan.name) if out else nullcontext(),
         Ledger(out and out / LEDGER) as ledger,
     ):
-        if out:
+        if out and not _holds(out / CALIBRATION, plan.text):
+            _clear(out)
             write_text_atomic(out / CALIBRATION, plan.text)
-        runner = _Runner(plan, executor, ledger, progress)
+        runner = _Runner(plan, executor, ledger, progress, out)
         trials: list[Trial] = []
         while len(trials) < plan.trials:
             shares = optimiser.ask(min(plan.batch, plan.trials - len(trials)))
@@ -380,6 +380,7 @@ def calibrate(
             fresh = replace(fresh, reason=f"on fresh seeds, {fresh.reason}")
         result = CalibrationResult(plan, trials, fresh, out)
         if out:
+            write_text_atomic(out / TRIALS, _csv(*trials_table(plan, trials)))
             write_text_atomic(out / BEST, scenario_of(result))
             text = json.dumps(plain(result.as_dict()), indent=2, allow_nan=False)
             write_text_atomic(out / REPORT, text + "\n")
@@ -474,8 +475,10 @@ class _Runner:
         executor: Executor,
         ledger: Ledger,
         progress: Progress | None,
+        out: Path | None,
     ) -> None:
         self._plan, self._executor, self._ledger, self._progress = plan, executor, ledger, progress
+        self._out = out
         self._known = ledger.entries()
         self._retried: set[str] = set()  # runs whose worker died are made again once per start
         self._ended: list[str] = []
@@ -523,6 +526,8 @@ class _Runner:
         due = {run.key: run for run in runs if self._is_due(run.key)}
         self.made = bool(due)
         if due:
+            if self._out and not self._retried:  # the first of this start
+                _clear(self._out)
             self._ledger.plan(
                 [replace(run, index=n) for n, run in enumerate(due.values(), 1)],
                 self._plan.text,
@@ -567,6 +572,17 @@ class _Runner:
             sd = stdev(values) if len(values) > 1 else None
             matches.append(Match(mean, sd, (mean - target.value) / target.sd))
         return math.fsum(match.residual**2 for match in matches), matches, ""
+
+
+def _clear(out: Path) -> None:
+    """Remove what was made of earlier trials."""
+    for name in (REPORT, BEST, *PICTURES, TRIALS):
+        (out / name).unlink(missing_ok=True)
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file is there and holds just that."""
+    return path.exists() and path.read_text(encoding="utf-8") == text
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

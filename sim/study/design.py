@@ -24,11 +24,10 @@ import tomli_w
 
 from sim import data
 from sim.assay import READOUTS
-from sim.errors import InputError, Problem, ScenarioError
-from sim.files import read_toml
+from sim.errors import Problem, ScenarioError
 from sim.scenario import keys
 from sim.scenario.defaults import dig
-from sim.scenario.loading import load, shipped_studies
+from sim.scenario.loading import OWN, SHARED, check_kind, load, shipped_studies
 from sim.scenario.schema import Scenario
 from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
 from sim.study.reading import FORMAT, MOST_PROBLEMS, MOST_RUNS, Reader, distinct, open_file
@@ -38,10 +37,7 @@ Tree = dict[str, Any]
 Point = tuple[dict[str, Any], dict[str, Any]]
 """Labels in the table of results, and settings by dotted key."""
 
-TABLES = ("base", "set", "grid", "zip", "sample", "group", "replicates", "dose_response",
-          "combination", "sensitivity")  # fmt: skip
-"""What a study file has and a scenario file has not."""
-TOP = ("format", "name", "description", "seed", *TABLES)
+TOP = ("format", "name", "description", "seed", *SHARED, *OWN["study"])
 RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS)
 """Columns of the results, so no names of groups."""
 NOT_SWEPT = {
@@ -126,16 +122,6 @@ class Plan:
     text: str
 
 
-def is_study(source: str | Path) -> bool:
-    """Whether a name or a file is a study and not a scenario; False if it cannot be read."""
-    if str(source) in shipped_studies():
-        return True
-    try:
-        return any(key in TABLES for key in read_toml(Path(source)))
-    except (InputError, ValueError):
-        return False
-
-
 def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
     """Read a study and plan its runs.
 
@@ -160,6 +146,7 @@ def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
             return drawn.plan(resolver)
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
+    check_kind(source, "study")
     raise ScenarioError(label, distinct(problems)[:MOST_PROBLEMS])
 
 

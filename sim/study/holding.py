@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sim.errors import FolderError
 from sim.files import locked, read_toml
-from sim.study.results import LEDGER
+from sim.study.results import LEDGER, check_kind
 
 LOCK = "study.lock"
 
@@ -44,7 +44,7 @@ def hold(out: Path, file: str, name: str) -> Iterator[None]:
         try:
             out.mkdir(parents=True, exist_ok=True)
             held.enter_context(locked(out / LOCK))
-            _check_owner(out, file, name)
+            check_owner(out, file, name)
             for litter in out.glob(".*.tmp"):  # of a process that was killed
                 litter.unlink()
         except OSError as error:
@@ -62,8 +62,11 @@ def _remove_empty(folders: list[Path]) -> None:
             path.rmdir()
 
 
-def _check_owner(out: Path, file: str, name: str) -> None:
-    """Refuse a folder that holds anything but this study or calibration."""
+def check_owner(out: Path, file: str, name: str) -> None:
+    """Refuse a folder that holds anything but this study or calibration; see `hold`."""
+    if not out.exists():
+        return
+    check_kind(out, file)
     kind = file.removesuffix(".toml")
     if (out / file).exists():
         found = read_toml(out / file).get("name")

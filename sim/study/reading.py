@@ -9,7 +9,7 @@ from typing import Any
 from sim import data
 from sim.errors import InputError, Problem, ScenarioError
 from sim.files import read_toml
-from sim.scenario.loading import content
+from sim.scenario.loading import check_kind, content
 
 Tree = dict[str, Any]
 
@@ -30,12 +30,12 @@ def open_file(
     shipped : mapping of str to Path
         The shipped files of this kind.
     kind : str
-        What content without a file is called.
+        ``"study"`` or ``"calibration"``.
 
     Raises
     ------
     InputError
-        If the file cannot be read.
+        If the file cannot be read, or the name is that of another kind.
     """
     if isinstance(source, Mapping):
         return dict(source), None, kind, kind
@@ -44,7 +44,10 @@ def open_file(
         name = path.stem.encode(errors="replace").decode()  # a file's name may be no text
         return read_toml(path), path.parent, str(source), name
     except InputError as error:
+        check_kind(source, kind)
         hint = data.nearest(str(source), shipped)
+        if not hint and not path.exists():
+            hint = "`angiosim scenarios` lists what is shipped"
         raise InputError(f"{error}; {hint}" if hint else str(error)) from None
 
 

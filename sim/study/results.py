@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim import __version__
-from sim.errors import InputError, ScenarioError
+from sim.errors import FolderError, InputError, ScenarioError
 from sim.files import write_bytes_atomic, write_text_atomic
 from sim.study.design import Plan, PlannedRun, plan_study
 from sim.study.ledger import DONE, FAILED, Entry, Ledger
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STUDY, LEDGER, RESULTS, PARQUET = "study.toml", "ledger.sqlite", "results.csv", "results.parquet"
 """Files of a study folder."""
+CALIBRATION = "calibration.toml"
+"""What describes the folder of a calibration, as `STUDY` does that of a study."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,26 @@ class StudyResult:
         ]
 
 
+def check_kind(folder: Path, file: str) -> None:
+    """Refuse the folder of a calibration for a study, and that of a study for a calibration.
+
+    Parameters
+    ----------
+    folder : Path
+    file : str
+        What it must be described by: `STUDY` or `CALIBRATION`.
+
+    Raises
+    ------
+    FolderError
+        If it is described by the other.
+    """
+    other = CALIBRATION if file == STUDY else STUDY
+    if (folder / other).exists() and not (folder / file).exists():
+        found, kind = (name.removesuffix(".toml") for name in (other, file))
+        raise FolderError(f"{folder}: holds a {found}, not a {kind}; name another folder")
+
+
 def open_result(folder: Path) -> StudyResult:
     """Return the study in a folder, as far as it is; it may be running.
 
@@ -110,6 +132,7 @@ def open_result(folder: Path) -> StudyResult:
         If there is no study, one of another version, or one whose runs this version would call
         otherwise than they were.
     """
+    check_kind(folder, STUDY)
     if not (folder / LEDGER).is_file():
         raise InputError(f"{folder}: is no study folder; `angiosim sweep` makes one")
     with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.at_once():

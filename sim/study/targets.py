@@ -13,9 +13,15 @@ import tomli_w
 from sim import data
 from sim.assay import READOUTS
 from sim.errors import InputError, Problem, ScenarioError
-from sim.files import read_toml
 from sim.scenario import keys
-from sim.scenario.loading import load, parse_setting, shipped_calibrations
+from sim.scenario.loading import (
+    OWN,
+    SHARED,
+    check_kind,
+    load,
+    parse_setting,
+    shipped_calibrations,
+)
 from sim.scenario.schema import Scenario
 from sim.study.design import NOT_SWEPT
 from sim.study.reading import FORMAT, MOST_PROBLEMS, MOST_RUNS, Reader, distinct, open_file
@@ -24,9 +30,7 @@ from sim.study.sampling import MOST, Spread, read_spread
 Tree = dict[str, Any]
 Values = dict[str, float | int]
 
-OWN = ("trials", "batch", "parameters", "data")
-"""What a calibration file has beside what a study file has too."""
-TOP = ("format", "name", "description", "seed", "replicates", "base", "set", *OWN)
+TOP = ("format", "name", "description", "seed", *SHARED, *OWN["calibration"])
 COMPARED = (*READOUTS, "mean_drive")
 TIME = "time_h"
 MOST_TRIALS = 100_000
@@ -98,16 +102,6 @@ class CalibrationPlan:
     text: str
 
 
-def is_calibration(source: str | Path) -> bool:
-    """Whether a name or a file is a calibration; False if it cannot be read."""
-    if str(source) in shipped_calibrations():
-        return True
-    try:
-        return any(key in OWN for key in read_toml(Path(source)))
-    except (InputError, ValueError):
-        return False
-
-
 def plan_calibration(
     source: str | Path | Mapping[str, Any], trials: int | None = None
 ) -> CalibrationPlan:
@@ -135,6 +129,7 @@ def plan_calibration(
             return found.plan()
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
+    check_kind(source, "calibration")
     raise ScenarioError(label, distinct(problems)[:MOST_PROBLEMS])
 
 

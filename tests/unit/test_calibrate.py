@@ -24,13 +24,15 @@ from processes import children_of
 
 import sim
 from sim.errors import AngiosimError, FolderError, InputError, ScenarioError
-from sim.scenario.loading import load, shipped, shipped_calibrations
+from sim.scenario.loading import kind_of, load, shipped_calibrations
+from sim.study.calibrate import PICTURES as REMOVED
 from sim.study.calibrate import calibrate, seeds_of
 from sim.study.executors import Pool
 from sim.study.precision import standard_errors
 from sim.study.sweep import Counts
-from sim.study.targets import CalibrationPlan, is_calibration, plan_calibration
+from sim.study.targets import CalibrationPlan, plan_calibration
 from sim.study.worker import Outcome, Run, Task, attempt
+from sim.view.calibration import PICTURES, save_pictures
 
 ROOT = Path(__file__).parents[2]
 MU, GLUE = "engine.chemotaxis.cue.mu", "engine.contact_energy.cell_cell"
@@ -388,6 +390,52 @@ def test_more_trials_go_on_from_those_made(tmp_path: Path) -> None:
     assert tables(tmp_path / "afresh") == tables(tmp_path / "fit")
 
 
+def test_the_pictures_are_known_where_they_are_removed() -> None:
+    assert tuple(PICTURES) == REMOVED
+
+
+def leftovers(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"ledger.sqlite"}
+
+
+def test_nothing_stands_beside_a_calibration_that_it_is_not_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_calibration(SHORT)
+    result = calibrate(plan, Here(plan), tmp_path)
+    save_pictures(result, tmp_path)
+    whole = leftovers(tmp_path)
+    assert len(whole) == 7
+    here = Here(plan)
+    here.stop_after = 0
+    calibrate(plan, here, tmp_path)  # nothing is to be made, so all of it is true
+    assert leftovers(tmp_path) == whole
+    rows = [{**row, "tube_length_mm_sd": 0.1} for row in CALIBRATION["data"]["rows"]]
+    changed = plan_calibration({**SHORT, "seed": 5, "data": {"rows": rows}})
+    here.tasks = []
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(changed, here, tmp_path)
+    assert leftovers(tmp_path) == {"calibration.toml"}
+    calibrate(changed, Here(changed), tmp_path)
+    monkeypatch.setattr("sim.study.calibrate.code_hash", lambda: "other code")
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(changed, here, tmp_path)
+    assert leftovers(tmp_path) == {"calibration.toml"}
+
+
+def test_a_calibration_whose_fresh_runs_alone_were_missing_is_whole(
+    undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    plan = plan_calibration(SHORT)
+    here = Here(plan)
+    here.stop_after = 14 * 2 * 3
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(plan, here, tmp_path / "fit")
+    assert leftovers(tmp_path / "fit") == {"calibration.toml", "trials.csv"}
+    calibrate(plan, Here(plan), tmp_path / "fit")
+    assert tables(tmp_path / "fit") == undisturbed
+
+
 def test_a_changed_error_or_read_out_makes_no_first_run_again(tmp_path: Path) -> None:
     plan = plan_calibration({**SHORT, "trials": 8})  # drawn at random, whatever the objective
     calibrate(plan, Here(plan), tmp_path / "fit")
@@ -690,9 +738,9 @@ def test_a_file_that_is_not_there() -> None:
 @pytest.mark.parametrize("name", shipped_calibrations())
 def test_shipped_calibrations_are_valid(name: str) -> None:
     plan = plan_calibration(name)
-    assert plan.description and is_calibration(name)
+    assert plan.description
     assert plan.text == plan_calibration(shipped_calibrations()[name]).text
-    assert not any(is_calibration(path) for path in shipped().values())
+    assert kind_of(name) == kind_of(shipped_calibrations()[name]) == "calibration"
 
 
 def test_calibrations_are_listed_and_validated(

@@ -19,7 +19,7 @@ import pytest
 
 import sim
 from sim.errors import InputError, NumericalError
-from sim.scenario.loading import dump, load, shipped
+from sim.scenario.loading import dump, kind_of, load, shipped
 from sim.study.folder import begin_manifest, finish_manifest
 from sim.tissue.kernel import most_threads
 from sim.tools import doctor
@@ -405,6 +405,56 @@ def test_validate_tells_all_that_is_wrong_in_all_files(angiosim: Angiosim, workp
     for part in ("bad.toml", "time.duration_h", "cells.seedin", "worse.toml"):
         assert part in done.stderr
     assert angiosim("validate", *shipped()).exit_code == 0
+
+
+def test_the_kind_of_all_that_is_shipped() -> None:
+    for name, path in shipped().items():
+        assert kind_of(name) == kind_of(path) == kind_of(path, "study") == "scenario"
+
+
+SCENARIO = "extends = 'tube_formation'\n[time]\nduration_h = 1\n"
+STUDY = "base = 'tube_formation'\nreplicates = 2\n[grid]\n'drug.free_nM' = [0, 1]\n"
+CALIBRATION = (
+    "base = 'tube_formation'\nreplicates = 2\n[parameters]\n'cells.count' = [10, 20]\n"
+    "[data]\nrows = [{meshes = 2, meshes_sd = 1}]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "file", "told"),
+    [
+        ("run", "study.toml", "a study, not a scenario: `angiosim sweep study.toml`"),
+        ("run", "fit.toml", "a calibration, not a scenario: `angiosim calibrate fit.toml`"),
+        ("pk", "study.toml", "a study, not a scenario: `angiosim sweep study.toml`"),
+        ("sweep", "one.toml", "a scenario, not a study: `angiosim run one.toml`"),
+        ("sweep", "fit.toml", "a calibration, not a study: `angiosim calibrate fit.toml`"),
+        ("sweep", "tube_formation", "a scenario, not a study: `angiosim run tube_formation`"),
+        ("calibrate", "study.toml", "a study, not a calibration: `angiosim sweep study.toml`"),
+        ("calibrate", "one.toml", "a scenario, not a calibration: `angiosim run one.toml`"),
+        ("run", "sweeps/dose_response", "`angiosim sweep sweeps/dose_response`"),
+        ("calibrate", "sweeps/dose_response", "`angiosim sweep sweeps/dose_response`"),
+        ("sweep", "nosuch", "`angiosim scenarios` lists"),
+        ("calibrate", "nosuch", "`angiosim scenarios` lists"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_with_its_command(
+    angiosim: Angiosim, workplace: Path, command: str, file: str, told: str
+) -> None:
+    for name, text in (("one", SCENARIO), ("study", STUDY), ("fit", CALIBRATION)):
+        Path(f"{name}.toml").write_text(text)
+    assert angiosim("validate", "one.toml", "study.toml", "fit.toml").exit_code == 0
+    done = angiosim(command, file)
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+    assert len(list(workplace.iterdir())) == 3
+
+
+def test_a_typing_error_does_not_change_the_kind(angiosim: Angiosim, workplace: Path) -> None:
+    Path("study.toml").write_text(STUDY + "[parameters]\n")
+    assert "parameters: unknown key" in angiosim("sweep", "study.toml", "--list").stderr
+    Path("one.toml").write_text(SCENARIO + "[set]\n")
+    assert "set = {}: unknown key" in angiosim("run", "one.toml").stderr
 
 
 def test_describe(angiosim: Angiosim) -> None:

@@ -18,9 +18,9 @@ import sim
 from sim import data
 from sim.assay import READOUTS
 from sim.errors import InputError, ScenarioError
-from sim.scenario.loading import load, shipped, shipped_studies
+from sim.scenario.loading import kind_of, load, shipped, shipped_studies
 from sim.study import identity, sampling
-from sim.study.design import is_study, part, plan_study
+from sim.study.design import part, plan_study
 from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
 
 LIGANDS = [
@@ -459,8 +459,7 @@ def test_shipped_studies_are_valid(name: str) -> None:
         pytest.importorskip("SALib")
     plan = plan_study(name)
     assert plan.description
-    assert is_study(name)
-    assert not any(is_study(path) for path in shipped().values())
+    assert kind_of(name) == kind_of(shipped_studies()[name]) == "study"
     assert plan.runs == plan_study(tomllib.loads(plan.text)).runs
 
 

@@ -272,6 +272,26 @@ def test_an_interval_may_be_open_on_one_side() -> None:
     assert "its interval is open above 64" in found.note
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_without_dose_zero_the_top_must_be_seen(count: int) -> None:
+    def found(doses: list[float], **truth: float) -> DoseResponse:
+        rng = np.random.default_rng(3)
+        alike = {"of_ic50": 0.02, "of_span": 0.01, "noise": 0.05}
+        response, _ = replicates(rng, count=count, doses=np.array(doses), **alike, **truth)
+        return fit(doses, response)
+
+    few = found([2, 10, 50, 300], ic50=4.6)
+    assert few.ic50 == pytest.approx(4.6, rel=0.3)
+    assert not few.determined and few.ic50_low is few.top is None
+    assert "no dose 0: the top is extrapolated" in few.note
+    many = found([0.1, 0.5, 2, 10, 50, 300], ic50=4.6)
+    assert many.determined == (count > 1) and many.top is not None
+    assert "extrapolated" not in found([0, 2, 10, 50, 300], ic50=4.6).note + many.note
+    if count > 1:
+        assert "its interval is open below 2" in few.note
+        assert found([0, 2, 10, 50, 300], ic50=4.6).determined
+
+
 def test_a_weak_drug_has_a_relative_ic50_only() -> None:
     found = fit(DOSES, *replicates(np.random.default_rng(2), bottom=11.0, of_span=0, of_ic50=0))
     assert found.determined and found.ic50_low < 6 < found.ic50_high

@@ -28,6 +28,7 @@ from sim.assay.dose_response import (
 )
 from sim.errors import InputError, ScenarioError
 from sim.pharmacology.drugs import load_drug
+from sim.study.analysis import PICTURES
 from sim.study.design import Plan, plan_study
 from sim.study.sweep import sweep
 from sim.study.worker import Outcome, Task, attempt
@@ -75,6 +76,13 @@ class Chain:
             raise ValueError("fails")
         length = length_mm(task.settings, task.seed)
         return {"tube_length_mm": length, "meshes": round(3 * length), "junctions": 2 * length}
+
+
+class Stopped(Chain):
+    """Makes nothing before Ctrl-C."""
+
+    def submit(self, tasks: Any) -> None:
+        raise KeyboardInterrupt
 
 
 def made(plan: Plan, out: Path | None = None, failing: float = -1) -> sim.Study:
@@ -490,9 +498,21 @@ def test_pictures_of_a_study(tmp_path: Path) -> None:
     one = SCREEN | {"group": {"ligand": LIGANDS_AND_NONE}}
     write_pictures(made(plan_study(one), tmp_path / "one"))
     assert pictures(tmp_path / "one") == {"dose_response.png"}
+    for name in ("screen", "ablation", "one"):
+        assert pictures(tmp_path / name) <= set(PICTURES)
     before = (tmp_path / "one" / "dose_response.png").read_bytes()
     write_pictures(sim.Study.open(tmp_path / "one"))
     assert (tmp_path / "one" / "dose_response.png").read_bytes() == before
+
+
+def test_pictures_of_an_earlier_table_do_not_stay(tmp_path: Path) -> None:
+    for name in (*PICTURES, "mine.png"):
+        (tmp_path / "study").mkdir(exist_ok=True)
+        (tmp_path / "study" / name).touch()
+    (tmp_path / "study" / "study.toml").write_text(plan_study(SCREEN).text)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(plan_study(SCREEN), Stopped(), tmp_path / "study")
+    assert pictures(tmp_path / "study") == {"mine.png"}
 
 
 def test_no_pictures_of_what_has_not_been_measured(tmp_path: Path) -> None:

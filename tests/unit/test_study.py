@@ -1032,10 +1032,14 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         assert word in screen.getvalue()
 
 
-def test_the_folder_of_a_calibration_takes_no_study(tmp_path: Path) -> None:
-    (tmp_path / "calibration.toml").write_text('name = "doses"')
+@pytest.mark.parametrize(("found", "wanted"), [("calibration", "study"), ("study", "calibration")])
+def test_folders_of_studies_and_calibrations_are_told_apart(
+    tmp_path: Path, found: str, wanted: str
+) -> None:
+    (tmp_path / f"{found}.toml").write_text('name = "doses"')
     (tmp_path / "ledger.sqlite").touch()
-    with pytest.raises(FolderError, match="holds no study"), hold(tmp_path, "study.toml", "doses"):
+    told = f"holds a {found}, not a {wanted}"
+    with pytest.raises(FolderError, match=told), hold(tmp_path, f"{wanted}.toml", "doses"):
         pass
 
 
@@ -1051,6 +1055,25 @@ def test_what_was_killed_at_once_goes_on_and_strangers_keep_their_files(tmp_path
     with pytest.raises(FolderError, match="holds no study"), hold(theirs, "study.toml", "doses"):
         pass
     assert (theirs / ".mine.tmp").exists()
+
+
+def test_what_opens_studies_says_what_else_a_folder_holds(
+    study_file: Path, tmp_path: Path, angiosim: Callable[..., Any]
+) -> None:
+    folder = tmp_path / "fit"
+    folder.mkdir()
+    (folder / "calibration.toml").write_text('name = "doses"')
+    with Ledger(folder / "ledger.sqlite"):
+        pass
+    with pytest.raises(InputError, match="holds a calibration, not a study"):
+        sim.Study.open(folder)
+    listed = angiosim("sweep", study_file, "--out", folder, "--list")
+    assert (listed.exit_code, listed.stdout) == (2, "")
+    assert "holds a calibration, not a study" in listed.stderr
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "study.toml").write_text('name = "others"')
+    listed = angiosim("sweep", study_file, "--out", tmp_path / "other", "--list")
+    assert "holds the study 'others'" in listed.stderr
 
 
 def test_folders_of_studies_without_one(plan: Plan) -> None:
