@@ -285,7 +285,8 @@ def best_of(trials: Sequence[Trial]) -> Trial:
 def seeds_of(plan: CalibrationPlan, *, fresh: bool) -> list[int]:
     """Return the seeds of the fit, or those that are fresh: the next ones, as many."""
     first = plan.replicates if fresh else 0
-    return [replicate_seed(plan.seed, first + n + 1) for n in range(plan.replicates)]
+    numbers = range(first + 1, first + plan.replicates + 1)
+    return [replicate_seed(plan.seed, number, "calibration") for number in numbers]
 
 
 def simulate_records(base: dict[str, Any], task: Task) -> Metrics:

@@ -27,6 +27,7 @@ from sim.errors import AngiosimError, FolderError, InputError, ScenarioError
 from sim.scenario.loading import load, shipped, shipped_calibrations
 from sim.study.calibrate import calibrate, seeds_of
 from sim.study.executors import Pool
+from sim.study.identity import replicate_seed
 from sim.study.precision import standard_errors
 from sim.study.sweep import Counts
 from sim.study.targets import CalibrationPlan, is_calibration, plan_calibration
@@ -177,6 +178,13 @@ def test_all_trials_share_their_seeds_and_the_fresh_ones_are_others() -> None:
     calibrate(plan, here)
     assert set(seeds[:-6]) == set(fitted)
     assert set(seeds[-6:]) == set(fresh)  # two conditions, three seeds
+
+
+def test_no_study_shows_the_seeds_of_a_calibration() -> None:
+    shown = {replicate_seed(seed, n) for seed in range(50) for n in range(100)}
+    for seed in range(20):
+        plan = plan_calibration({**SHORT, "seed": seed, "replicates": 20})
+        assert shown.isdisjoint(seeds_of(plan, fresh=False) + seeds_of(plan, fresh=True))
 
 
 def test_rows_that_differ_in_time_share_a_run() -> None:
