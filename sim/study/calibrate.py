@@ -59,10 +59,11 @@ SEED_BITS = 32  # of Optuna's samplers
 NOTE = (
     "calibrated: these values were fitted to the data given here, with the seeds `fitted`; the "
     "objective on the seeds `fresh`, which took no part in the fit, is the one to show. `low` and "
-    "`high` are one standard error below and above, from the errors of the data and the scatter of "
-    "the replicates, as if the model were right and its read-outs straight lines near the best: an "
-    "approximation from the trials that were made. They are null where the trials do not tell, and "
-    "open where they reach the end of the range searched."
+    "`high` are one standard error below and above, from the errors of the data, the scatter of "
+    "the replicates and the distance of the best trial from the minimum, as if the model were "
+    "right and its read-outs straight lines near the best: an approximation from the trials that "
+    "were made. They are null where that is not known, and open where they reach the end of the "
+    "range searched."
 )
 
 
@@ -122,19 +123,22 @@ class Range:
     Attributes
     ----------
     low, high : float or None
-        One standard error below and above the best; None where the trials do not tell.
+        One standard error below and above the best; None where that is not known.
     low_open, high_open : bool
         Whether it reaches the end of the range searched.
+    note : str
+        Why it is not known.
     """
 
     low: float | None
     high: float | None
     low_open: bool
     high_open: bool
+    note: str = ""
 
     def __str__(self) -> str:
-        if self.low is None or self.high is None or (self.low_open and self.high_open):
-            return "not determined by these trials"
+        if self.low is None or self.high is None:
+            return self.note
         low = f"{self.low:.4g}{' or less' if self.low_open else ''}"
         return f"{low} to {self.high:.4g}{' or more' if self.high_open else ''}"
 
@@ -193,6 +197,9 @@ class CalibrationResult:
     @property
     def ranges(self) -> dict[str, Range]:
         """How well each parameter is determined; see `sim.study.precision`."""
+        if self.plan.replicates == 1:
+            unknown = Range(None, None, True, True, "one replicate: the scatter is not known")
+            return dict.fromkeys(self.plan.parameters, unknown)
         import numpy as np
 
         from sim.study.precision import standard_errors
@@ -204,12 +211,13 @@ class CalibrationResult:
         )
         found = {}
         for place, (key, spread) in enumerate(self.plan.parameters.items()):
-            if errors is None:
-                found[key] = Range(None, None, True, True)
-                continue
-            share, error = self.best.shares[key], float(errors[place])
+            share = self.best.shares[key]
+            error = 1.0 if errors is None else float(errors[place])
             low, high = max(share - error, 0.0), min(share + error, 1.0)
-            found[key] = Range(spread.at(low), spread.at(high), low == 0, high == 1)
+            if (low, high) == (0, 1):
+                found[key] = Range(None, None, True, True, "not determined by these trials")
+            else:
+                found[key] = Range(spread.at(low), spread.at(high), low == 0, high == 1)
         return found
 
     @property
@@ -284,7 +292,8 @@ def best_of(trials: Sequence[Trial]) -> Trial:
 def seeds_of(plan: CalibrationPlan, *, fresh: bool) -> list[int]:
     """Return the seeds of the fit, or those that are fresh: the next ones, as many."""
     first = plan.replicates if fresh else 0
-    return [replicate_seed(plan.seed, first + n + 1) for n in range(plan.replicates)]
+    numbers = range(first + 1, first + plan.replicates + 1)
+    return [replicate_seed(plan.seed, number, "calibration") for number in numbers]
 
 
 def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
@@ -351,7 +360,8 @@ def calibrate(
     FolderError
         If the folder holds something else, is in use or cannot be written.
     AngiosimError
-        If it cannot go on: no room on the disk, no workers, no trial that could be evaluated.
+        If it cannot go on: no room on the disk, no workers, a run that its machine hinders twice,
+        no trial that could be evaluated.
     KeyboardInterrupt
         As it came. What has finished is kept.
     """
@@ -478,9 +488,8 @@ class _Runner:
         out: Path | None,
     ) -> None:
         self._plan, self._executor, self._ledger, self._progress = plan, executor, ledger, progress
-        self._out = out
+        self._stale = out  # whose files are of an earlier start, until runs are made
         self._known = ledger.entries()
-        self._retried: set[str] = set()  # runs whose worker died are made again once per start
         self._ended: list[str] = []
         self._before, self._began = 0, time.monotonic()
         self.made = False
@@ -522,28 +531,47 @@ class _Runner:
         return runs
 
     def _make(self, runs: Sequence[PlannedRun], count: int) -> None:
-        """Have those runs made that are not known; `count` of them were asked for."""
-        due = {run.key: run for run in runs if self._is_due(run.key)}
+        """Have those runs made that are not known; `count` of them were asked for.
+
+        Raises
+        ------
+        AngiosimError
+            If the machine, and not the run, is in trouble twice: the optimiser must not hear of it.
+        """
+        due = self._due(runs)
+        impossible = [FAILED] * (count - len(runs))
         self.made = bool(due)
-        if due:
-            if self._out and not self._retried:  # the first of this start
-                _clear(self._out)
+        self._before += count - len(due)
+        if due and self._stale:
+            _clear(self._stale)
+            self._stale = None
+        for _ in range(2):
+            if not due:
+                break
             self._ledger.plan(
                 [replace(run, index=n) for n, run in enumerate(due.values(), 1)],
                 self._plan.text,
                 code_hash(),
             )
             tasks = [Task(run.key, run.settings, run.seed) for run in due.values()]
-            make_runs(tasks, self._ended, self._ledger, self._executor, self._tell)
-            self._retried |= due.keys()
+            others = [self._known[run.key].status for run in runs if run.key not in due]
+            ended = self._ended + others + impossible
+            make_runs(tasks, ended, self._ledger, self._executor, self._tell)
             self._known = self._ledger.entries()
-        known = [self._known[run.key].status for run in runs]
-        self._ended += known + [FAILED] * (count - len(runs))
-        self._before += count - len(due)
+            due = self._due(runs)
+        if due:
+            key, run = next(iter(due.items()))
+            values = ", ".join(f"{name} = {run.settings[name]}" for name in self._plan.parameters)
+            raise AngiosimError(
+                f"a run could not be made, twice ({values}): {self._known[key].error}; mend that, "
+                "and start again to go on"
+            )
+        self._ended += [self._known[run.key].status for run in runs] + impossible
 
-    def _is_due(self, key: str) -> bool:
-        entry = self._known.get(key)
-        return entry is None or (key not in self._retried and is_due(entry, False))
+    def _due(self, runs: Sequence[PlannedRun]) -> dict[str, PlannedRun]:
+        """Return those that are not known, by key, and those that only their machine hindered."""
+        known = self._known
+        return {r.key: r for r in runs if r.key not in known or is_due(known[r.key], False)}
 
     def _tell(self, counts: Counts) -> None:
         if self._progress is not None:

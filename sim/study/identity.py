@@ -22,17 +22,19 @@ NOT_IN_A_RUN = ("assay/dose_response.py", "data/scenarios")
 SEED_BITS = 48  # few enough for a spreadsheet to keep every digit
 
 
-def replicate_seed(study_seed: int, replicate: int) -> int:
+def replicate_seed(seed: int, replicate: int, purpose: str = "study") -> int:
     """Return the seed of a replicate: all its arms share it, and no other replicate has it.
 
     Parameters
     ----------
-    study_seed : int
+    seed : int
         Seed of the study.
     replicate : int
         Its number, from 1.
+    purpose : str
+        What has seeds of its own: a study shows no run that a calibration was fitted with.
     """
-    text = f"angiosim study {study_seed} replicate {replicate}"
+    text = f"angiosim {purpose} {seed} replicate {replicate}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()) >> (256 - SEED_BITS)
 
 

@@ -20,6 +20,9 @@ def standard_errors(shares: Array, residuals: Array, scatter: Array) -> Array | 
     large, so what it adds on average is taken off; where nothing is left, noise cannot be told
     from an effect, and nothing is determined.
 
+    That is the error of the minimum. The lowest trial lies beside it, by about the Gauss-Newton
+    step -A^-1 J r with its residuals r (section 15.5); its square is added to the variance.
+
     Parameters
     ----------
     shares : (n, P) array
@@ -50,5 +53,6 @@ def standard_errors(shares: Array, residuals: Array, scatter: Array) -> Array | 
         return None
     inverse = vectors / values @ vectors.T
     covariance = inverse @ (slopes * (1 + scatter)) @ slopes.T @ inverse
-    errors: Array = np.sqrt(np.diag(covariance))
+    step = inverse @ slopes @ residuals[near[0]]
+    errors: Array = np.sqrt(np.diag(covariance) + step**2)
     return errors

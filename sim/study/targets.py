@@ -35,6 +35,7 @@ COMPARED = (*READOUTS, "mean_drive")
 TIME = "time_h"
 MOST_TRIALS = 100_000
 MOST_ROWS = 10_000
+LEAST_SD = 1e-12  # of a number, and as a share of it: chi-square stays a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +313,9 @@ class _Reading(Reader):
             for readout in (name for name in COMPARED if name in row):
                 value = float(row[readout])
                 sd = row.get(f"{readout}_sd", abs(value) * (self.relative_error or 0))
+                if sd < LEAST_SD * max(1.0, abs(value)):
+                    what = f"has a standard error of {sd:g}, which is too small to be true"
+                    self._wrong(f"{place}, {readout}", value, what)
                 metric = readout if record is None else at_record(readout, record)
                 self.targets.append(
                     Target(number, index, row.get(TIME), readout, value, float(sd), metric)
