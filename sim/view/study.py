@@ -67,12 +67,18 @@ def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes
 
 
 def draw_map(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes:
-    """Draw the IC50s of a read-out by the two names in which the arms differ."""
+    """Draw the IC50s of a read-out by the two names in which the arms differ.
+
+    Absolute ones where there is a control: a blockade that takes little has a low relative IC50.
+    """
     from sim.view.dose_response import draw_ic50_map
 
     title = f"{found.study}: IC50 of {readout_words(found.response).partition(' (')[0]}"
     _, unit = drug_and_unit(found.dose)
-    return draw_ic50_map(found.pairs(), ax, unit=unit, title=title, origin=origin)
+    quantity = "absolute_ic50" if found.unstimulated else "ic50"
+    return draw_ic50_map(
+        found.pairs(), ax, quantity=quantity, unit=unit, title=title, origin=origin
+    )
 
 
 def _name(found: DoseResponses, arm: str) -> str:
