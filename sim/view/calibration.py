@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Final
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from sim import __version__
 from sim.files import write_bytes_atomic
 from sim.study.calibrate import CalibrationResult
+from sim.study.targets import Target
 from sim.view import style
+from sim.view.words import readout_words
 
 _ACROSS: Final = 3  # panels in a row
 _PANEL_IN: Final = (3.6, 3.0)
+_PANEL_LETTERS: Final = 36  # under an axis
 
 
 def draw_objective(result: CalibrationResult) -> Figure:
@@ -28,11 +34,13 @@ def draw_objective(result: CalibrationResult) -> Figure:
         lowest.append(min([value, *lowest[-1:]]))
         ax.plot(trial.number, value, "o", ms=4, color=style.SKY)
     numbers = [trial.number for trial in result.done]
-    ax.step(numbers, lowest, where="post", color=style.BLUE, lw=1.4, label="lowest so far")
+    (line,) = ax.step(numbers, lowest, where="post", color=style.BLUE, lw=1.4)
+    line.set_label("lowest so far")
+    dot = Line2D([], [], marker="o", ms=4, ls="none", color=style.SKY, label="a trial")
     _objective_axis(ax, result)
     ax.set_xlabel("trial")
-    ax.legend(frameon=False, fontsize=8)
-    _words(figure, result, "a dot for each trial")
+    figure.legend(handles=[dot, line], loc="upper right", ncols=2, frameon=False, fontsize=8)
+    _words(figure, result, "the objective of each trial on the seeds of the fit")
     return figure
 
 
@@ -40,20 +48,28 @@ def draw_profile(result: CalibrationResult) -> Figure:
     """Draw the objective of all trials over each parameter; return the figure.
 
     The lower edge of the points is an approximate profile: the best that was found for a value,
-    whatever the other parameters were.
+    whatever the other parameters were. Where the trials do not tell the standard error there is no
+    band.
     """
     figure, panels = _panels(len(result.plan.parameters))
+    unknown = 0
     for ax, (key, found) in zip(panels, result.ranges.items(), strict=True):
         for trial in result.done:
             ax.plot(trial.values[key], trial.objective or 0.0, "o", ms=4, color=style.SKY)
-        if found.low is not None and found.high is not None:
+        if found.low is None or found.high is None or (found.low_open and found.high_open):
+            unknown += 1
+        else:
             ax.axvspan(found.low, found.high, color=style.ORANGE, alpha=0.25, lw=0)
         ax.axvline(result.values[key], color=style.INK, lw=1, ls=":")
         if result.plan.parameters[key].distribution in ("loguniform", "lognormal"):
             ax.set_xscale("log")
+            _plain_numbers(ax.xaxis)
         _objective_axis(ax, result)
         ax.set_xlabel(key)
-    _words(figure, result, "dotted: the best; band: ± 1 standard error, approximate")
+    about = "dotted: the best; band: ± 1 standard error, approximate"
+    if unknown:
+        about += "; no band: not determined by these trials"
+    _words(figure, result, about)
     return figure
 
 
@@ -81,10 +97,11 @@ def draw_fit(result: CalibrationResult) -> Figure:
                     [match.sd or 0.0 for match in found],
                     fmt="o", ms=4, color=colour, lw=1, label=label,
                 )  # fmt: skip
-        ax.set_xticks(at, [f"{t.row}" for t in targets])
+        names, labels = _rows(result, targets)
+        ax.set_xticks(at, labels)
         ax.set_xlim(0.4, len(at) + 0.6)
-        ax.set_xlabel("row of the data")
-        ax.set_ylabel(readout)
+        ax.set_xlabel(names, parse_math=False)
+        ax.set_ylabel(readout_words(readout))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=3, frameon=False, fontsize=8)
     _words(figure, result, "data ± standard error, means ± standard deviation of replicates")
@@ -125,7 +142,33 @@ def _objective_axis(ax: Axes, result: CalibrationResult) -> None:
     values = [trial.objective or 0.0 for trial in result.done]
     if min(values) > 0 and max(values) > 20 * min(values):
         ax.set_yscale("log")
+        _plain_numbers(ax.yaxis)
     ax.set_ylabel("objective (chi-square)")
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers at 1, 2 and 5 times powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda x, _: f"{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _rows(result: CalibrationResult, targets: list[Target]) -> tuple[str, list[str]]:
+    """Return what rows of the data differ in and what each has, or numbers if that is long."""
+    rows = [dict(result.plan.conditions[target.condition]) for target in targets]
+    for row, target in zip(rows, targets, strict=True):
+        row["time (h)"] = "end" if target.time_h is None else target.time_h
+    named = dict.fromkeys(key for row in rows for key in row)
+    keys = [key for key in named if len({str(row.get(key)) for row in rows}) > 1]
+    labels = ["\n".join(_short(row.get(key, "–")) for key in keys) for row in rows]
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    if not 1 <= len(keys) <= 3 or len(rows) * (longest + 1) > _PANEL_LETTERS:
+        return "row of the data", [str(target.row) for target in targets]
+    return "\n".join(keys), labels
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _words(figure: Figure, result: CalibrationResult, about: str) -> None:

@@ -17,6 +17,7 @@ from sim import __version__
 from sim.study.sensitivity import BLOCK, MAIN, Indices, sensitivity
 from sim.view import style
 from sim.view.dose_response import save_picture
+from sim.view.words import readout_words
 
 if TYPE_CHECKING:
     from sim.study.results import StudyResult
@@ -82,15 +83,21 @@ def draw_sensitivity(
     with style.house_style():
         figure = style.new_figure(width, height)
         axes: dict[str, Axes] = {}
+        ends = [_reach(found) for _, found in shown]
+        reach = max(x for x, _ in ends), max(y for _, y in ends)
         for place, (arm, found) in enumerate(shown):
             row, column = divmod(place, columns)
             x = left + column * (wide + gap)
             y = bottom + (rows - 1 - row) * (high + between)
             box = (x / width, y / height, wide / width, high / height)
             ax = axes[arm] = figure.add_axes(box)
-            (draw_sobol if bars else draw_morris)(found, ax, keys=keys, response=response)
+            if bars:
+                draw_sobol(found, ax, keys=keys, response=response)
+            else:
+                draw_morris(found, ax, keys=keys, response=response, reach=reach)
             if len(arms) > 1:
-                ax.set_title(style.one_line(arm, 44), size=11, parse_math=False)
+                pad = 6 if bars else 18  # above the labels of the lines
+                ax.set_title(style.one_line(arm, 44), size=11, pad=pad, parse_math=False)
             if column and bars:
                 ax.tick_params(labelleft=False)
             if column and not bars:
@@ -123,7 +130,9 @@ def draw_sobol(
     ax.set_ylim(len(keys) - 0.45, -0.55)
     ax.tick_params(axis="y", length=0)
     ax.axvline(0, color=style.QUIET, linewidth=0.8, zorder=1)
-    ax.set_xlabel(f"share of the variance of {response}".rstrip(" of"), size=11, parse_math=False)
+    what = readout_words(response).partition(" (")[0]
+    label = f"share of the variance of {what}".removesuffix(" of ")
+    ax.set_xlabel(label, size=11, parse_math=False)
     if _says_why_nothing(found, ax):
         return
     ends = [0.0, 1.0]
@@ -143,7 +152,12 @@ def draw_sobol(
 
 
 def draw_morris(
-    found: Indices, ax: Axes, *, keys: Sequence[str] | None = None, response: str = ""
+    found: Indices,
+    ax: Axes,
+    *,
+    keys: Sequence[str] | None = None,
+    response: str = "",
+    reach: tuple[float, float] | None = None,
 ) -> None:
     """Draw elementary effects: mu* with its 95 % limits against sigma.
 
@@ -161,13 +175,16 @@ def draw_morris(
         The parameters in the order of colours and shapes; by default the most influential first.
     response : str
         What was read; effects are in its units.
+    reach : tuple of float, optional
+        The largest mu* and sigma to show, alike in pictures beside each other; by default those
+        that are there.
     """
     keys = keys or found.ranked()
-    ax.set_xlabel(f"µ* of {response}".rstrip(" of"), size=11, parse_math=False)
-    ax.set_ylabel("σ", size=11)
+    what = readout_words(response)
+    ax.set_xlabel(f"µ* of {what}".removesuffix(" of "), size=11, parse_math=False)
+    ax.set_ylabel("σ (in the unit of µ*)", size=11)
     if _says_why_nothing(found, ax):
         return
-    right, above = 0.0, 0.0
     for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS)):
         numbers = found.parameters[key]
         value, low, high = (numbers["mu_star" + end] for end in ("", "_low", "_high"))
@@ -182,25 +199,36 @@ def draw_morris(
             sign, (value, numbers["sigma"]), xytext=(0, 6), textcoords="offset points",
             ha="center", size=11, color=colour, zorder=5,
         )  # fmt: skip
-        right, above = max(right, high), max(above, numbers["sigma"])
     floor = found.noise_floor
     if floor:
         dots: dict[str, Any] = {"color": style.INK, "linewidth": 1.1, "linestyle": ":", "zorder": 2}
         ax.axvline(floor["mu_star"], **dots)
         ax.axhline(floor["sigma"], **dots)
-    right = 1.08 * max(right, floor.get("mu_star", 0.0))
-    above = 1.2 * max(above, floor.get("sigma", 0.0), 0.25 * right)
+    right, above = reach or _reach(found)
+    right = 1.08 * right
+    above = 1.2 * max(above, 0.25 * right)
     for slope in (0.1, 0.5, 1.0):
         end = min(right, above / slope)
         ax.plot([0, end], [0, slope * end], color=style.FRAME, linewidth=1, zorder=1)
+        # Above the axes, or above the line where that ends at the right.
         ax.annotate(
-            f"σ/µ* {slope:g}", (end, slope * end), xytext=(-2, -2), textcoords="offset points",
-            ha="right", va="top", size=8.5, color=style.QUIET, zorder=1,
+            f"σ/µ* {slope:g}", (end, slope * end), xytext=(0, 3), textcoords="offset points",
+            ha="center" if end < right else "right", va="bottom", size=8.5, color=style.QUIET,
+            zorder=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
         )  # fmt: skip
     ax.set_xlim(-0.02 * right, right)
     ax.set_ylim(-0.04 * above, above)
     ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+
+
+def _reach(found: Indices) -> tuple[float, float]:
+    """Return the largest mu* (its upper limit) and the largest sigma, or those of noise."""
+    floor, numbers = found.noise_floor, found.parameters.values()
+    return (
+        max([floor.get("mu_star") or 0.0, *(n.get("mu_star_high") or 0.0 for n in numbers)]),
+        max([floor.get("sigma") or 0.0, *(n.get("sigma") or 0.0 for n in numbers)]),
+    )
 
 
 def _says_why_nothing(found: Indices, ax: Axes) -> bool:
@@ -261,11 +289,11 @@ def _words(
     count = first.replicates
     about += f", mean of {count} replicates" if count > 1 else ", one replicate"
     if first.method == "morris":
-        about += f"{_DOT}+ − ±: where effects go"
+        about += f"{_DOT}+ raises it, − lowers it, ± either"
     if arms > len(shown):
         about += f"{_DOT}{len(shown)} of {arms} arms"
     left, height = 0.25 / figure.get_figwidth(), figure.get_figheight()
-    heading = _DOT.join(filter(None, [title, response]))
+    heading = _DOT.join(filter(None, [title, readout_words(response)]))
     figure.text(
         left, 1 - 0.15 / height,
         style.one_line(heading, int(9 * figure.get_figwidth())), size=14, weight="bold", va="top",

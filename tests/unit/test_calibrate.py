@@ -25,9 +25,9 @@ from processes import children_of
 
 import sim
 from sim.errors import AngiosimError, FolderError, InputError, ScenarioError
-from sim.scenario.loading import kind_of, load, shipped_calibrations
+from sim.scenario.loading import kind_of, load, shipped, shipped_calibrations
 from sim.study.calibrate import PICTURES as REMOVED
-from sim.study.calibrate import calibrate, seeds_of
+from sim.study.calibrate import Range, calibrate, seeds_of
 from sim.study.executors import Pool
 from sim.study.identity import replicate_seed
 from sim.study.precision import standard_errors
@@ -327,7 +327,7 @@ def test_what_is_left(tmp_path: Path) -> None:
     assert (again.text, again.targets) == (plan.text, plan.targets)
 
 
-def test_pictures_are_drawn(tmp_path: Path) -> None:
+def test_pictures_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sim.view.calibration import draw_fit, draw_objective, draw_profile, save_pictures
 
     plan = plan_calibration(SHORT)
@@ -336,8 +336,17 @@ def test_pictures_are_drawn(tmp_path: Path) -> None:
     for name in ("objective.png", "profile.png", "fit.png"):
         assert (tmp_path / name).stat().st_size > 10_000
     assert [ax.get_xlabel() for ax in draw_profile(result).axes] == [MU, GLUE]
-    assert [ax.get_ylabel() for ax in draw_fit(result).axes] == ["tube_length_mm", "meshes"]
+    assert [ax.get_ylabel() for ax in draw_fit(result).axes] == ["network length (mm)", "meshes"]
+    fit = draw_fit(result).axes[0]
+    assert fit.get_xlabel() == "time (h)\ndrug.free_nM"
+    assert [label.get_text() for label in fit.get_xticklabels()] == ["1\n–", "end\n–", "end\n10"]
     assert len(draw_objective(result).axes[0].lines) == 14 + 1
+    assert all(ax.patches for ax in draw_profile(result).axes)
+    known = {MU: Range(200, 300, False, False), GLUE: Range(1.0, 20.0, True, True)}
+    monkeypatch.setattr(type(result), "ranges", known)
+    profile = draw_profile(result)
+    assert [len(ax.patches) for ax in profile.axes] == [1, 0]
+    assert "no band: not determined" in "".join(text.get_text() for text in profile.texts)
 
 
 def test_the_order_of_parameters_means_nothing(undisturbed: dict[str, bytes]) -> None:
