@@ -18,7 +18,7 @@ from sim.files import write_text_atomic
 from sim.study.arms import arm_of, value_of
 from sim.study.folder import plain
 from sim.study.identity import replicate_seed
-from sim.study.sampling import INDICES, LEVELS, Sample, check_method
+from sim.study.sampling import INDICES, LEVELS, STEP, Sample, check_method
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,6 @@ OF_METHOD = {"saltelli": ("S1", "ST"), "morris": ("mu", "mu_star", "sigma")}
 WITH_LIMITS = ("S1", "ST", "mu_star")
 BLOCK = {"saltelli": "blocks", "morris": "trajectories"}
 """What is left out as a whole when one of its points has no value."""
-STEP = LEVELS / (2 * (LEVELS - 1))  # of a Morris trajectory: 2/3 of the unit cube
 RESAMPLES, MOST_RESAMPLED = 1000, 4_000_000  # of the bootstrap; values drawn for it at once
 
 
