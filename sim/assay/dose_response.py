@@ -22,6 +22,7 @@ CONFIDENCE = 0.95
 HILL_BOUNDS = (0.2, 10.0)
 BEYOND_DOSES = 100.0  # the IC50 is sought up to this factor below and above the doses
 SEEN = 0.9  # of the way from bottom to top, at the lowest dose: else nothing bounds the top
+IDLE = 0.1  # of the controls' difference: within it a blockade counts as doing nothing alone
 REVERSAL = 0.2  # of the range of the means, against the trend: a curve that is not monotone
 
 _START_HILLS = np.geomspace(0.3, 8.0, 9)
@@ -791,6 +792,10 @@ def compare(
     Limits come from leaving out one whole replicate at a time, measurement and expectations
     together, so that what replicates share does not count.
 
+    A part drops out of Loewe at a dose where its fit is a constant, the limits of its inhibition
+    there hold 0, and those of its largest inhibition at any dose lie within `IDLE` of 0. A part
+    whose response may hide in noise leaves Loewe undefined.
+
     Parameters
     ----------
     dose : (D,) array_like
@@ -818,17 +823,49 @@ def compare(
         raise ValueError("the first dose must be 0: it is the stimulated control")
     low, parts = np.asarray(unstimulated, dtype=float), parts or {}
     responses = [response, *(np.asarray(part.response, dtype=float) for part in parts.values())]
+    flat = {name: part for name, part in parts.items() if _is_flat(part.fit)}
+    alone = {name: compare(dose, part.response, low) for name, part in flat.items()}
     return [
         _compared(float(dose[j]), low, [x[:, 0] for x in responses], [x[:, j] for x in responses],
-                  {name: part.fit for name, part in parts.items()})
+                  {name: part.fit for name, part in parts.items()},
+                  {name for name, found in alone.items() if _is_idle(found[j - 1], found)})
         for j in range(1, dose.size)
     ]  # fmt: skip
 
 
+def _is_flat(fit: DoseResponse) -> bool:
+    """Whether the fit is a constant: no response stands out from the noise."""
+    return bool(fit.left_out) and fit.left_out[0][3] == 0.0
+
+
+def _is_idle(here: Comparison, doses: Sequence[Comparison]) -> bool:
+    """Whether a blockade does nothing at a dose, and little at any; see `compare`."""
+
+    def limits(one: Comparison) -> tuple[float, float]:
+        value = one.inhibition or 0.0  # exact with one replicate: its runs are all alike
+        low, high = one.inhibition_low, one.inhibition_high
+        return value if low is None else low, value if high is None else high
+
+    known = [one for one in doses if one.inhibition is not None]
+    if here.inhibition is None:
+        return False
+    low, high = limits(here)
+    least, most = limits(max(known, key=lambda one: abs(one.inhibition or 0.0)))
+    return low < 1e-9 and high > -1e-9 and least > -IDLE and most < IDLE
+
+
 def _compared(
-    dose: float, low: Array, high: list[Array], values: list[Array], parts: dict[str, DoseResponse]
+    dose: float,
+    low: Array,
+    high: list[Array],
+    values: list[Array],
+    parts: dict[str, DoseResponse],
+    idle: set[str],
 ) -> Comparison:
-    """Compare at one dose; `high` and `values` are (R,) of the whole and of each of its parts."""
+    """Compare at one dose; `high` and `values` are (R,) of the whole and of each of its parts.
+
+    Parts in `idle` do nothing alone.
+    """
     table = np.stack([low, *high, *values])
     known = np.isfinite(table).all(axis=0)
     missing = int(np.count_nonzero(~known))
@@ -849,11 +886,12 @@ def _compared(
         expected = bliss(inhibition[:, 1:].T)
         found |= _limits("bliss", expected)
         found |= _limits("bliss_excess", inhibition[:, 0] - expected)
-        expected, words = _loewe_of(dose, parts, highs[:, 1:], window[:, 1:])
+        expected, words = _loewe_of(dose, parts, idle, highs[:, 1:], window[:, 1:])
         notes += words
         if np.isfinite(expected[0]):
             if missing or not np.isfinite(expected).all():
-                notes.append("no limits of Loewe: not defined without each of the replicates")
+                why = "a run is missing" if missing else "not defined without each replicate"
+                notes.append(f"no limits of Loewe: {why}")
                 expected = expected[:1]
             found |= _limits("loewe", expected)
             found |= _limits("loewe_excess", inhibition[: expected.size, 0] - expected)
@@ -863,7 +901,7 @@ def _compared(
 
 
 def _loewe_of(
-    dose: float, parts: dict[str, DoseResponse], high: Array, window: Array
+    dose: float, parts: dict[str, DoseResponse], idle: set[str], high: Array, window: Array
 ) -> tuple[Array, list[str]]:
     """Return Loewe's expectation (C,) from all replicates and without each, and what to know.
 
@@ -871,8 +909,11 @@ def _loewe_of(
     """
     acting, words, rows = [], [], len(high)
     for place, (name, fit) in enumerate(parts.items()):
-        if fit.left_out and fit.left_out[0][3] == 0.0:
+        if name in idle:
             words.append(f"{name} does nothing alone and drops out of Loewe")
+        elif _is_flat(fit):
+            words.append(f"no Loewe: no response told from noise in {name}")
+            return np.array([math.nan]), words
         elif fit.ic50 is None or fit.emax is None:
             words.append(f"no Loewe: {name} alone, {fit.note or 'IC50 not determined'}")
             return np.array([math.nan]), words

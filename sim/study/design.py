@@ -38,8 +38,12 @@ Point = tuple[dict[str, Any], dict[str, Any]]
 """Labels in the table of results, and settings by dotted key."""
 
 TOP = ("format", "name", "description", "seed", *SHARED, *OWN["study"])
-RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS)
-"""Columns of the results, so no names of groups."""
+_WITH_LIMITS = ("ic50", "absolute_ic50", "hill", "top", "bottom", "emax",
+                "inhibition", "bliss", "bliss_excess", "loewe", "loewe_excess")  # fmt: skip
+RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS,
+            "response", "dose", "determined", "replicates", "note",
+            *(name + end for name in _WITH_LIMITS for end in ("", "_low", "_high")))  # fmt: skip
+"""Columns of the tables of results, curves and combinations, so no names of groups."""
 NOT_SWEPT = {
     "seed": "replicates have seeds of their own; see `replicates` and the study's `seed`",
     "extends": "can only be given in a file",
@@ -141,7 +145,8 @@ def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
     problems: list[Problem] = []
     try:
         drawn = _Drawing(tree, folder, name, problems)
-        resolver = _Resolver(drawn.base, drawn.axes, problems) if drawn.base else None
+        whole = drawn.base and all(axis.points for axis in drawn.axes)
+        resolver = _Resolver(drawn.base, drawn.axes, problems) if whole else None
         if resolver and not problems:
             return drawn.plan(resolver)
     except RecursionError:
@@ -366,7 +371,7 @@ class _Drawing(Reader):
             self._wrong("combination", None, "needs the dose in [grid], with dose 0")
         groups = {axis.columns[0]: [labels for labels, _ in axis.points] for axis in self.groups}
         group, parts = table.get("group"), table.get("parts")
-        if group not in groups:
+        if not isinstance(group, str) or group not in groups:
             what = data.one_of(groups) if groups else "must be a group of this study"
             self._wrong("combination.group", group, what, data.nearest(str(group), groups))
             return

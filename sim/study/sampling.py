@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, simplefilter
@@ -30,6 +31,7 @@ DISTRIBUTIONS = {
 
 CENTRAL = 0.99  # of a normal or log-normal distribution: no design asks for an endless value
 LEVELS = 4  # of a Morris design
+STEP = LEVELS / (2 * (LEVELS - 1))  # of a Morris trajectory: 2/3 of the unit cube
 INDICES = ("saltelli", "morris")
 """Methods whose points sensitivity indices are computed from."""
 MOST_POINTS = 1_000_000
@@ -179,8 +181,8 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
     tree : dict
         ``method``, ``n``, perhaps ``seed``, and ``ranges``: by dotted key ``[low, high]``, a table
         with a ``distribution`` and its numbers, or ``"published"``, the spread of the data files;
-        perhaps ``points``, a list of a share from 0 to 1 of each range for each point, which are
-        drawn otherwise.
+        perhaps ``points``, a list of a share from 0 to 1 of each range for each point, in the
+        layout of the method; they are drawn otherwise.
     seed : int
         Taken where the table has none.
     base : Scenario or None
@@ -188,12 +190,12 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
     problems : list of Problem
         Where all that is wrong is added.
     """
-    known = ("method", "n", "seed", "ranges", "points")
+    known, before = ("method", "n", "seed", "ranges", "points"), len(problems)
     for key in tree:
         if key not in known:
             problems.append(Problem(f"sample.{key}", None, "unknown key", data.nearest(key, known)))
     method = tree.get("method", "sobol")
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         hint = data.nearest(str(method), METHODS)
         problems.append(Problem("sample.method", method, data.one_of(METHODS), hint))
     numbers = {"n": (tree.get("n", 0), 1, MOST_POINTS), "seed": (tree.get("seed", seed), 0, 2**63)}
@@ -215,7 +217,11 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
     if not isinstance(given, list) or not all(_is_point(point, len(spreads)) for point in given):
         what = "must be a list of points, each a list of a number from 0 to 1 for each range"
         problems.append(Problem("sample.points", given, what))
-    return Sample(method, numbers["n"][0], numbers["seed"][0], spreads, given)
+    sample = Sample(method, numbers["n"][0], numbers["seed"][0], spreads, given)
+    if given and len(problems) == before and (what := _what_is_wrong(sample)):
+        hint = "take out `points` to draw anew"
+        problems.append(Problem("sample.points", None, what, hint))
+    return sample
 
 
 def _is_point(point: Any, size: int) -> bool:
@@ -225,6 +231,43 @@ def _is_point(point: Any, size: int) -> bool:
         and len(point) == size
         and all(type(share) in (int, float) and 0 <= share <= 1 for share in point)
     )
+
+
+def _what_is_wrong(sample: Sample) -> str:
+    """Return why the points given are not those of the design, or nothing."""
+    k, points = len(sample.spreads), sample.given
+    size = {"saltelli": k + 2, "morris": k + 1}.get(sample.method, 1)
+    if len(points) != sample.n * size:
+        whose = f"n = {sample.n} of {sample.method!r}"
+        return f"are {len(points)}; must be {sample.n * size}, as many as {whose} takes"
+    blocks = (points[i : i + size] for i in range(0, len(points), size))
+    if sample.method in INDICES and not all(map(LAYOUTS[sample.method], blocks)):
+        return f"must have the layout of {sample.method!r}"
+    return ""
+
+
+def _is_block(points: Sequence[Sequence[float]]) -> bool:
+    """Whether points are A, A with one value of B for each parameter in turn, and B."""
+    first, *mixed, last = points
+    return all(
+        list(point) == [*first[:i], last[i], *first[i + 1 :]] for i, point in enumerate(mixed)
+    )
+
+
+def _is_trajectory(points: Sequence[Sequence[float]]) -> bool:
+    """Whether each step moves one parameter, another each time, by `STEP`."""
+    moved = []
+    for here, there in pairwise(points):
+        moves = [
+            (i, abs(b - a)) for i, (a, b) in enumerate(zip(here, there, strict=True)) if a != b
+        ]
+        if len(moves) != 1 or not math.isclose(moves[0][1], STEP, abs_tol=1e-9):
+            return False
+        moved.append(moves[0][0])
+    return len({*moved}) == len(moved)
+
+
+LAYOUTS = {"saltelli": _is_block, "morris": _is_trajectory}
 
 
 def check_method(method: str) -> None:

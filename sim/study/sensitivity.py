@@ -18,7 +18,7 @@ from sim.files import write_text_atomic
 from sim.study.arms import arm_of, value_of
 from sim.study.folder import plain
 from sim.study.identity import replicate_seed
-from sim.study.sampling import INDICES, LEVELS, Sample, check_method
+from sim.study.sampling import INDICES, LEVELS, STEP, Sample, check_method
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +38,8 @@ OF_METHOD = {"saltelli": ("S1", "ST"), "morris": ("mu", "mu_star", "sigma")}
 WITH_LIMITS = ("S1", "ST", "mu_star")
 BLOCK = {"saltelli": "blocks", "morris": "trajectories"}
 """What is left out as a whole when one of its points has no value."""
-STEP = LEVELS / (2 * (LEVELS - 1))  # of a Morris trajectory: 2/3 of the unit cube
+ENOUGH = {"saltelli": 64, "morris": 8}
+"""Blocks or trajectories from which on limits hold what they promise; see the docs."""
 RESAMPLES, MOST_RESAMPLED = 1000, 4_000_000  # of the bootstrap; values drawn for it at once
 
 
@@ -238,6 +239,7 @@ def _indices(sample: Sample, values: Array, seed: int) -> Indices:
         notes.append("no indices: the response is constant")
     else:
         parameters = _by_salib(sample, means, kept, seed)
+        notes += filter(None, [too_few(sample.method, used)])
         if sd is not None:
             share = min(1.0, sd**2 / float(free.var()))
             floor = _floor(sample.method, sd, share)
@@ -247,6 +249,14 @@ def _indices(sample: Sample, values: Array, seed: int) -> Indices:
         sample.method, sample.n, used, values.shape[2], sd, share, floor, "; ".join(notes),
         parameters,
     )  # fmt: skip
+
+
+def too_few(method: str, used: int) -> str:
+    """Return what to know of limits from so few blocks or trajectories; nothing if they do."""
+    if not 2 <= used < ENOUGH[method]:  # of fewer than two there are none
+        return ""
+    what = f"{used} {BLOCK[method]}: limits are too narrow"
+    return f"{what}; {ENOUGH[method]} or more hold what they promise"
 
 
 def _what_is_missing(sample: Sample, values: Array, used: int) -> list[str]:
@@ -325,4 +335,8 @@ def _judge(method: str, numbers: dict[str, Any], floor: dict[str, float]) -> str
     notes = [] if numbers.get("S1_low", 1) > 0 else ["S1 not told from 0"]
     if numbers[f"{main}_low"] <= floor.get(main, 0):
         notes.append(f"{main} not told from {'noise' if floor else '0'}")
+    for name in ("S1", "ST") if method == "saltelli" else ():
+        if numbers[f"{name}_low"] > 1 or numbers[f"{name}_high"] < 0:
+            side = "above 1" if numbers[name] > 1 else "below 0"
+            notes.append(f"{name} {side} beyond its limits")
     return ", ".join(notes)

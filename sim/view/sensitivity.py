@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from sim import __version__
-from sim.study.sensitivity import BLOCK, MAIN, Indices, sensitivity
+from sim.study.sensitivity import BLOCK, MAIN, Indices, sensitivity, too_few
 from sim.view import style
 from sim.view.dose_response import save_picture
 from sim.view.words import readout_words
@@ -77,7 +77,8 @@ def draw_sensitivity(
     wide = 5.2 if columns == 1 else 3.3
     high = 0.55 * len(keys) + 0.3 if bars else 3.6 if columns == 1 else 2.9
     left, right, gap = (names, 0.3, 0.35) if bars else (0.8, names + 0.5, 0.75)
-    top, bottom, between = 0.85 + 0.3 * bars, 1.15, 0.95
+    few = bool(too_few(first.method, min(found.used for _, found in shown)))
+    top, bottom, between = 0.85 + 0.3 * bars, 1.15 + 0.17 * few, 0.95  # a line more below
     width = left + columns * wide + (columns - 1) * gap + right
     height = top + rows * high + (rows - 1) * between + bottom
     with style.house_style():
@@ -193,7 +194,7 @@ def draw_morris(
             marker=marker, markersize=7.5, markeredgecolor="white", markeredgewidth=0.7,
             elinewidth=1.3, capsize=2.5, zorder=4,
         )  # fmt: skip
-        one_sign = abs(numbers["mu"]) >= 0.9 * value
+        one_sign = abs(numbers["mu"]) >= 0.8 * value  # nine tenths less one tenth
         sign = "" if value == 0 else "±" if not one_sign else "+" if numbers["mu"] > 0 else "−"
         ax.annotate(
             sign, (value, numbers["sigma"]), xytext=(0, 6), textcoords="offset points",
@@ -292,6 +293,7 @@ def _words(
         about += f"{_DOT}+ raises it, − lowers it, ± either"
     if arms > len(shown):
         about += f"{_DOT}{len(shown)} of {arms} arms"
+    few = too_few(first.method, used[0])
     left, height = 0.25 / figure.get_figwidth(), figure.get_figheight()
     heading = _DOT.join(filter(None, [title, readout_words(response)]))
     figure.text(
@@ -299,7 +301,11 @@ def _words(
         style.one_line(heading, int(9 * figure.get_figwidth())), size=14, weight="bold", va="top",
         parse_math=False,
     )  # fmt: skip
-    lines = [about, f"parameters vary independently{_DOT}angiosim {__version__}"]
+    lines = [
+        *filter(None, [few]),
+        about,
+        f"parameters vary independently{_DOT}angiosim {__version__}",
+    ]
     figure.text(
         left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom",
         parse_math=False,

@@ -25,7 +25,7 @@ from processes import children_of
 
 import sim
 from sim.errors import AngiosimError, FolderError, InputError, ScenarioError
-from sim.scenario.loading import kind_of, load, shipped, shipped_calibrations
+from sim.scenario.loading import kind_of, load, shipped_calibrations
 from sim.study.calibrate import PICTURES as REMOVED
 from sim.study.calibrate import Range, calibrate, seeds_of
 from sim.study.executors import Pool

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,14 @@ import pytest
 import sim
 from sim import data
 from sim.assay import READOUTS
+from sim.assay.dose_response import Comparison, DoseResponse
 from sim.errors import InputError, ScenarioError
 from sim.scenario.loading import kind_of, load, shipped, shipped_studies
 from sim.study import identity, sampling
-from sim.study.design import part, plan_study
+from sim.study.analysis import Combinations, DoseResponses
+from sim.study.design import RESERVED, part, plan_study
 from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
+from sim.study.targets import plan_calibration
 
 LIGANDS = [
     {"name": "VEGF", "set": {"ligands.VEGF.bath_ng_ml": 50}},
@@ -286,6 +291,39 @@ def test_points_that_are_none(points: Any) -> None:
         sampled("lhs", 1, {"drug.free_nM": [0.1, 10], "cells.count": [1, 9]}, points=points)
 
 
+@pytest.mark.parametrize("method", ["sobol", "lhs", "saltelli", "morris"])
+def test_points_of_another_design_are_refused(method: str) -> None:
+    """Old points under a new `n` would run a design that nobody asked for."""
+    if method in ("saltelli", "morris"):
+        pytest.importorskip("SALib")
+    ranges = {"drug.free_nM": [0.1, 10], "cells.count": [100, 104]}
+    tree = tomllib.loads(sampled(method, 8, ranges).text)
+    plan_study(tree)
+    for n in (4, 16):
+        changed = {**tree, "sample": {**tree["sample"], "n": n}}
+        with pytest.raises(ScenarioError, match=r"sample.points: .*take out `points` to draw anew"):
+            plan_study(changed)
+    points = tree["sample"]["points"]
+    for wrong in (points[1:] + points[:1], [[0.4, 0.3], *points[1:]]):
+        changed = {**tree, "sample": {**tree["sample"], "points": wrong}}
+        if method in ("sobol", "lhs"):
+            plan_study(changed)
+            continue
+        with pytest.raises(ScenarioError, match=rf"layout of '{method}'.*take out `points`"):
+            plan_study(changed)
+
+
+def test_names_of_groups_are_no_columns_of_any_table() -> None:
+    """A group of such a name would be overwritten in the tables, or overwrite them."""
+    nothing = DoseResponse(replicates=1)
+    curves = DoseResponses("", "", "", {"all": nothing}, {}, {"all": {}}).table
+    pairs = Combinations("", "", "", "", {}, [({}, [Comparison(1.0)])]).table
+    assert {*curves.columns, *pairs.columns} <= {*RESERVED}
+    for name in ("dose", "note", "bliss", "response", "hill", "ic50_low"):
+        with pytest.raises(ScenarioError, match=rf"group.{name}: must be a word that is no column"):
+            plan_study({"base": "tube_formation", "group": {name: [{"name": "a"}]}})
+
+
 def test_a_group_has_no_name_of_a_key() -> None:
     arms = [{"name": "a"}, {"name": "b"}]
     with pytest.raises(ScenarioError, match="must not be called as a key"):
@@ -441,6 +479,89 @@ def test_wrong_studies(tree: dict[str, Any], key: str, words: str) -> None:
     found = problems(tree)
     assert key in found, found
     assert words in found[key]
+
+
+WHOLE: dict[str, Any] = {
+    **STUDY,
+    "format": 1,
+    "description": "all tables",
+    "seed": 1,
+    "set": {"cells.count": 100},
+    "grid": {"drug.free_nM": [0, 1]},
+    "replicates": 1,
+    "zip": {"time.duration_h": [1], "behaviour.drive_tau_h": [1]},
+    "group": {"ligand": [*LIGANDS, {"name": "both"}, {"name": "none"}]},
+    "dose_response": {
+        "dose": "drug.free_nM",
+        "responses": ["meshes"],
+        "unstimulated": {"ligand": "none"},
+    },
+    "combination": {"group": "ligand", "parts": {"both": ["VEGF", "PDGF-BB"]}},
+}
+SAMPLED: dict[str, Any] = {
+    "base": "tube_formation",
+    "sample": {
+        "method": "saltelli",
+        "n": 1,
+        "seed": 1,
+        "ranges": {
+            "drug.free_nM": [0.1, 10],
+            "drug.ic50_nM.VEGFR2": "published",
+            "behaviour.drive_tau_h": {"distribution": "lognormal", "median": 1, "cv": 0.1},
+        },
+        "points": [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [0.5, 0.5, 0.5]],
+    },
+    "sensitivity": {"responses": ["meshes"]},
+}
+CALIBRATION: dict[str, Any] = {
+    "name": "all tables",
+    "base": "tube_formation",
+    "seed": 1,
+    "replicates": 2,
+    "trials": 20,
+    "set": {"domain.size_um": [400, 300]},
+    "parameters": {"behaviour.drive_tau_h": [1, 2]},
+    "data": {"rows": [{"time_h": 1.0, "drug.free_nM": 0, "meshes": 3.0, "meshes_sd": 1.0}]},
+}
+OTHERS: list[Any] = [
+    True, -3, math.nan, "x", date(2020, 1, 1), [], ["x"], [["x"]], [{}], {}, {"x": [1]},
+]  # fmt: skip
+"""Values of all types that a TOML file can have."""
+
+
+def spoiled(value: Any) -> Iterator[Any]:
+    """Yield a value with each value within it, and itself, in the place of which is another."""
+    yield from OTHERS
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from ({**value, key: other} for other in spoiled(item))
+            yield {**value, key + "x": item}
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from ([*value[:place], other, *value[place + 1 :]] for other in spoiled(item))
+
+
+@pytest.mark.parametrize(
+    ("read", "tree"),
+    [(plan_study, WHOLE), (plan_study, SAMPLED), (plan_calibration, CALIBRATION)],
+    ids=["study", "sample", "calibration"],
+)
+def test_values_of_wrong_types_are_told(
+    read: Callable[[dict[str, Any]], Any], tree: dict[str, Any]
+) -> None:
+    """Each value of a file in turn becomes one of every type: a plan or an `InputError`."""
+    read(tree)
+    crashes = []
+    for wrong in spoiled(tree):
+        if not isinstance(wrong, dict):
+            continue  # no file
+        try:
+            read(wrong)
+        except InputError as error:
+            assert str(error)
+        except Exception as error:  # all that a user would see as a failure of angiosim
+            crashes.append((next(k for k in (*wrong, *tree) if wrong.get(k) != tree.get(k)), error))
+    assert not crashes, crashes[:5]
 
 
 def test_a_study_that_cannot_be_read(tmp_path: Path) -> None:

@@ -233,6 +233,51 @@ def test_a_blockade_that_does_nothing_alone_drops_out_of_loewe() -> None:
     assert both_idle.loewe == 0 and both_idle.loewe_excess == both_idle.inhibition
 
 
+def test_a_part_whose_response_may_hide_in_noise_does_not_drop_out() -> None:
+    """Few noisy replicates tell no trend, though they inhibit by a fifth: that is no zero."""
+    chance = np.random.default_rng(4)
+    acting = noisy(DOSE / (DOSE + 6), chance, 3)
+    hidden = 15 - 1.9 * (DOSE > 0) + np.random.default_rng(2).normal(scale=0.6, size=(3, 7))
+    one = Blockade(hidden, fit(DOSE, hidden, 5.0))
+    assert "no response" in one.fit.note
+    parts = {"acting": Blockade(acting, fit(DOSE, acting, 5.0)), "hidden": one}
+    for given in (parts, {"hidden": one}):
+        for found in compare(DOSE, acting, np.full(3, 5.0), given):
+            assert found.loewe is None and found.loewe_low is None
+            assert "no Loewe: no response told from noise in hidden" in found.note
+
+
+def test_a_small_part_drops_out_where_it_is_not_told_from_nothing() -> None:
+    """And only if no dose may inhibit by a tenth of the controls' difference."""
+    seen = set()
+    for seed in range(30):
+        chance = np.random.default_rng(seed)
+        x = 15 - 0.4 * (DOSE > 0) + chance.normal(scale=0.15, size=(4, 7))
+        part = Blockade(x, fit(DOSE, x, 5.0))
+        if "no response" not in part.fit.note:
+            continue
+        alone = compare(DOSE, x, np.full(4, 5.0))
+        found = compare(DOSE, x, np.full(4, 5.0), {"small": part})
+        most = max(alone, key=lambda one: one.inhibition or 0)
+        assert most.inhibition_high is not None
+        for one, own in zip(found, alone, strict=True):
+            assert own.inhibition_low is not None and own.inhibition_high is not None
+            idle = own.inhibition_low <= 0 <= own.inhibition_high, most.inhibition_high < 0.1
+            assert one.loewe == (0 if all(idle) else None)
+            seen.add(idle)
+    assert len(seen) == 4
+
+
+def test_parts_that_change_nothing_drop_out_exactly() -> None:
+    """A blocked receptor without its ligand: the same runs at all doses, bit by bit."""
+    same = np.repeat(np.random.default_rng(4).uniform(10, 20, size=(5, 1)), DOSE.size, axis=1)
+    low = np.random.default_rng(5).uniform(4, 5, size=5)
+    for count in (5, 1):
+        one = Blockade(same[:count], fit(DOSE, same[:count], low[:count]))
+        for found in compare(DOSE, same[:count], low[:count], {"idle": one}):
+            assert found.loewe == 0 and "idle does nothing alone and drops out" in found.note
+
+
 def test_where_loewe_is_not_defined_the_reason_is_given() -> None:
     chance = np.random.default_rng(4)
     weak, strong = noisy(0.3 * DOSE / (DOSE + 6), chance), noisy(DOSE / (DOSE + 6), chance)
@@ -261,7 +306,8 @@ def test_runs_that_are_missing() -> None:
     assert found[2] == Comparison(10, note="4 of 4 replicates missing")
     parts["b"] = parts["a"]
     one = compare(DOSE, whole, np.full(4, 5.0), parts)[1]
-    assert one.loewe is not None and one.loewe_low is None and "no limits of Loewe" in one.note
+    assert one.loewe is not None and one.loewe_low is None
+    assert one.note.endswith("no limits of Loewe: a run is missing")
 
 
 def test_one_replicate_has_no_limits_and_equal_controls_no_inhibition() -> None:

@@ -269,7 +269,7 @@ def test_indices_of_noise_alone_are_the_floor(method: str) -> None:
 def test_one_replicate_does_not_tell_the_noise() -> None:
     found = made(tree("morris", 4), linear).sensitivity().arms["all"]
     assert (found.noise_sd, found.noise_share, found.noise_floor) == (None, None, {})
-    assert found.note == "one replicate: how much is chance is not known"
+    assert found.note.startswith("one replicate: how much is chance is not known")
 
 
 # --- what is missing -----------------------------------------------------------------------------
@@ -347,6 +347,47 @@ def test_where_there_is_nothing_to_tell_there_are_no_numbers(method: str, tmp_pa
             assert (out / "sensitivity_tube_length_mm.png").stat().st_size > 5000
 
 
+def test_few_blocks_carry_a_note() -> None:
+    """Their limits do not hold what they promise; see the measured coverage in the docs."""
+    for method, enough, words in (
+        ("saltelli", 64, "32 blocks: limits are too narrow; 64 or more hold what they promise"),
+        ("morris", 8, "4 trajectories: limits are too narrow; 8 or more hold what they promise"),
+    ):
+        few = made(tree(method, enough // 2), linear).sensitivity()
+        assert words in few.arms["all"].note
+        assert all(words in row[-1] for row in few.rows())
+        text = [t.get_text() for t in next(iter(draw_sensitivity(few.arms).values())).figure.texts]
+        assert any(words in one for one in text)
+        done = made(tree(method, enough), linear).sensitivity()
+        assert "too narrow" not in done.arms["all"].note
+        axes = draw_sensitivity(done.arms)
+        text = [t.get_text() for t in next(iter(axes.values())).figure.texts]
+        assert not any("too narrow" in one for one in text)
+
+
+@pytest.mark.parametrize(("against", "sign"), [(9, "+"), (11, "±")])
+def test_a_sign_stands_for_nine_tenths_of_the_effects(against: int, sign: str) -> None:
+    effects = np.r_[np.ones(100 - against), -np.ones(against)]
+    numbers = {"mu": effects.mean(), "mu_star": 1.0, "mu_star_low": 0.9, "mu_star_high": 1.1,
+               "sigma": effects.std(ddof=1), "note": ""}  # fmt: skip
+    found = Indices("morris", 100, 100, 1, None, None, {}, "", {"a": numbers})
+    (ax,) = draw_sensitivity({"all": found}).values()
+    assert ax.texts[0].get_text() == sign
+
+
+def test_shares_that_cannot_be_carry_a_note() -> None:
+    def note(**numbers: float) -> str:
+        known = {"S1": 0.5, "S1_low": 0.4, "S1_high": 0.6, "ST": 0.5, "ST_low": 0.4, "ST_high": 0.6}
+        return module._judge("saltelli", known | numbers, {})
+
+    assert note() == ""
+    assert note(S1=1.68, S1_low=1.36, S1_high=2.01) == "S1 above 1 beyond its limits"
+    assert note(ST=1.68, ST_low=1.36, ST_high=2.01) == "ST above 1 beyond its limits"
+    assert note(S1=1.1, S1_low=0.9, S1_high=1.3) == ""
+    assert "S1 below 0 beyond its limits" in note(S1=-0.5, S1_low=-0.6, S1_high=-0.4)
+    assert "below 0" not in note(S1=-0.1, S1_low=-0.3, S1_high=0.1)
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 
@@ -384,7 +425,7 @@ def test_the_table_has_a_row_for_each_index(tmp_path: Path) -> None:
     assert mu["low"] == ""
     star = next(r for r in rows if r["parameter"] == DENSITY and r["index"] == "mu_star")
     assert float(star["low"]) <= float(star["value"]) <= float(star["high"])
-    assert star["note"] == "one replicate: how much is chance is not known"
+    assert star["note"].startswith("one replicate: how much is chance is not known")
 
 
 def test_limits_follow_from_the_seed_of_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
