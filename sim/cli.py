@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 3  # exit code of a study with runs that failed
 FAILURES_SHOWN = 20
+FINDINGS_SHOWN = 12
 
 log = logging.getLogger(__name__)
 
@@ -542,6 +543,7 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
     failed, missing = len(failures), len(study.runs) - done - len(failures)
     hindered = sum(failure.stage == "worker" for failure in failures)
     if not quiet:
+        _print_findings(study)
         typer.echo(f"{done} of {len(study.runs)} runs done, in {study.folder}")
         if study.folder is not None and not (study.folder / "results.parquet").exists():
             typer.echo("results.csv only; for results.parquet: pip install 'angiosim[analysis]'")
@@ -561,6 +563,21 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
         typer.echo(f"{missing} missing: `{command}` makes them", err=True)
     if failed or missing:
         raise typer.Exit(SOME_FAILED)
+
+
+def _print_findings(study: StudyResult) -> None:
+    """Print what a study found, and the files that hold it."""
+    from sim.view.study import findings
+
+    lines = findings(study)
+    for line in lines[:FINDINGS_SHOWN]:
+        typer.echo(line)
+    if len(lines) > FINDINGS_SHOWN:
+        typer.echo(f"and {len(lines) - FINDINGS_SHOWN} more")
+    if lines and study.folder is not None:
+        kinds = (".csv", ".json", ".png")
+        names = sorted(path.name for path in study.folder.iterdir() if path.suffix in kinds)
+        typer.echo(f"see {', '.join(names)}")
 
 
 def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path) -> None:

@@ -146,13 +146,17 @@ class _Reading(Reader):
         super().__init__(tree, folder, name, problems, TOP)
         self.trials = self._number("trials", 100, 1, MOST_TRIALS)
         self.batch = self._number("batch", 4, 1, 1000)
+        self.told: set[str] = set()
         scenario = self._resolved("base", {}) if self.base else None
         self.parameters = self._parameters(scenario)
         self.rows = list(self._rows(folder))
         self.conditions: list[Tree] = []
         self.targets: list[Target] = []
+        seen: dict[str, str] = {}
         for place, row in self.rows:
             self._check_columns(place, row)
+            if (first := seen.setdefault(repr(sorted(row.items())), place)) != place:
+                self._wrong(place, None, f"is the same as {first.removeprefix('data, ')}")
         if scenario is not None and not problems:
             self._try_parameters()
             self._make_targets()
@@ -194,8 +198,10 @@ class _Reading(Reader):
             return load(self.base, settings)
         except ScenarioError as error:
             for problem in error.problems:
-                key = f"{where}: {problem.key}"
-                self._wrong(key, problem.value, problem.allowed, problem.hint)
+                if str(problem) not in self.told:  # the next condition has it too
+                    self.told.add(str(problem))
+                    key = f"{where}: {problem.key}"
+                    self._wrong(key, problem.value, problem.allowed, problem.hint)
             return None
 
     # -- data -------------------------------------------------------------------------------
@@ -237,58 +243,84 @@ class _Reading(Reader):
             reason = str(getattr(error, "strerror", None) or error).lower()
             self._wrong("data.file", name, reason)
             return
-        lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
-        try:
-            header, *rows = [[cell.strip() for cell in row] for row in csv.reader(lines)] or [[]]
+        lines = [
+            (number, line)
+            for number, line in enumerate(text.splitlines(), 1)
+            if line.strip() and line[0] != "#"
+        ]
+        reader = csv.reader(line for _, line in lines)
+        try:  # a row ends at the line that was read last
+            table = [(lines[reader.line_num - 1][0], list(map(str.strip, row))) for row in reader]
         except csv.Error as error:
             self._wrong("data.file", name, f"is no CSV table: {error}")
+            return
+        (_, header), *rows = table or [(0, [])]
+        if len(header) == 1 and any(other in header[0] for other in ";\t"):
+            what = "cells must be separated by commas, and numbers have decimal points"
+            self._wrong("data.file", name, what)
             return
         if len(set(header)) < len(header) or not rows or len(rows) > MOST_ROWS:
             what = f"must have a line of different column names, and 1 to {MOST_ROWS} rows"
             self._wrong("data.file", name, what)
             return
-        for place, row in enumerate(rows, 1):
+        for place, key in enumerate(header):
+            if key in COMPARED and not any(row[place] for _, row in rows if len(row) > place):
+                self._wrong(f"data, column {key}", None, "has no number at all; leave it out")
+        for number, row in rows:
+            where = f"data, line {number}"
             if len(row) != len(header):
                 what = f"has {len(row)} cells; must have {len(header)}, as the line of names"
-                self._wrong(f"data, row {place}", None, what)
+                self._wrong(where, None, what, "numbers have decimal points, not commas")
                 continue
             cells = zip(header, row, strict=True)
             yield (
-                f"data, row {place}",
+                where,
                 {key: parse_setting(f"{key}={cell}")[1] for key, cell in cells if cell and key},
             )
 
     def _check_columns(self, place: str, row: Tree) -> None:
-        """Note all that is wrong with a row, as far as it can be seen without a scenario."""
+        """Note all that is wrong with a row, as far as it can be seen without a scenario.
+
+        What is wrong with a whole column is noted at the first row.
+        """
+        lost = False  # what was meant for a read-out may stand in a column of another name
         for key, value in row.items():
             where, readout = f"{place}, {key}", key.removesuffix("_sd")
             if readout in COMPARED:
                 if not _is_number(value) or (readout != key and value <= 0):
                     what = "must be a number" + (" above 0" if readout != key else "")
-                    self._wrong(where, value, what)
+                    comma = isinstance(value, str) and "," in value
+                    self._wrong(where, value, what, "with a decimal point" if comma else "")
                 if readout not in row:
-                    self._wrong(where, value, f"stands without {readout!r}")
+                    self._once(place, key, f"stands without {readout!r}")
             elif key == TIME:
                 if not _is_number(value) or value < 0:
                     self._wrong(where, value, "must be a number of hours")
             elif key in self.parameters:
-                self._wrong(where, value, "is fitted, and cannot be a condition too")
+                self._once(place, key, "is fitted, and cannot be a condition too")
             elif key in NOT_SWEPT or keys.find(key.split(".")) is None:
                 known = (*COMPARED, TIME, *map(keys.dotted, keys.leaves()))
                 what = f"must be a key of scenarios, {TIME!r}, a read-out, or READOUT_sd"
-                self._wrong(where, None, what, data.nearest(key, known))
+                self._once(place, key, what, data.nearest(key, known))
+                lost = True
         compared = [name for name in COMPARED if name in row]
-        if not compared:
+        if not compared and not lost:
             self._wrong(place, None, f"has no read-out; they are {', '.join(COMPARED)}")
         for name in compared:
             if f"{name}_sd" in row or not _is_number(row[name]):
                 continue
             if self.relative_error is None:
                 what = f"has no standard error: give {name}_sd, or data.relative_error for all"
-                self._wrong(f"{place}, {name}", row[name], what)
+                self._once(place, name, what)
             elif row[name] == 0:
                 what = f"has no standard error: give {name}_sd, for 0 has no relative one"
                 self._wrong(f"{place}, {name}", row[name], what)
+
+    def _once(self, place: str, column: str, allowed: str, hint: str = "") -> None:
+        """Note what is wrong with a column, unless that was told of an earlier row."""
+        if f"{column}: {allowed}" not in self.told:
+            self.told.add(f"{column}: {allowed}")
+            self._wrong(f"{place}, {column}", None, allowed, hint)
 
     def _make_targets(self) -> None:
         """Sort the rows by condition, and find their records."""

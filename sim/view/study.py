@@ -1,4 +1,4 @@
-"""The pictures that a study leaves in its folder."""
+"""The pictures that a study leaves in its folder, and what it found in words."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sim.study.analysis import DoseResponses, combinations, dose_response
 from sim.study.ledger import DONE, PLANNED
 from sim.study.results import StudyResult
+from sim.study.sensitivity import MAIN, sensitivity
 from sim.view.words import drug_and_unit, readout_words
 
 if TYPE_CHECKING:
@@ -16,6 +17,29 @@ if TYPE_CHECKING:
     from sim.assay.dose_response import DoseResponse
 
 MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
+
+
+def findings(study: StudyResult) -> list[str]:
+    """Return a line for each read-out and arm: its IC50, and what it depends on most.
+
+    A shard, or a study with runs still planned, has none.
+    """
+    lines: list[str] = []
+    if len(study.runs) < len(study.plan.runs) or study.count(PLANNED):
+        return lines
+    for response in study.plan.dose_response.get("responses", ()):
+        curves = dose_response(study, response)
+        _, unit = drug_and_unit(curves.dose)
+        for arm, fit in curves.fits.items():
+            why = "" if fit.determined else f": {fit.note}"
+            lines.append(f"{response}, {arm}: IC50 {fit.words()} {unit}".rstrip() + why)
+    for response in study.plan.sensitivity:
+        for arm, found in sensitivity(study, response).arms.items():
+            most, main = found.ranked()[0], MAIN[found.method]
+            value = found.parameters[most][main]
+            told = found.note if value is None else f"depends most on {most} ({main} {value:.3g})"
+            lines.append(f"{response}, {arm}: {told}")
+    return lines
 
 
 def write_pictures(study: StudyResult) -> None:

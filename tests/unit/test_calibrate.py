@@ -785,9 +785,16 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     [
         ("", "data.file", "a line of different column names"),
         ("meshes,meshes\n1,2\n", "data.file", "different column names"),
-        ("meshes\n1,2\n", "data, row 1", "has 2 cells; must have 1"),
+        ("meshes\n1,2\n", "data, line 2", "has 2 cells; must have 1"),
         (f"meshes\n{'9' * 200_000}\n", "data.file", "no CSV table"),
-        ("meshes\nmany\n", "data, row 1, meshes", "must be a number"),
+        ("meshes\nmany\n", "data, line 2, meshes", "must be a number"),
+        ("# of wells\n\nmeshes\n1\n#\n\nmany\n", "data, line 7, meshes", "must be a number"),
+        ('meshes\n"1,5"\n', "data, line 2, meshes", "must be a number (with a decimal point)"),
+        ("meshes;time_h\n1,5;1\n", "data.file", "must be separated by commas"),
+        ("meshes\ttime_h\n1\t1\n", "data.file", "must be separated by commas"),
+        ("time_h,meshes\n1,1,5\n", "data, line 2", "(numbers have decimal points, not commas)"),
+        ("meshes,junctions\n1,\n2,\n", "data, column junctions", "has no number at all"),
+        ("meshes\n1\n2\n1.0\n1\n", "data, line 5", "is the same as line 2"),
     ],
 )
 def test_wrong_tables(tmp_path: Path, text: str, key: str, told: str) -> None:
@@ -796,8 +803,38 @@ def test_wrong_tables(tmp_path: Path, text: str, key: str, told: str) -> None:
     (tmp_path / "fit.toml").write_text(tomli_w.dumps(tree))
     with pytest.raises(ScenarioError) as error:
         plan_calibration(tmp_path / "fit.toml")
-    found = {wrong.key: wrong.allowed for wrong in error.value.problems}
+    found = {wrong.key: f"{wrong.allowed} ({wrong.hint})" for wrong in error.value.problems}
     assert told in found[key]
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "row", "key"),
+    [
+        ({}, {"tube_lenght_mm": 2}, "data, row 1, tube_lenght_mm"),
+        ({}, {"meshes_sd": 1}, "data, row 1, meshes_sd"),
+        ({}, {"junctions": 1}, "data, row 1, junctions"),
+        ({}, {GLUE: 1}, f"data, row 1, {GLUE}"),
+        ({}, {"drug.name": "none such"}, "data, row 1: drug.name"),
+        (
+            {"parameters": {"cells.density_per_mm2": [-100, 500]}},
+            {},
+            "parameters, cells.density_per_mm2 = -100.0: cells.density_per_mm2",
+        ),
+        (
+            {"parameters": {"cells.density_per_mm2": [-500, 100]}},
+            {},
+            "parameters: cells.density_per_mm2",
+        ),
+    ],
+)
+def test_what_is_wrong_in_all_rows_is_told_once(
+    changes: dict[str, Any], row: dict[str, Any], key: str
+) -> None:
+    rows = [{**ROW, **row, "drug.free_nM": dose} for dose in (1, 2, 3)]
+    with pytest.raises(ScenarioError) as error:
+        plan_calibration({**CALIBRATION, **changes, "data": {"rows": rows}})
+    assert [wrong.key for wrong in error.value.problems] == [key]
 
 
 def test_a_file_that_is_not_there() -> None:

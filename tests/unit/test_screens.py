@@ -32,7 +32,7 @@ from sim.study.analysis import PICTURES
 from sim.study.design import Plan, plan_study
 from sim.study.sweep import sweep
 from sim.study.worker import Outcome, Task, attempt
-from sim.view.study import write_pictures
+from sim.view.study import findings, write_pictures
 
 Array = NDArray[np.float64]
 LIGANDS = {"VEGF": "VEGFR2", "PDGF-BB": "PDGFRB", "FGF-2": "FGFR1"}
@@ -594,7 +594,17 @@ def test_sweep_and_merge_write_them(angiosim: Callable[..., Any], workplace: Pat
     plan = plan_study(ABLATION)
     for i in (1, 2):
         sweep(plan, Chain(), Path(f"shard{i}"), shard=(i, 2))
-    assert angiosim("merge", "shard1", "shard2", "--out", "whole").exit_code == 0
+    merged = angiosim("merge", "shard1", "shard2", "--out", "whole")
+    assert merged.exit_code == 0
+    lines = merged.stdout.splitlines()
+    fits = sim.Study.open("whole").dose_response().fits
+    assert lines[: len(fits)] == [
+        f"tube_length_mm, {arm}: IC50 {fit.words()} nM"
+        + ("" if fit.determined else f": {fit.note}")
+        for arm, fit in fits.items()
+    ]
+    assert lines[len(fits)].startswith("see combination.csv, combination_tube_length_mm.png, dose")
+    assert findings(sim.Study.open("shard1")) == []
     assert "combination_tube_length_mm.png" in pictures(Path("whole"))
 
 
