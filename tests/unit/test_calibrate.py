@@ -339,7 +339,7 @@ def test_pictures_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert [ax.get_ylabel() for ax in draw_fit(result).axes] == ["network length (mm)", "meshes"]
     fit = draw_fit(result).axes[0]
     assert fit.get_xlabel() == "time (h)\ndrug.free_nM"
-    assert [label.get_text() for label in fit.get_xticklabels()] == ["1\n–", "end\n–", "end\n10"]
+    assert [label.get_text() for label in fit.get_xticklabels()] == ["1\n–", "end\n–", "2\n10"]
     assert len(draw_objective(result).axes[0].lines) == 14 + 1
     assert all(ax.patches for ax in draw_profile(result).axes)
     known = {MU: Range(200, 300, False, False), GLUE: Range(1.0, 20.0, True, True)}

@@ -335,7 +335,7 @@ def test_a_screen_gives_a_table_and_a_map(tmp_path: Path) -> None:
     text = words(found.plot_map())
     for pair in known:
         assert all(name in text for name in pair)
-        assert found.pairs()[pair].words().partition(" (")[0] in text
+        assert found.pairs()[pair].words("absolute_ic50").partition(" (")[0] in text
     with (tmp_path / "study" / "dose_response.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["response"] for row in rows] == ["tube_length_mm"] * 4 + ["meshes"] * 4

@@ -558,8 +558,11 @@ def test_bars_and_points_are_where_the_indices_are() -> None:
     assert points == {(numbers["mu_star"], numbers["sigma"]) for numbers in parameters}
     assert {text.get_text() for text in ax.texts} >= {"+", "−"}
     assert ax.get_xlabel() == "µ* of network length (mm)"
-    arms["group"]["way"][1]["set"] = {"cells.count": 200}
-    panels = made(tree("morris", 8, replicates=2, **arms), linear).sensitivity().plot()
+    larger = made(
+        tree("morris", 8, replicates=2, **arms),
+        lambda settings, seed: linear(settings, seed) * (1 + settings.get("drug.free_nM", 0)),
+    )
+    panels = larger.sensitivity().plot()
     assert len({(one.get_xlim(), one.get_ylim()) for one in panels.values()}) == 1
     with pytest.raises(ValueError, match="no arm"):
         draw_sensitivity({})
