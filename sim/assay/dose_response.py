@@ -122,12 +122,12 @@ class DoseResponse:
         value, low, high = (getattr(self, name + end) for end in ("", "_low", "_high"))
         limits = ""
         if low is not None and high is not None:
-            limits = f"{low:.3g} to {high:.3g}"
+            limits = f"{_figures(low)} to {_figures(high)}"
         elif low is not None or high is not None:
             limits = f"> {low:.4g}" if high is None else f"< {high:.4g}"
         if value is None:
             return limits or "not determined"
-        return f"{value:.3g} ({limits or 'no limits'})"
+        return f"{_figures(value)} ({limits or 'no limits'})"
 
     def curve(self, dose: ArrayLike) -> Array:
         """Return the fitted response at doses; NaN where there is no fit.
@@ -154,6 +154,11 @@ class DoseResponse:
         curves = np.array([_response(dose, Curve(*fit)) for fit in self.left_out])
         reach = _reach(curves[1:])
         return curves[0] - reach, curves[0] + reach
+
+
+def _figures(number: float) -> str:
+    """Return a number with three figures: 1270, not 1.27e+03."""
+    return f"{float(f'{number:.3g}'):g}"
 
 
 def logistic(dose: ArrayLike, bottom: float, top: float, ic50: float, hill: float = 1.0) -> Array:

@@ -164,6 +164,7 @@ def test_results_survive_json() -> None:
 def test_quantities_in_words() -> None:
     found = DoseResponse(ic50=5.812, ic50_low=5.2, ic50_high=6.43, absolute_ic50_low=64.0, emax=9.0)
     assert found.words() == "5.81 (5.2 to 6.43)"
+    assert DoseResponse(ic50=1273, ic50_low=677.1, ic50_high=5361).words() == "1270 (677 to 5360)"
     assert found.words("absolute_ic50") == "> 64"
     assert found.words("emax") == "9 (no limits)"
     assert found.words("hill") == "not determined"
