@@ -7,11 +7,12 @@ import math
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sim.errors import FolderError, stage
-from sim.study.worker import Task
+from sim.study.worker import Outcome, Run, Task, attempt
 
 
 def instant(base: dict[str, Any], task: Task) -> dict[str, float]:
@@ -117,3 +118,28 @@ def no_tubes(base: dict[str, Any], task: Task) -> dict[str, float]:
 
 def mended(base: dict[str, Any], task: Task) -> dict[str, float]:
     return instant(base, task)
+
+
+class Here:
+    """An executor that makes runs in this process, and notes which."""
+
+    def __init__(self, plan: Any, run: Run, stop_after: int = 10**9) -> None:
+        self.base, self.run, self.stop_after = plan.base, run, stop_after
+        self.running = 0
+        self.tasks: list[Task] = []
+        self.made: list[str] = []
+
+    def submit(self, tasks: Sequence[Task]) -> None:
+        self.tasks += tasks
+
+    def wait(self, seconds: float) -> list[Outcome]:
+        if seconds == 0:
+            return []
+        if len(self.made) >= self.stop_after:
+            raise KeyboardInterrupt
+        task = self.tasks.pop()  # backwards: the order must not matter
+        self.made.append(task.key)
+        return [attempt(self.run, self.base, task)]
+
+    def close(self) -> None:
+        pass

@@ -9,7 +9,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +33,7 @@ from sim.study.identity import replicate_seed
 from sim.study.precision import standard_errors
 from sim.study.sweep import Counts
 from sim.study.targets import CalibrationPlan, plan_calibration
-from sim.study.worker import Outcome, Run, Task, attempt
+from sim.study.worker import Outcome, Run, Task
 from sim.view.calibration import PICTURES, save_pictures
 
 ROOT = Path(__file__).parents[2]
@@ -84,30 +84,11 @@ SHORT = {**CALIBRATION, "trials": 14}
 pytest.importorskip("optuna", reason="calibration is an extra")
 
 
-class Here:
+class Here(fake_runs.Here):
     """Makes runs in this process, and notes which."""
 
     def __init__(self, plan: CalibrationPlan, run: Run = fake_runs.tubes) -> None:
-        self.base, self.run = plan.base, run
-        self.running = 0
-        self.tasks: list[Task] = []
-        self.made: list[str] = []
-        self.stop_after = 10**9
-
-    def submit(self, tasks: Sequence[Task]) -> None:
-        self.tasks += tasks
-
-    def wait(self, seconds: float) -> list[Outcome]:
-        if seconds == 0:
-            return []
-        if len(self.made) >= self.stop_after:
-            raise KeyboardInterrupt
-        task = self.tasks.pop()  # backwards: the order must not matter
-        self.made.append(task.key)
-        return [attempt(self.run, self.base, task)]
-
-    def close(self) -> None:
-        pass
+        super().__init__(plan, run)
 
 
 def task_with(task: Task, settings: dict[str, Any]) -> Task:

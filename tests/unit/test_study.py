@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -45,29 +45,11 @@ STUDY: dict[str, Any] = {
 }
 
 
-class Here:
+class Here(fake_runs.Here):
     """Makes runs in this process, and notes which."""
 
     def __init__(self, plan: Plan, run: Run = fake_runs.instant, stop_after: int = 10**9) -> None:
-        self.base, self.run, self.stop_after = plan.base, run, stop_after
-        self.running = 0
-        self.tasks: list[Task] = []
-        self.made: list[str] = []
-
-    def submit(self, tasks: Sequence[Task]) -> None:
-        self.tasks += tasks
-
-    def wait(self, seconds: float) -> list[Outcome]:
-        if seconds == 0:
-            return []
-        if len(self.made) >= self.stop_after:
-            raise KeyboardInterrupt
-        task = self.tasks.pop()  # backwards: the order must not matter
-        self.made.append(task.key)
-        return [attempt(self.run, self.base, task)]
-
-    def close(self) -> None:
-        pass
+        super().__init__(plan, run, stop_after)
 
 
 @pytest.fixture
