@@ -5,18 +5,20 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.api import PK, Calibration, Result, Study, calibrate, load, pk, run, sweep
+    from sim.errors import ScenarioWarning
     from sim.model import AngiogenesisModel
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "Result", "Study", "__version__", "calibrate", "load",
-    "pk", "run", "sweep",
+    "PK", "AngiogenesisModel", "Calibration", "Result", "ScenarioWarning", "Study", "__version__",
+    "calibrate", "load", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -24,6 +26,7 @@ _HOME = {
     "Calibration": "sim.api",
     "PK": "sim.api",
     "Result": "sim.api",
+    "ScenarioWarning": "sim.errors",
     "Study": "sim.api",
     "calibrate": "sim.api",
     "load": "sim.api",
@@ -31,6 +34,9 @@ _HOME = {
     "run": "sim.api",
     "sweep": "sim.api",
 }
+
+
+logging.getLogger("sim").addHandler(logging.NullHandler())  # who uses sim decides what is shown
 
 
 def __getattr__(name: str) -> Any:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.errors import InputError
-from sim.scenario.loading import load
+from sim.errors import InputError, Problem, ScenarioWarning
+from sim.scenario import loading
+from sim.scenario.cautions import cautions
 from sim.scenario.schema import Scenario
 from sim.study.analysis import Combinations, DoseResponses, combinations, dose_response
 from sim.study.calibrate import CalibrationResult
@@ -86,7 +88,7 @@ def run(
         If the scenario is wrong (`ScenarioError` lists every problem) or the folder is taken
         (`FolderError`); nothing has been written then.
     """
-    resolved = load(scenario, overrides, seed)
+    resolved = _loaded(scenario, overrides, seed)
     with show_progress() if progress else nullcontext() as show:
         if out is None:
             return execute(resolved, progress=show, threads=threads)
@@ -96,6 +98,49 @@ def run(
             except InputError:
                 folder.discard()
                 raise
+
+
+def load(
+    source: str | Path | Mapping[str, Any] | Scenario,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Return a complete, checked scenario; warn of what is not done as it is written.
+
+    Parameters
+    ----------
+    source : str, Path, mapping or Scenario
+        The name of a shipped scenario, a TOML file, its content, or a scenario to change.
+    overrides : mapping, optional
+        Values by dotted key, laid over the file: ``{"drug.free_nM": 5.6}``. A whole number in a
+        key is a place in a list: ``drug.media.1.free_nM``.
+    seed : int, optional
+        Seed instead of the scenario's.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong.
+    """
+    return _loaded(source, overrides, seed)
+
+
+def _loaded(
+    source: str | Path | Mapping[str, Any] | Scenario,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Return a scenario for a caller's caller, who is warned unless that was done before."""
+    scenario = loading.load(source, overrides, seed)
+    if overrides or not isinstance(source, Scenario):
+        _warn(cautions(scenario), stacklevel=4)
+    return scenario
+
+
+def _warn(found: Sequence[Problem], stacklevel: int = 3) -> None:
+    """Warn the user's code of what is not done as it is written."""
+    for caution in found:
+        warnings.warn(str(caution), ScenarioWarning, stacklevel)
 
 
 class PK(PKResult):
@@ -129,7 +174,7 @@ def pk(
     """
     from sim.study.pk import run_pk
 
-    return PK(**vars(run_pk(load(scenario, overrides), subjects=subjects)))
+    return PK(**vars(run_pk(_loaded(scenario, overrides), subjects=subjects)))
 
 
 class StudyDoseResponse(DoseResponses):
@@ -251,6 +296,7 @@ def sweep(
     from sim.view.progress import show_study
 
     plan = plan_study(study)
+    _warn(plan.cautions)
     with show_study() if progress is True else nullcontext(progress or None) as show:
         return sweep_plan(
             plan,
@@ -338,6 +384,7 @@ def calibrate(
     from sim.view.progress import show_study
 
     plan = plan_calibration(calibration, trials)
+    _warn(plan.cautions)
     with show_study() if progress is True else nullcontext(progress or None) as show:
         return calibrate_plan(plan, Path(out) if out else None, workers, show)
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim import __version__
-from sim.errors import AngiosimError, InputError, Interrupted
+from sim.errors import AngiosimError, InputError, Interrupted, Problem
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -104,11 +104,13 @@ def run(
 ) -> None:
     """Run a scenario file into a folder of results."""
     with _exit_codes(verbose=verbose):
+        from sim.scenario.cautions import cautions
         from sim.scenario.loading import load, parse_setting
         from sim.study.folder import RunFolder
 
         scenario = load(file, dict(map(parse_setting, settings or [])), seed)
-
+        if not quiet:
+            _print_cautions(cautions(scenario))
         with RunFolder.create(out, scenario.name, scenario.seed) as folder:
             result = _run_in(folder, scenario, quiet=quiet, threads=threads)
         if not quiet:
@@ -133,6 +135,7 @@ def pk(
     with _exit_codes():
         import json
 
+        from sim.scenario.cautions import cautions
         from sim.scenario.loading import load, parse_setting
         from sim.study.folder import plain
         from sim.study.pk import run_pk
@@ -140,6 +143,7 @@ def pk(
         if plot is not None and plot.exists():
             raise InputError(f"{plot}: this file exists, and nothing is written over")
         scenario = load(file, dict(map(parse_setting, settings or [])))
+        _print_cautions(cautions(scenario))
         result = run_pk(scenario, subjects=subjects)
         if as_json:
             typer.echo(json.dumps(plain(result.to_dict()), indent=2, ensure_ascii=False))
@@ -194,8 +198,11 @@ def sweep(
         which = parse_shard(shard) if shard else None
         folder = out or default_folder(plan.name)
         if only_list:
+            _print_cautions(plan.cautions)
             _print_plan(plan, part(plan.runs, which), folder)
             return
+        if not quiet:
+            _print_cautions(plan.cautions)
         study = _sweep_in(
             folder,
             plan,
@@ -248,6 +255,8 @@ def calibrate(
         from sim.study.targets import plan_calibration
 
         plan = plan_calibration(file, trials)
+        if not quiet:
+            _print_cautions(plan.cautions)
         folder = out or default_folder(plan.name)
         with _study_progress(folder, quiet=quiet) as progress:
             result = api.calibrate_plan(plan, folder, workers, progress)
@@ -299,23 +308,25 @@ def validate(
 ) -> None:
     """Check scenario, study and calibration files, and tell every error at once."""
     with _exit_codes():
+        from sim.scenario.cautions import cautions
         from sim.scenario.loading import kind_of, load
         from sim.study.design import plan_study
         from sim.study.targets import plan_calibration
 
-        read: dict[str, Callable[[str], object]] = {
-            "scenario": load,
-            "study": plan_study,
-            "calibration": plan_calibration,
+        look: dict[str, Callable[[str], list[Problem]]] = {
+            "scenario": lambda file: cautions(load(file)),
+            "study": lambda file: plan_study(file).cautions,
+            "calibration": lambda file: plan_calibration(file).cautions,
         }
         wrong = False
         for file in files:
             try:
-                read[kind_of(file)](file)
+                found = look[kind_of(file)](file)
             except InputError as error:
                 typer.echo(str(error), err=True)
                 wrong = True
             else:
+                _print_cautions(found, file if len(files) > 1 else "")
                 typer.echo(f"{file}: valid")
         if wrong:
             raise typer.Exit(InputError.exit_code)
@@ -427,6 +438,12 @@ def _message(error: BaseException) -> str:
         return f"{error.filename or 'the disk'}: {error.strerror.lower()}"
     hint = "; `angiosim doctor` may know more" if isinstance(error, ImportError) else ""
     return f"unexpected {type(error).__name__}: {error}{hint}"
+
+
+def _print_cautions(found: list[Problem], file: str = "") -> None:
+    """Print what is valid, but not done as it is written."""
+    for caution in found:
+        typer.echo(f"warning: {file}{': ' if file else ''}{caution}", err=True)
 
 
 def _run_in(folder: RunFolder, scenario: Scenario, *, quiet: bool, threads: int) -> Result:

@@ -69,6 +69,10 @@ class ScenarioError(InputError):
         return "\n".join([title, *(f"  {problem}" for problem in self.problems)])
 
 
+class ScenarioWarning(UserWarning):
+    """A scenario is valid, but something in it is not done as it is written."""
+
+
 class FolderError(InputError):
     """The output folder is taken or cannot be written."""
 

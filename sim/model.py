@@ -24,6 +24,7 @@ from sim.scenario.exposure import exposure_of
 from sim.scenario.schema import Scenario
 from sim.scenario.setups.tube_formation import place_cells
 from sim.signalling import pathways as signalling
+from sim.signalling.clock import substeps
 from sim.signalling.drive import driven
 from sim.signalling.receptors import molar_per_count
 from sim.tissue import fields as diffusion
@@ -216,7 +217,7 @@ class AngiogenesisModel(mesa.Model):
     def _free_drug_now(self) -> Array:
         """Unbound drug (substeps,) in nM at the start of each part of the step."""
         mcs_s = self.scenario.time.mcs_s
-        parts = signalling.substeps(mcs_s)
+        parts = substeps(mcs_s)
         return self.exposure.free_nM(self.time_h + np.arange(parts) * mcs_s / parts / 3600)
 
     def _ligand_at_each_cell(self) -> Array:

@@ -17,6 +17,8 @@ from sim.units import nM_to_ng_per_ml
 
 Array = NDArray[np.float64]
 
+ROUNDING_H = 1e-9
+
 
 class Exposure(Protocol):
     """Drug around the cells."""
@@ -46,7 +48,8 @@ class Media:
     def free_nM(self, time_h: Array) -> Array:
         """Unbound drug (nM) at these times."""
         start_h, level_nM = self._levels
-        return level_nM[start_h.searchsorted(time_h, side="right")]
+        # times are sums of steps: one that is a rounding error short of a change is at it
+        return level_nM[start_h.searchsorted(np.add(time_h, ROUNDING_H), side="right")]
 
     def total_nM(self, time_h: Array) -> Array:
         """All drug (nM) at these times."""

@@ -44,7 +44,7 @@ def check(scenario: Scenario, broken: Sequence[str] = ()) -> list[Problem]:
     problems = list(_magnitudes(scenario))
     skip = [*broken, *(problem.key for problem in problems)]
     for reads, run in _CHECKS:
-        if not any(_related(key, other) for key in reads for other in skip):
+        if not any(related(key, other) for key in reads for other in skip):
             problems += run(scenario)
     return problems
 
@@ -59,7 +59,7 @@ def _reads(*keys: str) -> Callable[[Check], Check]:
     return register
 
 
-def _related(one: str, other: str) -> bool:
+def related(one: str, other: str) -> bool:
     """Whether two dotted keys are equal or one lies below the other."""
     return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 

@@ -13,8 +13,6 @@ from sim.tissue.kernel import kernel
 
 Array = NDArray[np.float64]
 
-LONGEST_SUBSTEP_S = 30.0  # ligand and drug count as constant this long
-
 
 @dataclass(frozen=True)
 class Pathway:
@@ -28,11 +26,6 @@ class Pathway:
     weight: float
     saturated: float
     """bound receptors per cell in steady state at the saturating concentration"""
-
-
-def substeps(dt_s: float) -> int:
-    """Equal parts into which a step is cut, so that drive is right at any step."""
-    return max(1, int(np.ceil(dt_s / LONGEST_SUBSTEP_S)))
 
 
 def constants_of(pathways: list[Pathway]) -> Array:

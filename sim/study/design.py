@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -26,6 +26,7 @@ from sim import data
 from sim.assay import READOUTS
 from sim.errors import Problem, ScenarioError
 from sim.scenario import keys
+from sim.scenario.cautions import by_key, cautioned, cautions
 from sim.scenario.defaults import dig
 from sim.scenario.loading import OWN, SHARED, check_kind, load, shipped_studies
 from sim.scenario.schema import Scenario
@@ -109,6 +110,8 @@ class Plan:
         ``group``, and ``parts``: by arm of it the arms that it combines; empty without.
     text : str
         ``study.toml``: the study without references to other files.
+    cautions : list of Problem
+        What is not done as it is written (`sim.scenario.cautions`), once for each key.
     """
 
     name: str
@@ -124,6 +127,7 @@ class Plan:
     sensitivity: list[str]
     combination: dict[str, Any]
     text: str
+    cautions: list[Problem]
 
 
 def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
@@ -414,6 +418,7 @@ class _Drawing(Reader):
             sensitivity=self.sensitivity,
             combination=self.combination,
             text=self._text_of_file(),
+            cautions=by_key(list(resolver.cautions())),
         )
 
     def _runs(self, resolver: _Resolver) -> list[PlannedRun]:
@@ -497,6 +502,20 @@ class _Resolver:
             points = tuple(point for _, point in combination)
             template = self.templates[tuple(number for number, _ in combination)]
             yield points, template.hash_with(points)
+
+    def cautions(self) -> Iterator[Problem]:
+        """Yield the cautions of all combinations; numbers that none depends on are left out."""
+        seen = {key for key in self.numbers if cautioned(key)}
+        axes = [
+            dict.fromkeys(
+                (number, tuple((key, value) for key, value in settings.items() if key in seen))
+                for number, (_, settings) in zip(axis.classes, axis.points, strict=True)
+            )
+            for axis in self.axes
+        ]
+        for combination in product(*axes):
+            template = self.templates[tuple(number for number, _ in combination)]
+            yield from cautions(template.with_numbers(pair for _, p in combination for pair in p))
 
     def _number_keys(self) -> set[str]:
         """Keys whose values are numbers of one place; numbers out of range are told here."""
@@ -589,6 +608,7 @@ class _Template:
     """
 
     def __init__(self, scenario: Scenario, numbers: Mapping[str, int | float]) -> None:
+        self._scenario = scenario
         tree = content_of(scenario)
         names, self.lost = list(numbers), []
         for place, (key, value) in enumerate(numbers.items()):
@@ -606,6 +626,14 @@ class _Template:
             (names[int(place)], float if kind == "f" else int)
             for kind, place in zip(parts[1::3], parts[2::3], strict=True)
         ]
+
+    def with_numbers(self, numbers: Iterable[tuple[str, int | float]]) -> Scenario:
+        """Return the scenario with these numbers in their places."""
+        tree = self._scenario.model_dump(mode="json", by_alias=True)
+        for key, value in numbers:
+            *above, last = _path(tree, key)
+            dig(tree, tuple(above))[last] = value
+        return Scenario.model_validate(tree)
 
     def hash_with(self, points: tuple[Point, ...]) -> str:
         """Return the hash of the text with the numbers of these points in their places."""

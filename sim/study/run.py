@@ -10,6 +10,7 @@ import numpy as np
 
 from sim.errors import stage
 from sim.model import RECEPTORS, AngiogenesisModel
+from sim.scenario.cautions import cautions
 from sim.scenario.loading import dump, scenario_hash
 from sim.scenario.schema import Scenario
 from sim.study.folder import RunFolder, begin_manifest, finish_manifest
@@ -70,6 +71,8 @@ def run_scenario(
     with stage("set-up"):
         model = AngiogenesisModel(scenario, threads=threads)
     frames: dict[int, Arrays] = {}
+    for caution in cautions(scenario):
+        logger.warning("%s", caution)
     logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.cells.living.size)
     completed = False
     try:

@@ -14,6 +14,7 @@ from sim import data
 from sim.assay import READOUTS
 from sim.errors import InputError, Problem, ScenarioError
 from sim.scenario import keys
+from sim.scenario.cautions import by_key, cautions, differ
 from sim.scenario.loading import (
     OWN,
     SHARED,
@@ -88,6 +89,8 @@ class CalibrationPlan:
     targets : list of Target
     text : str
         ``calibration.toml``: the calibration without references to other files.
+    cautions : list of Problem
+        What is not done as it is written (`sim.scenario.cautions`), once for each key.
     """
 
     name: str
@@ -101,6 +104,7 @@ class CalibrationPlan:
     conditions: list[Tree]
     targets: list[Target]
     text: str
+    cautions: list[Problem]
 
 
 def plan_calibration(
@@ -147,6 +151,7 @@ class _Reading(Reader):
         self.trials = self._number("trials", 100, 1, MOST_TRIALS)
         self.batch = self._number("batch", 4, 1, 1000)
         self.told: set[str] = set()
+        self.cautions: list[Problem] = []
         scenario = self._resolved("base", {}) if self.base else None
         self.parameters = self._parameters(scenario)
         self.rows = list(self._rows(folder))
@@ -341,6 +346,7 @@ class _Reading(Reader):
             index, scenario = scenarios[name]
             if scenario is None:
                 continue
+            self.cautions += cautions(scenario)
             record = self._record(place, row.get(TIME), scenario)
             for readout in (name for name in COMPARED if name in row):
                 value = float(row[readout])
@@ -360,6 +366,10 @@ class _Reading(Reader):
         time = scenario.time
         steps = [*range(0, time.steps, time.steps_per_record), time.steps]
         step = round((time_h - time.start_h) * 3600 / time.mcs_s)
+        used_h = time.start_h + step * time.mcs_s / 3600
+        if step in steps and differ(time_h, used_h):
+            what = f"is not at the end of a step; the record at {used_h:.6g} h is compared"
+            self.cautions.append(Problem(f"{place}, {TIME}", time_h, what))
         if step == time.steps:
             return None
         if step in steps:
@@ -398,6 +408,7 @@ class _Reading(Reader):
             conditions=self.conditions,
             targets=self.targets,
             text=tomli_w.dumps({key: value for key, value in tree.items() if value != ""}),
+            cautions=by_key(self.cautions),
         )
 
     def _complete_rows(self) -> list[Tree]:

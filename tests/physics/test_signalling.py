@@ -16,8 +16,9 @@ from sim.model import AngiogenesisModel
 from sim.pharmacology.drugs import inhibition
 from sim.scenario.loading import load
 from sim.signalling import pathways as signalling
+from sim.signalling.clock import LONGEST_SUBSTEP_S, substeps
 from sim.signalling.drive import driven, relax, signal
-from sim.signalling.pathways import LONGEST_SUBSTEP_S, Pathway, substeps
+from sim.signalling.pathways import Pathway
 from sim.signalling.receptors import (
     ReceptorRates,
     bind,

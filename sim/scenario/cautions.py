@@ -1,0 +1,97 @@
+"""What is valid, but not done as it is written: reported before a run, which it does not stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from sim.errors import Problem
+from sim.scenario.checks import NEAR, related
+from sim.scenario.schema import Scenario
+from sim.signalling.clock import substeps
+
+Caution = Callable[[Scenario], Iterator[Problem]]
+_CAUTIONS: list[tuple[tuple[str, ...], Caution]] = []
+
+
+def cautions(scenario: Scenario) -> list[Problem]:
+    """Return what a user of a valid scenario should know before it is run.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        As `sim.load` gives it.
+    """
+    return [problem for _, look in _CAUTIONS for problem in look(scenario)]
+
+
+def cautioned(key: str) -> bool:
+    """Whether cautions depend on the value of a dotted key."""
+    return any(related(key, other) for keys, _ in _CAUTIONS for other in keys)
+
+
+def by_key(found: Sequence[Problem]) -> list[Problem]:
+    """Return one caution for each key: the first, with the number of others."""
+    groups: dict[str, list[Problem]] = {}
+    for problem in found:
+        group = groups.setdefault(problem.key, [])
+        if problem not in group:
+            group.append(problem)
+    return [
+        replace(first, hint=f"and {len(more)} more such") if more else first
+        for first, *more in groups.values()
+    ]
+
+
+def _reads(*keys: str) -> Callable[[Caution], Caution]:
+    """Register a caution with the keys that it reads."""
+
+    def register(look: Caution) -> Caution:
+        _CAUTIONS.append((keys, look))
+        return look
+
+    return register
+
+
+@_reads("time.duration_h", "time.record_every_h", "time.mcs_s")
+def _whole_steps(scenario: Scenario) -> Iterator[Problem]:
+    """Runs and intervals between records are whole numbers of steps."""
+    time = scenario.time
+    if time.duration_h is not None:
+        yield from _rounded("time.duration_h", time.duration_h, time.steps, time.mcs_s, "the run")
+    if time.record_every_h is not None and time.record_every_h != time.duration_h:
+        interval = time.steps_per_record
+        what = "the interval between records"
+        yield from _rounded("time.record_every_h", time.record_every_h, interval, time.mcs_s, what)
+
+
+def _rounded(key: str, hours: float, steps: int, mcs_s: float, what: str) -> Iterator[Problem]:
+    used_h = steps * mcs_s / 3600
+    if differ(hours, used_h):
+        unit = f"a whole number of steps of {mcs_s:g} s (time.mcs_s)"
+        count = f"{steps} step{'s' if steps > 1 else ''}, {used_h:.6g} h"
+        yield Problem(key, hours, f"is not {unit}; {what} takes {count}")
+
+
+@_reads("drug.media", "drug.exposure", "time.mcs_s", "time.start_h")
+def _media(scenario: Scenario) -> Iterator[Problem]:
+    """A medium takes effect where a step, or a part of a long one, begins."""
+    drug, time = scenario.drug, scenario.time
+    if drug is None or drug.exposure != "schedule":
+        return
+    part_h = time.mcs_s / substeps(time.mcs_s) / 3600
+    for place, medium in enumerate(drug.media):
+        parts = math.ceil((medium.at_h - time.start_h) / part_h * (1 - NEAR))
+        used_h = time.start_h + parts * part_h
+        if parts > 0 and differ(medium.at_h, used_h):
+            yield Problem(
+                f"drug.media.{place}.at_h",
+                medium.at_h,
+                f"is not at the start of a step; the medium is changed at the next, {used_h:.6g} h",
+            )
+
+
+def differ(one: float, other: float) -> bool:
+    """Whether two times differ in the six digits that are shown."""
+    return f"{one:.6g}" != f"{other:.6g}"

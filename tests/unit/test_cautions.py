@@ -1,0 +1,212 @@
+"""What is valid, but not done as it is written: times that no whole number of steps reaches."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sim
+from sim.scenario.cautions import cautions
+from sim.scenario.loading import load, shipped, shipped_calibrations, shipped_studies
+from sim.study.design import plan_study
+from sim.study.targets import plan_calibration
+
+Angiosim = Callable[..., Any]
+
+
+def found(overrides: dict[str, Any]) -> dict[str, str]:
+    """Text of each caution by its key."""
+    return {caution.key: str(caution) for caution in cautions(load("tube_formation", overrides))}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_scenarios_are_done_as_they_are_written(name: str) -> None:
+    assert cautions(load(name)) == []
+
+
+@pytest.mark.parametrize("name", shipped_studies())
+def test_shipped_studies_are_done_as_they_are_written(name: str) -> None:
+    assert plan_study(name).cautions == []
+
+
+@pytest.mark.parametrize("name", shipped_calibrations())
+def test_shipped_calibrations_are_done_as_they_are_written(name: str) -> None:
+    assert plan_calibration(name).cautions == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "used"),
+    [
+        ({"time.duration_h": 0.333}, "time.duration_h", "40 steps, 0.333333 h"),
+        ({"time.duration_h": "5.31 h", "time.mcs_s": 40}, "time.duration_h", "478 steps, 5.31111"),
+        ({"time.record_every_h": 0.33}, "time.record_every_h", "40 steps, 0.333333 h"),
+        ({"time.mcs_s": 70, "time.duration_h": 7}, "time.record_every_h", "of 70 s"),
+        (
+            {"drug.exposure": "schedule", "drug.media": [{"at_h": 0.1001, "free_nM": 3}]},
+            "drug.media.0.at_h",
+            "0.108333 h",
+        ),
+        (
+            {
+                "drug.exposure": "schedule", "time.start_h": 0.005,
+                "drug.media": [{"at_h": 0, "free_nM": 3}, {"at_h": 0.1, "free_nM": 3}],
+            },
+            "drug.media.1.at_h",
+            "0.105 h",
+        ),
+        # half of a step of 60 s: the drug is looked at every 30 s
+        (
+            {
+                "drug.exposure": "schedule", "time.mcs_s": 60,
+                "drug.media": [{"at_h": "30 s", "free_nM": 3}, {"at_h": "40 s", "free_nM": 3}],
+            },
+            "drug.media.1.at_h",
+            "0.0166667 h",
+        ),
+    ],
+)  # fmt: skip
+def test_times_that_are_not_reached(overrides: dict[str, Any], key: str, used: str) -> None:
+    text = found(overrides)
+    assert list(text) == [key]
+    assert text[key].startswith(f"{key} = ")
+    assert used in text[key]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"time.duration_h": "20 min"},
+        {"time.duration_h": 0.333333},  # as exactly as it would be shown
+        {"time.duration_h": 1.2, "time.record_every_h": 0.1},
+        {"time.mcs_s": 0.1, "time.duration_h": 0.7},
+        {"time.start_h": 0.1234},  # only shifts the schedule
+        {"drug.exposure": "schedule", "drug.media": [{"at_h": 2.1, "free_nM": 3}]},
+        {"drug.media": [], "behaviour.drive_tau_h": 1.2345},
+    ],
+)
+def test_times_that_are_reached(overrides: dict[str, Any]) -> None:
+    assert found(overrides) == {}
+
+
+def test_the_time_told_is_the_time_used() -> None:
+    scenario = load(
+        "tube_formation",
+        {
+            "domain.size_um": [100, 100], "cells.count": 2,
+            "time.duration_h": 0.1, "time.mcs_s": 50, "time.start_h": 0.7,
+            "drug.exposure": "schedule", "drug.media": [{"at_h": 0.753, "free_nM": 3}],
+        },
+    )  # fmt: skip
+    told = {caution.key: str(caution) for caution in cautions(scenario)}
+    assert "7 steps, 0.0972222 h" in told["time.duration_h"]
+    assert "the next, 0.755556 h" in told["drug.media.0.at_h"]
+    model = sim.AngiogenesisModel(scenario)
+    assert scenario.time.steps == 7
+    for _ in range(scenario.time.steps):
+        before = 0.7 + model.mcs * 50 / 3600
+        assert model._free_drug_now().tolist() == [
+            3.0 * (before + part * 25 / 3600 > 0.7555) for part in range(2)
+        ]
+        model.step()
+
+
+def test_a_medium_at_the_start_of_a_step_is_in_that_step() -> None:
+    """Sums of steps are rounded; 0.7 h + 0.1 h is a hair less than 0.8 h."""
+    scenario = load(
+        "tube_formation",
+        {
+            "domain.size_um": [100, 100], "cells.count": 2,
+            "time.start_h": 0.7, "time.duration_h": 0.2, "time.mcs_s": 30,
+            "drug.exposure": "schedule", "drug.media": [{"at_h": 0.8, "free_nM": 3}],
+        },
+    )  # fmt: skip
+    model = sim.AngiogenesisModel(scenario)
+    model.mcs = 11
+    assert model._free_drug_now().tolist() == [0.0]
+    model.mcs = 12
+    assert model._free_drug_now().tolist() == [3.0]
+
+
+STUDY: dict[str, Any] = {
+    "base": "tube_formation",
+    "replicates": 3,
+    "grid": {"drug.free_nM": [0, 1], "time.duration_h": [1, 1.001, 2, 2.001]},
+    "group": {
+        "pace": [
+            {"name": "30 s", "set": {"time.mcs_s": 30}},
+            {"name": "40 s", "set": {"time.mcs_s": 40}},
+        ]
+    },
+}
+
+
+def test_a_study_tells_each_key_once() -> None:
+    assert [str(caution) for caution in plan_study(STUDY).cautions] == [
+        "time.duration_h = 1.001: is not a whole number of steps of 30 s (time.mcs_s); the run "
+        "takes 120 steps, 1 h (and 3 more such)"
+    ]
+
+
+def test_a_calibration_looks_at_its_conditions_and_record_times() -> None:
+    row = {"drug.free_nM": 0, "tube_length_mm": 3, "tube_length_mm_sd": 1}
+    plan = plan_calibration(
+        {
+            "base": "tube_formation",
+            "parameters": {"engine.temperature": [8, 12]},
+            "data": {
+                "rows": [
+                    row | {"time_h": 1.001},
+                    row | {"time_h": 1.001, "time.duration_h": 2.001},
+                ]
+            },
+        }
+    )
+    text = {caution.key: str(caution) for caution in plan.cautions}
+    assert list(text) == ["data, row 1, time_h", "time.duration_h", "data, row 2, time_h"]
+    assert "the record at 1 h is compared" in text["data, row 1, time_h"]
+
+
+def test_commands_warn_and_go_on(angiosim: Angiosim, workplace: Path) -> None:
+    Path("short.toml").write_text(
+        'extends = "tube_formation"\n[domain]\nsize_um = [100, 100]\n[cells]\ncount = 2\n'
+        "[time]\nduration_h = 0.0101\n"
+    )
+    warning = (
+        "warning: time.duration_h = 0.0101: is not a whole number of steps of 30 s (time.mcs_s); "
+        "the run takes 1 step, 0.00833333 h\n"
+    )
+    done = angiosim("validate", "short.toml")
+    assert (done.exit_code, done.stderr, done.stdout) == (0, warning, "short.toml: valid\n")
+    done = angiosim("validate", "short.toml", "tube_formation")
+    assert done.stderr == warning.replace("warning: ", "warning: short.toml: ")
+    done = angiosim("run", "short.toml", "--out", "out")
+    assert done.exit_code == 0
+    assert done.stderr.count(warning) == 1
+    assert warning[9:-1] in Path("out/run.log").read_text()
+    assert "warning" not in angiosim("run", "short.toml", "--quiet", "--out", "quiet").stderr
+    done = angiosim("pk", "human_12mg", "--set", "time.duration_h=1.001", "--json")
+    assert done.exit_code == 0
+    assert done.stderr.startswith("warning: time.duration_h = 1.001: ")
+    Path("study.toml").write_text('base = "short.toml"\n[grid]\n"drug.free_nM" = [0, 1]\n')
+    done = angiosim("sweep", "study.toml", "--list")
+    assert done.stderr == warning
+
+
+def test_python_warns_its_user(workplace: Path) -> None:
+    with pytest.warns(sim.ScenarioWarning, match=r"time.duration_h = 1.001: ") as caught:
+        scenario = sim.load("tube_formation", {"time.duration_h": 1.001})
+    assert [warning.filename for warning in caught] == [__file__]
+    tiny = {"domain.size_um": [100, 100], "cells.count": 2, "time.duration_h": 0.0101}
+    with pytest.warns(sim.ScenarioWarning) as caught:
+        sim.run("tube_formation", tiny)
+    assert [warning.filename for warning in caught] == [__file__]
+    with pytest.warns(sim.ScenarioWarning) as caught:
+        sim.pk("human_12mg", {"time.duration_h": 1.001})
+    assert [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sim.load(scenario, seed=3)  # it was said when this was loaded
