@@ -616,5 +616,5 @@ def test_a_part_is_every_nth_run() -> None:
 
 
 def test_names_of_readouts_are_those_of_a_run() -> None:
-    tiny = {"domain.size_um": [100, 100], "time.duration_h": 0.01}
+    tiny = {"domain.size_um": [100, 100], "time.duration_h": "30 s"}
     assert {*READOUTS, "time_h"} == sim.run("tube_formation", tiny).summary.keys()

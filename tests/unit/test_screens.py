@@ -585,7 +585,7 @@ def test_sweep_and_merge_write_them(angiosim: Callable[..., Any], workplace: Pat
         "name": "tiny",
         "base": "tube_formation",
         "replicates": 2,
-        "set": {"domain.size_um": [100, 100], "time.duration_h": 0.02},
+        "set": {"domain.size_um": [100, 100], "time.duration_h": "60 s"},
         "grid": {"drug.free_nM": [0, 1, 10, 100]},
         "dose_response": {"dose": "drug.free_nM"},
     }
