@@ -329,7 +329,7 @@ def sweep_plan(
         executor = Pool(plan.base, workers or processors())
     with closing(executor):
         study = Study(**vars(make(plan, executor, out, **options)))
-    write_pictures(study)
+    write_pictures(study.whole())
     return study
 
 

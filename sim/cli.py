@@ -12,6 +12,7 @@ import shlex
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim import __version__
-from sim.errors import AngiosimError, InputError, Interrupted, Problem
+from sim.errors import AngiosimError, InputError, Interrupted, PictureWarning, Problem
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -409,10 +410,22 @@ def bench(
 
 @contextmanager
 def _exit_codes(*, verbose: bool = False) -> Iterator[None]:
-    """Turn what goes wrong into one message and an exit code; show the log if `verbose`."""
+    """Turn what goes wrong into one message and an exit code; show the log if `verbose`.
+
+    A picture that could not be drawn is a line, and changes no exit code.
+    """
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, PictureWarning):
+            typer.echo(f"warning: {message}", err=True)
+        else:
+            usual(message, category, *where)
+
     handler = logging.StreamHandler()
     handler.addFilter(lambda record: verbose and not record.exc_info)
     logging.getLogger("sim").addHandler(handler)
+    warnings.showwarning = show  # type: ignore[assignment]
     try:
         yield
     except typer.Exit:
@@ -422,9 +435,10 @@ def _exit_codes(*, verbose: bool = False) -> Iterator[None]:
             traceback.print_exc()
         typer.echo("; ".join([_message(error), *getattr(error, "__notes__", [])]), err=True)
         stopped = isinstance(error, KeyboardInterrupt)
-        usual = 128 + signal.SIGINT if stopped else AngiosimError.exit_code
-        raise typer.Exit(getattr(error, "exit_code", usual)) from None
+        otherwise = 128 + signal.SIGINT if stopped else AngiosimError.exit_code
+        raise typer.Exit(getattr(error, "exit_code", otherwise)) from None
     finally:
+        warnings.showwarning = usual
         logging.getLogger("sim").removeHandler(handler)
 
 
@@ -560,8 +574,10 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
     failed, missing = len(failures), len(study.runs) - done - len(failures)
     hindered = sum(failure.stage == "worker" for failure in failures)
     if not quiet:
-        _print_findings(study)
+        _print_findings(study.whole())
         typer.echo(f"{done} of {len(study.runs)} runs done, in {study.folder}")
+        if study.is_shard and not study.whole().is_complete:
+            typer.echo("this is one shard; `angiosim merge` analyses the study from all its shards")
         if study.folder is not None and not (study.folder / "results.parquet").exists():
             typer.echo("results.csv only; for results.parquet: pip install 'angiosim[analysis]'")
     if failed > hindered:

@@ -89,6 +89,10 @@ class NumericalError(AngiosimError):
     """The numbers left the range in which the method holds."""
 
 
+class PictureWarning(UserWarning):
+    """A picture could not be drawn; the results that it shows are not touched by that."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A signal stopped the run between two steps; not an error, so not caught as one.
 

@@ -16,7 +16,6 @@ from sim.errors import InputError
 from sim.files import write_text_atomic
 from sim.study.arms import arm_of, others, value_of
 from sim.study.folder import plain
-from sim.study.ledger import PLANNED
 from sim.study.sensitivity import SENSITIVITY, SENSITIVITY_TABLE, write_sensitivity
 
 if TYPE_CHECKING:
@@ -183,11 +182,12 @@ def dose_response(study: StudyResult, response: str | None = None) -> DoseRespon
     Raises
     ------
     InputError
-        If the study has no ``[dose_response]``, or no such read-out.
+        If the study has no ``[dose_response]`` or no such read-out, or is a shard.
     """
     table = study.plan.dose_response
     if not table:
         raise InputError(f"{study.plan.name}: has no [dose_response] with the key of the dose")
+    study.check_not_shard()
     response = response or str(table["responses"][0])
     dose = str(table["dose"])
     found, controls = arms(study, response), _controls(study, response)
@@ -224,14 +224,12 @@ def combinations(study: StudyResult, response: str | None = None) -> Combination
     Raises
     ------
     InputError
-        If the study has no ``[combination]``, or no such read-out.
+        If the study has no ``[combination]`` or no such read-out, or is a shard.
     """
     from sim.assay.dose_response import Blockade, compare
 
     if not study.plan.combination:
         raise InputError(f"{study.plan.name}: has no [combination]")
-    if len(study.runs) < len(study.plan.runs):
-        raise InputError(f"{study.plan.name}: is one shard; merge all of them first")
     curves = dose_response(study, response)
     tables, controls = arms(study, curves.response), _controls(study, curves.response)
     group, parts = study.plan.combination["group"], study.plan.combination["parts"]
@@ -282,16 +280,16 @@ def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
 def write_analysis(study: StudyResult) -> None:
     """Write what a study asks for: fits, combinations, and the files of its sensitivity.
 
-    What is there is of an earlier table, so it is removed where nothing is made: while runs are
-    still planned, and when the study does not ask for it any more. So are its pictures, which are
-    drawn elsewhere.
+    What is there is of an earlier table, so it is removed where nothing is made: of a shard, while
+    runs are still planned, and when the study does not ask for it any more. So are its pictures,
+    which are drawn elsewhere.
     """
     if study.folder is None:
         return
     tables = (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE)
     for name in (*tables, *PICTURES):
         (study.folder / name).unlink(missing_ok=True)
-    if study.count(PLANNED):
+    if not study.is_complete:
         return
     write_sensitivity(study)
     if not study.plan.dose_response:

@@ -10,7 +10,8 @@ import platform
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -29,7 +30,21 @@ if TYPE_CHECKING:
 LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "mesa", "pandas", "scikit-image", "matplotlib")
 """The libraries whose versions a manifest records."""
 
+LOG = "run.log"
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@contextmanager
+def logging_into(path: Path) -> Iterator[None]:
+    """Append log messages of ``sim`` to a file, which is made with the first of them."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+    logging.getLogger("sim").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("sim").removeHandler(handler)
+        handler.close()
 
 
 class RunFolder:
@@ -48,7 +63,7 @@ class RunFolder:
         self.path = path
         self._made = made  # folders that were not there before, outermost first
         # mode x: of two processes that want one folder, one succeeds
-        self._log = logging.FileHandler(path / "run.log", mode="x", encoding="utf-8")
+        self._log = logging.FileHandler(path / LOG, mode="x", encoding="utf-8")
         self._log.setFormatter(logging.Formatter(_LOG_FORMAT))
         logger = logging.getLogger("sim")
         logger.addHandler(self._log)

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sim import __version__
 from sim.errors import FolderError, InputError, ScenarioError
 from sim.files import write_bytes_atomic, write_text_atomic
 from sim.study.design import Plan, PlannedRun, plan_study
-from sim.study.ledger import DONE, FAILED, Entry, Ledger
+from sim.study.ledger import DONE, FAILED, PLANNED, Entry, Ledger
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +81,34 @@ class StudyResult:
     def count(self, status: str) -> int:
         """Return how many runs are ``"planned"``, ``"done"`` or ``"failed"``."""
         return sum(self.entries[run.key].status == status for run in self.runs)
+
+    @property
+    def is_shard(self) -> bool:
+        """Whether these are only some of the study's runs."""
+        return len(self.runs) < len(self.plan.runs)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every run of the study is done or has failed: only then is it analysed."""
+        return not self.is_shard and not self.count(PLANNED)
+
+    def whole(self) -> Self:
+        """Return the study that a shard belongs to, as far as its folder knows it."""
+        return replace(self, runs=self.plan.runs) if self.is_shard else self
+
+    def check_not_shard(self) -> None:
+        """Refuse to analyse some of a study's runs as if they were all.
+
+        Raises
+        ------
+        InputError
+            If this is a shard.
+        """
+        if self.is_shard:
+            raise InputError(
+                f"{self.plan.name}: this is one shard with {len(self.runs)} of "
+                f"{len(self.plan.runs)} runs; `angiosim merge` all shards first"
+            )
 
     @property
     def results(self) -> pd.DataFrame:

@@ -150,12 +150,13 @@ def sensitivity(study: StudyResult, response: str | None = None) -> Sensitivity:
     Raises
     ------
     InputError
-        If the study has no such sample, or no such read-out, or SALib is not installed.
+        If the study has no such sample or no such read-out, is a shard, or SALib is not installed.
     """
     plan = study.plan
     if plan.sample is None or plan.sample.method not in INDICES:
         methods = " or ".join(map(repr, INDICES))
         raise InputError(f"{plan.name}: indices follow from a [sample] with method {methods} only")
+    study.check_not_shard()
     check_method(plan.sample.method)
     response = response or plan.sensitivity[0]
     # No replicate has the number 0, and SALib takes the seed 0 for none.

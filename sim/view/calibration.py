@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from sim import __version__
-from sim.files import write_bytes_atomic
 from sim.study.calibrate import CalibrationResult
+from sim.study.folder import LOG, logging_into
 from sim.study.targets import Target
 from sim.view import style
+from sim.view.pictures import try_picture
 from sim.view.words import readout_words
 
 _ACROSS: Final = 3  # panels in a row
@@ -25,6 +26,7 @@ _PANEL_IN: Final = (3.6, 3.0)
 _PANEL_LETTERS: Final = 36  # under an axis
 
 
+@style.house_style()
 def draw_objective(result: CalibrationResult) -> Figure:
     """Draw the objective of each trial, and the lowest so far; return the figure."""
     figure, (ax,) = _panels(1)
@@ -44,6 +46,7 @@ def draw_objective(result: CalibrationResult) -> Figure:
     return figure
 
 
+@style.house_style()
 def draw_profile(result: CalibrationResult) -> Figure:
     """Draw the objective of all trials over each parameter; return the figure.
 
@@ -65,7 +68,7 @@ def draw_profile(result: CalibrationResult) -> Figure:
             ax.set_xscale("log")
             _plain_numbers(ax.xaxis)
         _objective_axis(ax, result)
-        ax.set_xlabel(key)
+        ax.set_xlabel(style.one_line(key, _PANEL_LETTERS + 12))
     about = "dotted: the best; band: ± 1 standard error, approximate"
     if unknown:
         about += "; no band: not determined by these trials"
@@ -73,6 +76,7 @@ def draw_profile(result: CalibrationResult) -> Figure:
     return figure
 
 
+@style.house_style()
 def draw_fit(result: CalibrationResult) -> Figure:
     """Draw the data against the best fit, on its own and on fresh seeds; return the figure.
 
@@ -100,7 +104,7 @@ def draw_fit(result: CalibrationResult) -> Figure:
         names, labels = _rows(result, targets)
         ax.set_xticks(at, labels)
         ax.set_xlim(0.4, len(at) + 0.6)
-        ax.set_xlabel(names, parse_math=False)
+        ax.set_xlabel(names)
         ax.set_ylabel(readout_words(readout))
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", ncols=3, frameon=False, fontsize=8)
@@ -116,12 +120,13 @@ PICTURES: Final[Mapping[str, Callable[[CalibrationResult], Figure]]] = {
 
 
 def save_pictures(result: CalibrationResult, folder: Path) -> None:
-    """Write ``objective.png``, ``profile.png`` and ``fit.png`` into a folder."""
-    for name, draw in PICTURES.items():
-        buffer = io.BytesIO()
-        with style.house_style():
-            draw(result).savefig(buffer, format="png", dpi=150, metadata={"Software": None})
-        write_bytes_atomic(folder / name, buffer.getvalue())
+    """Write ``objective.png``, ``profile.png`` and ``fit.png`` into a folder.
+
+    A picture that cannot be drawn is left out with a warning.
+    """
+    with logging_into(folder / LOG):
+        for name, draw in PICTURES.items():
+            try_picture(folder / name, partial(draw, result), result.plan.name)
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:
@@ -129,10 +134,9 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     across = min(count, _ACROSS)
     down = -(-count // _ACROSS)
     width, height = _PANEL_IN
-    with style.house_style():
-        figure = style.new_figure(max(width * across, 5.4) + 0.4, height * down + 0.9)
-        figure.set_layout_engine("constrained", rect=(0, 0.45 / (height * down + 0.9), 1, 0.9))
-        axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
+    figure = style.new_figure(max(width * across, 5.4) + 0.4, height * down + 0.9)
+    figure.set_layout_engine("constrained", rect=(0, 0.45 / (height * down + 0.9), 1, 0.9))
+    axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
     for empty in axes[count:]:
         empty.remove()
     return figure, axes[:count]
@@ -164,11 +168,11 @@ def _rows(result: CalibrationResult, targets: list[Target]) -> tuple[str, list[s
     longest = max(len(line) for label in labels for line in label.split("\n"))
     if not 1 <= len(keys) <= 3 or len(rows) * (longest + 1) > _PANEL_LETTERS:
         return "row of the data", [str(target.row) for target in targets]
-    return "\n".join(keys), labels
+    return "\n".join(style.one_line(key, _PANEL_LETTERS + 12) for key in keys), labels
 
 
 def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    return f"{value:g}" if isinstance(value, int | float) else " ".join(str(value).split())
 
 
 def _words(figure: Figure, result: CalibrationResult, about: str) -> None:

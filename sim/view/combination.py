@@ -55,7 +55,8 @@ def draw_combinations(found: Combinations, origin: str = "") -> Axes:
         If no combination has been measured; it says why.
     """
     group, parts = found.group, found.parts
-    dose = "{} ({})".format(*drug_and_unit(found.dose))
+    drug, unit = drug_and_unit(found.dose)
+    dose = f"{style.one_line(drug, 40)} ({unit})"
     names = [name for name in differing([labels for labels, _ in found.found]) if name != group]
     rows: dict[str, dict[str, list[Comparison]]] = {}
     for labels, comparisons in found.found:
@@ -94,22 +95,21 @@ def draw_combinations(found: Combinations, origin: str = "") -> Axes:
                 alone = {part: arms[part] for part in parts[arm] if part in arms}
                 _panel(ax, arms[arm], alone, looks)
                 words = style.one_line(f"{context}: {arm}" if context else arm, int(11 * wide))
-                ax.set_title(words, size=10, weight="bold", loc="left", parse_math=False)
+                ax.set_title(words, size=10, weight="bold", loc="left")
                 if across == 0:
                     ax.set_ylabel("inhibition (%)", size=10)
                 if down == len(rows) - 1:
                     ax.set_xlabel(dose, size=10)
         what = f": {readout_words(found.response)}"
         title = style.one_line(found.study, min(90, int(8.2 * width)) - len(what)) + what
-        figure.text(0.25 / width, 1 - 0.15 / height, title, size=14, weight="bold", va="top",
-                    parse_math=False)  # fmt: skip
+        figure.text(0.25 / width, 1 - 0.15 / height, title, size=14, weight="bold", va="top")
         about = ("inhibition: % of the difference between stimulated and unstimulated control · "
                  "bars and bands: 95 % limits over replicates")  # fmt: skip
         source = " · ".join(filter(None, [origin, INPUT, f"angiosim {__version__}"]))
         lines = [line for text in (about, source)
                  for line in textwrap.wrap(text, int(14 * width) - 8)[:2]]  # fmt: skip
         figure.text(0.25 / width, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET,
-                    va="bottom", parse_math=False)  # fmt: skip
+                    va="bottom")  # fmt: skip
     return figure.axes[0]
 
 

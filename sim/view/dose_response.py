@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from collections.abc import Iterable, Mapping
 from itertools import cycle
-from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
@@ -23,7 +21,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from sim import __version__
 from sim.assay.dose_response import DoseResponse
-from sim.files import write_bytes_atomic
 from sim.view import style
 
 _COLOURS: Final = (
@@ -32,6 +29,7 @@ _COLOURS: Final = (
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 _DOT: Final = " · "
 INPUT: Final = "potency is an input of the model, not its finding"
+_ROW: Final = 50  # letters of the name of a row
 _GAP: Final = 0.55  # decades between dose 0 and the lowest other dose
 
 
@@ -103,12 +101,12 @@ def draw_dose_response(
     for place, ((_, fit), colour, marker) in enumerate(looks):
         _mark_ic50(ax, fit, len(fits) - 1 - place, colour, marker, lowest, highest)
     dose_axis(ax, zero, lowest, highest)
-    ax.set_xlabel(f"{drug} ({unit})", size=11)
+    ax.set_xlabel(f"{style.one_line(drug, 60)} ({unit})", size=11)
     ax.set_ylabel(response, size=11)
     ax.legend(
         handles=[
             Line2D([], [], color=colour, marker=marker, markersize=6.5, linewidth=1.8,
-                   label=f"{textwrap.fill(name, 40)}\n{_ic50_words(fit, unit)}")
+                   label=f"{_wrapped(name, 40, lines=3)}\n{_ic50_words(fit, unit)}")
             for (name, fit), colour, marker in looks
         ],
         loc="upper right",
@@ -116,6 +114,7 @@ def draw_dose_response(
         labelspacing=1.0,
         fontsize=10 * style.text_scale(ax),
     )  # fmt: skip
+    style.plain_text(ax)
     return ax
 
 
@@ -301,14 +300,13 @@ def _levels(ax: Axes, controls: Mapping[str, float]) -> None:
     for name, level in controls.items():
         ax.axhline(level, color=style.QUIET, linewidth=1, linestyle=":", zorder=1)
         ax.annotate(
-            name,
+            style.one_line(name, 60),
             (0, level),
             xycoords=("axes fraction", "data"),
             xytext=(4, 3),
             textcoords="offset points",
             size=9.5 * style.text_scale(ax),
             color=style.QUIET,
-            parse_math=False,
         )
 
 
@@ -463,8 +461,9 @@ def draw_ic50_map(
         with style.house_style():
             letter = 0.095  # in, of the names
             heads = [line for name in columns for line in _wrapped(name).split("\n")]
+            longest = min(_ROW, max(map(len, rows)))
             wide = max(1.55, letter * max(map(len, heads)) + 0.2) * len(columns)
-            high, left = 0.62 * len(rows), max(1.45, letter * max(map(len, rows)) + 0.3)
+            high, left = 0.62 * len(rows), max(1.45, letter * longest + 0.3)
             lines = max(_wrapped(name).count("\n") for name in columns)
             width, height = max(wide + left + 1.85, 6.8), high + 1.9 + 0.18 * lines
             box = (left / width, 0.9 / height, wide / width, high / height)
@@ -526,7 +525,7 @@ def draw_ic50_map(
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_xticks(range(len(columns)), map(_wrapped, columns), size=11)
-    ax.set_yticks(range(len(rows)), rows, size=11)
+    ax.set_yticks(range(len(rows)), [style.one_line(row, _ROW) for row in rows], size=11)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -536,11 +535,13 @@ def draw_ic50_map(
         ax.axhline(y - 0.5, color="white", linewidth=2)
     if closed:
         _colour_bar(ax, norm, colours, f"IC50 ({unit})")
+    style.plain_text(ax)
     return ax
 
 
-def _wrapped(name: str) -> str:
-    return textwrap.fill(name, 20)
+def _wrapped(name: str, width: int = 20, lines: int = 4) -> str:
+    """Return a name in lines, cut where there would be more of them."""
+    return textwrap.fill(name, width, max_lines=lines, placeholder="…")
 
 
 def _takes_little(fit: DoseResponse) -> bool:
@@ -576,30 +577,8 @@ def _words(ax: Axes, title: str, about: str, origin: str) -> None:
     letters, most = (int(each * figure.get_figwidth()) - 8 for each in (15, 9.2))
     figure.text(
         left, 1 - 0.15 / height, style.one_line(title, min(90, most)), size=14, weight="bold",
-        va="top", parse_math=False,
+        va="top",
     )  # fmt: skip
     source = _DOT.join(filter(None, [origin, INPUT, f"angiosim {__version__}"]))
-    lines = [*textwrap.wrap(about, letters), *textwrap.wrap(source, letters)[:3]]
-    figure.text(
-        left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom",
-        parse_math=False,
-    )  # fmt: skip
-
-
-def save_picture(ax: Axes, path: str | Path, title: str = "") -> None:
-    """Write the figure of `ax` as a PNG, whole or not at all; the same figure, the same bytes.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        What one of the functions here returned.
-    path : str or Path
-        Where to; its folder exists.
-    title : str
-        For the text chunk of that name.
-    """
-    buffer = io.BytesIO()
-    metadata = {"Title": title, "Software": f"angiosim {__version__}"}
-    with style.house_style():
-        cast(Figure, ax.figure).savefig(buffer, format="png", dpi=150, metadata=metadata)
-    write_bytes_atomic(Path(path), buffer.getvalue())
+    lines = [*textwrap.wrap(about, letters)[:3], *textwrap.wrap(source, letters)[:3]]
+    figure.text(left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom")

@@ -6,12 +6,11 @@ axes are in um from the upper left corner. No function touches pyplot or the use
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -25,12 +24,11 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import NDArray
 
 from sim.assay.network import Network, measure_network
-from sim.files import write_bytes_atomic
 from sim.scenario.schema import Drug
 from sim.study.result import RunResult
 from sim.view import style
+from sim.view.pictures import try_picture
 
-_DPI: Final = 150
 _WIDTH_IN: Final = 9.0
 _DOT: Final = " · "
 _OUTLINE_SHADE: Final = 0.55
@@ -61,7 +59,7 @@ def _treatment(result: RunResult) -> str:
             words[-1] += f", before up to {most:.3g}"
     if not words and _has_signalling(result):
         words.append("no ligand, no drug")
-    return _DOT.join(words)
+    return style.one_line(_DOT.join(words), 110)
 
 
 def _origin(result: RunResult) -> str:
@@ -315,7 +313,6 @@ def _note(ax: Axes, text: str, x: float, y: float, drop_pt: float, **words: Any)
         textcoords="offset points",
         va="bottom" if drop_pt > 0 else "top",
         annotation_clip=False,
-        parse_math=False,
         **words,
     )
 
@@ -374,6 +371,7 @@ def draw_network(result: RunResult, ax: Axes | None = None) -> Axes:
         )
         _dress_colour_bar(colour_bar, scale)
         _note(inset, "drive\n(0-1)", 0, 1, 6 * scale, size=11 * scale, color=style.INK)
+    style.plain_text(ax)
     return ax
 
 
@@ -459,7 +457,8 @@ def draw_fields(result: RunResult, axes: Sequence[Axes] | None = None) -> list[A
         ax.imshow(outline, extent=extent, origin="upper", interpolation="antialiased", zorder=2)
         _bare(ax, extent)
         style.add_scale_bar(ax, extent[1])
-        _note(ax, name, 0, 1, 6 * scale, size=14 * scale, weight="bold", color=style.INK)
+        title = style.one_line(name, 40)
+        _note(ax, title, 0, 1, 6 * scale, size=14 * scale, weight="bold", color=style.INK)
         unit = "ng/mL" if name in result.scenario.ligands else "arbitrary units"
         colour_bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1.025, 0.0, 0.035, 1.0)))
         colour_bar.locator = MaxNLocator(5)
@@ -470,6 +469,7 @@ def draw_fields(result: RunResult, axes: Sequence[Axes] | None = None) -> list[A
         colour_bar.set_label(unit, size=11 * scale, color=style.INK, labelpad=5 * scale)
         _dress_colour_bar(colour_bar, scale)
         colour_bar.ax.yaxis.get_offset_text().set(size=10 * scale, color=style.INK)
+        style.plain_text(ax)
     return list(axes)
 
 
@@ -498,12 +498,10 @@ def _fields_figure(
 def _figure_words(figure: Figure, result: RunResult, left: float, caption: str) -> None:
     """Write title, treatment and caption on a figure with several panels."""
     height = figure.get_figheight()
-    at_top: dict[str, Any] = {"va": "top", "color": style.INK, "parse_math": False}
+    at_top: dict[str, Any] = {"va": "top", "color": style.INK}
     figure.text(left, 1 - 0.14 / height, _title(result), size=15, weight="bold", **at_top)
     figure.text(left, 1 - 0.45 / height, _treatment(result), size=11.5, **at_top)
-    figure.text(
-        left, 0.13 / height, caption, size=10, color=style.QUIET, va="bottom", parse_math=False
-    )
+    figure.text(left, 0.13 / height, caption, size=10, color=style.QUIET, va="bottom")
 
 
 # --- read-outs over time ---------------------------------------------------------------------
@@ -608,6 +606,7 @@ def draw_timeseries(result: RunResult, axes: Sequence[Axes] | None = None) -> li
         ax.set_axisbelow(True)
         ax.tick_params(labelbottom=ax is axes[-1])
         _label_line_ends(ax, table, lines)
+        style.plain_text(ax)
     axes[-1].set_xlabel("time (h)", size=11)
     return list(axes)
 
@@ -667,7 +666,6 @@ def _label_line_ends(ax: Axes, table: pd.DataFrame, lines: Sequence[_Line]) -> N
             size=size,
             color=_readable(colour),
             annotation_clip=False,
-            parse_math=False,
         )
 
 
@@ -701,9 +699,8 @@ def _readable(colour: str) -> tuple[float, float, float]:
 def save_pictures(result: RunResult, folder: str | Path) -> list[Path]:
     """Write `network.png`, `fields.png` (if there are fields) and `timeseries.png`.
 
-    All are drawn before the first is written, and each file appears whole or not at all. The
-    same result gives the same bytes. Title, version, scenario hash and seed stand in the PNG
-    text chunks.
+    The same result gives the same bytes. Title, version, scenario hash and seed are in the PNG text
+    chunks. A picture that cannot be drawn is left out with a warning.
 
     Parameters
     ----------
@@ -721,26 +718,16 @@ def save_pictures(result: RunResult, folder: str | Path) -> list[Path]:
     if _field_names(result):
         drawings["fields.png"] = lambda: draw_fields(result)[0]
     drawings["timeseries.png"] = lambda: draw_timeseries(result)[0]
-    pictures = {}
-    for name, draw in drawings.items():
-        with style.house_style():
-            pictures[name] = _png(draw(), result)
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in pictures.items():
-        write_bytes_atomic(folder / name, picture)
-    return [folder / name for name in pictures]
-
-
-def _png(ax: Axes, result: RunResult) -> bytes:
-    version = result.manifest.get("version", "")
-    metadata = {
+    chunks = {
         "Title": str(result.scenario.name),
-        "Software": f"angiosim {version}".strip(),
+        "Software": f"angiosim {result.manifest.get('version', '')}".strip(),
         "Scenario-Hash": str(result.manifest.get("scenario_hash", "")),
         "Seed": str(result.seed),
     }
-    buffer = io.BytesIO()
-    cast(Figure, ax.figure).savefig(buffer, format="png", dpi=_DPI, metadata=metadata)
-    return buffer.getvalue()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [
+        folder / name
+        for name, draw in drawings.items()
+        if try_picture(folder / name, draw, **chunks)
+    ]

@@ -100,6 +100,7 @@ def _concentrations(ax: Axes, result: PKResult, days: NDArray[np.float64]) -> No
     highest = max(result.total_nM.max(), *result.potency.ic50_nM.values())
     lowest = max(result.free_nM.max(), 1e-3) / 50
     ax.set(yscale="log", ylim=(lowest, 20 * highest), ylabel="concentration (nM)")
+    ax.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
     dosed = np.array([dose.at_h for dose in result.doses]) / 24
     ax.plot(
         dosed,

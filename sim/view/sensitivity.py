@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,33 +14,19 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from sim import __version__
-from sim.study.sensitivity import BLOCK, MAIN, Indices, sensitivity, too_few
+from sim.study.sensitivity import BLOCK, MAIN, Indices, too_few
 from sim.view import style
-from sim.view.dose_response import save_picture
 from sim.view.words import readout_words
-
-if TYPE_CHECKING:
-    from sim.study.results import StudyResult
 
 MOST_ARMS: Final = 12  # in one picture
 _DOT: Final = " · "
+_KEY: Final = 60  # letters of a key
 _COLOURS: Final = (
     style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK,
 )  # fmt: skip
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P")  # one less than colours: 42 pairs
 _BARS: Final = {"S1": (style.BLUE, 0.2), "ST": (style.ORANGE, -0.2)}
 _MEANING: Final = {"S1": "S1: alone", "ST": "ST: with interactions"}
-
-
-def write_sensitivity_pictures(study: StudyResult) -> None:
-    """Write ``sensitivity_RESPONSE.png`` into a study's folder, for each read-out it asks for."""
-    assert study.folder is not None
-    for response in study.plan.sensitivity:
-        found = sensitivity(study, response)
-        axes = draw_sensitivity(found.arms, response=response, title=study.plan.name)
-        title = f"{study.plan.name}: sensitivity of {response}"
-        first = next(iter(axes.values()))
-        save_picture(first, study.folder / f"sensitivity_{response}.png", title)
 
 
 def draw_sensitivity(
@@ -73,7 +59,7 @@ def draw_sensitivity(
     bars = first.method == "saltelli"
     columns = min(len(shown), 3)
     rows = math.ceil(len(shown) / columns)
-    names = 0.085 * max(map(len, keys)) + 0.25  # inches that the longest key takes
+    names = 0.085 * min(_KEY, max(map(len, keys))) + 0.25  # inches that the longest key takes
     wide = 5.2 if columns == 1 else 3.3
     high = 0.55 * len(keys) + 0.3 if bars else 3.6 if columns == 1 else 2.9
     left, right, gap = (names, 0.3, 0.35) if bars else (0.8, names + 0.5, 0.75)
@@ -98,7 +84,7 @@ def draw_sensitivity(
                 draw_morris(found, ax, keys=keys, response=response, reach=reach)
             if len(arms) > 1:
                 pad = 6 if bars else 18  # above the labels of the lines
-                ax.set_title(style.one_line(arm, 44), size=11, pad=pad, parse_math=False)
+                ax.set_title(style.one_line(arm, 44), size=11, pad=pad)
             if column and bars:
                 ax.tick_params(labelleft=False)
             if column and not bars:
@@ -127,13 +113,14 @@ def draw_sobol(
         What was read.
     """
     keys = keys or found.ranked()
-    ax.set_yticks(range(len(keys)), keys, parse_math=False)
+    ax.set_yticks(range(len(keys)), [style.one_line(key, _KEY) for key in keys])
     ax.set_ylim(len(keys) - 0.45, -0.55)
     ax.tick_params(axis="y", length=0)
     ax.axvline(0, color=style.QUIET, linewidth=0.8, zorder=1)
     what = readout_words(response).partition(" (")[0]
     label = f"share of the variance of {what}".removesuffix(" of ")
-    ax.set_xlabel(label, size=11, parse_math=False)
+    ax.set_xlabel(label, size=11)
+    style.plain_text(ax)
     if _says_why_nothing(found, ax):
         return
     ends = [0.0, 1.0]
@@ -182,8 +169,9 @@ def draw_morris(
     """
     keys = keys or found.ranked()
     what = readout_words(response)
-    ax.set_xlabel(f"µ* of {what}".removesuffix(" of "), size=11, parse_math=False)
+    ax.set_xlabel(f"µ* of {what}".removesuffix(" of "), size=11)
     ax.set_ylabel("σ (in the unit of µ*)", size=11)
+    style.plain_text(ax)
     if _says_why_nothing(found, ax):
         return
     for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS)):
@@ -241,7 +229,7 @@ def _says_why_nothing(found: Indices, ax: Axes) -> bool:
         ax.set_yticks([])
     ax.text(
         0.5, 0.5, found.note.replace("; ", "\n"), transform=ax.transAxes, ha="center", va="center",
-        size=10, color=style.QUIET, wrap=True, parse_math=False,
+        size=10, color=style.QUIET, wrap=True,
     )  # fmt: skip
     return True
 
@@ -269,9 +257,10 @@ def _legend(figure: Figure, method: str, keys: Sequence[str], x: float, *, noise
         )  # fmt: skip
         return
     points = [
-        Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none", label=key)
+        Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none",
+               label=style.one_line(key, _KEY))
         for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS))
-    ]
+    ]  # fmt: skip
     figure.legend(
         handles=[*points, *last], loc="center left", bbox_to_anchor=(x, 0.55), frameon=False,
         fontsize=10, labelspacing=0.9,
@@ -299,14 +288,10 @@ def _words(
     figure.text(
         left, 1 - 0.15 / height,
         style.one_line(heading, int(9 * figure.get_figwidth())), size=14, weight="bold", va="top",
-        parse_math=False,
     )  # fmt: skip
     lines = [
         *filter(None, [few]),
         about,
         f"parameters vary independently{_DOT}angiosim {__version__}",
     ]
-    figure.text(
-        left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom",
-        parse_math=False,
-    )  # fmt: skip
+    figure.text(left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom")

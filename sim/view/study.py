@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.study.analysis import DoseResponses, combinations, dose_response
-from sim.study.ledger import DONE, PLANNED
+from sim.study.folder import LOG, logging_into
+from sim.study.ledger import DONE
 from sim.study.results import StudyResult
-from sim.study.sensitivity import MAIN, sensitivity
+from sim.study.sensitivity import MAIN, Sensitivity, sensitivity
 from sim.view.words import drug_and_unit, readout_words
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def findings(study: StudyResult) -> list[str]:
     A shard, or a study with runs still planned, has none.
     """
     lines: list[str] = []
-    if len(study.runs) < len(study.plan.runs) or study.count(PLANNED):
+    if not study.is_complete:
         return lines
     for response in study.plan.dose_response.get("responses", ()):
         curves = dose_response(study, response)
@@ -45,18 +47,18 @@ def findings(study: StudyResult) -> list[str]:
 def write_pictures(study: StudyResult) -> None:
     """Write the pictures of a study into its folder: all that it asks for and can be drawn.
 
-    A study without a folder, without runs that are done, or with runs still planned has none.
+    A shard, or a study without a folder, without runs that are done or with runs still planned has
+    none. A picture that cannot be drawn is left out with a warning.
     """
-    if study.folder is None or not study.count(DONE) or study.count(PLANNED):
+    if study.folder is None or not study.count(DONE) or not study.is_complete:
         return
-    if study.plan.dose_response:
-        _dose_responses(study, study.folder)
-    if study.plan.combination:
-        _combinations(study, study.folder)
-    if study.plan.sensitivity:
-        from sim.view.sensitivity import write_sensitivity_pictures
-
-        write_sensitivity_pictures(study)
+    with logging_into(study.folder / LOG):
+        if study.plan.dose_response:
+            _dose_responses(study, study.folder)
+        if study.plan.combination:
+            _combinations(study, study.folder)
+        if study.plan.sensitivity:
+            _sensitivities(study, study.folder)
 
 
 def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes:
@@ -125,7 +127,7 @@ def _levels(found: DoseResponses, arms: list[str]) -> dict[str, float]:
 
 def _dose_responses(study: StudyResult, folder: Path) -> None:
     """Write curves, and where arms differ in two names maps of IC50s."""
-    from sim.view.dose_response import draw_panels, save_picture
+    from sim.view.pictures import try_picture
 
     name, origin = study.plan.name, study.plan.description
     found = [dose_response(study, each) for each in study.plan.dose_response["responses"]]
@@ -133,38 +135,59 @@ def _dose_responses(study: StudyResult, folder: Path) -> None:
     found = [one for one in found if len(one.fits) <= MOST_ARMS]
     for one in found:
         if len(one.differing) > 1:
-            save_picture(
-                draw(one, origin=origin), folder / f"dose_response_{one.response}.png", name
-            )
+            path = folder / f"dose_response_{one.response}.png"
+            try_picture(path, partial(draw, one, origin=origin), name)
         if len(one.differing) == 2:
-            save_picture(draw_map(one, origin=origin), folder / f"ic50_{one.response}.png", name)
-    if not found or len(found[0].differing) > 1:
-        return
+            path = folder / f"ic50_{one.response}.png"
+            try_picture(path, partial(draw_map, one, origin=origin), name)
+    if found and len(found[0].differing) < 2:
+        path = folder / "dose_response.png"
+        try_picture(path, partial(_draw_responses, found, name, origin), name)
+
+
+def _draw_responses(found: list[DoseResponses], name: str, origin: str) -> Axes:
+    """Draw the dose-responses of several read-outs, each in a panel."""
+    from sim.view.dose_response import draw_panels
+
+    if len(found) == 1:
+        return draw(found[0], origin=origin)
     drug, unit = drug_and_unit(found[0].dose)
-    save_picture(
-        draw(found[0], origin=origin)
-        if len(found) == 1
-        else draw_panels(
-            {readout_words(one.response): _short(one) for one in found},
-            responses={name: name for one in found if (name := readout_words(one.response))},
-            drug=drug,
-            unit=unit,
-            controls={readout_words(one.response): _levels(one, list(one.fits)) for one in found},
-            title=name,
-            origin=origin,
-        ),
-        folder / "dose_response.png",
-        name,
+    words = {one.response: readout_words(one.response) for one in found}
+    return draw_panels(
+        {words[one.response]: _short(one) for one in found},
+        responses={each: each for each in words.values()},
+        drug=drug,
+        unit=unit,
+        controls={words[one.response]: _levels(one, list(one.fits)) for one in found},
+        title=name,
+        origin=origin,
     )
 
 
 def _combinations(study: StudyResult, folder: Path) -> None:
     """Write what combined blockades do, a picture for each read-out."""
     from sim.view.combination import draw_combinations
-    from sim.view.dose_response import save_picture
+    from sim.view.pictures import try_picture
 
     for response in study.plan.dose_response["responses"]:
         found = combinations(study, response)
         if found.measured:
-            ax = draw_combinations(found, study.plan.description)
-            save_picture(ax, folder / f"combination_{response}.png", study.plan.name)
+            path = folder / f"combination_{response}.png"
+            about = study.plan.description
+            try_picture(path, partial(draw_combinations, found, about), study.plan.name)
+
+
+def _sensitivities(study: StudyResult, folder: Path) -> None:
+    """Write what read-outs depend on, a picture for each."""
+    from sim.view.pictures import try_picture
+    from sim.view.sensitivity import draw_sensitivity
+
+    for response in study.plan.sensitivity:
+        found, title = sensitivity(study, response), study.plan.name
+
+        def drawn(found: Sensitivity = found) -> Axes:
+            axes = draw_sensitivity(found.arms, response=found.response, title=found.study)
+            return next(iter(axes.values()))
+
+        path = folder / f"sensitivity_{response}.png"
+        try_picture(path, drawn, f"{title}: sensitivity of {response}")

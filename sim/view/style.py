@@ -17,6 +17,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.legend import Legend
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 INK: Final = "#22262b"
 QUIET: Final = "#626a73"
@@ -58,6 +59,7 @@ _RC: Final[dict[str, object]] = {
     "ytick.labelcolor": INK,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "text.parse_math": False,  # names of a user may have any number of $
 }
 
 
@@ -68,6 +70,12 @@ def house_style() -> Iterator[None]:
         mpl.rcdefaults()
         mpl.rcParams.update(_RC)  # type: ignore[arg-type]
         yield
+
+
+def plain_text(ax: Axes) -> None:
+    """Let no text in the axes of a user be read as mathematics: names may have any number of $."""
+    for text in ax.findobj(Text):
+        text.set_parse_math(False)
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:

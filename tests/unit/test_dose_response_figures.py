@@ -10,18 +10,16 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
 from sim.assay.dose_response import DoseResponse, fit, logistic
+from sim.errors import InputError
 from sim.view import style
-from sim.view.dose_response import (
-    draw_dose_response,
-    draw_ic50_map,
-    draw_panels,
-    save_picture,
-)
+from sim.view.dose_response import draw_dose_response, draw_ic50_map, draw_panels
+from sim.view.pictures import save_picture
 
 DOSES = np.array([0, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 1000])
 
@@ -240,3 +238,23 @@ def test_pictures_are_written_whole_and_the_same_each_time(tmp_path: Path) -> No
         assert picture.info["Software"].startswith("angiosim ")
         assert picture.size == (1350, 840)
     assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(InputError, match=r"three\.pdf.* ends in \.png"):
+        save_picture(draw_dose_response(GROUPS), tmp_path / "three.pdf")
+
+
+@pytest.mark.parametrize("name", ["$1", "$5% or $6_", r"$\frac{1}$", "two\nlines", "long " * 999])
+def test_names_are_written_as_they_are_and_in_bounds(tmp_path: Path, name: str) -> None:
+    fit = GROUPS[next(iter(GROUPS))]
+    new: list[Axes] = [
+        draw_dose_response({name: fit}, response=name, drug=name, controls={name: 3}, title=name),
+        draw_panels({name: {name: fit}}, responses={name: "length"}, drug=name, title=name),
+        draw_ic50_map({(name, name): fit, ("a", "b"): fit}, title=name),
+    ]
+    for place, ax in enumerate(new):
+        save_picture(ax, tmp_path / f"{place}.png", name)
+        assert max(ax.figure.get_size_inches()) < 20
+    own = Figure()  # of a user, with matplotlib's own settings
+    upper, lower = own.subplots(2, 1)
+    draw_dose_response({name: fit}, upper, response=name, controls={name: 3})
+    draw_ic50_map({(name, name): fit}, lower)
+    own.savefig(tmp_path / "own.png")

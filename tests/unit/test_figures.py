@@ -20,6 +20,7 @@ from matplotlib.text import Text
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from sim.errors import PictureWarning
 from sim.view import figures, style
 
 
@@ -374,12 +375,35 @@ def test_saved_pictures_are_deterministic_and_marked(tmp_path: Path) -> None:
     assert dict(mpl.rcParams) == before
 
 
-def test_nothing_is_written_if_a_picture_fails(tmp_path: Path) -> None:
+def test_a_picture_that_fails_spares_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("no such column")
+
     result = make_result()
-    del result.timeseries["time_h"]
-    with pytest.raises(KeyError):
-        figures.save_pictures(result, tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+    (tmp_path / "timeseries.png").write_bytes(b"of an earlier result")
+    monkeypatch.setattr(figures, "draw_timeseries", broken)
+    with pytest.warns(PictureWarning, match=r"timeseries\.png .* KeyError: 'no such column'"):
+        paths = figures.save_pictures(result, tmp_path)
+    assert [path.name for path in paths] == ["network.png", "fields.png"]
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    (record,) = caplog.records
+    assert record.exc_info
+
+
+@pytest.mark.parametrize("name", ["$1", "$5% or $6_", r"$\frac{1}$", "two\nlines", "long " * 400])
+def test_names_are_never_read_as_mathematics(tmp_path: Path, name: str) -> None:
+    result = make_result()
+    result.scenario.name = name
+    for array in ("field_", "spacing_um_"):
+        result.final[array + name] = result.final[array + "VEGF"]
+    assert len(figures.save_pictures(result, tmp_path)) == 3
+    own = Figure()  # of a user, with matplotlib's own settings
+    axes = own.subplots(4, 1)
+    figures.draw_network(result, axes[0])
+    figures.draw_fields(result, axes[1:])
+    own.savefig(tmp_path / "own.png")
 
 
 def test_drawing_changes_nothing_in_the_result() -> None:

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tomli_w
 from matplotlib.text import Text
 from numpy.typing import NDArray
+from PIL import Image
 
 import sim
 from sim.assay.dose_response import (
@@ -450,13 +452,9 @@ def test_why_there_is_no_combination_to_draw() -> None:
         study.combinations().plot()
 
 
-def test_what_has_no_combination_or_is_a_shard() -> None:
+def test_what_has_no_combination() -> None:
     with pytest.raises(InputError, match=r"has no \[combination\]"):
         made(plan_study(SCREEN)).combinations()
-    plan = plan_study(ABLATION)
-    shard = sim.Study(**vars(sweep(plan, Chain(), shard=(1, 2))))
-    with pytest.raises(InputError, match="one shard; merge all"):
-        shard.combinations()
 
 
 def test_failing_doses_are_told() -> None:
@@ -606,6 +604,126 @@ def test_sweep_and_merge_write_them(angiosim: Callable[..., Any], workplace: Pat
     assert lines[len(fits)].startswith("see combination.csv, combination_tube_length_mm.png, dose")
     assert findings(sim.Study.open("shard1")) == []
     assert "combination_tube_length_mm.png" in pictures(Path("whole"))
+
+
+MORRIS: dict[str, Any] = {
+    "name": "elementary effects",
+    "base": "tube_formation",
+    "replicates": 2,
+    "sample": {
+        "method": "morris",
+        "n": 4,
+        "ranges": {"drug.free_nM": [1, 30], "drug.ic50_nM.VEGFR2": [3, 9]},
+    },
+    "sensitivity": {"responses": ["tube_length_mm"]},
+}
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets `Chain` make the runs of the command."""
+    monkeypatch.setattr("sim.study.executors.Pool", lambda *_: Chain())
+
+
+@pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
+@pytest.mark.usefixtures("quick")
+def test_a_shard_is_analysed_by_nobody(
+    angiosim: Callable[..., Any], workplace: Path, tree: dict[str, Any]
+) -> None:
+    Path("study.toml").write_text(tomli_w.dumps(tree))
+    made = {"ledger.sqlite", "results.csv", "results.parquet", "study.toml"}
+    for i in (1, 2):
+        shard = angiosim("sweep", "study.toml", "--shard", f"{i}/2", "--out", f"shard{i}")
+        assert shard.exit_code == 0, shard.stderr
+        assert "`angiosim merge` analyses the study" in shard.stdout
+        assert "see " not in shard.stdout
+        assert {path.name for path in Path(f"shard{i}").iterdir()} <= made
+    whole = angiosim("sweep", "study.toml", "--out", "whole")
+    merged = angiosim("merge", "shard1", "shard2", "--out", "merged")
+    assert merged.exit_code == 0, merged.stderr
+    assert merged.stdout == whole.stdout.replace("in whole", "in merged")
+    found = {path.name: path.read_bytes() for path in Path("whole").iterdir()}
+    assert len(found) > len(made) + 2
+    for name in found.keys() - {"ledger.sqlite"}:
+        assert Path("merged", name).read_bytes() == found[name], name
+    # shards one after the other in one folder: the last completes the study
+    for i in (1, 2):
+        last = angiosim("sweep", "study.toml", "--shard", f"{i}/2", "--out", "one")
+    assert "merge" not in last.stdout and "see " in last.stdout
+    assert {path.name for path in Path("one").iterdir()} == found.keys()
+
+
+@pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
+def test_a_shard_is_not_analysed_in_python_either(tree: dict[str, Any]) -> None:
+    shard = sim.Study(**vars(sweep(plan_study(tree), Chain(), shard=(1, 2))))
+    asked = [key for key in ("dose_response", "combination", "sensitivity") if key in tree]
+    for key in asked:
+        with pytest.raises(InputError, match=r"this is one shard .* `angiosim merge`"):
+            getattr(shard, key.replace("combination", "combinations"))()
+
+
+def renamed(tree: Any, names: dict[str, str]) -> Any:
+    """Return a study with other names of arms."""
+    if isinstance(tree, dict):
+        return {names.get(key, key): renamed(value, names) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [renamed(each, names) for each in tree]
+    return names.get(tree, tree) if isinstance(tree, str) else tree
+
+
+ODD = ["lot A ($5%) or B ($6_)", r"$\frac{1}$", "long " * 100 + "name", "$"]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
+def test_no_name_of_an_arm_is_too_much_for_a_picture(
+    angiosim: Callable[..., Any], workplace: Path, tree: dict[str, Any]
+) -> None:
+    if tree is MORRIS:
+        tree = {**tree, "group": {"lot": [{"name": name} for name in ODD[:1]]}}
+    old = ["VEGF", "axitinib", "FGF-2", "both", "VEGFR2", "FGFR1", "VEGFR2 + FGFR1"]
+    new = {name: ODD[place % 4] + "." * (place // 4) for place, name in enumerate(old)}
+    tree = tree if tree is MORRIS else {**tree, "group": renamed(tree["group"], new)}
+    if "combination" in tree:
+        tree = {**tree, "combination": renamed(tree["combination"], new)}
+    for group in tree["group"].values():
+        for one in group:
+            if new["axitinib"] in one.get("set", {}).values():
+                one["set"]["drug.name"] = "axitinib"
+    Path("study.toml").write_text(tomli_w.dumps(tree))
+    done = angiosim("sweep", "study.toml", "--out", "out", "-v")
+    assert done.exit_code == 0, done.stderr
+    assert "drawn" not in done.stderr
+    assert pictures(Path("out"))
+    for name in pictures(Path("out")):
+        with Image.open(Path("out", name)) as picture:
+            assert max(picture.size) < 5000
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_picture_that_fails_hides_nothing(
+    angiosim: Callable[..., Any], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug\nin a picture")
+
+    Path("study.toml").write_text(tomli_w.dumps(SCREEN))
+    usual = angiosim("sweep", "study.toml", "--out", "usual")
+    monkeypatch.setattr("sim.view.dose_response.draw_ic50_map", broken)
+    done = angiosim("sweep", "study.toml", "--out", "out")
+    assert done.exit_code == 0
+    maps = [f"ic50_{response}.png" for response in SCREEN["dose_response"]["responses"]]
+    bug = "could not be drawn: RuntimeError: a bug in a picture"
+    warned = [line for line in done.stderr.splitlines() if "warning" in line]
+    assert warned == [f"warning: {Path('out', name)} {bug}" for name in maps]
+    assert "Traceback" not in done.output
+    shown, expected = (each.stdout.splitlines() for each in (done, usual))
+    assert shown[:8] == expected[:8]
+    assert pictures(Path("usual")) - pictures(Path("out")) == set(maps)
+    assert Path("out", "run.log").read_text().count("Traceback") == 2
+    assert not Path("usual", "run.log").exists()
+    again = angiosim("sweep", "study.toml", "--out", "out", "--quiet")
+    assert again.exit_code == 0 and bug in again.stderr
 
 
 # --- the studies that come with it ---------------------------------------------------------------
