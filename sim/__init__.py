@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sim.api import PK, Calibration, Result, Study, calibrate, load, pk, run, sweep
-    from sim.errors import ScenarioWarning
+    from sim.errors import PictureWarning, ScenarioWarning
     from sim.model import AngiogenesisModel
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "Result", "ScenarioWarning", "Study", "__version__",
-    "calibrate", "load", "pk", "run", "sweep",
+    "PK", "AngiogenesisModel", "Calibration", "PictureWarning", "Result", "ScenarioWarning",
+    "Study", "__version__", "calibrate", "load", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
     "AngiogenesisModel": "sim.model",
     "Calibration": "sim.api",
     "PK": "sim.api",
+    "PictureWarning": "sim.errors",
     "Result": "sim.api",
     "ScenarioWarning": "sim.errors",
     "Study": "sim.api",

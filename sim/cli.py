@@ -65,7 +65,7 @@ def main() -> None:
     """Run the command line."""
     logging.raiseExceptions = False  # on a full disk, the one message must not drown
     gc.set_threshold(100_000)  # imports make many objects and no garbage: a tenth of start-up
-    app()
+    app(prog_name="angiosim")
 
 
 def _show_version(wanted: bool) -> None:

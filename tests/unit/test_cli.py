@@ -140,6 +140,29 @@ def test_importing_sim_is_light_and_hands_things_on() -> None:
         _ = sim.runn  # type: ignore[attr-defined]
 
 
+def test_the_name_of_the_distribution_can_be_imported_too(tmp_path: Path) -> None:
+    """From what is installed: neither the tests' folder nor that of the sources is in reach."""
+    program = (
+        "import angiosim, sim, sys; assert not {'numpy', 'numba', 'mesa'} & set(sys.modules);"
+        "assert angiosim.run is sim.run and angiosim.__version__ == sim.__version__;"
+        "from angiosim import *; assert Result is sim.Result; assert set(__all__) <= set(dir())"
+    ).replace("__all__", "sim.__all__")
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+    for wrong in ("angiosim.runn", "from angiosim import runn", "import angiosim.api"):
+        program = f"import angiosim; {wrong}"
+        done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, cwd=tmp_path)
+        assert done.returncode and b"angiosim" in done.stderr  # no second copy of a module
+
+
+@pytest.mark.parametrize("module", ["sim", "angiosim"])
+def test_the_command_line_as_a_module(module: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", module]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == f"angiosim {sim.__version__}\n"
+    done = subprocess.run([*command, "fly"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "Usage: angiosim [OPTIONS]" in done.stderr
+
+
 def test_version(angiosim: Angiosim) -> None:
     from importlib.metadata import version
 

@@ -18,7 +18,7 @@ FLOORS: dict[str, float] = {
     "sim.study": 4,
     "sim.view": 5,
     "sim.api": 6, "sim": 6,
-    "sim.cli": 7, "sim.tools": 7,
+    "sim.__main__": 7, "sim.cli": 7, "sim.tools": 7,
 }  # fmt: skip
 
 
