@@ -263,6 +263,8 @@ def sweep(
     retry_failed: bool = False,
     keep_runs: bool = False,
     progress: bool | Callable[[Counts], None] = False,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
 ) -> Study:
     """Make the runs of a study that have not been made.
 
@@ -285,6 +287,10 @@ def sweep(
         Keep a run folder of each run that is made.
     progress : bool or callable
         Show a table of progress on the standard error, or what to call with `Counts`.
+    overrides : mapping, optional
+        Values by dotted key, laid over the base of all runs and over the file's ``[set]``.
+    seed : int, optional
+        Seed of all replicates, instead of the file's.
 
     Raises
     ------
@@ -295,7 +301,7 @@ def sweep(
     from sim.study.design import plan_study
     from sim.view.progress import show_study
 
-    plan = plan_study(study)
+    plan = plan_study(study, overrides, seed)
     _warn(plan.cautions)
     with show_study() if progress is True else nullcontext(progress or None) as show:
         return sweep_plan(

@@ -106,10 +106,11 @@ def run(
     """Run a scenario file into a folder of results."""
     with _exit_codes(verbose=verbose):
         from sim.scenario.cautions import cautions
-        from sim.scenario.loading import load, parse_setting
+        from sim.scenario.loading import load
+        from sim.scenario.settings import parse_settings
         from sim.study.folder import RunFolder
 
-        scenario = load(file, dict(map(parse_setting, settings or [])), seed)
+        scenario = load(file, parse_settings(settings or []), seed)
         if not quiet:
             _print_cautions(cautions(scenario))
         with RunFolder.create(out, scenario.name, scenario.seed) as folder:
@@ -137,13 +138,14 @@ def pk(
         import json
 
         from sim.scenario.cautions import cautions
-        from sim.scenario.loading import load, parse_setting
+        from sim.scenario.loading import load
+        from sim.scenario.settings import parse_settings
         from sim.study.folder import plain
         from sim.study.pk import run_pk
 
         if plot is not None and plot.exists():
             raise InputError(f"{plot}: this file exists, and nothing is written over")
-        scenario = load(file, dict(map(parse_setting, settings or [])))
+        scenario = load(file, parse_settings(settings or []))
         _print_cautions(cautions(scenario))
         result = run_pk(scenario, subjects=subjects)
         if as_json:
@@ -169,6 +171,10 @@ def sweep(
         int | None,
         typer.Option(min=1, help="Worker processes. [default: one for each processor]"),
     ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of all replicates. [default: the study's, or 1]")
+    ] = None,
+    settings: Settings = None,
     scheduler: Annotated[
         str | None,
         typer.Option(metavar="tcp://HOST:PORT", help="Let this Dask cluster make the runs."),
@@ -191,11 +197,12 @@ def sweep(
 ) -> None:
     """Make the runs of a study file that have not been made, into a folder of results."""
     with _exit_codes(verbose=verbose):
+        from sim.scenario.settings import parse_settings
         from sim.study.design import part, plan_study
         from sim.study.holding import default_folder
         from sim.study.sweep import parse_shard
 
-        plan = plan_study(file)
+        plan = plan_study(file, parse_settings(settings or []), seed)
         which = parse_shard(shard) if shard else None
         folder = out or default_folder(plan.name)
         if only_list:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import math
 import shlex
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -33,22 +32,10 @@ from sim.scenario.defaults import (
     without_signalling,
 )
 from sim.scenario.schema import Domain, Scenario, Time
+from sim.scenario.settings import ALTERNATIVES, REPLACED, contradictions
 
 Tree = dict[str, Any]
 
-# Two keys for one thing: giving one takes back the other where a lower layer had set it.
-ALTERNATIVES = (
-    ("count", "density_per_mm2"),
-    ("duration_h", "duration_mcs"),
-    ("record_every_h", "record_every_mcs"),
-    ("diffusion_um2_per_s", "diffusion_per_mcs"),
-    ("decay_per_s", "decay_per_mcs"),
-    ("secretion_per_s", "secretion_per_mcs"),
-)
-_REPLACED = {key: other for pair in ALTERNATIVES for key, other in (pair, pair[::-1])} | {
-    "free_nM": "media",
-    "media": "free_nM",
-}
 # A pair of [behaviour] and the engine's value that it replaces: giving only the second keeps it.
 DRIVEN = (
     (("behaviour", "length"), ("engine", "length", "target_sites")),
@@ -172,6 +159,9 @@ def load(
         lost = bool(problems)  # what is missing may stand in a file that was not found
         layers.append(_override_tree(overrides or {}, problems))
         if seed is not None:
+            if "seed" in (overrides or {}):
+                what = "is set twice: by --seed (seed) and by --set (overrides)"
+                problems.append(Problem("seed", None, what, "keep one of them"))
             layers.append({"seed": _plain(seed)})
         return _resolve(_laid(layers, problems), label, problems, lost)
     except ScenarioError:
@@ -234,24 +224,6 @@ def decisive(scenario: Scenario) -> Tree:
     """Return what decides a result: all but name, description, seed and record."""
     content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED))
     return content
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """Return key and value of ``KEY=VALUE``; VALUE is a TOML value, else a text.
-
-    Raises
-    ------
-    InputError
-        If there is no ``=`` or no key.
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"--set {text}: must be KEY=VALUE, such as drug.free_nM=5.6")
-    try:
-        (parsed,) = tomllib.loads(f"value = {value}").values()
-    except (ValueError, RecursionError):  # no TOML value, or more than one
-        parsed = value.strip()
-    return key.strip(), parsed
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -361,17 +333,19 @@ def _plain(value: Any) -> Any:
 def _override_tree(overrides: Mapping[str, Any], problems: list[Problem]) -> Tree:
     """Return single settings by dotted key as one tree."""
     tree: Tree = {}
-    for key, value in sorted(_plain(overrides).items(), key=lambda item: item[0].count(".")):
+    settings = _plain(overrides)
+    wrong = contradictions(settings)
+    problems += wrong.values()
+    settings = {key: value for key, value in settings.items() if key not in wrong}
+    for key, value in sorted(settings.items(), key=lambda item: item[0].count(".")):
         *above, last = key.split(".")
         table: Any = tree
         for part in above:
-            table = table.setdefault(part, {}) if isinstance(table, dict) else None
+            table = table.setdefault(part, {})
         if key == "extends":
             problems.append(Problem(key, value, "can only be given in a file"))
         elif "" in (*above, last):
             problems.append(Problem(key, value, "must be a dotted key such as drug.free_nM"))
-        elif not isinstance(table, dict) or last in table:
-            problems.append(Problem(key, value, "contradicts another setting given with it"))
         else:
             table[last] = value
     problems += [
@@ -425,8 +399,8 @@ def _lay(lower: Any, upper: Any) -> Any:
         below = _plain(below)
         without_signalling(below)
     for key in upper:
-        if key in _REPLACED and _REPLACED[key] not in upper:
-            below.pop(_REPLACED[key], None)
+        if key in REPLACED and REPLACED[key] not in upper:
+            below.pop(REPLACED[key], None)
     return below | {key: _lay(below.get(key), item) for key, item in upper.items()}
 
 

@@ -30,6 +30,7 @@ from sim.scenario.cautions import by_key, cautioned, cautions
 from sim.scenario.defaults import dig
 from sim.scenario.loading import OWN, SHARED, check_kind, load, shipped_studies
 from sim.scenario.schema import Scenario
+from sim.scenario.settings import KEEP_ONE, contradictions
 from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
 from sim.study.reading import FORMAT, MOST_PROBLEMS, MOST_RUNS, Reader, distinct, open_file
 from sim.study.sampling import INDICES, Sample, check_method, read_sample
@@ -130,13 +131,21 @@ class Plan:
     cautions: list[Problem]
 
 
-def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
+def plan_study(
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Plan:
     """Read a study and plan its runs.
 
     Parameters
     ----------
     source : str, Path or mapping
         The name of a shipped study, a TOML file, or its content.
+    overrides : mapping, optional
+        Values by dotted key, laid over the base of all runs and over the file's ``[set]``.
+    seed : int, optional
+        Seed of all replicates, instead of the file's.
 
     Raises
     ------
@@ -148,7 +157,9 @@ def plan_study(source: str | Path | Mapping[str, Any]) -> Plan:
     tree, folder, label, name = open_file(source, shipped_studies(), "study")
     problems: list[Problem] = []
     try:
-        drawn = _Drawing(tree, folder, name, problems)
+        if seed is not None:
+            tree = tree | {"seed": seed}
+        drawn = _Drawing(tree, folder, name, problems, overrides)
         whole = drawn.base and all(axis.points for axis in drawn.axes)
         resolver = _Resolver(drawn.base, drawn.axes, problems) if whole else None
         if resolver and not problems:
@@ -168,6 +179,7 @@ def part(runs: Sequence[PlannedRun], shard: tuple[int, int] | None) -> list[Plan
 class _Axis:
     """Points of which every run has one."""
 
+    place: str  # in the file
     columns: tuple[str, ...]
     points: list[Point]
     classes: list[int] = field(default_factory=list)  # points alike but for numbers share one
@@ -176,8 +188,15 @@ class _Axis:
 class _Drawing(Reader):
     """A study while it is read: what is wrong is added to `problems`, and the rest goes on."""
 
-    def __init__(self, tree: Tree, folder: Path | None, name: str, problems: list[Problem]) -> None:
-        super().__init__(tree, folder, name, problems, TOP)
+    def __init__(
+        self,
+        tree: Tree,
+        folder: Path | None,
+        name: str,
+        problems: list[Problem],
+        overrides: Mapping[str, Any] | None,
+    ) -> None:
+        super().__init__(tree, folder, name, problems, TOP, overrides)
         self.groups = [self._group(name, given) for name, given in self._table("group").items()]
         self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid()]
         self._check_settings()
@@ -216,7 +235,7 @@ class _Drawing(Reader):
                 self._wrong(f"{key}.set", settings, "must be a table of settings by dotted key")
                 settings = {}
             points.append(({name: str(label)}, settings))
-        return _Axis((name,), points)
+        return _Axis(f"group.{name}", (name,), points)
 
     def _grid(self) -> list[_Axis]:
         """Read the grid: an axis for each key."""
@@ -228,7 +247,7 @@ class _Drawing(Reader):
                 if same in seen:
                     self._wrong(f"grid, {key}", value, "must not be given twice")
                 seen.add(same)
-            axes.append(_Axis((key,), [({key: value}, {key: value}) for value in values]))
+            axes.append(_Axis("[grid]", (key,), [({key: value}, {key: value}) for value in values]))
         return axes
 
     def _zip(self) -> list[_Axis]:
@@ -238,7 +257,7 @@ class _Drawing(Reader):
         if len(set(lengths.values())) > 1:
             self._wrong("zip", lengths, "must be lists of equal length")
         rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
-        return [_Axis(tuple(lists), [(row, row) for row in rows])] if lists else []
+        return [_Axis("[zip]", tuple(lists), [(row, row) for row in rows])] if lists else []
 
     def _lists(self, table: str) -> dict[str, list[Any]]:
         lists = {}
@@ -267,17 +286,18 @@ class _Drawing(Reader):
         if not sample.given:
             check_method(sample.method)
         self.sample = sample = replace(sample, given=sample.shares().tolist())
-        return [_Axis(tuple(sample.spreads), [(point, point) for point in sample.points()])]
+        points: list[Point] = [(point, point) for point in sample.points()]
+        return [_Axis("[sample]", tuple(sample.spreads), points)]
 
     def _check_settings(self) -> None:
         """Refuse keys that cannot be swept, or that two parts of the study set."""
-        seen: dict[str, int] = {}
-        for number, axis in enumerate(self.axes):
+        for axis in self.axes:
+            for each in {tuple(settings): settings for _, settings in axis.points}.values():
+                self.problems += contradictions(each).values()
             for key in sorted({key for _, settings in axis.points for key in settings}):
                 if key in NOT_SWEPT:
                     self._wrong(key, None, NOT_SWEPT[key])
-                if seen.setdefault(key, number) != number:
-                    self._wrong(key, None, "is set by two parts of the study")
+        self._refuse_set_twice([(axis.place, [s for _, s in axis.points]) for axis in self.axes])
         swept = {key for axis in self.axes if axis not in self.groups for key in axis.columns}
         for name in (axis.columns[0] for axis in self.groups if axis.columns[0] in swept):
             self._wrong(f"group.{name}", None, "must not be called as a key that is swept")
@@ -585,7 +605,8 @@ class _Resolver:
         try:
             scenario = load(self.base, settings)
         except ScenarioError as error:
-            self.problems += error.problems
+            # what is set twice has been reported with its places
+            self.problems += [wrong for wrong in error.problems if wrong.hint != KEEP_ONE]
             return True
         template = _Template(scenario, {k: v for k, v in settings.items() if k in self.numbers})
         name = tuple(axis.classes[number] for axis, number in pairs)

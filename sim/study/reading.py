@@ -10,12 +10,19 @@ from sim import data
 from sim.errors import InputError, Problem, ScenarioError
 from sim.files import read_toml
 from sim.scenario.loading import check_kind, content
+from sim.scenario.settings import set_twice
 
 Tree = dict[str, Any]
 
 FORMAT = 1
+Place = tuple[str, Sequence[Mapping[str, Any]]]
+"""What messages call a place of the file, and all settings that stand there."""
+
 MOST_RUNS = 1_000_000
 MOST_PROBLEMS = 50
+OVERRIDES = "overrides (--set)"
+NAMES = ("name", "description", "seed")
+"""What the file has of its own, and not from its base."""
 
 
 def open_file(
@@ -61,7 +68,10 @@ class Reader:
     seed, replicates : int
     name, description : str
     base : dict
-        What all runs have in common, ``[set]`` laid over it; empty if it is wrong.
+        What all runs have in common, ``[set]`` laid over it, and over both the overrides; empty if
+        it is wrong.
+    common : list
+        The two places that set something for all runs: ``[set]``, and the overrides.
     """
 
     def __init__(
@@ -71,6 +81,7 @@ class Reader:
         name: str,
         problems: list[Problem],
         known: Sequence[str],
+        overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self.problems = problems
         self.tree = tree
@@ -82,6 +93,7 @@ class Reader:
         self.replicates = self._number("replicates", 1, 1, MOST_RUNS)
         self.name = self._text("name", name)
         self.description = self._text("description", "")
+        self.common: list[Place] = [("[set]", [self._table("set")]), (OVERRIDES, [overrides or {}])]
         self.base = self._base(folder)
 
     def _wrong(self, key: str, value: Any, allowed: str, hint: str = "") -> None:
@@ -110,28 +122,41 @@ class Reader:
         return {}
 
     def _base(self, folder: Path | None) -> Tree:
-        """Return the content of the base with ``[set]`` laid over it."""
-        given, settings = self.tree.get("base"), self._table("set")
+        """Return the content of the base with the settings for all runs laid over it."""
+        given = self.tree.get("base")
+        if not isinstance(given, str | dict):
+            what = "must be the name of a shipped scenario, a scenario file, or a table"
+            self._wrong("base", given, what if "base" in self.tree else f"is missing; it {what}")
+            return {}
+        tree, before = given if isinstance(given, dict) else {"extends": given}, len(self.problems)
+        for place, (settings,) in self.common:
+            if "seed" in settings:
+                what = f"must not be set by {place}; seeds follow from the file's own `seed`"
+                self._wrong("seed", settings["seed"], what)
+        (_, (own,)), (_, (overrides,)) = self.common
+        base = self._laid(tree, own, "base", folder)
+        base = self._laid(base, overrides, OVERRIDES, None)
+        return base if len(self.problems) == before else {}
+
+    def _laid(
+        self, tree: Tree, settings: Mapping[str, Any], place: str, folder: Path | None
+    ) -> Tree:
+        """Return content with settings laid over it and without names; empty if it is wrong."""
         try:
-            if isinstance(given, str):
-                return _nameless(content({"extends": given}, settings, folder))
-            if isinstance(given, dict):
-                return _nameless(content(given, settings, folder))
+            laid = content(tree, settings, folder)
         except ScenarioError as error:
             for problem in error.problems:
-                key = "base" if problem.key == "extends" else f"base: {problem.key}"
+                key = place if problem.key == "extends" else f"{place}: {problem.key}"
                 self._wrong(key, problem.value, problem.allowed, problem.hint)
             return {}
-        what = "must be the name of a shipped scenario, a scenario file, or a table"
-        self._wrong("base", given, what if "base" in self.tree else f"is missing; it {what}")
-        return {}
+        return {key: item for key, item in laid.items() if key not in NAMES}
+
+    def _refuse_set_twice(self, places: Sequence[Place]) -> None:
+        """Refuse what two of these places set, or one of them and all runs have in common."""
+        for common in self.common:
+            self.problems += set_twice([common, *places])
 
 
 def distinct(problems: list[Problem]) -> list[Problem]:
     """Return each problem once."""
     return list({str(problem): problem for problem in problems}.values())
-
-
-def _nameless(tree: Tree) -> Tree:
-    """Return content without what names it: the study has a name of its own."""
-    return {key: item for key, item in tree.items() if key not in ("name", "description", "seed")}

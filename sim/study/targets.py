@@ -20,10 +20,10 @@ from sim.scenario.loading import (
     SHARED,
     check_kind,
     load,
-    parse_setting,
     shipped_calibrations,
 )
 from sim.scenario.schema import Scenario
+from sim.scenario.settings import parse_setting
 from sim.study.design import NOT_SWEPT
 from sim.study.reading import FORMAT, MOST_PROBLEMS, MOST_RUNS, Reader, distinct, open_file
 from sim.study.sampling import MOST, Spread, read_spread
@@ -162,6 +162,8 @@ class _Reading(Reader):
             self._check_columns(place, row)
             if (first := seen.setdefault(repr(sorted(row.items())), place)) != place:
                 self._wrong(place, None, f"is the same as {first.removeprefix('data, ')}")
+        columns = [("columns of the data", [condition_of(row) for _, row in self.rows])]
+        self._refuse_set_twice([("[parameters]", [self._table("parameters")]), *columns])
         if scenario is not None and not problems:
             self._try_parameters()
             self._make_targets()
@@ -301,8 +303,6 @@ class _Reading(Reader):
             elif key == TIME:
                 if not _is_number(value) or value < 0:
                     self._wrong(where, value, "must be a number of hours")
-            elif key in self.parameters:
-                self._once(place, key, "is fitted, and cannot be a condition too")
             elif key in NOT_SWEPT or keys.find(key.split(".")) is None:
                 known = (*COMPARED, TIME, *map(keys.dotted, keys.leaves()))
                 what = f"must be a key of scenarios, {TIME!r}, a read-out, or READOUT_sd"
@@ -331,11 +331,7 @@ class _Reading(Reader):
         """Sort the rows by condition, and find their records."""
         scenarios: dict[str, tuple[int, Scenario | None]] = {}
         for number, (place, row) in enumerate(self.rows, 1):
-            condition = {
-                key: value
-                for key, value in row.items()
-                if key != TIME and key.removesuffix("_sd") not in COMPARED
-            }
+            condition = condition_of(row)
             name = repr(sorted(condition.items()))
             if name not in scenarios:
                 scenarios[name] = (
@@ -417,6 +413,15 @@ class _Reading(Reader):
         for target in self.targets:
             rows[target.row - 1][f"{target.readout}_sd"] = target.sd
         return rows
+
+
+def condition_of(row: Tree) -> Tree:
+    """Return the settings of a row, without times and read-outs."""
+    return {
+        key: value
+        for key, value in row.items()
+        if key != TIME and key.removesuffix("_sd") not in COMPARED
+    }
 
 
 def _is_number(value: Any) -> bool:

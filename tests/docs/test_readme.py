@@ -16,7 +16,8 @@ import sim
 import sim.api
 from sim.cli import app
 from sim.scenario import keys
-from sim.scenario.loading import load, parse_setting, shipped
+from sim.scenario.loading import load, shipped
+from sim.scenario.settings import parse_settings
 from sim.study.design import plan_study
 from sim.study.targets import plan_calibration
 
@@ -144,7 +145,7 @@ def test_scenarios_and_settings_exist(page: Path, tmp_path: Path) -> None:
             continue
         source = ROOT / name if name.endswith(".toml") else name
         settings = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
-        scenario = load(source, dict(map(parse_setting, settings)))
+        scenario = load(source, parse_settings(settings))
         if words[0] == "pk":
             assert scenario.drug is not None and scenario.drug.exposure == "pk", words
     named = r"`((?:reference/|tube_formation|human_|rat_|dog_)[\w/]*)`"

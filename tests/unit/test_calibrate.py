@@ -708,7 +708,15 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         "data, row 1, tube_lenght_mm", "did you mean 'tube_length_mm'?",
     ),
     "condition that is fitted": (
-        {"data": {"rows": [{**ROW, GLUE: 5}]}}, f"data, row 1, {GLUE}", "is fitted",
+        {"data": {"rows": [{**ROW, GLUE: 5}]}}, GLUE, "by [parameters] and by columns of the data",
+    ),
+    "parameter that is set": (
+        {"set": {"engine": {"contact_energy": {"cell_cell": 5}}}},
+        GLUE, "is set by [set] and by [parameters]",
+    ),
+    "condition that is set otherwise": (
+        {"set": {"cells.count": 5}, "data": {"rows": [{**ROW, "cells.density_per_mm2": 500}]}},
+        "cells.density_per_mm2", "by columns of the data, and 'cells.count' by [set]",
     ),
     "condition that is not allowed": (
         {"data": {"rows": [{**ROW, "drug.free_nM": -5}]}},
@@ -795,7 +803,7 @@ def test_wrong_tables(tmp_path: Path, text: str, key: str, told: str) -> None:
         ({}, {"tube_lenght_mm": 2}, "data, row 1, tube_lenght_mm"),
         ({}, {"meshes_sd": 1}, "data, row 1, meshes_sd"),
         ({}, {"junctions": 1}, "data, row 1, junctions"),
-        ({}, {GLUE: 1}, f"data, row 1, {GLUE}"),
+        ({}, {GLUE: 1}, GLUE),
         ({}, {"drug.name": "none such"}, "data, row 1: drug.name"),
         (
             {"parameters": {"cells.density_per_mm2": [-100, 500]}},

@@ -562,3 +562,26 @@ def test_run_from_python_leaves_nothing_when_input_is_wrong(
     with pytest.raises(InputError, match="do not fit"):
         sim.run("tube_formation", out="a/b")
     assert everything(workplace) == []
+
+
+def test_settings_of_all_runs_of_a_study(angiosim: Angiosim, workplace: Path) -> None:
+    def keys(*words: str) -> list[str]:
+        done = angiosim("sweep", "sweeps/example", "--list", *words)
+        assert done.exit_code == 0, done.stderr
+        return [line.split("\t")[-2] for line in done.stdout.splitlines() if line[:1].isdigit()]
+
+    plain, dense, other = keys(), keys("--set", "cells.count=9"), keys("--seed", "7")
+    assert len(plain) == len(set(plain) | set(dense) | set(other)) / 3
+    assert keys("--set", "time.duration_h=0.5") == plain  # as the file has it
+    for words, told in (
+        (["--set", "drug.free_nM=3"], "is set by overrides (--set) and by [grid]"),
+        (["--set", "cells.count=3", "--set", "cells.count=4"], "is set twice with --set, to 3 and"),
+        (["--set", "seed=4"], "must not be set by overrides (--set)"),
+    ):
+        done = angiosim("sweep", "sweeps/example", "--list", *words)
+        assert done.exit_code == 2
+        assert told in done.stderr
+    done = angiosim("run", "tube_formation", "--seed", "3", "--set", "seed=4", "--out", "out")
+    assert done.exit_code == 2
+    assert "seed: is set twice" in done.stderr
+    assert not Path("out").exists()

@@ -413,7 +413,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "set twice": (
         {"base": "tube_formation", "grid": {"drug.free_nM": [1]}, "zip": {"drug.free_nM": [1]}},
         "drug.free_nM",
-        "two parts",
+        "is set by [zip] and by [grid]",
     ),
     "not quoted": (
         {"base": "tube_formation", "grid": {"drug": {"free_nM": [1]}}}, "grid, drug", "quote"
@@ -618,3 +618,97 @@ def test_a_part_is_every_nth_run() -> None:
 def test_names_of_readouts_are_those_of_a_run() -> None:
     tiny = {"domain.size_um": [100, 100], "time.duration_h": "30 s"}
     assert {*READOUTS, "time_h"} == sim.run("tube_formation", tiny).summary.keys()
+
+
+# --- what is set twice, and what is set from outside ---------------------------------------------
+
+MEDIA = [{"at_h": 0, "free_nM": 1}]
+ARM: list[dict[str, Any]] = [
+    {"name": "a", "set": {"cells.count": 9}},
+    {"name": "b", "set": {"cells": {"count": 8}}},
+]
+PLACES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "[set] and [grid]": (
+        {"set": {"drug.free_nM": 1}, "grid": {"drug.free_nM": [1, 2]}},
+        "drug.free_nM",
+        "is set by [set] and by [grid]",
+    ),
+    "[set] and [zip], a table": (
+        {"set": {"drug": {"free_nM": 1}}, "zip": {"drug.free_nM": [1, 2]}},
+        "drug.free_nM",
+        "is set by [set] and by [zip]",
+    ),
+    "[set] and [sample], alternatives": (
+        {
+            "set": {"cells.count": 9},
+            "sample": {"method": "lhs", "n": 4, "ranges": {"cells.density_per_mm2": [300, 400]}},
+        },
+        "cells.density_per_mm2",
+        "is set by [sample], and 'cells.count' by [set]",
+    ),
+    "[set] and a group": (
+        {"set": {"cells.count": 9}, "group": {"arm": ARM}},
+        "cells.count",
+        "is set by [set] and by group.arm",
+    ),
+    "a group and [grid]": (
+        {"group": {"arm": ARM}, "grid": {"cells.density_per_mm2": [300, 400]}},
+        "cells.density_per_mm2",
+        "is set by [grid], and 'cells.count' by group.arm",
+    ),
+    "two groups": (
+        {"group": {"arm": ARM, "leg": ARM}},
+        "cells.count",
+        "is set by group.arm and by group.leg",
+    ),
+    "doses and media": (
+        {"set": {"drug": {"free_nM": 0, "exposure": "schedule"}}, "grid": {"drug.media": [MEDIA]}},
+        "drug.media",
+        "is set by [grid], and 'drug.free_nM' by [set]",
+    ),
+    "a list and a place in it": (
+        {"set": {"drug.media": MEDIA}, "grid": {"drug.media.0.free_nM": [1, 2]}},
+        "drug.media.0.free_nM",
+        "is set by [grid], and 'drug.media' by [set]",
+    ),
+    "an arm alone": (
+        {"group": {"arm": [{"name": "a", "set": {"cells.count": 9, **ARM[1]["set"]}}]}},
+        "cells.count",
+        "must not be set together with 'cells.count'",
+    ),
+    "a seed": ({"set": {"seed": 3}}, "seed", "the file's own `seed`"),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_nothing_is_set_twice(name: str) -> None:
+    tree, key, words = PLACES[name]
+    with pytest.raises(ScenarioError) as error:
+        plan_study({"base": "tube_formation", **tree})
+    assert words in {p.key: str(p) for p in error.value.problems}[key]
+    assert len([p for p in error.value.problems if p.key == key]) == 1
+
+
+def test_overrides_change_the_base_of_all_runs() -> None:
+    study = {
+        "base": "tube_formation", "replicates": 2,
+        "set": {"time.duration_h": 2}, "grid": {"drug.free_nM": [0, 1]},
+    }  # fmt: skip
+    overrides = {"time": {"duration_h": 1}, "cells.count": 9}
+    plan = plan_study(study, overrides, seed=5)
+    typed = plan_study(
+        study | {"seed": 5, "set": {"time.duration_h": 1, "cells.count": 9}},
+    )
+    assert (plan.runs, plan.text) == (typed.runs, typed.text)
+    assert {run.key for run in plan.runs}.isdisjoint(run.key for run in plan_study(study).runs)
+    assert plan_study(tomllib.loads(plan.text)).runs == plan.runs
+    for wrong, words in (
+        ({"drug.free_nM": 3}, "is set by overrides (--set) and by [grid]"),
+        ({"drug": {"media": MEDIA}}, "is set by [grid], and 'drug.media' by overrides (--set)"),
+        ({"seed": 3}, "must not be set by overrides (--set)"),
+        ({"cells.coutn": 3}, "did you mean 'count'"),
+        ({"extends": "tube_formation"}, "only be given in a file"),
+    ):
+        with pytest.raises(ScenarioError) as error:
+            plan_study(study, wrong)
+        assert words in str(error.value)

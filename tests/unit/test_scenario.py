@@ -22,8 +22,9 @@ from sim import data
 from sim.errors import InputError, ScenarioError
 from sim.pharmacology.drugs import inhibition, load_drug
 from sim.scenario import keys
-from sim.scenario.loading import dump, load, parse_setting, scenario_hash, shipped
+from sim.scenario.loading import dump, load, scenario_hash, shipped
 from sim.scenario.schema import Scenario
+from sim.scenario.settings import parse_setting, parse_settings
 
 TESTS = Path(__file__).parents[1]
 BAD = sorted((TESTS / "bad_scenarios").glob("*.toml"))
@@ -125,7 +126,7 @@ def test_contradicting_overrides() -> None:
     assert "together" in str(
         problems("tube_formation", {"cells.count": 5, "cells.density_per_mm2": 9})
     )
-    assert "contradicts" in str(
+    assert "together with 'engine.area'" in str(
         problems("tube_formation", {"engine": {"area": 3}, "engine.area.lambda": 9})
     )
     assert "no receptors" in str(
@@ -136,6 +137,25 @@ def test_contradicting_overrides() -> None:
     )
     assert (both.engine.area.lambda_, both.engine.area.target_sites) == (9, 80)
     assert "no value" in problems("tube_formation", {"drug": None})["drug"]
+
+
+def test_settings_are_given_once() -> None:
+    given = ["time.duration_h=3", "drug.free_nM=1", "drug.free_nM=2", "time.duration_mcs=9"]
+    with pytest.raises(ScenarioError) as caught:
+        parse_settings([*given, "drug={media = [{at_h = 0, free_nM = 3}]}"])
+    assert {problem.key: problem.allowed for problem in caught.value.problems} == {
+        "drug.free_nM": "is set twice with --set, to 1 and to 2",
+        "time.duration_mcs": "must not be set together with 'time.duration_h'",
+    } | {"drug.free_nM": "must not be set together with 'drug.media'"}
+    assert str(caught.value).count("drug.free_nM") == 2
+    assert parse_settings(["drug.free_nM=1", "cells.line=huvec"]) == {
+        "drug.free_nM": 1, "cells.line": "huvec",
+    }  # fmt: skip
+    media = [{"at_h": 0, "free_nM": 3}]
+    for first, second in (("drug.free_nM", "drug.media"), ("drug.media.0.free_nM", "drug.media")):
+        assert "together" in str(problems("tube_formation", {first: 3, second: media}))
+    with pytest.raises(ScenarioError, match="seed: is set twice"):
+        load("tube_formation", {"seed": 3}, 3)
 
 
 def test_settings_are_toml_or_text() -> None:
