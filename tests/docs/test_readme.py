@@ -16,6 +16,7 @@ import sim
 import sim.api
 from sim.cli import app
 from sim.scenario import keys
+from sim.scenario import loading
 from sim.scenario.loading import load, shipped
 from sim.scenario.settings import parse_settings
 from sim.study.design import plan_study
@@ -67,9 +68,7 @@ def load_small(source: Any, overrides: Any = None, seed: int | None = None) -> A
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every scenario be small and short."""
-    monkeypatch.setattr(sim.api, "load", load_small)
-    monkeypatch.setitem(vars(sim), "load", load_small)
-    monkeypatch.setattr(sim, "run", sim.api.run)
+    monkeypatch.setattr(loading, "load", load_small)
     matplotlib.use("Agg")
 
 
