@@ -15,8 +15,7 @@ from typer.testing import CliRunner
 import sim
 import sim.api
 from sim.cli import app
-from sim.scenario import keys
-from sim.scenario import loading
+from sim.scenario import keys, loading
 from sim.scenario.loading import load, shipped
 from sim.scenario.settings import parse_settings
 from sim.study.design import plan_study
