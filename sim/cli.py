@@ -129,7 +129,8 @@ def pk(
     ] = None,
     settings: Settings = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Draw it into this new file.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw it into this new file: .png, .pdf or .svg."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
 ) -> None:
@@ -143,8 +144,15 @@ def pk(
         from sim.study.folder import plain
         from sim.study.pk import run_pk
 
-        if plot is not None and plot.exists():
-            raise InputError(f"{plot}: this file exists, and nothing is written over")
+        if plot is not None:
+            from sim.view.pk import save_pk
+            from sim.view.style import picture_format
+
+            picture_format(plot)
+            if plot.exists():
+                raise InputError(f"{plot}: this file exists, and nothing is overwritten")
+            if not plot.parent.is_dir():
+                raise InputError(f"{plot.parent}: no such folder")
         scenario = load(file, parse_settings(settings or []))
         _print_cautions(cautions(scenario))
         result = run_pk(scenario, subjects=subjects)
@@ -153,8 +161,6 @@ def pk(
         else:
             _print_pk(result)
         if plot is not None:
-            from sim.view.pk import save_pk
-
             save_pk(result, plot)
 
 
@@ -672,39 +678,29 @@ def _print_wide(parts: list[RenderableType]) -> None:
 
 def _print_pk(result: PKResult) -> None:
     """Print the calendar, then exposure and inhibition by window."""
-    from rich.console import Console
     from rich.table import Table
 
+    from sim.pharmacology.dosing import days_of
+
     drug = result.drug
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{drug.name}, {drug.species}, kp_uu {drug.kp_uu:g}", style="bold")
-    console.print(str(result.regimen) if result.regimen else f"{len(result.doses)} doses listed")
-    console.print(f"terminal half-life {result.half_life_h:.4g} h")
-    if result.accumulation is not None:
-        console.print(f"accumulation over the first cycle {result.accumulation:.3g}-fold")
-    console.print()
     table = Table(box=None, pad_edge=False)
-    rows = {
-        "days": "days",
-        "cmax_nM": "Cmax, nM",
-        "tmax_h": "tmax, h",
-        "auc_nM_h": "AUC, uM h",
-        "last_nM": "trough, nM",
-        "cmax_free_nM": "free Cmax, nM",
-        "last_free_nM": "free trough, nM",
-    }
     table.add_column("total in plasma, free at the cells", no_wrap=True)
     for name in result.windows:
-        table.add_column(name, justify="right")
-    for key, label in rows.items():
-        scale = 1e-3 if key == "auc_nM_h" else 1.0
-        cells = [
-            f"{w['start_h'] / 24:g}-{w['end_h'] / 24:g}"
-            if key == "days"
-            else f"{w[key] * scale:.4g}"
-            for w in result.windows.values()
-        ]
-        table.add_row(label, *cells)
+        table.add_column(name, justify="right", no_wrap=True)
+    windows = result.windows.values()
+    spans = [(w["start_h"], w["end_h"]) for w in windows]
+    days = [days_of(start - result.first_h, end - result.first_h) for start, end in spans]
+    table.add_row("days", *(f"{a}" if a == b else f"{a}-{b}" for a, b in days))
+    table.add_row("hours", *(f"{start:g}-{end:g}" for start, end in spans))
+    for key, label in (
+        ("cmax_nM", "Cmax, nM"),
+        ("tmax_h", "time of Cmax, h"),
+        ("auc_nM_h", "AUC, nM h"),
+        ("last_nM", "trough, nM"),
+        ("cmax_free_nM", "free Cmax, nM"),
+        ("last_free_nM", "free trough, nM"),
+    ):
+        table.add_row(label, *(_digits(w[key]) for w in windows))
     for receptor, ic50 in result.potency.ic50_nM.items():
         for key, label in (
             ("mean", "inhibited, mean"),
@@ -712,16 +708,27 @@ def _print_pk(result: PKResult) -> None:
             ("last", "at end"),
             ("above_ic50", f"time above {ic50:g} nM"),
         ):
-            cells = [
-                f"{100 * w['inhibition'][receptor][key]:.0f} %" for w in result.windows.values()
-            ]
-            table.add_row(f"{receptor} {label}", *cells)
-    console.print(table)
-    for name, percentiles in result.population.items():
-        low, middle, high = percentiles.values()
-        console.print(
-            f"population {name}: {middle:.4g} ({low:.4g}-{high:.4g}, 5th-95th percentile)"
-        )
+            percents = (f"{100 * w['inhibition'][receptor][key]:.0f} %" for w in windows)
+            table.add_row(f"{receptor} {label}", *percents)
+    lines = [
+        f"{drug.name}, {drug.species}, kp_uu {drug.kp_uu:g}",
+        str(result.regimen) if result.regimen else f"{len(result.doses)} doses listed",
+        f"terminal half-life {result.half_life_h:.4g} h",
+    ]
+    if result.accumulation is not None:
+        lines.append(f"accumulation over the first cycle {result.accumulation:.3g}-fold")
+    words = {"half_life_h": "half-life, h", "cmax_nM": "Cmax, nM", "auc_nM_h": "AUC, nM h"}
+    spread = [
+        f"population {words.get(name, 'at the end, nM')}: {_digits(found['p50'])} "
+        f"({_digits(found['p5'])}-{_digits(found['p95'])}, 5th-95th percentile)"
+        for name, found in result.population.items()
+    ]
+    _print_wide(["\n".join(lines), table, *spread])
+
+
+def _digits(value: float) -> str:
+    """Return a number with four significant digits, in plain figures below a million."""
+    return f"{float(f'{value:.4g}'):g}"
 
 
 def _copy(source: Path, target: Path) -> Path:

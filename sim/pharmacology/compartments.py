@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from math import factorial
+from math import factorial, isfinite
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -168,7 +168,7 @@ class Compartments(ABC):
             In any order.
         cycle_h : float, optional
             The doses are given again every `cycle_h` hours, and have been for ever: the steady
-            state, solved exactly. They must begin and end within the cycle.
+            state, solved exactly. They begin within the cycle; infusions may last longer.
         """
         return Course(self, doses, cycle_h)
 
@@ -183,7 +183,7 @@ class Compartments(ABC):
 
     @property
     def half_life_h(self) -> Array:
-        """Terminal half-life; absorption slower than disposition takes its place."""
+        """Terminal half-life after an oral dose: absorption may be slower than disposition."""
         return np.asarray(np.log(2.0) / np.minimum(self.terminal_rate, self.ka))
 
     @property
@@ -394,7 +394,7 @@ class Course:
     Raises
     ------
     InputError
-        If a dose does not lie within the cycle.
+        If a dose does not begin within the cycle, or the cycle is not above 0.
     """
 
     def __init__(
@@ -403,11 +403,12 @@ class Course:
         self.model = model
         self.doses = tuple(sorted(doses, key=lambda dose: dose.at_h))
         self.cycle_h = cycle_h
+        if cycle_h is not None and not (isfinite(cycle_h) and cycle_h > 0.0):
+            raise InputError(str(Problem("cycle_h", cycle_h, "must be above 0")))
         for number, dose in enumerate(self.doses, start=1):
-            end_h = dose.at_h + dose.infusion_h
-            if cycle_h is not None and (end_h > cycle_h or dose.at_h >= cycle_h):
-                problem = Problem(f"dose {number}.at_h", dose.at_h, f"must end by {cycle_h:g} h")
-                raise InputError(str(problem))
+            if cycle_h is not None and dose.at_h >= cycle_h:
+                allowed = f"must be within the cycle of {cycle_h:g} h"
+                raise InputError(str(Problem(f"dose {number}.at_h", dose.at_h, allowed)))
         self._streams = [
             (_Stream(model, [d for d in self.doses if d.route == route], cycle_h), lag)
             for route, lag in (("oral", _column(model.lag)), ("iv", _column(0.0)))
@@ -449,11 +450,15 @@ class Course:
         peripheral = self._sum(self.model._peripheral, time_h)
         return Amounts(gut, central, peripheral, self._sum(self.model._eliminated, time_h))
 
-    def auc(self, start_h: float, end_h: float) -> Array:
-        """Return the exact area under the concentration between two times (mg h/L).
+    @property
+    def half_life_h(self) -> Array:
+        """Terminal half-life: of disposition, or of absorption if that is slower and matters."""
+        if any(dose.route == "oral" for dose in self.doses):
+            return self.model.half_life_h
+        return np.asarray(np.log(2.0) / self.model.terminal_rate)
 
-        Over a steady state the times lie within one cycle.
-        """
+    def auc(self, start_h: float, end_h: float) -> Array:
+        """Return the exact area under the concentration between two times (mg h/L)."""
         found = self._sum(self.model._eliminated, np.array([start_h, end_h]))
         return np.asarray((found[..., 1] - found[..., 0]) / self.model.CL)
 
@@ -464,10 +469,10 @@ class Course:
             given[dose.route] += dose.amount_mg
         return np.asarray((np.asarray(self.model.F) * given["oral"] + given["iv"]) / self.model.CL)
 
-    def events_h(self) -> Array:
-        """Return the times at which doses arrive and infusions end, in the first subject."""
+    def events_h(self, start_h: float, end_h: float) -> Array:
+        """Return when doses arrive and infusions end between two times, in the first subject."""
         lag = float(np.ravel(self.model.lag)[0])
-        return np.unique(
+        found = np.array(
             [
                 time
                 for dose in self.doses
@@ -478,6 +483,11 @@ class Course:
                 )
             ]
         )
+        if self.cycle_h is not None and found.size:
+            first = np.floor((start_h - found.max()) / self.cycle_h)
+            turns = np.arange(first, np.ceil((end_h - found.min()) / self.cycle_h) + 1)
+            found = np.add.outer(turns * self.cycle_h, found).ravel()
+        return np.unique(found[(found >= start_h) & (found <= end_h)])
 
     def _sum(self, part: _Part, time_h: ArrayLike, before: bool = False) -> Array:
         """Return one part of the amounts, summed over oral and i.v. doses."""
@@ -511,15 +521,19 @@ class _Stream:
     def __init__(self, model: Compartments, doses: list[Dose], cycle_h: float | None) -> None:
         self.model, self.cycle_h = model, cycle_h
         changes: list[tuple[float, float, float, float]] = []  # time, gut, centre, infusion
+        begun = 0.0  # rate of the infusions that an earlier cycle began
         for dose in doses:
             if dose.route == "oral":
                 changes.append((dose.at_h, dose.amount_mg, 0.0, 0.0))
             elif dose.infusion_h == 0.0:
                 changes.append((dose.at_h, 0.0, dose.amount_mg, 0.0))
             else:
-                rate = dose.amount_mg / dose.infusion_h
+                rate, end_h = dose.amount_mg / dose.infusion_h, dose.at_h + dose.infusion_h
+                if cycle_h is not None:
+                    begun += rate * (end_h // cycle_h)
+                    end_h %= cycle_h
                 changes.append((dose.at_h, 0.0, 0.0, rate))
-                changes.append((dose.at_h + dose.infusion_h, 0.0, 0.0, -rate))
+                changes.append((end_h, 0.0, 0.0, -rate))
         self.events = len(changes)
         if not changes:
             return
@@ -530,9 +544,10 @@ class _Stream:
         n = model.subjects or 1
         F = np.broadcast_to(np.ravel(model.F), n)
         given = np.array([change[1:] for change in changes])
-        rates = np.concatenate([[0.0], np.cumsum(given[:, 2])])
+        rates = begun + np.concatenate([[0.0], np.cumsum(given[:, 2])])
         rates[np.abs(rates) < 1e-12 * np.abs(rates).max()] = 0.0  # rounding left by sums
         states = np.zeros((self.events + 1, 5, n))  # gut, centre, periphery, eliminated, infusion
+        states[0, 4] = rates[0]
 
         def run() -> None:
             for event, wait in enumerate(which, start=1):
@@ -548,11 +563,13 @@ class _Stream:
             M = np.moveaxis(self._flows(np.array([cycle_h]))[0, :3, :3], -1, 0)
             states[0, :3] = np.linalg.solve(np.eye(3) - M, b.T[..., None])[..., 0].T
             run()
+            self._eliminated = np.einsum("ijs,js->is", rest, states[-1])[3]  # in a cycle
         self._time, self._states = time, states
 
     def at(self, part: _Part, time: Array, before: bool) -> Array:
         """Return a part of the amounts at times of shape (1 or subjects, times)."""
         if self.cycle_h is not None:
+            turns = time // self.cycle_h
             time = self.cycle_h - (-time % self.cycle_h) if before else time % self.cycle_h
         side = "left" if before else "right"
         last = np.searchsorted(self._time[1:], time, side=side)  # type: ignore[call-overload]
@@ -562,7 +579,10 @@ class _Stream:
         )
         since = np.maximum(time - self._time[last], 0.0)
         found = part(State(gut, central, peripheral, infusion), since)
-        return found + eliminated if part == self.model._eliminated else found
+        if part != self.model._eliminated:
+            return found
+        found = np.asarray(found + eliminated)
+        return found if self.cycle_h is None else found + turns * self._eliminated[:, None]
 
     def _flows(self, waits: Array) -> Array:
         """Return the matrices that carry a state over these times, (waits, 5, 5, subjects)."""

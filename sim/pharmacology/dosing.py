@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import isfinite
+from math import ceil, isclose, isfinite
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -15,9 +15,10 @@ from sim.errors import InputError, Problem, ScenarioError
 
 Route = Literal["oral", "iv"]
 
-_ROUTES = get_args(Route)
+ROUTES = get_args(Route)
 _COLUMNS = ("time_h", "amount_mg", "route", "infusion_h")
 _MOST = 100_000  # doses of one regimen
+_ROUNDING = 1e-9  # of intervals such as 2.4 h, ten of which are a day
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,9 @@ class Dose:
             value = getattr(self, key)
             if not (isfinite(value) and value >= 0.0):
                 problems.append(Problem(key, value, "must be at least 0"))
-        if self.route not in _ROUTES:
+        if self.route not in ROUTES:
             problems.append(
-                Problem("route", self.route, one_of(_ROUTES), nearest(self.route, _ROUTES))
+                Problem("route", self.route, one_of(ROUTES), nearest(self.route, ROUTES))
             )
         if self.route == "oral" and self.infusion_h > 0.0:
             problems.append(Problem("infusion_h", self.infusion_h, "must be 0 for an oral dose"))
@@ -66,12 +67,16 @@ class Dose:
 class Regimen:
     """Doses on a calendar: days on and off, in cycles. Day 1 begins with the first dose.
 
+    Within a cycle doses are `every_h` apart. The interval must fit the calendar: it is at most
+    the days on (or exactly one cycle), the next cycle begins `every_h` after the last dose of
+    the one before if there are no days off, and no earlier than that if there are.
+
     Parameters
     ----------
     dose_mg, dose_mg_per_kg : float, optional
         One of the two.
     every_h : float
-        Time between doses on the days on.
+        Time between doses on the days on; 168 takes 7 days on for each dose.
     on_days, off_days : int
         Days with and without doses in a cycle.
     cycles : int
@@ -85,7 +90,7 @@ class Regimen:
         cycles.
     late_days, late_doses : mapping of int to float
         By day or number, how many hours late the dose was taken: before the next one. A late
-        day shifts all doses of that day.
+        day shifts all doses of that day. A late dose still belongs to the cycle it was planned in.
     route : {"oral", "iv"}
         How it is given.
     infusion_h : float
@@ -116,7 +121,7 @@ class Regimen:
     first_h: float = 0.0
 
     def __post_init__(self) -> None:
-        problems = list(self._wrong()) or list(self._crowded())
+        problems = list(self._wrong()) or list(self._overtaken())
         if problems:
             raise ScenarioError("regimen", problems)
 
@@ -160,18 +165,23 @@ class Regimen:
             for _, at_h, amount in self._taken()
         )
 
+    def taken_h(self, cycle: int) -> list[float]:
+        """Return when the doses that belong to a cycle (from 1) were taken, late ones too."""
+        last = cycle * self._per_cycle
+        return [at_h for number, at_h, _ in self._taken() if 0 <= last - number < self._per_cycle]
+
     def __str__(self) -> str:
         unit = "mg/kg" if self.per_kg else "mg"
         first = self._amount(1)
         how = "orally" if self.route == "oral" else "i.v."
         if self.infusion_h:
             how += f" over {self.infusion_h:g} h"
-        per_cycle, length = len(self._planned()) // self.cycles, self.on_days + self.off_days
+        length, single = self.on_days + self.off_days, self._per_cycle * self.cycles == 1
         title = f"{first:g} {unit} {how}"
-        title += f" every {self.every_h:g} h" if per_cycle > 1 else " once"
+        title += " once" if single else f" every {self.every_h:g} h"
         if self.off_days:
-            title += f", days 1-{self.on_days} of {length}"
-        elif per_cycle > 1 or self.cycles > 1:
+            title += f", {_days(1, self.on_days)} of {length}"
+        elif length > 1 or not single:
             title += f", {length} day{'s' if length > 1 else ''}"
         title += f", {self.cycles} cycles" if self.cycles > 1 else ""
         if self.loading is not None:
@@ -187,18 +197,34 @@ class Regimen:
         assert whole is not None
         return self.reductions[max(steps)] if steps else whole
 
+    @property
+    def _per_cycle(self) -> int:
+        """How many doses are planned in a cycle."""
+        return self._intervals(self.on_days)
+
+    def _intervals(self, on_days: int) -> int:
+        """Return how many intervals begin within so many days on."""
+        return ceil(24.0 * on_days / self.every_h * (1.0 - _ROUNDING))
+
+    def _fits(self, on_days: int) -> bool:
+        """Whether doses would be as far apart as asked with so many days on."""
+        cycle_h = 24.0 * (on_days + self.off_days)
+        if self.every_h > 24.0 * on_days and not isclose(self.every_h, cycle_h):
+            return False
+        join_h = cycle_h - (self._intervals(on_days) - 1) * self.every_h  # to the next cycle
+        even = abs(join_h - self.every_h) <= _ROUNDING * cycle_h
+        return self.cycles == 1 or even or (self.off_days > 0 and join_h > self.every_h)
+
     def _planned(self) -> list[tuple[float, float, int]]:
         """Return time since the first dose, amount and day (from 1) of each dose as planned."""
-        # a day's worth of rounding must not add a dose at the end of the days on
-        per_cycle = max(1, -int(-(24.0 * self.on_days / self.every_h * (1 - 1e-12)) // 1))
         found: list[tuple[float, float, int]] = []
         for cycle in range(self.cycles):
-            for place in range(per_cycle):
+            for place in range(self._per_cycle):
                 at_h = cycle * self.cycle_h + place * self.every_h
                 amount = self._amount(cycle + 1)
                 if self.loading is not None and not found:
                     amount = self.loading
-                found.append((at_h, amount, int(at_h // 24.0) + 1))
+                found.append((at_h, amount, day_of(at_h)))
         return found
 
     def _taken(self) -> list[tuple[int, float, float]]:
@@ -235,15 +261,18 @@ class Regimen:
             if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
                 yield Problem(f"regimen.{key}", value, f"must be a whole number from {lowest}")
                 whole = False
-        if self.route not in _ROUTES:
-            hint = nearest(self.route, _ROUTES)
-            yield Problem("regimen.route", self.route, one_of(_ROUTES), hint)
+        if self.route not in ROUTES:
+            hint = nearest(self.route, ROUTES)
+            yield Problem("regimen.route", self.route, one_of(ROUTES), hint)
         if self.route == "oral" and self.infusion_h > 0.0:
             yield Problem("regimen.infusion_h", self.infusion_h, "must be 0 for an oral dose")
         if not whole:
             return
         if self.cycles * max(1.0, 24.0 * self.on_days / self.every_h) > _MOST:
             yield Problem("regimen.every_h", self.every_h, f"makes more than {_MOST} doses")
+            return
+        if not self._fits(self.on_days):
+            yield self._misfit()
             return
         planned = self._planned()
         days, count = {day for *_, day in planned}, len(planned)
@@ -261,20 +290,28 @@ class Regimen:
                 allowed = f"must be a cycle from 1 to {self.cycles}"
                 yield Problem("regimen.reductions", cycle, allowed)
 
-    def _crowded(self) -> Iterator[Problem]:
-        """Yield the doses that run into the next one."""
+    def _misfit(self) -> Problem:
+        """Return that the interval does not fit the calendar, and the days on that would do."""
+        first = max(self.on_days + 1, ceil(self.every_h / 24.0))
+        enough = next(
+            (days for days in range(first, self.on_days + 3660) if self._fits(days)), None
+        )
+        allowed = f"does not fit {self.on_days} day{'s' if self.on_days > 1 else ''} on"
+        if self.off_days:
+            allowed += f" and {self.off_days} off"
+        hint = f"on_days = {enough} would do" if enough else "24 * on_days must be a multiple of it"
+        return Problem("regimen.every_h", self.every_h, allowed, hint)
+
+    def _overtaken(self) -> Iterator[Problem]:
+        """Yield the late doses that come no earlier than the next one."""
         for (number, at_h, _), (following, next_h, _) in pairwise(self._taken()):
             if at_h >= next_h:
                 allowed = f"must be before dose {following} at {next_h:g} h"
                 yield Problem(f"regimen: late dose {number} at_h", at_h, allowed)
-            elif at_h + self.infusion_h > next_h:
-                allowed = f"must end before dose {following} at {next_h:g} h"
-                yield Problem(f"regimen: dose {number} infusion_h", self.infusion_h, allowed)
 
     def _marks(self) -> list[str]:
         """Return for each day o (dose), x (missed), > (late) or . (none)."""
         marks = ["."] * (self.cycles * (self.on_days + self.off_days))
-        marks += ["."] * max(0, self._planned()[-1][-1] - len(marks))
         for number, (_, _, day) in enumerate(self._planned(), start=1):
             missed = number in self.missed_doses or day in self.missed_days
             late = self.late_doses.get(number, self.late_days.get(day, 0.0)) > 0.0
@@ -295,12 +332,11 @@ class Regimen:
             else:
                 rows.append((cycle, cycle, dose, weeks))
         names = [f"{a}" if a == b else f"{a}-{b}" for a, b, *_ in rows]
-        spans = [f"{(a - 1) * length + 1}-{b * length}" for a, b, *_ in rows]
+        spans = [_days((a - 1) * length + 1, b * length) for a, b, *_ in rows]
         columns = [max(map(len, column)) for column in (names, spans, [row[2] for row in rows])]
         for name, span, (*_, dose, weeks) in zip(names, spans, rows, strict=True):
             yield (
-                f"  cycle {name:<{columns[0]}}  day {span:<{columns[1]}}  "
-                f"{dose:>{columns[2]}}  {weeks}"
+                f"  cycle {name:<{columns[0]}}  {span:<{columns[1]}}  {dose:>{columns[2]}}  {weeks}"
             )
 
     def _legend(self) -> Iterator[str]:
@@ -310,11 +346,26 @@ class Regimen:
         yield "  " + ", ".join(f"{mark} {word}" for mark, word in words.items() if mark in marks)
 
 
+def day_of(since_h: float) -> int:
+    """Return the day of a time since the first dose: day 1 is the first 24 h."""
+    return int(since_h / 24.0 * (1.0 + _ROUNDING)) + 1
+
+
+def days_of(start_h: float, end_h: float) -> tuple[int, int]:
+    """Return the first and the last day of a stretch of time since the first dose."""
+    first = day_of(start_h)
+    return first, max(first, ceil(end_h / 24.0 * (1.0 - _ROUNDING)))
+
+
+def _days(first: int, last: int) -> str:
+    return f"day {first}" if first == last else f"days {first}-{last}"
+
+
 def read_doses(path: str | Path) -> tuple[Dose, ...]:
     """Return the doses of a CSV file, in order of time.
 
     The first line names the columns: ``time_h`` and ``amount_mg``, and if wanted ``route``
-    (``oral`` unless said otherwise) and ``infusion_h``.
+    (``oral`` unless said otherwise) and ``infusion_h``. Infusions may overlap: they add up.
 
     Raises
     ------
@@ -346,29 +397,22 @@ def read_doses(path: str | Path) -> tuple[Dose, ...]:
         for name in dict.fromkeys(columns)
         if columns.count(name) > 1
     ]
-    doses: list[tuple[int, Dose]] = []
+    doses: list[Dose] = []
     if not problems:
         for line, row in rows:
             try:
-                doses.append((line, _read_dose(row)))
+                doses.append(_read_dose(row))
             except ScenarioError as error:
                 names = {"at_h": "time_h"}
                 problems += [
                     Problem(f"line {line}: {names.get(p.key, p.key)}", p.value, p.allowed, p.hint)
                     for p in error.problems
                 ]
-    doses.sort(key=lambda pair: pair[1].at_h)
-    given = [(line, dose) for line, dose in doses if dose.infusion_h > 0.0]
-    problems += [
-        Problem(f"line {line}: infusion_h", dose.infusion_h, f"overlaps that of line {other}")
-        for (line, dose), (other, following) in pairwise(given)
-        if dose.at_h + dose.infusion_h > following.at_h
-    ]
     if not rows and not problems:
         problems.append(Problem("", None, "holds no dose"))
     if problems:
         raise ScenarioError(str(path), problems)
-    return tuple(dose for _, dose in doses)
+    return tuple(sorted(doses, key=lambda dose: dose.at_h))
 
 
 def _read_dose(row: Mapping[str | None, str | None]) -> Dose:

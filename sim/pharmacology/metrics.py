@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim.errors import InputError, Problem
+from sim.data import nearest, one_of
+from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.compartments import Course
+from sim.pharmacology.dosing import ROUTES, Route
 from sim.pharmacology.drugs import Potency, inhibition
 from sim.pharmacology.exposure import Pharmacokinetic
 
 Array = NDArray[np.float64]
 
 _STEP_H = 0.1
+_STEPS = 240  # at least, in a window of any length
+_CLOSE = 0.98  # samples as high as this share of the highest may be beside the peak
 
 
 @dataclass(frozen=True)
 class Metrics:
-    """Exposure in one subject over a window.
+    """Exposure in one subject over a window, whose end belongs to the next one.
 
     Attributes
     ----------
     cmax_nM, tmax_h : float
-        Highest total concentration and when it is reached.
+        Highest total concentration, and when it is reached on the clock of the doses.
     auc_nM_h : float
         Area under the total concentration, exact.
     mean_nM, last_nM : float
@@ -47,7 +51,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Blockade:
-    """Inhibition of one receptor over a window.
+    """Inhibition of one receptor over a window, whose end belongs to the next one.
 
     Attributes
     ----------
@@ -75,9 +79,9 @@ def window_times(course: Course, start_h: float, end_h: float, step_h: float = _
     if not end_h > start_h >= 0.0:
         raise InputError(str(Problem("end_h", end_h, f"must be above start_h = {start_h:g}")))
     even = np.linspace(start_h, end_h, max(2, int(np.ceil((end_h - start_h) / step_h)) + 1))
-    events = course.events_h()
+    events = course.events_h(start_h, end_h)
     times = np.concatenate([even, events, np.nextafter(events, -np.inf)])
-    return np.unique(times[(times >= start_h) & (times <= end_h)])
+    return np.unique(times[times >= start_h])
 
 
 def exposure_metrics(exposure: Pharmacokinetic, start_h: float, end_h: float) -> Metrics:
@@ -90,22 +94,11 @@ def exposure_metrics(exposure: Pharmacokinetic, start_h: float, end_h: float) ->
     InputError
         If the window is empty, or the exposure is that of many subjects.
     """
-    _one_subject(exposure)
-    times = window_times(exposure.course, start_h, end_h)
-    total = exposure.total_nM(times)
-    peak = int(total.argmax())
-    cmax, tmax = float(total[peak]), float(times[peak])
-    low, high = times[max(peak - 1, 0)], times[min(peak + 1, len(times) - 1)]
-    while high - low > 1e-6:
-        finer = np.linspace(low, high, 21)
-        values = exposure.total_nM(finer)
-        peak = int(values.argmax())
-        if values[peak] > cmax:
-            cmax, tmax = float(values[peak]), float(finer[peak])
-        low, high = finer[max(peak - 1, 0)], finer[min(peak + 1, 20)]
+    times, total = _resolved(exposure, start_h, end_h)
+    cmax, tmax = _peak(exposure, times, total)
     to_nM = 1e6 / exposure.molar_mass
     auc = float(exposure.course.auc(start_h, end_h)) * to_nM
-    mean, last = auc / (end_h - start_h), float(exposure.total_nM(end_h, before=True))
+    mean, last = auc / (end_h - start_h), float(total[-1])
     free = exposure.fu * exposure.kp_uu
     return Metrics(cmax, tmax, auc, mean, last, free * cmax, free * mean, free * last)
 
@@ -118,11 +111,10 @@ def blockade(
     By linear interpolation between times at most 0.1 h apart; against exact crossings and
     integrals the error is below 1e-3 of the window and of the inhibition.
     """
-    _one_subject(exposure)
-    times = window_times(exposure.course, start_h, end_h)
-    free = exposure.free_nM(times)
-    free[-1] = exposure.free_nM(end_h, before=True)
-    length = end_h - start_h
+    times, total = _resolved(exposure, start_h, end_h)
+    to_free, length = exposure.fu * exposure.kp_uu, end_h - start_h
+    free = to_free * total
+    highest = inhibition(to_free * _peak(exposure, times, total)[0], potency)
     found = {}
     for receptor, inhibited in inhibition(free, potency).items():
         above_h = _time_above(times, free, potency.ic50_nM[receptor])
@@ -130,7 +122,7 @@ def blockade(
             above_ic50_h=above_h,
             above_ic50=above_h / length,
             mean=float(np.trapezoid(inhibited, times)) / length,
-            highest=float(inhibited.max()),
+            highest=float(highest[receptor]),
             last=float(inhibited[-1]),
         )
     return found
@@ -144,7 +136,7 @@ def troughs_nM(exposure: Pharmacokinetic) -> Array:
 def accumulation_ratio(
     exposure: Pharmacokinetic, first_h: float, last_h: float, every_h: float
 ) -> Array:
-    """Return the area over an interval relative to that over the first one, exact.
+    """Return the area over an interval relative to that over the first one (nan of 0), exact.
 
     Parameters
     ----------
@@ -156,7 +148,8 @@ def accumulation_ratio(
         Interval.
     """
     first, last = (exposure.course.auc(at_h, at_h + every_h) for at_h in (first_h, last_h))
-    return np.asarray(last / first)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(last / first)
 
 
 @dataclass(frozen=True)
@@ -168,17 +161,19 @@ class Noncompartmental:
     half_life_h : float
         From the slope of the last samples; `points` is how many were used.
     auc_last, auc_inf : float
-        Area up to the last sample, and extrapolated (mg h/L).
+        Area up to the last measurable sample, and extrapolated (mg h/L).
     extrapolated : float
-        Share of `auc_inf` behind the last sample.
+        Share of `auc_inf` behind the last measurable sample.
     cmax, tmax_h : float
-        Highest sample (mg/L) and its time.
+        Highest concentration (mg/L), after a bolus that at the dose, and its time after the dose.
     CL : float
         Dose / AUC (L/h): of an oral dose CL/F.
     mrt_h : float
         Mean residence time after a bolus; of an oral dose with the time of absorption.
     Vss, Vz : float
         Volumes at steady state (CL MRT; i.v. only, otherwise nan) and of the last phase (L).
+    zeros : int
+        Samples of 0 between measurable ones: they count in the areas, not in the slope.
     """
 
     half_life_h: float
@@ -192,46 +187,49 @@ class Noncompartmental:
     mrt_h: float
     Vss: float
     Vz: float
+    zeros: int
 
 
 def noncompartmental(
     time_h: ArrayLike,
     concentration: ArrayLike,
     dose_mg: float,
-    route: Literal["oral", "iv"] = "oral",
+    route: Route = "oral",
+    dose_h: float = 0.0,
 ) -> Noncompartmental:
-    """Analyse the samples after a single oral dose or i.v. bolus given at time 0.
+    """Analyse the samples after a single oral dose or i.v. bolus.
 
     Linear trapezoids while the concentration rises, logarithmic ones while it falls, the tail
     extrapolated with the terminal slope (Gabrielsson & Weiner 2012, Methods Mol Biol 929:377).
-    A missing sample at time 0 is 0 after an oral dose; after a bolus it is extrapolated from the
-    first two samples.
+
+    At the dose the concentration is 0 if it was oral and nothing was sampled then; after a bolus
+    it is extrapolated from the first two measurable samples, also where a sample of 0 was taken
+    just before it. Samples of 0, below quantification, count as 0 before the first measurable
+    one and between others, and are left out after the last one; two in a row behind the peak
+    end the profile.
 
     Parameters
     ----------
     time_h, concentration : array_like, shape (samples,)
         Rising times, and concentrations in mg/L.
     dose_mg : float
-        The dose.
+        The dose, above 0.
     route : {"oral", "iv"}
         How it was given.
+    dose_h : float
+        When it was given, on the clock of the samples. Samples before it must be 0.
 
     Raises
     ------
     InputError
-        If there are too few samples behind the peak, or they do not fall.
+        If something is impossible, if there are too few samples behind the peak, or if they do
+        not fall.
     """
-    time = np.asarray(time_h, dtype=np.float64)
-    level = np.asarray(concentration, dtype=np.float64)
-    kept = (level > 0.0) | (time == 0.0)
-    time, level = time[kept], level[kept]
-    if len(time) and time[0] > 0.0:
-        start = 0.0
-        if route == "iv" and len(time) > 1 and level[0] > level[1]:
-            start = level[0] * (level[0] / level[1]) ** (time[0] / (time[1] - time[0]))
-        elif route == "iv":
-            start = level[0]
-        time, level = np.append(0.0, time), np.append(start, level)
+    time, level = _samples(time_h, concentration, dose_mg, route, dose_h)
+    if time[0] > 0.0:
+        time, level = np.append(0.0, time), np.append(0.0, level)
+    if route == "iv" and level[0] == 0.0:
+        level[0] = _at_bolus(time[1:], level[1:])
     rate, points = terminal_rate(time, level)
     auc_last, aumc_last = _areas(time, level)
     tail = level[-1] / rate
@@ -250,13 +248,72 @@ def noncompartmental(
         mrt_h=float(mrt),
         Vss=float(CL * mrt) if route == "iv" else float("nan"),
         Vz=float(CL / rate),
+        zeros=int((level[level.argmax() :] == 0.0).sum()),
     )
+
+
+def _samples(
+    time_h: ArrayLike, concentration: ArrayLike, dose_mg: float, route: str, dose_h: float
+) -> tuple[Array, Array]:
+    """Return times after the dose and concentrations, from it to the last measurable sample."""
+    try:
+        time, level = (np.array(values, dtype=np.float64) for values in (time_h, concentration))
+    except (TypeError, ValueError) as error:
+        wanted = "must be numbers, 0 for a sample below quantification"
+        raise InputError(f"time_h, concentration: {wanted}") from error
+    if time.ndim != 1 or time.shape != level.shape:
+        raise InputError("time_h, concentration: must be two lists of one length")
+    problems = list(_wrong(time, level, dose_mg, route, dose_h))
+    if problems:
+        raise ScenarioError("samples", problems)
+    time, level = time[time >= dose_h] - dose_h, level[time >= dose_h]
+    measurable = np.flatnonzero(level > 0.0)
+    if not measurable.size:
+        raise InputError("concentration: no sample after the dose is above 0")
+    zero = level == 0.0
+    zero[: level.argmax()] = False
+    pairs = np.flatnonzero(zero[:-1] & zero[1:])
+    end = min([measurable[-1] + 1, *pairs])
+    return time[:end], level[:end]
+
+
+def _wrong(
+    time: Array, level: Array, dose_mg: float, route: str, dose_h: float
+) -> Iterator[Problem]:
+    """Yield what is impossible about samples and dose."""
+    if not (math.isfinite(dose_mg) and dose_mg > 0.0):
+        yield Problem("dose_mg", dose_mg, "must be above 0")
+    if route not in ROUTES:
+        yield Problem("route", route, one_of(ROUTES), nearest(str(route), ROUTES))
+    if not math.isfinite(dose_h):
+        yield Problem("dose_h", dose_h, "must be a number")
+    last = -math.inf
+    for place, (at_h, value) in enumerate(zip(time.tolist(), level.tolist(), strict=True)):
+        if not math.isfinite(at_h):
+            yield Problem(f"time_h[{place}]", at_h, "must be a number")
+        elif at_h <= last:
+            yield Problem(f"time_h[{place}]", at_h, f"must be above the one before, {last:g}")
+        elif at_h < dose_h and value > 0.0:
+            allowed = f"must be 0 before the dose at {dose_h:g} h"
+            yield Problem(f"concentration[{place}]", value, allowed)
+        if not (math.isfinite(value) and value >= 0.0):
+            yield Problem(f"concentration[{place}]", value, "must be at least 0")
+        last = max(last, at_h) if math.isfinite(at_h) else last
+
+
+def _at_bolus(time: Array, level: Array) -> float:
+    """Return the concentration at a bolus, extrapolated from the first two samples after it."""
+    if level[0] == 0.0:
+        raise InputError(f"concentration: 0 at {time[0]:g} h after a bolus, and above 0 later")
+    falls = len(level) > 1 and 0.0 < level[1] < level[0]
+    share = level[0] / level[1] if falls else 1.0
+    return float(level[0] * share ** (time[0] / (time[1] - time[0]) if falls else 0.0))
 
 
 def terminal_rate(time_h: Array, concentration: Array) -> tuple[float, int]:
     """Return the rate of the last phase (1/h) and the number of samples behind it.
 
-    Of the last three or more samples behind the peak those with the best adjusted R^2 of
+    Of the last three or more samples above 0 behind the peak those with the best adjusted R^2 of
     log-linear regression; more samples win a tie within 1e-4, as is usual.
 
     Raises
@@ -264,7 +321,7 @@ def terminal_rate(time_h: Array, concentration: Array) -> tuple[float, int]:
     InputError
         If there are fewer than three samples behind the peak, or they do not fall.
     """
-    behind = np.arange(len(time_h)) > int(np.argmax(concentration))
+    behind = (np.arange(len(time_h)) > int(np.argmax(concentration))) & (concentration > 0.0)
     time, level = time_h[behind], np.log(concentration[behind])
     fits: list[tuple[float, float, int]] = []  # adjusted R^2, rate, number
     for number in range(3, len(time) + 1):
@@ -272,7 +329,7 @@ def terminal_rate(time_h: Array, concentration: Array) -> tuple[float, int]:
         slope, offset = np.polyfit(x - x.mean(), y, 1)
         scatter = float(np.sum((y - offset - slope * (x - x.mean())) ** 2))
         total = float(np.sum((y - y.mean()) ** 2))
-        if slope < 0.0:
+        if slope < 0.0 and total > 0.0:
             r2 = 1.0 - scatter / total
             fits.append((1.0 - (1.0 - r2) * (number - 1) / (number - 2), -float(slope), number))
     if not fits:
@@ -306,6 +363,39 @@ def _time_above(time: Array, value: Array, level: float) -> float:
     return float(width @ share)
 
 
-def _one_subject(exposure: Pharmacokinetic) -> None:
+def _resolved(exposure: Pharmacokinetic, start_h: float, end_h: float) -> tuple[Array, Array]:
+    """Return times that resolve a window, and the total concentration in one subject (nM).
+
+    A dose at the start belongs to the window, one at the end to the next window.
+    """
     if exposure.model.subjects is not None:
         raise InputError("metrics are of one subject: take model.subject(i)")
+    step_h = min(_STEP_H, (end_h - start_h) / _STEPS)
+    times = window_times(exposure.course, start_h, end_h, step_h)
+    total = exposure.total_nM(times)
+    total[-1] = exposure.total_nM(end_h, before=True)
+    return times, total
+
+
+def _peak(exposure: Pharmacokinetic, times: Array, total: Array) -> tuple[float, float]:
+    """Return the highest concentration and its time, refined between the samples beside it.
+
+    All samples near the highest are refined: the peaks of many doses may differ by less than
+    what lies between two samples.
+    """
+    padded = np.concatenate([[-np.inf], total, [-np.inf]])
+    summit = (total >= padded[:-2]) & (total >= padded[2:]) & (total >= _CLOSE * total.max())
+    at = np.flatnonzero(summit)
+    time, value, each = times[at], total[at], np.arange(len(at))
+    low, high = times[np.maximum(at - 1, 0)], times[np.minimum(at + 1, len(times) - 1)]
+    high = np.minimum(high, np.nextafter(times[-1], -np.inf))  # a dose at the end does not count
+    while value.any() and (high - low).max() > 1e-6:
+        finer = np.linspace(low, high, 21)
+        values = exposure.total_nM(finer)
+        top = values.argmax(axis=0)
+        better = values[top, each] > value
+        time = np.where(better, finer[top, each], time)
+        value = np.where(better, values[top, each], value)
+        low, high = finer[np.maximum(top - 1, 0), each], finer[np.minimum(top + 1, 20), each]
+    best = int(value.argmax())
+    return float(value[best]), float(time[best])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class PKResult:
     regimen : Regimen or None
         Its calendar; None where the doses were listed one by one.
     doses : tuple of Dose
-        What was given.
+        What was given, in order of time.
     potency : Potency
         The IC50s that inhibition is computed from.
     time_h : (times,) ndarray
@@ -47,12 +48,15 @@ class PKResult:
     half_life_h : float
         Terminal half-life.
     accumulation : float or None
-        Area over the last dosing interval of the first cycle relative to that over the first one.
+        Area after the last dose of the first cycle relative to that after its first dose, over
+        `every_h`, or less where another dose follows earlier; None where it had fewer than two.
     windows : dict of str to dict
-        Exposure and inhibition over each cycle, and over the interval after the last and the
-        first dose.
+        Exposure and inhibition over each cycle, and after the last and the first dose that were
+        taken: over `every_h`, or up to the next dose where that comes earlier. Of listed doses,
+        over the whole time from the first one on. A dose at the end of a window is not in it.
     population : dict of str to dict
-        Percentiles of half-life, peak and area over the virtual population, if there is one.
+        Percentiles of half-life, peak and area over the virtual population, if there is one;
+        the peak is the highest of `time_h`, the area that up to the last of them.
     """
 
     scenario: Scenario
@@ -78,6 +82,11 @@ class PKResult:
         """The scenario's drug."""
         assert self.scenario.drug is not None
         return self.scenario.drug
+
+    @property
+    def first_h(self) -> float:
+        """When day 1 begins: the time of the first dose, as planned."""
+        return self.regimen.first_h if self.regimen else self.doses[0].at_h
 
     @property
     def inhibition(self) -> dict[str, Array]:
@@ -119,12 +128,14 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
     if drug is None or drug.exposure != "pk":
         raise InputError(f'{scenario.name}: needs a [drug] with exposure = "pk"')
     exposure = pharmacokinetic(drug)
-    regimen, doses = regimen_of(drug), tuple(exposure.doses)
-    half_life_h = float(exposure.model.half_life_h)
-    if regimen is not None:
-        end_h = regimen.end_h
+    regimen, doses = regimen_of(drug), exposure.course.doses
+    half_life_h = float(exposure.course.half_life_h)
+    ends_h = [dose.at_h + dose.infusion_h for dose in doses]
+    if regimen is None:
+        end_h = max(ends_h) + HALF_LIVES_AFTER * half_life_h
     else:
-        end_h = max(dose.at_h + dose.infusion_h for dose in doses) + HALF_LIVES_AFTER * half_life_h
+        late_h = [dose.at_h + regimen.every_h for dose in doses[-1:]]
+        end_h = max([regimen.end_h, *ends_h, *late_h])
     time_h = window_times(exposure.course, 0.0, end_h, STEP_H)
     potency = potency_of(drug)
     result = PKResult(
@@ -151,7 +162,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
         result.total_bands_nM = bands(total_nM, PERCENTS)
         result.free_bands_nM = result.total_bands_nM * everyone.fu * everyone.kp_uu
         spread = {
-            "half_life_h": everyone.model.half_life_h,
+            "half_life_h": everyone.course.half_life_h,
             "cmax_nM": total_nM.max(axis=1),
             "auc_nM_h": everyone.course.auc(0.0, end_h) * 1e6 / everyone.molar_mass,
             "last_nM": total_nM[:, -1],
@@ -160,9 +171,8 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
             name: dict(zip(("p5", "p50", "p95"), map(float, bands(values)), strict=True))
             for name, values in spread.items()
         }
-    if regimen is not None and len(doses) > 1:
-        first, last = doses[0].at_h, max(d.at_h for d in doses if d.at_h < regimen.cycle_h)
-        result.accumulation = float(accumulation_ratio(exposure, first, last, regimen.every_h))
+    if regimen is not None:
+        result.accumulation = _accumulation(exposure, regimen)
     return result
 
 
@@ -171,19 +181,34 @@ def _windows(
 ) -> dict[str, tuple[float, float]]:
     """The stretches of time that are read out."""
     if regimen is None:
-        return {"whole": (0.0, end_h)}
+        return {"whole": (doses[0].at_h, end_h)}
     first, cycle_h = regimen.first_h, regimen.cycle_h
     ordinals = ["first cycle", *(f"cycle {n}" for n in range(2, regimen.cycles + 1))]
-    cycles = {
+    named = {
         name: (first + k * cycle_h, first + (k + 1) * cycle_h) for k, name in enumerate(ordinals)
     }
-    last_h = max(dose.at_h for dose in doses) if doses else first
-    named = {
-        **cycles,
-        "last dose": (last_h, last_h + regimen.every_h),
-        "first dose": (first, first + regimen.every_h),
-    }
+    times_h = [dose.at_h for dose in doses]
+    if times_h:
+        named["last dose"] = _after(times_h[-1], times_h, regimen.every_h)
+        named["first dose"] = _after(times_h[0], times_h, regimen.every_h)
     return {name: window for window, name in {w: n for n, w in named.items()}.items()}
+
+
+def _after(at_h: float, times_h: list[float], every_h: float) -> tuple[float, float]:
+    """The interval after a dose, up to the next one if that comes earlier."""
+    return at_h, min([at_h + every_h, *(time for time in times_h if time > at_h)])
+
+
+def _accumulation(exposure: Pharmacokinetic, regimen: Regimen) -> float | None:
+    """The area after the last dose of the first cycle relative to that after the first one."""
+    taken_h = regimen.taken_h(1)
+    if len(taken_h) < 2:
+        return None
+    times_h = [dose.at_h for dose in exposure.course.doses]
+    first, last = (_after(at_h, times_h, regimen.every_h) for at_h in (taken_h[0], taken_h[-1]))
+    shared_h = min(end_h - start_h for start_h, end_h in (first, last))
+    ratio = float(accumulation_ratio(exposure, first[0], last[0], shared_h))
+    return ratio if isfinite(ratio) else None
 
 
 def _read_out(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from sim.files import write_bytes_atomic
 from sim.study.pk import PKResult
 from sim.view import style
 
-RECEPTOR_COLOURS = (style.BLUE, style.ORANGE, style.GREEN)
+RECEPTOR_COLOURS = (
+    style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, *style.SOFT_CYCLE,
+)  # fmt: skip
 SHADE = "#00000010"
 
 
@@ -41,10 +44,10 @@ def draw_pk(result: PKResult, axes: tuple[Axes, Axes] | None = None) -> tuple[Ax
             _shade_weeks_off(ax, result)
         _concentrations(upper, result, days)
         for (receptor, inhibited), colour in zip(
-            result.inhibition.items(), RECEPTOR_COLOURS, strict=False
+            result.inhibition.items(), cycle(RECEPTOR_COLOURS), strict=False
         ):
             lower.plot(days, inhibited, color=colour, label=receptor)
-        lower.set(ylim=(0, 1), ylabel="inhibition (0-1)", xlabel="time (days)")
+        lower.set(ylim=(0, 1), ylabel="inhibition (0-1)", xlabel="elapsed time (days)")
         lower.legend(loc="upper right", ncols=3, frameon=False)
         drug = result.drug
         upper.set_title(f"{drug.name}, {drug.species}: {_summary(result)}", loc="left")
@@ -61,14 +64,13 @@ def draw_pk(result: PKResult, axes: tuple[Axes, Axes] | None = None) -> tuple[Ax
 
 
 def save_pk(result: PKResult, path: Path) -> None:
-    """Write the picture as a PNG, whole or not at all."""
+    """Write the picture in the format that the file's suffix names, whole or not at all."""
+    kind = style.picture_format(path)
     with style.house_style():
         figure = draw_pk(result)[0].get_figure(root=True)
         assert figure is not None
         buffer = io.BytesIO()
-        figure.savefig(
-            buffer, format="png", dpi=160, metadata={"Software": f"angiosim {__version__}"}
-        )
+        figure.savefig(buffer, format=kind, dpi=160, metadata=style.PICTURE_METADATA[kind])
     write_bytes_atomic(path, buffer.getvalue())
 
 
@@ -94,11 +96,11 @@ def _concentrations(ax: Axes, result: PKResult, days: NDArray[np.float64]) -> No
             ax.fill_between(days, band[0], band[2], color=colour, alpha=0.15, linewidth=0)
         ax.plot(days, values, color=colour, label=label)
     for (receptor, ic50), colour in zip(
-        result.potency.ic50_nM.items(), RECEPTOR_COLOURS, strict=False
+        result.potency.ic50_nM.items(), cycle(RECEPTOR_COLOURS), strict=False
     ):
         ax.axhline(ic50, color=colour, linestyle="--", linewidth=1, label=f"IC50 {receptor}")
     highest = max(result.total_nM.max(), *result.potency.ic50_nM.values())
-    lowest = max(result.free_nM.max(), 1e-3) / 50
+    lowest = min(max(result.free_nM.max(), 1e-3) / 50, min(result.potency.ic50_nM.values()) / 2)
     ax.set(yscale="log", ylim=(lowest, 20 * highest), ylabel="concentration (nM)")
     ax.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
     dosed = np.array([dose.at_h for dose in result.doses]) / 24
@@ -117,6 +119,6 @@ def _shade_weeks_off(ax: Axes, result: PKResult) -> None:
     regimen = result.regimen
     if regimen is None or regimen.off_days == 0:
         return
-    for cycle in range(regimen.cycles):
-        end = (regimen.first_h + (cycle + 1) * regimen.cycle_h) / 24
+    for number in range(1, regimen.cycles + 1):
+        end = (regimen.first_h + number * regimen.cycle_h) / 24
         ax.axvspan(end - regimen.off_days, end, color=SHADE, linewidth=0)

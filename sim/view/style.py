@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -18,6 +19,9 @@ from matplotlib.legend import Legend
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
+
+from sim import __version__
+from sim.errors import InputError
 
 INK: Final = "#22262b"
 QUIET: Final = "#626a73"
@@ -60,7 +64,29 @@ _RC: Final[dict[str, object]] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "text.parse_math": False,  # names of a user may have any number of $
+    "svg.hashsalt": "angiosim",
 }
+
+
+PICTURE_METADATA: Final[dict[str, dict[str, str | None]]] = {  # by format, without dates
+    "png": {"Software": f"angiosim {__version__}"},
+    "pdf": {"Creator": f"angiosim {__version__}", "CreationDate": None},
+    "svg": {"Creator": f"angiosim {__version__}", "Date": None},
+}
+
+
+def picture_format(path: Path) -> str:
+    """Return the format of a picture that its suffix names: png, pdf or svg.
+
+    Raises
+    ------
+    InputError
+        If it names none of them.
+    """
+    suffix = path.suffix.lower().removeprefix(".")
+    if suffix not in PICTURE_METADATA:
+        raise InputError(f"{path}: must end in .png, .pdf or .svg")
+    return suffix
 
 
 @contextmanager

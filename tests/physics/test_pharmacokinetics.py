@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from math import prod
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,13 +127,13 @@ def numerical(model: Compartments, doses: Sequence[Dose], times: Array) -> Array
 
 
 @st.composite
-def dose_lists(draw: st.DrawFn) -> list[Dose]:
+def dose_lists(draw: st.DrawFn, longest_h: float = 12.0) -> list[Dose]:
     found = []
     for _ in range(draw(st.integers(1, 4))):
         at_h, amount = draw(st.floats(0, 30)), draw(st.floats(0.1, 500))
         kind = draw(st.sampled_from(["oral", "bolus", "infusion"]))
         if kind == "infusion":
-            found.append(Dose(at_h, amount, "iv", draw(st.floats(0.05, 12))))
+            found.append(Dose(at_h, amount, "iv", draw(st.floats(0.05, longest_h))))
         else:
             found.append(Dose(at_h, amount, "oral" if kind == "oral" else "iv"))
     return found
@@ -201,11 +202,12 @@ def test_mass_is_conserved_and_nothing_is_negative(model: Compartments, doses: l
         assert (part >= 0.0).all()
 
 
-@given(models(), dose_lists())
+@given(models(), dose_lists(longest_h=130.0))
 @settings(max_examples=40)
 def test_steady_state_is_what_many_cycles_come_to(model: Compartments, doses: list[Dose]) -> None:
+    """Infusions that outlast the cycle overlap with those of the cycles before."""
     cycle_h = 48.0
-    cycles = 3 + int(40.0 / (min(model.terminal_rate, model.ka) * cycle_h))
+    cycles = 3 + int(130.0 / cycle_h) + int(40.0 / (min(model.terminal_rate, model.ka) * cycle_h))
     if cycles > 400:
         return
     many = [
@@ -214,9 +216,18 @@ def test_steady_state_is_what_many_cycles_come_to(model: Compartments, doses: li
         for dose in doses
     ]
     times = np.linspace(0.0, cycle_h, 25)[:-1] + 0.1
-    steady = model.course(doses, cycle_h).concentration(times)
-    last = model.concentration(many, times + cycle_h * (cycles - 1))
-    np.testing.assert_allclose(steady, last, rtol=1e-8)
+    steady = model.course(doses, cycle_h)
+    late_h = cycle_h * (cycles - 1)
+    many_h = model.course(many)
+    np.testing.assert_allclose(
+        steady.concentration(times), many_h.concentration(times + late_h), rtol=1e-8
+    )
+    for start_h, end_h in ((0.0, cycle_h), (7.0, 40.0)):
+        area = many_h.auc(late_h + start_h, late_h + end_h)
+        np.testing.assert_allclose(steady.auc(start_h, end_h), area, rtol=1e-6)
+        np.testing.assert_allclose(
+            steady.auc(start_h, end_h + 3 * cycle_h) - area, 3 * steady.auc(0.0, cycle_h), rtol=1e-6
+        )
 
 
 def test_steady_state_repeats_and_its_area_is_dose_over_clearance() -> None:
@@ -227,10 +238,57 @@ def test_steady_state_repeats_and_its_area_is_dose_over_clearance() -> None:
     area = np.trapezoid(course.concentration(fine := np.linspace(0, 24, 24_001)), fine)
     assert area == pytest.approx((0.6 * 100 + 50) / 5, rel=1e-6)
     assert course.concentration(0.0, before=True) == pytest.approx(float(course.concentration(24)))
-    with pytest.raises(InputError, match=r"dose 1.at_h = 22: must end by 24 h"):
-        model.course([Dose(22, 10, "iv", 3)], 24.0)
+    assert course.auc(0.0, 24.0) == pytest.approx(area, rel=1e-6)
+    assert course.auc(20.0, 44.0) == pytest.approx(area, rel=1e-6)
+    with pytest.raises(InputError, match=r"dose 1.at_h = 24: must be within the cycle of 24 h"):
+        model.course([Dose(24, 10)], 24.0)
+    with pytest.raises(InputError, match=r"cycle_h = 0: must be above 0"):
+        model.course([Dose(0, 10)], 0)
     with pytest.raises(InputError, match="steady state"):
         course.amounts(0.0)
+
+
+def test_windows_of_a_steady_state_hold_its_later_doses() -> None:
+    """A bolus every 24 h for ever, and a bag of 30 h every 24 h."""
+    model = OneCompartment(1.0, 10.0, 1.0)
+    steady = Pharmacokinetic(model, [Dose(5, 10, "iv")], 0.1, 1.0, 400.0, cycle_h=24.0)
+    found = exposure_metrics(steady, 48.0, 72.0)
+    assert found.tmax_h == pytest.approx(53.0)
+    assert found.cmax_nM == pytest.approx(1.0 / (1 - np.exp(-2.4)) * 2500)
+    assert found.auc_nM_h == pytest.approx(10 * 2500)
+    bags = model.course([Dose(5, 30, "iv", 30)], 24.0)
+    assert list(bags.events_h(48.0, 72.0)) == [53.0, 59.0]
+    # 1 mg/h all the time, and 2 mg/h from 5 h to 11 h
+    low = bags.concentration(5.0)
+    assert bags.concentration(11.0) == pytest.approx(2 - (2 - low) * np.exp(-0.6))
+    assert low == pytest.approx(1 + (bags.concentration(11.0) - 1) * np.exp(-1.8))
+
+
+def test_ten_bags_a_day_are_one_infusion() -> None:
+    """Changed without a gap, as rounding leaves them: in a day, and in a steady state."""
+    model = TwoCompartment(5, 20, 3, 60, 0.7)
+    bags = Regimen(dose_mg=1, every_h=2.4, on_days=2, route="iv", infusion_h=2.4).doses()
+    times = np.linspace(0, 60, 241)
+    np.testing.assert_allclose(
+        model.concentration(bags, times), model.concentration([Dose(0, 20, "iv", 48)], times),
+        rtol=1e-11,
+    )  # fmt: skip
+    steady = model.course(bags[:10], 24.0).concentration(times)
+    np.testing.assert_allclose(steady, 10 / 24 / 5, rtol=1e-11)
+
+
+def test_absorption_slower_than_elimination_sets_the_half_life() -> None:
+    """Nintedanib's, as measured on its curve; after an i.v. dose disposition sets it."""
+    model = load_drug("nintedanib").kinetics("human").model()
+    assert model.ka < model.terminal_rate
+    oral = model.course([Dose(0, 200)])
+    late = oral.concentration(np.array([200.0, 300.0]))
+    assert oral.half_life_h == pytest.approx(100 * np.log(2) / np.log(late[0] / late[1]), rel=1e-6)
+    slow = OneCompartment(5.0, 20.0, 0.01)
+    iv = slow.course([Dose(0, 10, "iv"), Dose(3, 10, "iv", 2)])
+    assert iv.half_life_h == pytest.approx(4 * np.log(2))
+    both = slow.course([Dose(0, 10, "iv"), Dose(3, 10)])
+    assert both.half_life_h == slow.half_life_h == pytest.approx(100 * np.log(2))
 
 
 def test_areas_are_exact() -> None:
@@ -427,6 +485,84 @@ def test_windows_hold_events_and_the_moment_before() -> None:
     assert (np.diff(times) <= 0.1 + 1e-12).all()
     with pytest.raises(InputError, match="must be above start_h"):
         window_times(course, 3.0, 3.0)
+
+
+THEOPHYLLINE = (  # subject 1 of R's data set Theoph: h, mg/L, after 319.992 mg by mouth
+    [0, 0.25, 0.57, 1.12, 2.02, 3.82, 5.1, 7.03, 9.05, 12.12, 24.37],
+    [0.74, 2.84, 6.57, 10.5, 9.66, 8.58, 8.36, 7.47, 6.89, 5.94, 3.28],
+)
+T = np.array([0, 0.25, 0.5, 1, 2, 4, 8, 12, 24])
+ORAL = 100 / 9 * (np.exp(-0.1 * T) - np.exp(-T))  # ka 1, k 0.1, 100 mg into 10 L
+BOLUS = 10 * np.exp(-0.1 * T)
+
+
+def test_analysis_of_the_classic_theophylline_subject() -> None:
+    time_h, mg_per_l = THEOPHYLLINE
+    found = noncompartmental(time_h, mg_per_l, 319.992)
+    assert (found.points, found.zeros) == (3, 0)
+    assert found.half_life_h == pytest.approx(14.304, abs=5e-4)
+    assert found.auc_last == pytest.approx(147.2347, abs=5e-5)
+    assert found.auc_inf == pytest.approx(214.9236, abs=5e-5)
+
+
+def test_analysis_takes_the_clock_of_the_samples() -> None:
+    at_0 = noncompartmental(T, ORAL, 100)
+    clock = noncompartmental([20.0, *(T + 24)], [0.0, *ORAL], 100, dose_h=24)
+    for key in ("half_life_h", "auc_inf", "tmax_h", "mrt_h", "CL"):
+        assert getattr(clock, key) == pytest.approx(getattr(at_0, key)), key
+
+
+@pytest.mark.parametrize("missing", ["a zero before the dose", "nothing", "none"])
+def test_analysis_extrapolates_a_bolus_to_its_dose(missing: str) -> None:
+    level = BOLUS * (T > 0) if missing == "a zero before the dose" else BOLUS
+    kept = slice(1 if missing == "nothing" else 0, None)
+    found = noncompartmental(T[kept], level[kept], 100, "iv")
+    assert (found.cmax, found.tmax_h) == (pytest.approx(10), 0)
+    assert (found.CL, found.Vss, found.mrt_h) == pytest.approx((1, 10, 10))
+    with pytest.raises(InputError, match=r"0 at 0.25 h after a bolus"):
+        noncompartmental(T, np.where(T < 0.5, 0.0, BOLUS), 100, "iv")
+
+
+def test_analysis_of_samples_below_quantification() -> None:
+    """0 before the first, left out after the last, kept between; two in a row end the profile."""
+    whole = noncompartmental(T, ORAL, 100)
+    for tail in ([0.0], [0.0, 0.0], [0.0, 0.0, 0.1]):
+        times = [*T, *(30.0 + np.arange(len(tail)))]
+        assert repr(noncompartmental(times, [*ORAL, *tail], 100)) == repr(whole)
+    lagged = noncompartmental([-1, 0, 0.1, *(T[1:] + 0.2)], [0, 0, 0, *ORAL[1:]], 100)
+    assert lagged.auc_inf == pytest.approx(whole.auc_inf, rel=0.01)
+    assert lagged.zeros == 0
+    with_gap = noncompartmental([*T[:7], 10, *T[7:]], [*ORAL[:7], 0, *ORAL[7:]], 100)
+    assert with_gap.zeros == 1
+    assert with_gap.points == whole.points
+    lost = 0.5 * (ORAL[6] * 2 + ORAL[7] * 2)  # two linear trapezoids down to 0 and up again
+    between = (ORAL[6] - ORAL[7]) / np.log(ORAL[6] / ORAL[7]) * 4
+    assert with_gap.auc_last == pytest.approx(whole.auc_last - between + lost)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"time_h": T[[0, 4, 2, 8, 1, 3, 5, 7, 6]]}, r"time_h\[2\] = 0.5: must be above"),
+        ({"time_h": np.where(T == 1, 0.5, T)}, r"time_h\[3\] = 0.5: must be above the one before"),
+        ({"time_h": np.where(T == 1, np.nan, T)}, r"time_h\[3\] = nan: must be a number"),
+        ({"concentration": np.where(T == 4, -1, ORAL)}, r"concentration\[5\] = -1.0: must be at l"),
+        ({"concentration": np.where(T == 4, np.inf, ORAL)}, r"concentration\[5\] = inf"),
+        ({"concentration": ["BLQ", *ORAL[1:]]}, "must be numbers, 0 for a sample below"),
+        ({"concentration": ORAL[1:]}, "two lists of one length"),
+        ({"concentration": 0 * ORAL}, "no sample after the dose is above 0"),
+        ({"time_h": [], "concentration": []}, "no sample after the dose"),
+        ({"dose_mg": -5}, "dose_mg = -5: must be above 0"),
+        ({"dose_mg": 0}, "dose_mg = 0"),
+        ({"dose_mg": float("nan")}, "dose_mg = nan"),
+        ({"route": "IV"}, "route = 'IV': must be one of 'oral', 'iv'.*did you mean 'iv'"),
+        ({"dose_h": 0.3}, r"concentration\[1\] = .*: must be 0 before the dose at 0.3 h"),
+        ({"dose_h": float("inf")}, "dose_h = inf: must be a number"),
+    ],
+)
+def test_analysis_refuses_what_cannot_be(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        noncompartmental(**({"time_h": T, "concentration": ORAL, "dose_mg": 100.0} | change))
 
 
 def test_analysis_needs_a_terminal_phase() -> None:

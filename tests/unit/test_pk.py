@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,107 @@ def test_command_prints_a_table_json_and_a_picture(tmp_path: Path) -> None:
     assert runner.invoke(app, args).exit_code == 2
     assert picture.read_bytes() == before
     assert runner.invoke(app, ["pk", "tube_formation"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"),
+    [("png", b"\x89PNG"), ("PNG", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")],
+)
+def test_the_suffix_chooses_the_format_of_the_picture(
+    tmp_path: Path, suffix: str, start: bytes
+) -> None:
+    pictures = [tmp_path / f"{name}.{suffix}" for name in ("one", "two")]
+    for picture in pictures:
+        shown = CliRunner().invoke(app, ["pk", "rat_oral", "--plot", str(picture)])
+        assert shown.exit_code == 0, shown.output
+    one, two = (picture.read_bytes() for picture in pictures)
+    assert one.startswith(start)
+    assert one == two
+    assert b"Date" not in one
+
+
+@pytest.mark.parametrize("name", ["pk.jpg", "pk", "pk.", "none/pk.png"])
+def test_a_picture_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.study.pk.run_pk", None)
+    shown = CliRunner().invoke(app, ["pk", "rat_oral", "--plot", str(tmp_path / name)])
+    assert shown.exit_code == 2
+    assert ("no such folder" if "/" in name else "must end in .png, .pdf or .svg") in shown.output
+
+
+def test_the_picture_shows_every_receptor() -> None:
+    """Those of a drug with IC50s on sixteen, some far below any concentration."""
+    course = sim.pk("rat_oral")
+    ic50 = {f"R{n}": 10.0 ** (n / 2 - 4) for n in range(16)}
+    course.potency = replace(course.potency, ic50_nM=ic50, hill=dict.fromkeys(ic50, 1.0))
+    upper, lower = course.plot()
+    assert [line.get_label() for line in lower.get_lines()] == list(ic50)
+    lines = {line.get_label(): line for line in upper.get_lines()}
+    low, high = upper.get_ylim()
+    for receptor, value in ic50.items():
+        (shown,) = set(np.asarray(lines[f"IC50 {receptor}"].get_ydata(), dtype=float))
+        assert low < shown == value < high
+
+
+def table_of(output: str) -> dict[str, list[str]]:
+    """Rows of the printed table by label; columns are two or more blanks apart."""
+    rows = [re.split(r"  +", line.strip()) for line in output.splitlines()]
+    return {row[0]: row[1:] for row in rows if len(row) > 1}
+
+
+def test_days_and_areas_are_counted_alike_in_table_and_json() -> None:
+    """Day 1 is the first 24 h after the first dose; areas are in nM h."""
+    changes = {**HUMAN["drug"]["regimen"], "first_h": 100}  # type: ignore[index]
+    settings = ["--set", "drug.regimen.first_h=100", "--set", "drug.regimen.cycles=2"]
+    printed = CliRunner().invoke(app, ["pk", "human_12mg", *settings, "--subjects", "5"])
+    shown = table_of(printed.output)
+    assert shown["total in plasma, free at the cells"] == [
+        "first cycle", "cycle 2", "last dose", "first dose",
+    ]  # fmt: skip
+    assert shown["days"] == ["1-21", "22-42", "35", "1"]
+    assert shown["hours"] == ["100-604", "604-1108", "916-940", "100-124"]
+    assert "days 1-42" in printed.output
+    told = json.loads(CliRunner().invoke(app, ["pk", "human_12mg", *settings, "--json"]).stdout)
+    windows = sim.pk(with_drug(regimen=changes)).windows
+    for place, name in enumerate(shown["total in plasma, free at the cells"]):
+        assert told["windows"][name] == windows[name]
+        assert float(shown["AUC, nM h"][place]) == pytest.approx(
+            windows[name]["auc_nM_h"], rel=1e-3
+        )
+    assert re.search(r"population AUC, nM h: \d{5,6} ", printed.output)
+    assert "uM h" not in printed.output
+
+
+def test_listed_doses_are_read_out_from_the_first_one_on() -> None:
+    doses = [{"at_h": 124, "amount_mg": 12}, {"at_h": 100, "amount_mg": 12}]
+    course = sim.pk(with_drug(regimen=None, doses=doses))
+    assert course.first_h == course.windows["whole"]["start_h"] == 100
+    assert [dose.at_h for dose in course.doses] == [100, 124]
+
+
+def test_nothing_taken_is_no_drug() -> None:
+    for regimen in ({"dose_mg": 12, "missed_days": [1]}, {"dose_mg": 0, "on_days": 2}):
+        course = sim.pk(with_drug(regimen=regimen), subjects=3)
+        assert not course.total_nM.any()
+        assert course.accumulation is None
+        for window in course.windows.values():
+            assert (window["cmax_nM"], window["tmax_h"]) == (0, window["start_h"])
+            assert window["inhibition"]["VEGFR2"]["highest"] == 0
+        course.plot()
+
+
+def test_a_wide_table_is_printed_whole() -> None:
+    shown = CliRunner().invoke(app, ["pk", "human_12mg", "--set", "drug.regimen.cycles=12"])
+    assert "…" not in shown.output
+    assert len(table_of(shown.output)["VEGFR2 highest"]) == 14
+
+
+def test_an_interval_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ScenarioError, match=r"drug.regimen.every_h = 168.*on_days = 7 would do"):
+        load(with_drug(regimen={"dose_mg": 12, "every_h": 168, "cycles": 6}))
+    weekly = sim.pk(with_drug(regimen={"dose_mg": 12, "every_h": 168, "on_days": 7, "cycles": 6}))
+    assert [dose.at_h for dose in weekly.doses] == [168 * n for n in range(6)]
 
 
 def test_pk_imports_neither_numba_nor_mesa() -> None:

@@ -1,0 +1,115 @@
+"""A regimen and its read-outs, plainly: a calendar counted out, a body stepped through time.
+
+Time is a whole number of ticks of 0.025 h, on which everything happens: amounts go from tick to
+tick by one matrix exponential, and windows are read out sample by sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import expm
+
+TICK_H = 0.025
+DAY = 960  # ticks
+
+Array = NDArray[np.float64]
+
+
+class Given(NamedTuple):
+    """A dose that was taken: ticks, mg, and the cycle it was planned in."""
+
+    at: int
+    mg: float
+    infusion: int
+    cycle: int
+
+
+def ticks(hours: float) -> int:
+    """Whole ticks of a time."""
+    found = round(hours / TICK_H)
+    assert abs(found * TICK_H - hours) < 1e-9
+    return found
+
+
+def calendar(regimen: Mapping[str, Any]) -> list[Given]:
+    """Walk through the calendar tick by tick, and note what was taken."""
+    every, on, off = ticks(regimen["every_h"]), regimen["on_days"], regimen["off_days"]
+    found, number, dose = [], 0, regimen["dose_mg"]
+    for cycle in range(1, regimen["cycles"] + 1):
+        dose = regimen["reductions"].get(cycle, dose)
+        for since_cycle in range(0, on * DAY, every):
+            since = (cycle - 1) * (on + off) * DAY + since_cycle
+            number, day = number + 1, since // DAY + 1
+            if number in regimen["missed_doses"] or day in regimen["missed_days"]:
+                continue
+            late = regimen["late_doses"].get(number, regimen["late_days"].get(day, 0.0))
+            mg = regimen["loading"] if number == 1 and regimen["loading"] is not None else dose
+            at = ticks(regimen["first_h"]) + since + ticks(late)
+            found.append(Given(at, mg, ticks(regimen["infusion_h"]), cycle))
+    return found
+
+
+class Body:
+    """Concentrations at each tick, just before and just after what happens there (mg/L)."""
+
+    def __init__(
+        self, pk: Mapping[str, float], given: Iterable[Given], route: str, last: int
+    ) -> None:
+        k10, k12, k21 = pk["CL"] / pk["V1"], pk["Q"] / pk["V1"], pk["Q"] / pk["V2"]
+        # gut, centre, periphery, area under the concentration, rate of infusion
+        self.matrix = np.array(
+            [
+                [-pk["ka"], 0.0, 0.0, 0.0, 0.0],
+                [pk["ka"], -k10 - k12, k21, 0.0, 1.0],
+                [0.0, k12, -k21, 0.0, 0.0],
+                [0.0, 1.0 / pk["V1"], 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0],
+            ]
+        )
+        happens: dict[int, list[tuple[int, float]]] = {}
+        for dose in given:
+            if route == "oral":
+                happens.setdefault(dose.at, []).append((0, pk["F"] * dose.mg))
+            elif dose.infusion == 0:
+                happens.setdefault(dose.at, []).append((1, dose.mg))
+            else:
+                rate = dose.mg / (dose.infusion * TICK_H)
+                happens.setdefault(dose.at, []).append((4, rate))
+                happens.setdefault(dose.at + dose.infusion, []).append((4, -rate))
+        step, state = expm(self.matrix * TICK_H), np.zeros(5)
+        self.before, self.after, self.area = np.zeros((3, last + 1))
+        for tick in range(last + 1):
+            self.before[tick], self.area[tick] = state[1] / pk["V1"], state[3]
+            for place, size in happens.get(tick, []):
+                state[place] += size
+            self.after[tick] = state[1] / pk["V1"]
+            state = step @ state
+
+    def half_life_h(self, route: str) -> float:
+        """From the slowest of what takes part."""
+        parts = slice(0, 3) if route == "oral" else slice(1, 3)
+        return float(np.log(2) / -np.linalg.eigvals(self.matrix[parts, parts]).real.max())
+
+
+def read_out(
+    body: Body, start: int, end: int, to_nM: float, free: float, ic50: float
+) -> dict[str, float]:
+    """Read a window out sample by sample; what happens at its end is not in it."""
+    left, right = to_nM * body.after[start:end], to_nM * body.before[start + 1 : end + 1]
+    samples = np.stack([left, right])  # the two ends of each tick
+    inhibited = free * samples / (free * samples + ic50)
+    low, high = np.sort(free * samples, axis=0)
+    above = np.where(low >= ic50, 1.0, (high - ic50) / np.where(high > low, high - low, 1.0))
+    return {
+        "cmax_nM": samples.max(),
+        "auc_nM_h": to_nM * (body.area[end] - body.area[start]),
+        "last_nM": right[-1],
+        "mean": inhibited.mean(),
+        "highest": inhibited.max(),
+        "last": inhibited[1, -1],
+        "above_ic50": np.where(high <= ic50, 0.0, above).mean(),
+    }
