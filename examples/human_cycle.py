@@ -1,7 +1,7 @@
 """A treatment cycle asked with fresh tube assays: anlotinib 12 mg, two weeks on, one off.
 
-Networks coarsen by themselves within days, so each chosen day gets a fresh 6 h assay in the free
-drug of that day, and each is compared with an untreated assay of the same age and seed.
+Networks coarsen by themselves within days, so at each chosen time a fresh 6 h assay is begun in the
+free drug of that time, and each is compared with an untreated assay of the same age and seed.
 
     python examples/human_cycle.py [human_cycle.png [kp_uu]]
 """
@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 
 import sim
 
-DAYS = (0, 1, 4, 7, 14, 17, 21)
+DAYS = (0, 1, 4, 7, 14, 17, 21)  # after the first dose: 0 is where day 1 begins
 SEEDS = range(1, 9)
 
 
 def network_length_mm(job: tuple[int | None, int, float]) -> float:
-    """Network length at 6 h of an assay begun on a day of the cycle; None is the control."""
+    """Network length at 6 h of an assay begun days after the first dose; None is the control."""
     day, seed, kp_uu = job
     if day is None:
         return sim.run("tube_formation", seed=seed).summary["tube_length_mm"]
@@ -32,7 +32,7 @@ def network_length_mm(job: tuple[int | None, int, float]) -> float:
 
 
 def percent_of_control(kp_uu: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard error over seeds, a value for each day."""
+    """Mean and standard error over seeds, a value for each of DAYS."""
     jobs = [(day, seed, kp_uu) for day in (None, *DAYS) for seed in SEEDS]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
@@ -51,7 +51,7 @@ def draw(mean: np.ndarray, error: np.ndarray, kp_uu: float) -> Figure:
     lower.errorbar(DAYS, mean, error, marker="o", capsize=3, color="#22262b")
     lower.set(
         ylim=(0, 110),
-        xlabel="day of the cycle on which a fresh assay begins",
+        xlabel="days after the first dose at which a fresh assay begins",
         ylabel="network length at 6 h\n(% of control, mean ± SE, 8 seeds)",
     )
     lower.axhline(100, color="#c9c6bf", zorder=0)
@@ -63,5 +63,5 @@ if __name__ == "__main__":
     kp_uu = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
     mean, error = percent_of_control(kp_uu)
     for day, value, spread in zip(DAYS, mean, error, strict=True):
-        print(f"day {day}: {value:.1f} +- {spread:.1f} % of control")
+        print(f"{day} days after the first dose: {value:.1f} +- {spread:.1f} % of control")
     draw(mean, error, kp_uu).savefig(picture, dpi=130)

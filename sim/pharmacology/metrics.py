@@ -372,6 +372,9 @@ def _resolved(exposure: Pharmacokinetic, start_h: float, end_h: float) -> tuple[
         raise InputError("metrics are of one subject: take model.subject(i)")
     step_h = min(_STEP_H, (end_h - start_h) / _STEPS)
     times = window_times(exposure.course, start_h, end_h, step_h)
+    # what a large dose blocks rises within minutes
+    soon = np.add.outer(exposure.course.events_h(start_h, end_h), step_h * 0.5 ** np.arange(1, 8))
+    times = np.union1d(times, soon[soon < end_h])
     total = exposure.total_nM(times)
     total[-1] = exposure.total_nM(end_h, before=True)
     return times, total

@@ -214,25 +214,31 @@ class Regimen(Table):
     dose_mg_per_kg: Number | None = Field(
         None, ge=0, description="each dose by body weight, in mg/kg"
     )
-    every_h: Hours = Field(24.0, gt=0, description="time between doses on the days on")
+    every_h: Hours = Field(
+        24.0, gt=0, description="time between doses on the days on, which it must fit"
+    )
     on_days: Whole = Field(1, ge=1, description="days with doses in a cycle")
     off_days: Whole = Field(0, ge=0, description="days without doses after them")
     cycles: Whole = Field(1, ge=1, description="how many cycles are given")
     reductions: dict[Ordinal, Number] = Field(
-        {}, description="by cycle, the dose from that cycle on, in the unit of the dose"
+        {}, description="by number of the cycle, the dose from it on, in the unit of the dose"
     )
     loading: Number | None = Field(None, ge=0, description="the first dose of all, if another")
-    missed_days: tuple[Whole, ...] = Field((), strict=False, description="days without the dose")
+    missed_days: tuple[Whole, ...] = Field(
+        (), strict=False, description="numbers of days without the dose, counted from 1"
+    )
     missed_doses: tuple[Whole, ...] = Field(
-        (), strict=False, description="doses not taken, counted from 1 over all cycles"
+        (), strict=False, description="numbers of doses not taken, counted from 1 over all cycles"
     )
     late_days: dict[Ordinal, Hours] = Field(
-        {}, description="by day, hours that its doses were late"
+        {}, description="by number of the day, hours that its doses were late"
     )
-    late_doses: dict[Ordinal, Hours] = Field({}, description="by dose, hours that it was late")
+    late_doses: dict[Ordinal, Hours] = Field(
+        {}, description="by number of the dose, hours that it was late"
+    )
     route: Literal["oral", "iv"] = Field("oral", description="swallowed, or into a vein")
     infusion_h: Hours = Field(0.0, ge=0, description="how long an infusion lasts; 0 is a bolus")
-    first_h: Hours = Field(0.0, ge=0, description="time of the first dose")
+    first_h: Hours = Field(0.0, ge=0, description="time of the first dose; day 1 begins with it")
 
 
 class Drug(Table):

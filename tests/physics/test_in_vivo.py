@@ -103,7 +103,7 @@ def test_washed_out_networks_recover_within_36_hours() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_fresh_assays_follow_a_patients_cycle() -> None:
-    """Network length against control: lowest on day 14, recovering in the week off."""
+    """Network length against control: lowest 14 days after the first dose, then recovering."""
     example = Path(__file__).parents[2] / "examples" / "human_cycle.py"
     cycle = runpy.run_path(str(example))
     jobs = [(day, seed, 1.0) for day in (None, *cycle["DAYS"]) for seed in cycle["SEEDS"]]
