@@ -196,7 +196,10 @@ def sweep(
         bool, typer.Option("--keep-runs", help="Keep a run folder of each run, in runs/.")
     ] = False,
     only_list: Annotated[
-        bool, typer.Option("--list", help="List the runs and how they stand; make none.")
+        bool,
+        typer.Option(
+            "--list", help="List the runs, how they stand, and how long the rest may take."
+        ),
     ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -213,7 +216,7 @@ def sweep(
         folder = out or default_folder(plan.name)
         if only_list:
             _print_cautions(plan.cautions)
-            _print_plan(plan, part(plan.runs, which), folder)
+            _print_plan(plan, part(plan.runs, which), folder, workers)
             return
         if not quiet:
             _print_cautions(plan.cautions)
@@ -626,11 +629,14 @@ def _print_findings(study: StudyResult) -> None:
         typer.echo(f"see {', '.join(names)}")
 
 
-def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path) -> None:
-    """Print the runs of a plan, a line each, with how they stand in the folder."""
+def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int | None) -> None:
+    """Print the runs of a plan, a line each; on the standard error, how they stand in all."""
+    from sim.api import processors
+    from sim.study.forecast import SITE_STEP_S, forecast
     from sim.study.holding import check_owner
     from sim.study.ledger import Ledger
     from sim.study.results import STUDY
+    from sim.view.progress import duration
 
     check_owner(folder, STUDY, plan.name)
     entries = {}
@@ -651,6 +657,20 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path) -> None:
         ]
         lines.append("\t".join(map(str, values)))
     typer.echo("\n".join(lines))
+    found, workers = forecast(plan, runs, entries), workers or processors()
+    typer.echo(
+        f"{found.total} runs: {found.done} done, {found.failed} failed, {found.left} left",
+        err=True,
+    )
+    if found.left:
+        took = duration(max(1.0, found.seconds / min(workers, found.left)))
+        basis = (
+            f"at the mean time of {found.finished} finished"
+            if found.finished
+            else f"a rough estimate: {1e9 * SITE_STEP_S:g} ns for each lattice site and step"
+        )
+        count = f"{workers} worker process{'es' if workers > 1 else ''}"
+        typer.echo(f"about {took} for those left, with {count} ({basis})", err=True)
 
 
 def _print_summary(result: Result, folder: Path) -> None:

@@ -38,7 +38,7 @@ def words(counts: Counts) -> dict[str, str]:
         "failed": f"{counts.failed:,}",
         "left": f"{counts.left:,}",
         "runs/h": "" if rate is None else f"{rate:,.0f}",
-        "time left": "" if left is None else _time(left),
+        "time left": "" if left is None else duration(left),
     }
 
 
@@ -72,7 +72,7 @@ def _plain_lines() -> Progress:
     return show
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return a time as people read it: ``3 min``, ``2 h 10 min``."""
     minutes = round(seconds / 60)
     if minutes < 1:

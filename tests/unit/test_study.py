@@ -28,8 +28,9 @@ from sim.errors import AngiosimError, FolderError, InputError
 from sim.study import results
 from sim.study.design import Plan, plan_study
 from sim.study.executors import Dask, Pool
+from sim.study.forecast import SITE_STEP_S, forecast
 from sim.study.holding import default_folder, hold
-from sim.study.ledger import Ledger
+from sim.study.ledger import Entry, Ledger
 from sim.study.results import StudyResult, open_result
 from sim.study.sweep import Counts, merge, parse_shard, sweep
 from sim.study.worker import Outcome, Run, Task, attempt
@@ -917,7 +918,9 @@ def test_the_command(
     assert done.exit_code == 0
     assert "80 of 80 runs done, in runs/doses" in done.stdout
     assert "80 of 80 done" in done.stderr
-    listed = angiosim("sweep", study_file, "--list", "--shard", "1/2").stdout.splitlines()
+    outcome = angiosim("sweep", study_file, "--list", "--shard", "1/2")
+    assert outcome.stderr == "40 runs: 40 done, 0 failed, 0 left\n"
+    listed = outcome.stdout.splitlines()
     assert listed[0].split("\t")[:2] == ["run", "drug.free_nM"]
     assert len(listed) == 41
     assert all(line.endswith("\tdone") for line in listed[1:])
@@ -1037,6 +1040,30 @@ def test_what_was_killed_at_once_goes_on_and_strangers_keep_their_files(tmp_path
     with pytest.raises(FolderError, match="holds no study"), hold(theirs, "study.toml", "doses"):
         pass
     assert (theirs / ".mine.tmp").exists()
+
+
+def test_the_list_says_how_many_are_left_and_for_how_long(
+    plan: Plan, angiosim: Callable[..., Any], study_file: Path, workplace: Path
+) -> None:
+    fresh = forecast(plan, plan.runs, {})
+    sites_and_steps = 400 * 400 * 720
+    assert (fresh.total, fresh.left, fresh.finished) == (30, 30, 0)
+    assert fresh.seconds == pytest.approx(30 * SITE_STEP_S * sites_and_steps)
+    keys = [run.key for run in plan.runs]
+    entries = {
+        keys[0]: Entry("done", {}, seconds=4.0),
+        keys[1]: Entry("done", {}, seconds=8.0),
+        keys[2]: Entry("failed", {}, stage="run", seconds=1.0),
+        keys[3]: Entry("failed", {}, stage="worker", seconds=1.0),
+        keys[4]: Entry("planned", {}),
+        "of another plan": Entry("done", {}, seconds=1000.0),
+    }
+    found = forecast(plan, plan.runs, entries)
+    assert (found.done, found.failed, found.left, found.finished) == (2, 1, 27, 2)
+    assert found.seconds == pytest.approx(27 * 6.0)
+    listed = angiosim("sweep", study_file, "--list", "--workers", 2)
+    assert "80 runs: 0 done, 0 failed, 80 left\nabout 2 min for those left" in listed.stderr
+    assert "a rough estimate: 30 ns for each lattice site and step" in listed.stderr
 
 
 def test_what_opens_studies_says_what_else_a_folder_holds(
