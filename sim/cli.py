@@ -571,9 +571,13 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
         )
         if fresh is not None:
             typer.echo(f"objective {fresh:.4g} on fresh seeds: this is the one to show")
+        if result.reduced_chi_square is not None:
+            typer.echo(f"reduced chi-square {result.reduced_chi_square:.3g}; about 1 is a good fit")
         if result.scatter is not None:
             typer.echo(f"scatter of the replicates adds about {result.scatter:.2g}")
         typer.echo(f"{len(result.done)} of {len(result.trials)} trials done, in {result.folder}")
+        if result.verdict:
+            typer.echo(f"warning: {result.verdict}", err=True)
     failures = result.failures
     if failures:
         typer.echo(f"{len(failures)} failed:", err=True)

@@ -55,6 +55,7 @@ TRIALS, BEST, REPORT = "trials.csv", "best.toml", "calibration.json"
 PICTURES = ("objective.png", "profile.png", "fit.png")
 """Files of a calibration's folder, beside `CALIBRATION` and the ledger."""
 
+FAR = 4.0  # standard errors: by chance, one of 16,000 numbers is further from the truth
 SEED_BITS = 32  # of Optuna's samplers
 NOTE = (
     "calibrated: these values were fitted to the data given here, with the seeds `fitted`; the "
@@ -84,6 +85,34 @@ class Match:
     mean: float
     sd: float | None
     residual: float
+
+
+@dataclass(frozen=True)
+class Miss:
+    """A number of the data that the best fit is far from.
+
+    Attributes
+    ----------
+    row : int
+        Its row in the table, from 1.
+    readout : str
+    value, simulated : float
+        The number, and the mean of the replicates.
+    standard_errors : float
+        The difference in standard errors of the number and of the mean together.
+    """
+
+    row: int
+    readout: str
+    value: float
+    simulated: float
+    standard_errors: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.readout} of row {self.row} is {self.value:.4g} in the data and "
+            f"{self.simulated:.4g} simulated, {abs(self.standard_errors):,.3g} standard errors away"
+        )
 
 
 @dataclass(frozen=True)
@@ -166,7 +195,9 @@ class CalibrationResult:
     def __repr__(self) -> str:
         where = f", in {self.folder}" if self.folder else ""
         values = ", ".join(f"{key} = {value:.4g}" for key, value in self.values.items())
-        return f"<{self.plan.name}: {values} (calibrated), objective {self.objective:.4g}{where}>"
+        far = ", far from the data" if self.misses else ""
+        fit = f"objective {self.objective:.4g}{far}"
+        return f"<{self.plan.name}: {values} (calibrated), {fit}{where}>"
 
     @property
     def best(self) -> Trial:
@@ -193,6 +224,42 @@ class CalibrationResult:
         """Chi-square of the best trial, which was made small on the seeds of the fit."""
         assert self.best.objective is not None
         return self.best.objective
+
+    @property
+    def reduced_chi_square(self) -> float | None:
+        """The objective by degree of freedom: about 1 for a model and errors that are right.
+
+        None where there are not more numbers than parameters.
+        """
+        freedom = len(self.plan.targets) - len(self.plan.parameters)
+        return self.objective / freedom if freedom > 0 else None
+
+    @property
+    def misses(self) -> list[Miss]:
+        """The numbers that the best values miss by more than `FAR` standard errors, worst first.
+
+        On the fresh seeds, or on those of the fit if the fresh runs failed.
+        """
+        matches = self.fresh.matches or self.best.matches
+        found = []
+        for target, match in zip(self.plan.targets, matches, strict=True):
+            error = math.hypot(target.sd, (match.sd or 0.0) / math.sqrt(self.plan.replicates))
+            away = (match.mean - target.value) / error
+            if abs(away) > FAR:
+                found.append(Miss(target.row, target.readout, target.value, match.mean, away))
+        return sorted(found, key=lambda miss: -abs(miss.standard_errors))
+
+    @property
+    def verdict(self) -> str:
+        """In words, how far the best fit is from the data; empty if it is near all numbers."""
+        misses = self.misses
+        if not misses:
+            return ""
+        return (
+            f"the best fit is far from the data: it misses {len(misses)} of "
+            f"{len(self.plan.targets)} numbers by more than {FAR:g} standard errors; {misses[0]}; "
+            "check the units of the data, its standard errors, and the ranges of the parameters"
+        )
 
     @property
     def ranges(self) -> dict[str, Range]:
@@ -258,7 +325,10 @@ class CalibrationResult:
             },
             "objective": self.objective,
             "objective_fresh": self.fresh.objective,
+            "reduced_chi_square": self.reduced_chi_square,
             "scatter": self.scatter,
+            "verdict": self.verdict,
+            "misses": [vars(miss) for miss in self.misses],
             "numbers": len(plan.targets),
             "degrees_of_freedom": len(plan.targets) - len(plan.parameters),
             "best_trial": self.best.number,
@@ -401,6 +471,7 @@ def scenario_of(result: CalibrationResult) -> str:
     """Return the base with the calibrated values, as a scenario file."""
     plan = result.plan
     lines = [f"# {key} = {value}" for key, value in result.values.items()]
+    lines += [f"# {result.verdict}"] if result.verdict else []
     head = {
         "name": f"{plan.name}, calibrated",
         "description": f"with values that were calibrated in {plan.name!r}",

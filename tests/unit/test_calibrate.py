@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
@@ -145,6 +146,37 @@ def test_the_objective_is_chi_square_of_the_means(tmp_path: Path) -> None:
             for match, target in zip(result.best.matches, plan.targets, strict=True)
         )
     )
+
+
+def test_a_hopeless_fit_says_so(tmp_path: Path) -> None:
+    rows = deepcopy(CALIBRATION["data"]["rows"])
+    rows[0]["tube_length_mm"] = 8904.0  # um in a column of mm
+    plan = plan_calibration({**SHORT, "data": {"rows": rows}})
+    result = calibrate(plan, Here(plan), tmp_path)
+    worst = result.misses[0]
+    assert (worst.row, worst.readout, worst.value) == (1, "tube_length_mm", 8904.0)
+    mean, sd = result.fresh.matches[0].mean, result.fresh.matches[0].sd or 0.0
+    assert worst.simulated == mean
+    assert worst.standard_errors == pytest.approx((mean - 8904) / (0.05**2 + sd**2 / 3) ** 0.5)
+    assert result.verdict.startswith("the best fit is far from the data: it misses ")
+    assert "tube_length_mm of row 1 is 8904 in the data and" in result.verdict
+    assert "far from the data" in repr(result)
+    assert result.reduced_chi_square == result.objective / 2
+    report = json.loads((tmp_path / "calibration.json").read_text())
+    assert report["verdict"] == result.verdict
+    assert report["misses"][0] == vars(worst)
+    assert report["reduced_chi_square"] == result.reduced_chi_square
+    assert f"# {result.verdict}\n" in (tmp_path / "best.toml").read_text()
+    load(tmp_path / "best.toml")
+
+
+def test_a_good_fit_has_no_misses() -> None:
+    plan = plan_calibration({**CALIBRATION, "trials": 60})
+    result = calibrate(plan, Here(plan))
+    assert (result.misses, result.verdict) == ([], "")
+    assert "far" not in repr(result)
+    as_many = {**SHORT, "data": {"rows": CALIBRATION["data"]["rows"][:1]}}
+    assert replace(result, plan=plan_calibration(as_many)).reduced_chi_square is None
 
 
 def test_all_trials_share_their_seeds_and_the_fresh_ones_are_others() -> None:
@@ -913,6 +945,18 @@ def test_the_command_lists_trials_that_failed(
     assert outcome.exit_code == 3
     assert "of 14 trials done, in fit" in outcome.stdout
     assert "FloatingPointError: not finite" in outcome.stderr
+
+
+def test_the_command_says_that_a_fit_is_hopeless(
+    angiosim: Callable[..., Any], workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.study.calibrate.simulate_records", fake_runs.tubes)
+    row = {"tube_length_mm": 8904.0, "tube_length_mm_sd": 1.0}
+    Path("fit.toml").write_text(tomli_w.dumps({**SHORT, "data": {"rows": [row]}}))
+    outcome = angiosim("calibrate", "fit.toml", "--out", "fit", "--workers", 1)
+    assert outcome.exit_code == 0
+    assert "warning: the best fit is far from the data: it misses 1 of 1 numbers" in outcome.stderr
+    assert "tube_length_mm of row 1 is 8904 in the data" in outcome.stderr
 
 
 def test_python_calibrates_and_draws(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
