@@ -10,7 +10,7 @@ from typing import Any
 from sim import data
 from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
-from sim.scenario.schema import Drug, Scenario, Time
+from sim.scenario.schema import Scenario
 from sim.units import AVOGADRO
 
 SIDE_SITES = 10  # fewer sites a side make no tissue
@@ -28,7 +28,7 @@ NEAR = 1e-9  # relative error of a ratio that is meant to be whole
 COVERED = {"random": 0.4, "grid": 0.75, "blob": math.pi / 4}
 
 Check = Callable[[Scenario], Iterator[Problem]]
-_CHECKS: list[tuple[tuple[str, ...], Check]] = []
+_CHECKS: list[tuple[tuple[str, ...], str, Check]] = []
 
 
 def check(scenario: Scenario, broken: Sequence[str] = ()) -> list[Problem]:
@@ -43,25 +43,47 @@ def check(scenario: Scenario, broken: Sequence[str] = ()) -> list[Problem]:
     """
     problems = list(_magnitudes(scenario))
     skip = [*broken, *(problem.key for problem in problems)]
-    for reads, run in _CHECKS:
-        if not any(related(key, other) for key in reads for other in skip):
-            problems += run(scenario)
+    for reads, each, run in _CHECKS:
+        if not any(_spoiled(key, other) for key in reads for other in skip):
+            known = [key for key in skip if each and related(each, key)]
+            problems += [
+                problem
+                for problem in run(scenario)
+                if not any(related(problem.key, key) for key in known)
+            ]
     return problems
 
 
-def _reads(*keys: str) -> Callable[[Check], Check]:
-    """Register a check with the keys that it reads."""
+def _reads(*keys: str, each: str = "") -> Callable[[Check], Check]:
+    """Register a check with the keys that it reads.
+
+    Parameters
+    ----------
+    *keys : str
+        The check is left out if one of these is wrong. ``*`` stands for any name; of a key that
+        ends in ``:`` only the names in the table are read.
+    each : str
+        A table of which it looks at each entry for itself: what it says of wrong ones is left out.
+    """
 
     def register(run: Check) -> Check:
-        _CHECKS.append((keys, run))
+        _CHECKS.append((keys, each, run))
         return run
 
     return register
 
 
+def _spoiled(read: str, broken: str) -> bool:
+    """Whether a key that is wrong decides what a check reads."""
+    if read.endswith(":"):
+        return f"{read[:-1]}.".startswith(f"{broken}.")
+    return related(read, broken)
+
+
 def related(one: str, other: str) -> bool:
-    """Whether two dotted keys are equal or one lies below the other."""
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+    """Whether two dotted keys are equal or one lies below the other; ``*`` is any name."""
+    pairs = zip(one.split("."), other.split("."), strict=False)
+    return all(a == b or "*" in (a, b) for a, b in pairs)
 
 
 def _names(key: str, given: Iterable[str], known: Iterable[str], what: str) -> Iterator[Problem]:
@@ -167,7 +189,7 @@ def _region(scenario: Scenario) -> Iterator[Problem]:
 
 @_reads(
     "domain.size_um", "domain.spacing_um", "setup", "cells.count", "cells.density_per_mm2",
-    "cells.seeding", "types", "engine.area.target_sites",
+    "cells.seeding", "types:", "types.*.count", "types.*.area", "engine.area.target_sites",
 )  # fmt: skip
 def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     cells, site = scenario.cells, scenario.domain.spacing_um**2
@@ -266,7 +288,7 @@ def _key(time: Any, what: str) -> tuple[str, float]:
     return key, getattr(time, key)
 
 
-@_reads("domain", "fields")
+@_reads("domain", each="fields")
 def _field_grid(scenario: Scenario) -> Iterator[Problem]:
     domain, periodic = scenario.domain, scenario.domain.boundary == "periodic"
     whole = all(side > 0 and _is_whole(side / domain.spacing_um) for side in domain.size_um)
@@ -302,7 +324,7 @@ def _field_grid(scenario: Scenario) -> Iterator[Problem]:
             )
 
 
-@_reads("domain.spacing_um", "fields", "time.mcs_s", "ligands")
+@_reads("domain.spacing_um", "time.mcs_s", "ligands.*.exchange_per_s", each="fields")
 def _stability(scenario: Scenario) -> Iterator[Problem]:
     """Forward Euler: D dt / dx^2 <= 1/4 keeps weights non-negative, k dt <= 1 does so for decay."""
     mcs_s, site = scenario.time.mcs_s, scenario.domain.spacing_um
@@ -324,7 +346,7 @@ def _stability(scenario: Scenario) -> Iterator[Problem]:
             )
 
 
-@_reads("fields", "ligands", "time.mcs_s")
+@_reads("time.mcs_s", "ligands.*.exchange_per_s", each="fields")
 def _steps_of_exponential_fields(scenario: Scenario) -> Iterator[Problem]:
     """The exponential solver makes a sub-step for each 1/rate; that must come to an end."""
     mcs_s = scenario.time.mcs_s
@@ -377,7 +399,7 @@ def _longest_cell(scenario: Scenario) -> Iterator[Problem]:
         )
 
 
-@_reads("types", "fields")
+@_reads("fields:", "engine.chemotaxis:", each="types")
 def _types_and_fields(scenario: Scenario) -> Iterator[Problem]:
     for name, further in scenario.types.items():
         followed = scenario.engine.chemotaxis
@@ -386,7 +408,7 @@ def _types_and_fields(scenario: Scenario) -> Iterator[Problem]:
         yield from _names(f"types.{name}.secretion_per_s", given, scenario.fields, "field")
 
 
-@_reads("behaviour.antagonism", "signalling")
+@_reads("signalling.receptors:", each="behaviour")
 def _antagonism(scenario: Scenario) -> Iterator[Problem]:
     if scenario.behaviour is None:
         return
@@ -404,12 +426,12 @@ def _line(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("cells.line", scenario.cells.line, data.one_of(known), hint)
 
 
-@_reads("fields", "engine.chemotaxis")
+@_reads("fields:", each="engine.chemotaxis")
 def _chemotaxis(scenario: Scenario) -> Iterator[Problem]:
     yield from _names("engine.chemotaxis", scenario.engine.chemotaxis, scenario.fields, "field")
 
 
-@_reads("behaviour", "engine.chemotaxis", "signalling.receptors")
+@_reads("engine.chemotaxis:", "signalling.receptors:", each="behaviour")
 def _behaviour(scenario: Scenario) -> Iterator[Problem]:
     behaviour = scenario.behaviour
     if behaviour is None:
@@ -430,7 +452,7 @@ def _behaviour(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("behaviour.persistence.mu", pair, "must be two numbers of at least 0")
 
 
-@_reads("types")
+@_reads(each="types")
 def _types(scenario: Scenario) -> Iterator[Problem]:
     fixed = ["medium", "wall", "endothelial"]
     most = MOST_TYPES - len(fixed)
@@ -457,7 +479,7 @@ def _types(scenario: Scenario) -> Iterator[Problem]:
                 )
 
 
-@_reads("drug.name", "drug.potency", "signalling.receptors")
+@_reads("drug.name", "drug.potency", "signalling.receptors:", each="drug")
 def _drug(scenario: Scenario) -> Iterator[Problem]:
     drug = scenario.drug
     if drug is None:
@@ -488,23 +510,22 @@ _EXPOSURE_KEYS = {
 }
 
 
-@_reads("drug", "time")
+@_reads("drug.exposure", each="drug")
 def _exposure(scenario: Scenario) -> Iterator[Problem]:
-    drug, time = scenario.drug, scenario.time
-    if drug is None:
+    if scenario.drug is None:
         return
-    given = drug.model_dump(exclude_defaults=True)
+    given = scenario.drug.model_dump(exclude_defaults=True)
     for exposure, keys in _EXPOSURE_KEYS.items():
         for key in keys:
-            if exposure != drug.exposure and given.get(key):
+            if exposure != scenario.drug.exposure and given.get(key):
                 yield Problem(f"drug.{key}", given[key], f"needs drug.exposure = {exposure!r}")
-    if drug.exposure == "schedule":
-        yield from _media(drug, time)
-    elif drug.exposure == "pk":
-        yield from _dosing(drug)
 
 
-def _media(drug: Drug, time: Time) -> Iterator[Problem]:
+@_reads("drug.exposure", "drug.media", "time")
+def _media(scenario: Scenario) -> Iterator[Problem]:
+    drug, time = scenario.drug, scenario.time
+    if drug is None or drug.exposure != "schedule":
+        return
     if not drug.media:
         yield Problem(
             "drug.media", None, "needs at least one medium with exposure = 'schedule'",
@@ -521,8 +542,10 @@ def _media(drug: Drug, time: Time) -> Iterator[Problem]:
             yield Problem(key, medium.at_h, f"must be before the run ends, at {end_h:g} h")
 
 
-def _dosing(drug: Drug) -> Iterator[Problem]:
-    if drug.name not in data.names("drugs"):
+@_reads("drug")
+def _dosing(scenario: Scenario) -> Iterator[Problem]:
+    drug = scenario.drug
+    if drug is None or drug.exposure != "pk" or drug.name not in data.names("drugs"):
         return  # told elsewhere
     kinetics = data.read("drugs", drug.name).get("pk", {})
     if drug.species not in kinetics:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sim import data
 from sim.errors import Problem
-from sim.scenario.defaults import default_leaves
+from sim.scenario.defaults import default_leaves, dig
 from sim.scenario.schema import Scenario
 
 Node = dict[str, Any]
@@ -90,7 +90,39 @@ def dotted(path: Sequence[str | int]) -> str:
 def allowed(path: Sequence[str | int]) -> str:
     """Return what a key allows, as the end of a sentence: ``must be a number above 0 in um``."""
     node = find(path)
-    return f"must be {_kind(node)}" if node else "must not be here"
+    return f"must be {_kind(node, _defaults(path))}" if node else "must not be here"
+
+
+def _defaults(path: Sequence[str | int]) -> Any:
+    """Return the defaults below a path."""
+    return dig(data.values(default_leaves("tube_formation")), tuple(path))
+
+
+def is_needed(path: Sequence[str | int]) -> bool:
+    """Whether a key is required, or a table whose name the user chooses."""
+    around, node = find(path[:-1]) or {}, find(path) or {}
+    named = path[-1] not in around.get("properties", {})
+    return "properties" in node if named else path[-1] in around.get("required", [])
+
+
+def stand_in(path: Sequence[str | int]) -> Any:
+    """Return a value that a key allows, for what is wrong there while the rest is checked."""
+    return _stand_in(find(path) or {})
+
+
+def _stand_in(node: Node) -> Any:
+    if "enum" in node:
+        return node["enum"][0]
+    match node.get("type"):
+        case "number" | "integer":
+            return node.get("minimum", node.get("exclusiveMinimum", 0) + 1)
+        case "boolean":
+            return False
+        case "string":
+            return "x"
+        case "array":
+            return [_stand_in(item) for item in node.get("prefixItems", [])]
+    return {key: _stand_in(node["properties"][key]) for key in node.get("required", [])}
 
 
 def unknown(path: Sequence[str | int]) -> str:
@@ -119,7 +151,7 @@ def problem(error: Mapping[str, Any]) -> Problem:
     if kind == "missing" and isinstance(path[-1], int):  # a list that is too short
         return Problem(dotted(path[:-1]), value, allowed(path[:-1]))
     if kind == "missing":
-        return Problem(key, None, f"is missing; it {allowed(path)}")
+        return Problem(key, None, f"is missing; it {allowed(path)}", _meaning(path))
     hint = ""
     if kind == "finite_number":
         hint = "must be finite"
@@ -130,8 +162,13 @@ def problem(error: Mapping[str, Any]) -> Problem:
     return Problem(key, value, allowed(path), hint)
 
 
-def _kind(node: Node) -> str:
-    """Return what a node holds: ``a whole number at least 1``."""
+def _meaning(path: Sequence[str | int]) -> str:
+    """Return the description of a key."""
+    return str((find(path) or {}).get("description", ""))
+
+
+def _kind(node: Node, defaults: Any = None) -> str:
+    """Return what a node holds: ``a whole number at least 1``; what has a default is not needed."""
     if "const" in node:
         return repr(node["const"])
     if "enum" in node:
@@ -148,11 +185,30 @@ def _kind(node: Node) -> str:
             return "a text" + (" of at least one character" if node.get("minLength") else "")
         case "array" if "prefixItems" in node:
             items = node["prefixItems"]
-            unit = f" in {items[0]['unit']}" if "unit" in items[0] else ""
-            return f"a list of {len(items)} numbers{unit}"
+            return f"a list of {len(items)} {_plural(items[0])}"
         case "array":
-            return "a list of tables"
-    return "a table"
+            return f"a list of {_plural(node['items'])}"
+    if "patternProperties" in node:  # cycles, days, doses
+        (child,) = node["patternProperties"].values()
+        return f"a table of {_plural(child)} by whole numbers from 1"
+    if isinstance(node.get("additionalProperties"), dict):
+        return f"a table of {_plural(node['additionalProperties']).partition(' with ')[0]} by name"
+    given = defaults if isinstance(defaults, dict) else {}
+    needed = [key for key in node.get("required", []) if key not in given]
+    return f"a table with {_listed(needed)}" if needed else "a table"
+
+
+def _plural(node: Node) -> str:
+    """Return what many nodes hold: ``whole numbers at least 1``."""
+    one, _, more = _kind(node).removeprefix("a ").partition(" ")
+    if one == "whole":
+        one, more = "whole number", more.removeprefix("number").strip()
+    return f"{one}s {more}".strip()
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as a sentence has them: ``a, b and c``."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
 
 
 def _inline(node: Any, definitions: Node) -> Any:

@@ -553,13 +553,15 @@ def _validate(
 
 
 def _mend(tree: Tree, path: tuple[str | int, ...], defaults: Tree) -> None:
-    """Put the default in place of what is wrong; without one, drop the table it stands in."""
+    """Put the default or a stand-in in place of what is wrong, or drop what is not needed."""
     if dig(tree, path[:-1]) is None:
         return  # mended with another error
     for cut in range(len(path), 0, -1):
         parent, key, default = dig(tree, path[: cut - 1]), path[cut - 1], dig(defaults, path[:cut])
         if not isinstance(parent, dict):
             continue  # a list is mended as a whole
+        if default is None and keys.is_needed(path[:cut]) and not isinstance(key, int):
+            default = keys.stand_in(path[:cut])
         if default is not None and default != parent.get(str(key)):
             parent[str(key)] = _plain(default)
             return
