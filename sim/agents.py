@@ -20,7 +20,7 @@ class Tissue(Protocol):
     scenario: Scenario
     cells: CellStore
     lattice: NDArray[np.int32]
-    agents_made: int
+    next_id: int
 
 
 def _column(
@@ -46,12 +46,12 @@ class EndothelialCell(mesa.Agent):
 
     Writing ``cell.drive`` changes what the cell does from the next step on; so does
     ``cell.target_length``, unless the length follows the drive. Cells have no ``step`` of their
-    own: the Potts sweep moves them.
+    own: the Potts sweep moves them. ``cell.remove()`` takes a cell out of the tissue.
 
     Raises
     ------
     StaleCellError
-        On any access after the cell has died.
+        On any access after the cell has died, was removed, or the model was restored.
     """
 
     model: Tissue
@@ -59,15 +59,19 @@ class EndothelialCell(mesa.Agent):
     def __init__(self, model: Tissue, row: int) -> None:
         super().__init__(model)
         getattr(mesa.Agent, "_ids", {}).pop(model, None)  # Mesa 3.3 keeps every model for ever
-        model.agents_made += 1
-        self.unique_id = model.agents_made
+        self.unique_id = model.next_id
+        model.next_id += 1
         self.row = row
         self._generation = int(model.cells["generation"][row])
 
     def _checked_row(self) -> int:
         if self.model.cells["generation"][self.row] != self._generation:
-            raise StaleCellError(f"cell {self.unique_id} has died; its row {self.row} was freed")
+            raise StaleCellError(f"cell {self.unique_id} has died or was removed")
         return self.row
+
+    def forget(self) -> None:
+        """Answer no more: the model does not know this cell any longer."""
+        self._generation = -1
 
     target_area = _column("target", 0, highest=1e6, doc="target area in sites")
     target_length = _column("target", 1, highest=1e4, doc="target length in sites")

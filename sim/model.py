@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import partial
+from itertools import compress
 from math import exp
 from time import perf_counter
 from typing import Any
@@ -21,6 +23,7 @@ from sim.assembly import ENDOTHELIAL, Field
 from sim.errors import CheckpointError, InputError, NumericalError
 from sim.pharmacology.drugs import inhibition
 from sim.scenario.exposure import exposure_of
+from sim.scenario.loading import structure_of
 from sim.scenario.schema import Scenario
 from sim.scenario.setups.tube_formation import place_cells
 from sim.signalling import pathways as signalling
@@ -29,13 +32,14 @@ from sim.signalling.drive import driven
 from sim.signalling.receptors import molar_per_count
 from sim.tissue import fields as diffusion
 from sim.tissue.draws import SEEDING, uniforms
+from sim.tissue.hamiltonian import energy_by_term
 from sim.tissue.kernel import most_threads
-from sim.tissue.lattice import Grid
+from sim.tissue.lattice import MEDIUM, Grid
 from sim.tissue.moments import remember
 from sim.tissue.potts import sweep
 
 Array = NDArray[np.float64]
-RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # columns of the time series, in this order
+RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # the first columns of inhibition, in this order
 
 
 class AngiogenesisModel(mesa.Model):
@@ -46,20 +50,23 @@ class AngiogenesisModel(mesa.Model):
     scenario : Scenario
         What to simulate; see `sim.load`.
     rng : int, optional
-        Seed; the scenario's own if not given. All draws of the simulation are counted from it
-        (`sim.tissue.draws`); Mesa's own generators are seeded with it and never used.
+        Seed, from 0 to 2^63 - 1; the scenario's own if not given. All draws of the simulation are
+        counted from it (`sim.tissue.draws`); Mesa's own generators are seeded with it and never
+        used.
     threads : int
         Threads of the sweep and of explicit fields, for large domains. No bit depends on it.
 
     Raises
     ------
     InputError
-        If the cells find no room, or numba was loaded for fewer threads.
+        If the cells find no room, the seed is out of range, or numba was loaded for fewer threads.
 
     Attributes
     ----------
     mcs : int
         Monte Carlo steps made.
+    running : bool
+        Whether the end of the experiment, ``scenario.time.steps``, is still to come.
     cells : CellStore
         Cells as arrays; ``model.agents`` are views of its rows.
     lattice : (height, width) int32
@@ -82,7 +89,7 @@ class AngiogenesisModel(mesa.Model):
                 f"threads = {threads}: numba was loaded for 1 to {most_threads()}; set "
                 f"NUMBA_NUM_THREADS before Python loads it to allow more"
             )
-        seed = scenario.seed if rng is None else int(rng)
+        seed = scenario.seed if rng is None else _checked_seed(rng)
         super().__init__(rng=seed)
         self.scenario, self.seed, self.mcs, self.threads = scenario, seed, 0, threads
         self.seconds: dict[str, float] = defaultdict(float)
@@ -102,7 +109,7 @@ class AngiogenesisModel(mesa.Model):
         self.cells.measure(self.lattice, self.grid)
         self._attractants = assembly.attractants_of(scenario, self._fields)
         self._overlaps: dict[int, NDArray[np.int32]] = {}
-        self.agents_made = 0
+        self.next_id = 1
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
 
@@ -114,7 +121,7 @@ class AngiogenesisModel(mesa.Model):
         self.datacollector.collect(self)
 
     def step(self) -> None:
-        """One Monte Carlo step."""
+        """One Monte Carlo step. After the experiment's end it may go on, with `running` False."""
         free_nM = self._free_drug_now()
         ligand_M = self._ligand_at_each_cell()
         self._receptors_and_drive(ligand_M, free_nM)
@@ -124,8 +131,11 @@ class AngiogenesisModel(mesa.Model):
         self._deaths()
         self._move_fields("after_sweep")
         self.mcs += 1
-        if self.mcs % self.scenario.time.steps_per_record == 0:
+        time = self.scenario.time
+        if self.mcs % time.steps_per_record == 0 or self.mcs == time.steps:
             self.record()
+        if self.mcs >= time.steps:
+            self.running = False
 
     # -- what a user looks at ---------------------------------------------------------------
 
@@ -146,6 +156,19 @@ class AngiogenesisModel(mesa.Model):
         """Concentrations (y, x) by name."""
         return {name: field.values for name, field in self._fields.items()}
 
+    @property
+    def agents(self) -> mesa.agent.AgentSet:
+        """The cells, as a set of its own: what is taken out of it stays in the tissue."""
+        return mesa.agent.AgentSet(list(super().agents), random=self.random)
+
+    @property
+    def agents_by_type(self) -> dict[type[mesa.Agent], mesa.agent.AgentSet]:
+        """`agents` by class."""
+        return {
+            kind: mesa.agent.AgentSet(list(agents), random=self.random)
+            for kind, agents in super().agents_by_type.items()
+        }
+
     def cell_at(self, y: int, x: int) -> EndothelialCell | None:
         """The cell on a site, if any."""
         return self._views.get(int(self.cell_id[y, x]))
@@ -156,13 +179,14 @@ class AngiogenesisModel(mesa.Model):
         now = np.array([self.time_h])
         free_nM = float(self.exposure.free_nM(now)[0])
         inhibited = inhibition(free_nM, self.potency) if self.potency else {}
+        receptors = dict.fromkeys((*RECEPTORS, *self.scenario.signalling.receptors))
         network = measure_network(self.cell_id > 0, **self.scenario.network_options)
         return {
             "time_h": self.time_h,
             "mcs": self.mcs,
             "total_nM": float(self.exposure.total_nM(now)[0]),
             "free_nM": free_nM,
-            **{f"inhibition_{name}": float(inhibited.get(name, 0.0)) for name in RECEPTORS},
+            **{f"inhibition_{name}": float(inhibited.get(name, 0.0)) for name in receptors},
             "mean_drive": float(self.cells["drive"][living].mean()) if living.size else 0.0,
             "cells": int(living.size),
             **network.readouts(),
@@ -174,6 +198,36 @@ class AngiogenesisModel(mesa.Model):
             self.readouts = self.measure()
             self.datacollector.collect(self)
 
+    def energy(self) -> dict[str, float]:
+        """Energy of the whole tissue now, by term, in the unit of ``engine.temperature``.
+
+        ``contact``, ``area`` and ``length`` add up to the Hamiltonian, whose change is part of what
+        a copy costs. ``chemotaxis`` is the potential -sum of mu f(c) over the sites of cells, whose
+        slope they follow; a copy costs -mu [f(c_t) - f(c_s)], which is not the change of this sum.
+        Persistence and connectivity have no energy: they cost something only in a copy.
+        """
+        cells = self.cells.arrays()
+        return energy_by_term(
+            self.lattice, self._attractants, cells, self.cells["alive"], self.rules, self.grid
+        )
+
+    def deregister_agent(self, agent: mesa.Agent) -> None:
+        """Take an agent out of the model, and a cell out of the tissue.
+
+        Its sites become medium, its row is free, and what its receptors had bound leaves with it.
+        Mesa calls this in ``cell.remove()`` and ``model.remove_all_agents()``.
+        """
+        super().deregister_agent(agent)
+        if not isinstance(agent, EndothelialCell):
+            return
+        if self._views.get(agent.row) is agent:  # else it has died
+            del self._views[agent.row]
+            self.lattice[self.lattice == agent.row] = MEDIUM
+            self._overlaps.clear()
+            self.cells["moments"][agent.row] = 0
+            self.cells.freed(agent.row)
+        agent.forget()
+
     # -- state ------------------------------------------------------------------------------
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -181,36 +235,96 @@ class AngiogenesisModel(mesa.Model):
         return {name: array.copy() for name, array in self._state().items()}
 
     def _state(self) -> dict[str, NDArray[Any]]:
+        ids = np.zeros(self.cells.area.size, np.int64)
+        for row, view in self._views.items():
+            ids[row] = view.unique_id
         return {
+            "structure": np.array([f"{k} {v}" for k, v in structure_of(self.scenario).items()]),
             "mcs": np.array(self.mcs),
             "seed": np.array(self.seed),
+            "next_id": np.array(self.next_id),
+            "ids": ids,
             "lattice": self.lattice,
             **{f"cells.{name}": column for name, column in self.cells.columns.items()},
             **{f"fields.{name}": values for name, values in self.fields.items()},
         }
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go on from a state of the same scenario.
+        """Go on from a state of the same scenario; its drug, duration and records may differ.
+
+        The cells are agents anew, with the ids that they had. Records of what is still to come are
+        dropped from the data collector; of another seed, all are.
 
         Raises
         ------
         CheckpointError
             If the state is of another scenario.
         """
-        if state.keys() != self._state().keys() or state["lattice"].shape != self.lattice.shape:
-            raise CheckpointError("this state belongs to another scenario")
-        self.mcs, self.seed = int(state["mcs"]), int(state["seed"])
+        self._check(state)
+        seed, self.mcs = self.seed, int(state["mcs"])
+        self.seed = int(state["seed"])
         self.lattice[:] = state["lattice"]
         self._overlaps.clear()
         for name in self.cells.columns:
             self.cells.columns[name] = state[f"cells.{name}"].copy()
         for field in self._fields.values():
             field.values[:] = state[f"fields.{field.name}"]
-        for view in self._views.values():
+        former, self._views = self._views, {}
+        for view in former.values():
             view.remove()
-        self._views, self.agents_made = {}, 0
-        self._match_agents_to_rows()
+        ids = state["ids"]
+        for row in sorted(self.cells.living.tolist(), key=ids.__getitem__):
+            self.next_id = int(ids[row])
+            self._views[row] = EndothelialCell(self, row)
+        self.next_id = int(state["next_id"])
+        self.steps = self.mcs
+        self.running = self.mcs < self.scenario.time.steps
         self.readouts = self.measure()
+        self._drop_records(after=self.mcs if self.seed == seed else -1)
+
+    def _check(self, state: dict[str, NDArray[Any]]) -> None:
+        """Refuse a state of another scenario, or one that lacks something."""
+        own = self._state()
+        theirs, ours = (set(of.get("structure", own["structure"]).tolist()) for of in (state, own))
+        if theirs != ours:
+            differ = ", ".join(sorted({entry.split()[0] for entry in theirs ^ ours}))
+            raise CheckpointError(
+                f"this state belongs to another scenario, which differs in {differ}; only name, "
+                "seed, drug, duration and records may differ"
+            )
+        if wrong := sorted(state.keys() ^ own.keys()):
+            raise CheckpointError(f"this is no state of this model: see {', '.join(wrong)}")
+
+    def _drop_records(self, after: int) -> None:
+        """Drop what the data collector has of later steps."""
+        collector: Any = self.datacollector
+        if "mcs" not in collector.model_vars:  # a user's own
+            return
+        kept = [mcs <= after for mcs in collector.model_vars["mcs"]]
+        times = list(getattr(collector, "_collection_steps", collector.model_vars["mcs"]))
+        for records in (collector._agent_records, collector._agenttype_records):
+            for time, keep in zip(times, kept, strict=True):
+                if not keep:
+                    records.pop(time, None)
+        columns = [*collector.model_vars.values()]
+        if hasattr(collector, "_collection_steps"):  # Mesa 3.5: by its own clock
+            columns.append(collector._collection_steps)
+        for column in columns:
+            column[:] = list(compress(column, kept))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what `__setstate__` makes anew."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("potency", "_attractants")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.potency = assembly.potency_of(self.scenario)
+        self._attractants = assembly.attractants_of(self.scenario, self._fields)  # shared memory
+        self.threads = min(self.threads, most_threads())
+
+    def __copy__(self) -> AngiogenesisModel:
+        """A model of its own: cells cannot belong to two."""
+        return deepcopy(self)
 
     # -- the parts of a step ------------------------------------------------------------------
 
@@ -387,6 +501,12 @@ class AngiogenesisModel(mesa.Model):
             yield
         finally:
             self.seconds[part] += perf_counter() - start
+
+
+def _checked_seed(rng: Any) -> int:
+    if not isinstance(rng, int | np.integer) or not 0 <= rng < 2**63:
+        raise InputError(f"rng = {rng!r}: must be a whole number from 0 to 2^63 - 1")
+    return int(rng)
 
 
 def _reading(model: AngiogenesisModel, *, name: str) -> float | int:

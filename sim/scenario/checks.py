@@ -438,6 +438,10 @@ def _behaviour(scenario: Scenario) -> Iterator[Problem]:
         return
     receptors = scenario.signalling.receptors
     yield from _names("behaviour.weights", behaviour.weights, receptors, "receptor")
+    for name in receptors:
+        if name not in behaviour.weights:
+            what = "is missing; must be a number from 0 to 1"
+            yield Problem(f"behaviour.weights.{name}", None, what)
     yield from _names(
         "behaviour.chemotaxis",
         behaviour.chemotaxis,

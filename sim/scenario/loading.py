@@ -55,6 +55,13 @@ OWN = {
 }  # fmt: skip
 """What only files of a kind have."""
 _UNHASHED = {"name", "description", "seed", "record"}
+_NOT_STRUCTURE: Any = {
+    **dict.fromkeys(_UNHASHED, True),
+    "drug": True,
+    "partner": True,
+    "time": {"duration_h", "duration_mcs", "record_every_h", "record_every_mcs"},
+    "ligands": {"__all__": {"media"}},
+}
 
 
 def shipped() -> dict[str, Path]:
@@ -224,6 +231,17 @@ def decisive(scenario: Scenario) -> Tree:
     """Return what decides a result: all but name, description, seed and record."""
     content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED))
     return content
+
+
+def structure_of(scenario: Scenario) -> dict[str, str]:
+    """Return, by table, a hash of the scenario that a state of the model belongs to.
+
+    That is what decides a result without what may change in the course of a run: the drug, the
+    media of ligands, how long it lasts and how often it is recorded.
+    """
+    content = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_NOT_STRUCTURE))
+    texts = {key: json.dumps(value, sort_keys=True) for key, value in content.items()}
+    return {key: hashlib.sha256(text.encode()).hexdigest()[:16] for key, text in texts.items()}
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -519,7 +537,10 @@ def _settle(tree: Tree, defaults: Tree) -> None:
     known = isinstance(drug, dict) and drug.get("name") in data.names("drugs")
     if isinstance(drug, dict) and known and drug.get("potency") is None:
         drug["potency"] = load_drug(drug["name"]).default_potency
-    for path in (("types",), ("ligands",), ("fields",), ("engine", "chemotaxis")):
+    for path in (
+        ("types",), ("ligands",), ("fields",), ("engine", "chemotaxis"),
+        ("signalling", "receptors"),
+    ):  # fmt: skip
         table, first = dig(tree, path), dig(defaults, path) or {}
         if isinstance(table, dict):  # results must not depend on the order of tables in a file
             ordered = {key: table[key] for key in [*first, *sorted(set(table) - set(first))]}

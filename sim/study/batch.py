@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from sim.model import AngiogenesisModel
 from sim.scenario.loading import load
+from sim.study.identity import replicate_seed
 
 
 class WholeRun(AngiogenesisModel):
@@ -14,12 +16,16 @@ class WholeRun(AngiogenesisModel):
     ``mesa.batch_run`` looks records up by step, and the versions of Mesa disagree by one step on
     when to stop; with one step and one record there is nothing to disagree on.
 
+    A seed that is given is used. Else the first iteration has the scenario's seed, and each other
+    one has a seed that follows from it and from the iteration's number. The column ``seed`` of the
+    results has the seed of each run.
+
     Parameters
     ----------
     scenario : str, Path or mapping
         As for `sim.load`; a mapping must be given to ``batch_run`` in a list.
     rng : int, optional
-        Seed; the scenario's own if not given.
+        Seed.
     **overrides
         Values by dotted key, ``"seed"`` among them: ``{"drug.free_nM": [0, 5.6]}``.
 
@@ -31,15 +37,26 @@ class WholeRun(AngiogenesisModel):
     """
 
     def __init__(self, scenario: Any, rng: int | None = None, **overrides: Any) -> None:
-        super().__init__(load(scenario, overrides), rng)
+        resolved = load(scenario, overrides)
+        iteration = _iteration()
+        if rng is None and "seed" not in overrides and iteration > 0:
+            rng = replicate_seed(resolved.seed, iteration, "batch_run")
+        super().__init__(resolved, rng)
 
     def step(self) -> None:
         """Run the experiment to its end."""
-        while self.mcs < self.scenario.time.steps:
+        while self.running:
             super().step()
-        if self.readouts["mcs"] != self.mcs:
-            self.record()
         collector = self.datacollector
-        self.datacollector = type(collector)(model_reporters=collector.model_reporters)
+        reporters = {**collector.model_reporters, "seed": "seed"}
+        self.datacollector = type(collector)(model_reporters=reporters)
         self.datacollector.collect(self)
-        self.running = False
+
+
+def _iteration() -> int:
+    """Number, from 0, of the iteration that ``batch_run`` is at: it gives it to no model."""
+    frame = sys._getframe()
+    while frame := frame.f_back:  # type: ignore[assignment]
+        if frame.f_globals.get("__name__") == "mesa.batchrunner":
+            return int(frame.f_locals.get("iteration", 0))
+    return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.errors import stage
-from sim.model import RECEPTORS, AngiogenesisModel
+from sim.model import AngiogenesisModel
 from sim.scenario.cautions import cautions
 from sim.scenario.loading import dump, scenario_hash
 from sim.scenario.schema import Scenario
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from sim.study.result import Arrays
 
 logger = logging.getLogger(__name__)
-
-NOT_READOUTS = (
-    "mcs",
-    "total_nM",
-    "free_nM",
-    *(f"inhibition_{receptor}" for receptor in RECEPTORS),
-    "mean_drive",
-)
 
 
 def run_scenario(
@@ -90,7 +82,7 @@ def run_scenario(
             result = RunResult(
                 scenario=scenario,
                 seed=scenario.seed,
-                summary={k: v for k, v in model.readouts.items() if k not in NOT_READOUTS},
+                summary={k: v for k, v in model.readouts.items() if _is_readout(k)},
                 timeseries=model.datacollector.get_model_vars_dataframe(),
                 final=final_arrays(model),
                 frames=frames,
@@ -103,6 +95,12 @@ def run_scenario(
                 folder.write_results(result)
             logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
     return result
+
+
+def _is_readout(column: str) -> bool:
+    """Whether a column of the time series stands in the summary too."""
+    others = ("mcs", "total_nM", "free_nM", "mean_drive")
+    return column not in others and not column.startswith("inhibition_")
 
 
 def _keep_frame(

@@ -14,6 +14,7 @@ from naive import potts as naive
 from sim.scenario.checks import MOST_TYPES
 from sim.tissue.energy import DIGIT_BITS, copy_energy, digits, shapes
 from sim.tissue.fields import sense
+from sim.tissue.hamiltonian import energy_by_term
 from sim.tissue.lattice import REACH, RING, flat, load_patch, patch_axis
 
 TYPES, WALL_TYPE = 4, 3  # medium, two kinds of cell, wall
@@ -184,6 +185,30 @@ def test_all_terms_together(seed: int) -> None:
     stiffness = STIFF_AREA + STIFF_LENGTH
     compact_case(seed, J=J, stiffness=stiffness, contact_sites=20, copy_sites=4).check(20)
     Case(seed, periodic=False, J=J, stiffness=stiffness, contact_sites=12).check(12)
+
+
+@few
+@given(seed=seeds, periodic=edges)
+def test_energy_by_term_changes_by_what_a_copy_costs(seed: int, periodic: bool) -> None:
+    """The reported energy before and after a copy, against the kernel's for that copy."""
+    terms = {"J": J, "stiffness": STIFF_AREA + STIFF_LENGTH, "contact_sites": 20}
+    case = compact_case(seed, **terms) if periodic else Case(seed, periodic=False, **terms)
+
+    def energy(sites: np.ndarray) -> float:
+        lattice, cells, grid = place(sites, case.types, periodic=periodic, wall_type=WALL_TYPE)
+        cells["target"][:] = case.cells["target"]
+        found = energy_by_term(
+            lattice, attractants(), cells.arrays(), cells["alive"], case.rules, grid
+        )
+        return sum(found.values())
+
+    before = energy(case.sites)
+    assert before == pytest.approx(case.total_energy(case.sites, 20), rel=1e-12)
+    for source, target, neighbour in case.copies():
+        copied = case.sites.copy()
+        copied[target] = case.sites[source]
+        change = energy(copied) - before
+        assert case.kernel(target, neighbour) == pytest.approx(change, abs=1e-9 * abs(before))
 
 
 @pytest.mark.parametrize("connectivity", ["none", "soft", "hard"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import mesa
@@ -124,6 +125,109 @@ def test_a_dead_cell_is_an_error_even_when_its_row_lives_again() -> None:
     assert len(model.agents) == 12
     with pytest.raises(StaleCellError):
         _ = cell.area
+
+
+def assert_cells_agree(model: AngiogenesisModel) -> None:
+    """Agents, rows and sites name the same cells."""
+    rows = sorted(cell.row for cell in model.agents)
+    assert (
+        rows == model.cells.living.tolist() == np.unique(model.cell_id[model.cell_id > 0]).tolist()
+    )
+    areas = np.bincount(model.cell_id.ravel(), minlength=model.cells.area.size)
+    assert (areas[1:] == model.cells.area[1:]).all()
+
+
+WAYS: dict[str, Callable[[AngiogenesisModel, EndothelialCell], Any]] = {
+    "remove": lambda model, cell: cell.remove(),
+    "deregister_agent": lambda model, cell: model.deregister_agent(cell),
+    "do": lambda model, cell: model.agents.select(lambda other: other is cell).do("remove"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_removed_cell_leaves_the_tissue(way: str) -> None:
+    model = small_model()
+    for _ in range(12):
+        model.step()
+    cell = list(model.agents)[4]
+    row, sites = cell.row, cell.sites()
+    assert model.cells["bound_receptors"][row].any()
+    WAYS[way](model, cell)
+    assert (model.cell_id[tuple(sites.T)] == 0).all()
+    assert model.cell_at(*sites[0]) is None
+    assert cell not in model.agents
+    assert len(model.agents) == model.measure()["cells"] == 11
+    assert_cells_agree(model)
+    for name in (*ATTRIBUTES, "position_um"):
+        with pytest.raises(StaleCellError, match="was removed"):
+            getattr(cell, name)
+    before = model.state()
+    cell.remove()  # nothing more happens
+    for name, array in model.state().items():
+        assert (array == before[name]).all(), name
+    for _ in range(12):
+        model.step()
+    assert_cells_agree(model)
+
+    new = model.cells.born(1)  # the row is used again; who held the old cell does not touch it
+    assert new == row
+    model.lattice[0, 0] = new
+    model.cells.measure(model.lattice, model.grid)
+    model._match_agents_to_rows()
+    cell.remove()
+    assert_cells_agree(model)
+    assert not model.cells["bound_receptors"][row].any()
+    with pytest.raises(StaleCellError):
+        _ = cell.area
+
+
+def test_removing_a_cell_is_its_death() -> None:
+    """The others go on as if it had lost its last site."""
+    one, two = small_model(), small_model()
+    for model in (one, two):
+        for _ in range(3):
+            model.step()
+    cell = list(one.agents)[2]
+    row = cell.row
+    cell.remove()
+    erase(two, row)
+    two._deaths()
+    for _ in range(10):
+        one.step()
+        two.step()
+    for name in ("lattice", "fields.VEGF", "fields.cue", "cells.drive", "ids"):
+        assert (one.state()[name] == two.state()[name]).all(), name
+
+
+def test_all_cells_can_be_removed() -> None:
+    model = small_model()
+    model.step()
+    model.remove_all_agents()
+    assert len(model.agents) == model.measure()["cells"] == 0
+    assert not model.cell_id.any()
+    model.step()
+    assert_cells_agree(model)
+
+
+def test_a_set_of_agents_is_the_users_own() -> None:
+    """Taking cells out of it takes none out of the model."""
+    model = small_model()
+    model.agents.clear()
+    model.agents.pop()
+    model.agents.discard(next(iter(model.agents)))
+    model.agents.select(lambda cell: False, inplace=True)
+    model.agents_by_type[EndothelialCell].clear()
+    assert len(model.agents) == len(model.agents_by_type[EndothelialCell]) == 12
+    assert_cells_agree(model)
+
+
+def test_agents_that_are_no_cells_come_and_go() -> None:
+    model = small_model()
+    other = mesa.Agent(model)
+    assert len(model.agents) == 13
+    other.remove()
+    other.remove()
+    assert_cells_agree(model)
 
 
 def test_the_store_may_grow_during_a_run() -> None:

@@ -1,20 +1,27 @@
-"""What building a model does: kernels are made ready, and nothing else happens."""
+"""What building a model does, when it is done, its energy and its receptors."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import pytest
+from naive import potts as naive
+from scipy.ndimage import map_coordinates
 
 import sim.signalling
 import sim.tissue
-from sim import assembly
+from sim import assembly, data
+from sim.errors import InputError, ScenarioError
 from sim.model import AngiogenesisModel
 from sim.scenario.loading import load
+from sim.study.run import run_scenario
+from sim.view.figures import draw_timeseries
 
 SMALL = {"domain.size_um": [240, 220], "cells.count": 12}
 TORUS = {
@@ -107,3 +114,105 @@ def test_what_is_not_a_number_is_not_accepted() -> None:
     model.cells["target"][:, 0] = np.nan
     model._potts_sweep()
     assert (model.lattice == before).all()
+
+
+BRIEF = {"domain.size_um": [100, 100], "time.duration_h": 9 / 120, "time.record_every_h": 4 / 120}
+
+
+def test_a_model_runs_until_the_end_of_its_experiment() -> None:
+    model = AngiogenesisModel(load("tube_formation", BRIEF))
+    assert model.running
+    model.run_model()
+    assert not model.running
+    assert model.mcs == model.scenario.time.steps == model.readouts["mcs"] == 9
+    assert list(model.datacollector.get_model_vars_dataframe()["mcs"]) == [0, 4, 8, 9]
+    model.step()  # by hand it goes on
+    assert model.mcs == 10
+    assert not model.running
+
+
+def test_the_end_has_a_frame_where_it_has_a_record() -> None:
+    result = run_scenario(load("tube_formation", BRIEF | {"record.frames": True}))
+    assert list(result.frames) == list(result.timeseries["mcs"]) == [0, 4, 8, 9]
+
+
+@pytest.mark.parametrize("rng", [-1, 2**63, 1.5, "1", np.random.default_rng(1)])
+def test_a_seed_is_a_whole_number(rng: Any) -> None:
+    with pytest.raises(InputError, match=r"rng = .*must be a whole number from 0 to 2\^63"):
+        AngiogenesisModel(load("tube_formation", BRIEF), rng=rng)
+
+
+@EXPERIMENTS
+def test_energy_by_term(name: str, settings: dict[str, Any]) -> None:
+    model = AngiogenesisModel(load(name, settings))
+    for _ in range(5):
+        model.step()
+    sites, cells, rules = model.cell_id, model.cells, model.rules
+    types, target, periodic = cells["type"][:-1], cells["target"], model.grid.periodic
+    wall, contacts = len(rules.J) - 1, len(rules.contact_yx)
+
+    def from_scratch(J: Any, stiffness: Any) -> float:
+        return naive.total_energy(
+            sites, types, J, contacts, periodic, wall, stiffness[:, 0], target[:, 0],
+            stiffness[:, 1], target[:, 1], alive=cells["alive"],
+        )  # fmt: skip
+
+    none = 0 * rules.stiffness
+    wanted = {
+        "contact": from_scratch(rules.J, none),
+        "area": from_scratch(0 * rules.J, rules.stiffness * [1, 0]),
+        "length": from_scratch(0 * rules.J, rules.stiffness * [0, 1]),
+        "chemotaxis": 0.0,
+    }
+    mode = "grid-wrap" if periodic else "nearest"
+    for k, field in enumerate(model._followed):
+        values = model.fields[field]
+        voxel = sites.shape[0] // values.shape[0]
+        where = (np.argwhere(sites > 0).T + 0.5) / voxel - 0.5
+        c = map_coordinates(values, where, order=1, mode=mode)
+        mu = cells["mu"][sites[sites > 0], k]
+        wanted["chemotaxis"] -= float((mu * naive.saturate(c, rules.saturation[k])).sum())
+    assert model.energy() == pytest.approx(wanted, rel=1e-12)
+    assert wanted["contact"] != 0
+    assert wanted["area"] != 0
+
+
+@pytest.fixture
+def fourth_receptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """VEGFR1, which takes VEGF too, among the data and the potencies of anlotinib."""
+    folder = tmp_path / "data"
+    shutil.copytree(data.FOLDER, folder)
+    receptor = (folder / "receptors" / "VEGFR2.toml").read_text()
+    (folder / "receptors" / "A-VEGFR1.toml").write_text(receptor)
+    drug = folder / "drugs" / "anlotinib.toml"
+    ic50 = 'ic50_nM = {value = 27, source = "s"}\nhill = {value = 1, source = "s"}\n'
+    drug.write_text(
+        drug.read_text().replace(
+            "[potency.lin2018.VEGFR2]",
+            f"[potency.lin2018.A-VEGFR1]\n{ic50}[potency.lin2018.VEGFR2]",
+        )
+    )
+    monkeypatch.setattr(data, "FOLDER", folder)
+    data._read.cache_clear()
+    yield {
+        **BRIEF,
+        "drug.free_nM": 27,
+        "signalling.receptors.A-VEGFR1": data.values(
+            {k: v for k, v in data.read("receptors", "VEGFR2").items() if data.is_leaf(v)}
+        ),
+    }
+    data._read.cache_clear()
+
+
+def test_each_receptor_of_the_scenario_is_reported(fourth_receptor: dict[str, Any]) -> None:
+    with pytest.raises(ScenarioError, match=r"behaviour.weights.A-VEGFR1.* is missing"):
+        load("tube_formation", fourth_receptor)
+    scenario = load("tube_formation", fourth_receptor | {"behaviour.weights.A-VEGFR1": 0.3})
+    result = run_scenario(scenario)
+    columns = [name for name in result.timeseries if name.startswith("inhibition_")]
+    usual = ["inhibition_VEGFR2", "inhibition_PDGFRB", "inhibition_FGFR1"]
+    assert columns == [*usual, "inhibition_A-VEGFR1"]
+    assert (result.timeseries["inhibition_A-VEGFR1"] == 0.5).all()
+    assert not any(name.startswith("inhibition_") for name in result.summary)
+    texts = {text.get_text() for ax in draw_timeseries(result) for text in ax.texts}
+    assert "A-VEGFR1 inhibited" in texts
