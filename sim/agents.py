@@ -69,8 +69,8 @@ class EndothelialCell(mesa.Agent):
             raise StaleCellError(f"cell {self.unique_id} has died or was removed")
         return self.row
 
-    def forget(self) -> None:
-        """Answer no more: the model does not know this cell any longer."""
+    def _forget(self) -> None:
+        """Be stale from now on, whatever happens to the row."""
         self._generation = -1
 
     target_area = _column("target", 0, highest=1e6, doc="target area in sites")

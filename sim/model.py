@@ -121,7 +121,7 @@ class AngiogenesisModel(mesa.Model):
         self.datacollector.collect(self)
 
     def step(self) -> None:
-        """One Monte Carlo step. After the experiment's end it may go on, with `running` False."""
+        """One Monte Carlo step, also after the end of the experiment; `running` stays False then."""
         free_nM = self._free_drug_now()
         ligand_M = self._ligand_at_each_cell()
         self._receptors_and_drive(ligand_M, free_nM)
@@ -158,7 +158,7 @@ class AngiogenesisModel(mesa.Model):
 
     @property
     def agents(self) -> mesa.agent.AgentSet:
-        """The cells, as a set of its own: what is taken out of it stays in the tissue."""
+        """The cells, in a new set: removing one from the set leaves it in the tissue."""
         return mesa.agent.AgentSet(list(super().agents), random=self.random)
 
     @property
@@ -212,7 +212,7 @@ class AngiogenesisModel(mesa.Model):
         )
 
     def deregister_agent(self, agent: mesa.Agent) -> None:
-        """Take an agent out of the model, and a cell out of the tissue.
+        """Remove an agent from the model, and a cell from the tissue too.
 
         Its sites become medium, its row is free, and what its receptors had bound leaves with it.
         Mesa calls this in ``cell.remove()`` and ``model.remove_all_agents()``.
@@ -226,7 +226,7 @@ class AngiogenesisModel(mesa.Model):
             self._overlaps.clear()
             self.cells["moments"][agent.row] = 0
             self.cells.freed(agent.row)
-        agent.forget()
+        agent._forget()
 
     # -- state ------------------------------------------------------------------------------
 
@@ -250,10 +250,10 @@ class AngiogenesisModel(mesa.Model):
         }
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go on from a state of the same scenario; its drug, duration and records may differ.
+        """Continue from a state of the same scenario; drug, duration and records may differ.
 
-        The cells are agents anew, with the ids that they had. Records of what is still to come are
-        dropped from the data collector; of another seed, all are.
+        Each cell has a new agent with the id that it had. Records of later steps are dropped from
+        the data collector, and all records if the state is of another seed.
 
         Raises
         ------
@@ -292,11 +292,12 @@ class AngiogenesisModel(mesa.Model):
                 f"this state belongs to another scenario, which differs in {differ}; only name, "
                 "seed, drug, duration and records may differ"
             )
-        if wrong := sorted(state.keys() ^ own.keys()):
-            raise CheckpointError(f"this is no state of this model: see {', '.join(wrong)}")
+        for what, names in (("lacks", own.keys() - state), ("has unknown", state.keys() - own)):
+            if names:
+                raise CheckpointError(f"this state {what} {', '.join(sorted(names))}")
 
     def _drop_records(self, after: int) -> None:
-        """Drop what the data collector has of later steps."""
+        """Drop the rows of later steps from the data collector."""
         collector: Any = self.datacollector
         if "mcs" not in collector.model_vars:  # a user's own
             return
@@ -313,7 +314,7 @@ class AngiogenesisModel(mesa.Model):
             column[:] = list(compress(column, kept))
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but what `__setstate__` makes anew."""
+        """Everything but what `__setstate__` makes again."""
         return {k: v for k, v in self.__dict__.items() if k not in ("potency", "_attractants")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

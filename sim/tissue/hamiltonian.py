@@ -37,12 +37,15 @@ def energy_by_term(
     away = np.stack([cells.moments[:, 0], lengths(cells.moments)], axis=1) - cells.target
     area, length = (stiffness * away**2)[alive].sum(axis=0)
     c = sense(attractants, np.arange(grid.height), np.arange(grid.width), grid.periodic)
-    f = c / (1.0 + rules.saturation[:, None] * c)
+    saturated = (each / (1.0 + s * each) for each, s in zip(c, rules.saturation, strict=True))
     return {
         "contact": _contact(lattice, cells.type, rules, grid),
         "area": float(area),
         "length": float(length),
-        "chemotaxis": -float((cells.mu[lattice.ravel()].T * f).sum()),
+        "chemotaxis": -sum(
+            float(np.bincount(lattice.ravel(), f, minlength=len(mu)) @ mu)
+            for f, mu in zip(saturated, cells.mu.T, strict=True)
+        ),
     }
 
 

@@ -220,7 +220,7 @@ def test_a_state_that_lacks_something_is_refused() -> None:
     model = model_of()
     state = model.state()
     for name in ("fields.cue", "ids", "structure"):
-        with pytest.raises(CheckpointError, match=f"no state of this model: see {name}"):
+        with pytest.raises(CheckpointError, match=f"lacks {name}"):
             model.restore({key: array for key, array in state.items() if key != name})
-    with pytest.raises(CheckpointError, match="see unknown"):
-        model.restore({**state, "unknown": np.zeros(1)})
+    with pytest.raises(CheckpointError, match="has unknown extra"):
+        model.restore({**state, "extra": np.zeros(1)})
