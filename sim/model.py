@@ -121,7 +121,7 @@ class AngiogenesisModel(mesa.Model):
         self.datacollector.collect(self)
 
     def step(self) -> None:
-        """One Monte Carlo step, also after the end of the experiment; `running` stays False then."""
+        """One Monte Carlo step; also after the end of the experiment, where `running` is False."""
         free_nM = self._free_drug_now()
         ligand_M = self._ligand_at_each_cell()
         self._receptors_and_drive(ligand_M, free_nM)
