@@ -25,7 +25,7 @@ from sim import __version__
 from sim.errors import AngiosimError, InputError, Interrupted, PictureWarning, Problem
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from sim.api import Calibration, Result
     from sim.scenario.schema import Scenario
@@ -358,11 +358,9 @@ def describe(
 ) -> None:
     """Tell what a parameter means: unit, default, range, source."""
     with _exit_codes():
-        from rich.console import Console
-
         from sim.tools.describe import describe as look_up
 
-        Console(highlight=False).print(look_up(key))
+        _console(prose=True).print(look_up(key))
 
 
 @app.command()
@@ -419,7 +417,7 @@ def bench(
         if as_json:
             typer.echo(json.dumps({"machine": bench.machine(), "results": rows}, indent=2))
         else:
-            _print_wide(report(rows, markdown=markdown))
+            _print_parts(report(rows, markdown=markdown))
         if not all(row.get("same_physics", True) for row in rows):
             raise typer.Exit(AngiosimError.exit_code)
 
@@ -677,23 +675,29 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int |
         typer.echo(f"about {took} for those left, with {count} ({basis})", err=True)
 
 
-def _print_summary(result: Result, folder: Path) -> None:
+def _console(*, prose: bool = False) -> Console:
+    """Return a console that cuts no cell of a table; prose wraps at the width of a terminal."""
     from rich.console import Console
+
+    console = Console(highlight=False, markup=False, soft_wrap=not prose)
+    if not prose or not console.is_terminal:
+        console.width = 10_000  # a terminal wraps lines that are too long for it
+    return console
+
+
+def _print_summary(result: Result, folder: Path) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False)
     for name, value in result.summary.items():
         table.add_row(name, f"{value:d}" if isinstance(value, int) else f"{value:.4g}")
     table.add_row("folder", str(folder), style="bold")
-    Console(highlight=False, soft_wrap=True).print(table)
+    _console().print(table)
 
 
-def _print_wide(parts: list[RenderableType]) -> None:
-    """Print tables that would be cut at the width of a pipe, an empty line before each."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.width = max(console.width, 240)
+def _print_parts(parts: list[RenderableType]) -> None:
+    """Print lines and tables, an empty line before each table."""
+    console = _console()
     for part in parts:
         if not isinstance(part, str):
             console.print()
@@ -747,7 +751,7 @@ def _print_pk(result: PKResult) -> None:
         f"({_digits(found['p5'])}-{_digits(found['p95'])}, 5th-95th percentile)"
         for name, found in result.population.items()
     ]
-    _print_wide(["\n".join(lines), table, *spread])
+    _print_parts(["\n".join(lines), table, *spread])
 
 
 def _digits(value: float) -> str:

@@ -61,7 +61,7 @@ def _overview() -> Iterator[Text | Padding]:
     yield Text("Keys of a scenario (* is a name)", style="bold")
     for table, names in tables.items():
         yield Text(f"\n[{table}]" if table else "\ntop level")
-        yield Padding(Text(", ".join(names)), (0, 0, 0, 4))
+        yield Padding.indent(Text(", ".join(names)), 4)
     yield Text("\nNumbers with their sources", style="bold")
     for kind in KINDS:
         yield Text(f"{kind}: {', '.join(data.names(kind))}")
@@ -183,4 +183,4 @@ def _source(leaf: dict[str, Any]) -> list[str]:
 
 def _indented(lines: list[str]) -> Iterator[Padding]:
     for line in lines:
-        yield Padding(Text(line, style="dim"), (0, 0, 0, 4))
+        yield Padding.indent(Text(line, style="dim"), 4)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -194,6 +195,47 @@ def test_run_leaves_a_folder_and_says_where(
     assert "10/10 steps" in done.stderr  # plain lines, as there is no terminal
     assert load(workplace / "runs/tube_formation-s7/scenario.toml") == fake_run.scenario
     assert manifest_of("runs/tube_formation-s7")["completed"] is True
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+@pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
+def test_no_digit_is_cut_at_any_width(
+    angiosim: Angiosim,
+    fake_run: FakeRun,
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+    terminal: bool,
+) -> None:
+    many = [f"drug.regimen.{key}" for key in ("cycles=12", "reductions={'2'=10, '3'=8}")]
+    row = {"problem": "cue", "threads": 1, "sites": 123456789, "cells": 55123, "mcs": 98765,
+           "seconds": 1234.56, "ready_s": 78.9, "ms_per_mcs": 1234.56, "fastest_ms": 1111.11,
+           "slowest_ms": 9999.99, "cpu_ms_per_mcs": 1234.56, "mcs_per_s": 0.8, "ns_per_site": 10.1,
+           "peak_memory_MiB": 12345.0, "parts": {"potts": 0.5, "fields": 0.5}}  # fmt: skip
+    monkeypatch.setattr("sim.tools.bench.measure", lambda *_: [row])
+    monkeypatch.setattr("sim.tools.bench.relate", lambda rows: rows)
+    commands = [
+        ["run", "tube_formation", "--out", "[a] folder " + "with a long name " * 9],
+        ["pk", "human_12mg", "--set", many[0], "--set", many[1]],
+        ["bench", "cue"],
+        ["describe", "anlotinib"],
+    ]
+    monkeypatch.setenv("COLUMNS", "1000")
+    shown = [angiosim(*words).stdout for words in commands]
+    monkeypatch.setenv("COLUMNS", columns)
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    Path(commands[0][-1]).rename("first")
+    for words, expected in zip(commands, shown, strict=True):
+        done = angiosim(*words)
+        assert done.exit_code == 0, done.output
+        found = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+        assert "…" not in found
+        if words[0] == "describe" and terminal:  # prose, which wraps
+            assert found.split() == expected.split()
+        else:
+            assert found == expected
+    assert "[a] folder" in shown[0] and "123,456,789" in shown[2]
 
 
 def test_run_again_takes_another_folder(
