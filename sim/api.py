@@ -7,7 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,7 @@ __all__ = [
 
 Progress = Callable[[int, int], None]
 """Called between steps with the steps done and the steps in all."""
+COMPILING = "compiling kernels: about half a minute, once on this machine"
 
 
 class Result(RunResult):
@@ -450,9 +451,22 @@ def _let_numba_start(threads: int) -> None:
 @contextmanager
 def show_progress() -> Iterator[Progress]:
     """Give a callback that shows the steps done: a bar on a terminal, else plain lines."""
-    if not sys.stderr.isatty():
-        yield _plain_lines()
-        return
+    with ExitStack() as stack:
+
+        def watch(tell: Callable[[], None]) -> None:
+            """Announce compiling; called in the run, which may set up numba before its import."""
+            from sim.tissue.kernel import when_compiling
+
+            stack.enter_context(when_compiling(tell))
+
+        if sys.stderr.isatty():
+            yield _bar(stack, watch)
+        else:
+            yield _plain_lines(watch)
+
+
+def _bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None]) -> Progress:
+    """Give a callback that moves a bar."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -463,7 +477,7 @@ def show_progress() -> Iterator[Progress]:
     )
     from rich.progress import Progress as Bar
 
-    with Bar(
+    bar = Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -472,33 +486,38 @@ def show_progress() -> Iterator[Progress]:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-    ) as bar:
-        task = bar.add_task("preparing", total=None)
+    )
+    stack.enter_context(bar)
+    task = bar.add_task("preparing", total=None)
+    watched = False
 
-        def show(mcs: int, total: int) -> None:
-            bar.update(
-                task,
-                completed=mcs,
-                total=total,
-                description="running" if mcs else "preparing (the first run compiles)",
-            )
+    def show(mcs: int, total: int) -> None:
+        nonlocal watched
+        if not watched:
+            watched = True
+            watch(lambda: bar.update(task, description=COMPILING))
+        if mcs:
+            bar.update(task, completed=mcs, total=total, description="running")
 
-        yield show
+    return show
 
 
-def _plain_lines() -> Progress:
+def _plain_lines(watch: Callable[[Callable[[], None]], None]) -> Progress:
     """Give a callback that writes a line at each tenth of the run."""
     began = time.monotonic()
     last = -1
 
+    def write(line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
     def show(mcs: int, total: int) -> None:
         nonlocal last
+        if last == -1:
+            watch(lambda: write(COMPILING))
         tenth = 10 * mcs // max(total, 1)
         if tenth != last:
             last = tenth
-            seconds = time.monotonic() - began
-            note = "" if mcs else " (preparing; the first run compiles for half a minute)"
-            sys.stderr.write(f"{mcs}/{total} steps, {seconds:.0f} s{note}\n")
-            sys.stderr.flush()
+            write(f"{mcs}/{total} steps, {time.monotonic() - began:.0f} s")
 
     return show

@@ -6,10 +6,12 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import event
 
 Function = Callable[..., Any]
 
@@ -74,6 +76,24 @@ def _compiled(function: Function, folder: str = "", **options: Any) -> Function:
         return numba.njit(cache=True, **_OPTIONS, **options)(function)  # type: ignore[no-any-return]
     finally:
         _CONFIG.CACHE_DIR = before
+
+
+class _Watch(event.Listener):
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.tell: Callable[[], None] | None = tell
+
+    def on_start(self, event: Any) -> None:
+        if self.tell is not None:
+            self.tell()
+        self.tell = None
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+def when_compiling(tell: Callable[[], None]) -> AbstractContextManager[object]:
+    """Return a context in which the first kernel that is not in the cache calls `tell`."""
+    return event.install_listener("numba:compile", _Watch(tell))
 
 
 def kernel(function: Function) -> Function:

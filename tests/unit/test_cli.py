@@ -214,6 +214,7 @@ def test_no_digit_is_cut_at_any_width(
            "peak_memory_MiB": 12345.0, "parts": {"potts": 0.5, "fields": 0.5}}  # fmt: skip
     monkeypatch.setattr("sim.tools.bench.measure", lambda *_: [row])
     monkeypatch.setattr("sim.tools.bench.relate", lambda rows: rows)
+    monkeypatch.setattr("sim.tools.bench.machine", lambda: {"load_average": 0.1})
     commands = [
         ["run", "tube_formation", "--out", "[a] folder " + "with a long name " * 9],
         ["pk", "human_12mg", "--set", many[0], "--set", many[1]],
@@ -423,6 +424,31 @@ def test_a_real_run_stopped_by_sigterm_leaves_what_exists(workplace: Path) -> No
         np.testing.assert_array_equal(counts[1:], final["cell_area"][1 : counts.size])
     assert pd.read_csv("out/timeseries.csv")["mcs"].iloc[0] == 0
     assert not list(Path("out").rglob(".*"))
+
+
+def test_compiling_is_announced_only_when_it_happens(
+    angiosim: Angiosim, fake_run: FakeRun, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel of a new machine is compiled once; after that it comes from the cache."""
+    Path("kernels.py").write_text(
+        "from sim.tissue.kernel import kernel\n@kernel\ndef twice(x):\n    return 2 * x\n"
+    )
+    program = (
+        "from sim.api import show_progress\n"
+        "from kernels import twice\n"
+        "with show_progress() as show:\n"
+        "    show(0, 10); twice(1); twice(1.5); show(10, 10)\n"
+    )
+    monkeypatch.setenv("ANGIOSIM_CACHE_DIR", str(workplace / "cache"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(workplace), *sys.path]))
+    shown = [
+        subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, check=True).stderr
+        for _ in range(2)
+    ]
+    assert [text.count(b"compiling kernels") for text in shown] == [1, 0]
+    assert [text.count(b"/10 steps") for text in shown] == [2, 2]
+    fake_run.at = 0
+    assert "compil" not in angiosim("run", "tube_formation").stderr
 
 
 # --- scenarios, validate, describe -----------------------------------------------------------
