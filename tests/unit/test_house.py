@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -72,6 +74,15 @@ def test_modules_import_from_their_own_floor_or_below(module: str) -> None:
 def test_there_are_no_circles() -> None:
     order = list(TopologicalSorter(IMPORTS).static_order())  # raises CycleError otherwise
     assert set(MODULES) <= set(order)
+
+
+def test_every_dependency_has_a_lowest_version() -> None:
+    """`.ci/lowest.py` pins to it what is tested; extras of one library agree."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for requirement in [*project["dependencies"], *extras["test"]]:
+        assert re.fullmatch(r"[A-Za-z-]+>=[\d.]+(,<\d+)?", requirement)
+    assert set(extras["test"]) >= {extras["calib"][0], extras["analysis"][0]}
 
 
 def test_only_the_model_and_its_agents_know_mesa() -> None:
