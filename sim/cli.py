@@ -353,10 +353,13 @@ def validate(
 def describe(
     key: Annotated[
         str | None,
-        typer.Argument(metavar="KEY", help="A key such as cells.density_per_mm2, or a drug."),
+        typer.Argument(
+            metavar="NAME",
+            help="A key such as cells.density_per_mm2, a read-out or readouts for all, or a drug.",
+        ),
     ] = None,
 ) -> None:
-    """Tell what a parameter means: unit, default, range, source."""
+    """Show what a parameter or read-out means: unit, default, range, source."""
     with _exit_codes():
         from sim.tools.describe import describe as look_up
 

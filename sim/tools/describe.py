@@ -26,8 +26,9 @@ def describe(key: str | None = None) -> Group:
     ----------
     key : str, optional
         A dotted key or a table of scenarios (``engine.length``), the last part of a key
-        (``temperature``), the name of a drug, species, ligand, receptor, cell line or assay, or
-        ``couplings``: what each part of a step reads and writes. An overview if None.
+        (``temperature``), a read-out (``tube_length_mm``) or ``readouts`` for all of them, the name
+        of a drug, species, ligand, receptor, cell line or assay, or ``couplings``: what each part
+        of a step reads and writes. An overview if None.
 
     Raises
     ------
@@ -41,14 +42,21 @@ def describe(key: str | None = None) -> Group:
     names = {name: kind for kind in KINDS for name in data.names(kind)}
     if key in names:
         return Group(*_data_file(names[key], key))
+    readouts = _readouts()
+    if key == "readouts":
+        return Group(*(entry for name in readouts for entry in _readout(name)))
     found = _matching(key.split("."))
+    if key in readouts:
+        about = (entry for path in found for entry in _key(path))
+        return Group(*_readout(key), *about)
     if not found:
         paths = _all_keys()
         options = {keys.dotted(path[: cut + 1]) for path in paths for cut in range(len(path))}
-        hint = data.nearest(key, [*names, *{path[-1] for path in paths}, *options])
+        ends = dict.fromkeys(path[-1] for path in paths)
+        hint = data.nearest(key, [*names, *readouts, "readouts", "couplings", *ends, *options])
         raise InputError(
-            f"nothing is called {key!r}: must be a key of a scenario, or one of {', '.join(names)}"
-            + (f" ({hint})" if hint else "")
+            f"nothing is called {key!r}: must be a key of a scenario, a read-out, or one of "
+            f"{', '.join(names)}" + (f" ({hint})" if hint else "")
         )
     return Group(*(entry for path in found for entry in _key(path)))
 
@@ -66,7 +74,33 @@ def _overview() -> Iterator[Text | Padding]:
     for kind in KINDS:
         yield Text(f"{kind}: {', '.join(data.names(kind))}")
     yield Text("model: couplings")
-    yield Text("\nangiosim describe KEY tells unit, default, range, meaning and source.")
+    yield Text("\nRead-outs", style="bold")
+    yield Text(", ".join(_readouts()))
+    yield Text(
+        "\nangiosim describe NAME shows unit, default, range, meaning and source; "
+        "angiosim describe readouts shows all read-outs."
+    )
+
+
+@cache
+def _readouts() -> dict[str, dict[str, Any]]:
+    """Return the read-outs by name, one for each receptor where they have one each."""
+    found = {}
+    for name, about in data.read("model", "readouts")["readouts"].items():
+        for receptor in data.names("receptors"):
+            found[name.replace("RECEPTOR", receptor)] = about
+    return found
+
+
+def _readout(name: str) -> Iterator[Text | Padding]:
+    """Describe one read-out: unit, meaning, and the files that have it."""
+    about = _readouts()[name]
+    text = Text(name, style="bold")
+    text.append(f" ({', '.join(part for part in ('read-out', about['unit']) if part)})", "not bold")
+    yield text
+    files = ["timeseries.csv", *about["files"]]
+    where = ", ".join(files).replace("results.csv", "results.csv of studies")
+    yield from _indented([about["meaning"], f"in {where}"])
 
 
 def _couplings() -> Iterator[Text | Padding]:

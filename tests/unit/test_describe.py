@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from sim import data
-from sim.errors import InputError
+from sim.errors import InputError, ScenarioError
 from sim.scenario import keys
 from sim.scenario.loading import dump, load
 from sim.tools.describe import describe
@@ -131,3 +133,76 @@ def test_couplings_name_what_a_step_reads_and_writes() -> None:
     places = [text.index(f"{part['name']} {part['does']}") for part in parts]
     assert places == sorted(places)
     assert "molecules/s/cell" in text
+
+
+# --- read-outs -----------------------------------------------------------------------------------
+
+
+def test_every_readout_is_described_with_its_files() -> None:
+    import sim
+    from sim.assay import READOUTS
+    from sim.study.design import RESERVED
+
+    result = sim.run(
+        "tube_formation",
+        {"domain.size_um": [100, 100], "cells.count": 2, "time.duration_h": "30 s"},
+    )
+    everything = told("readouts")
+    for name in result.timeseries.columns:
+        text = told(name)
+        assert text.startswith(f"{name} (read-out")
+        assert ("summary.json" in text) == (name in result.summary)
+        assert ("results.csv of studies" in text) == (name in RESERVED)
+        assert f"{name} (read-out" in everything
+        assert name in told(None)
+    assert everything.count("(read-out") == len(result.timeseries.columns)
+    assert set(READOUTS) < set(result.timeseries.columns)
+    assert "tube_length_mm (read-out, mm) network length" in everything
+    assert "cells.count" in told("cells") and "living cells" in told("cells")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("tube_lenght_mm", "tube_length_mm"), ("inhibition_VEGFR", "inhibition_VEGFR2"),
+     ("readuots", "readouts"), ("lenvatinb", "lenvatinib")],
+)  # fmt: skip
+def test_the_nearest_is_looked_for_in_readouts_and_drugs_too(wrong: str, right: str) -> None:
+    with pytest.raises(InputError, match=f"did you mean {right!r}"):
+        describe(wrong)
+
+
+# --- kinds of values -----------------------------------------------------------------------------
+
+EXAMPLES = (
+    ("a whole number", 1), ("a number", 1.0), ("a text", "words"), ("true or false", True),
+    ("a list of 2 numbers", [1.0, 2.0]), ("a list of whole numbers", [1, 2]),
+    ("a table of numbers", {"1": 1.0}), ("one of ", None), ("", None),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", keys.leaves(), ids=keys.dotted)
+def test_what_is_described_is_what_is_allowed(path: tuple[str, ...]) -> None:
+    """A value of the kind described is of the right kind; one of another kind is told so."""
+    words = keys.allowed(path).removeprefix("must be ")
+    example = next(value for start, value in EXAMPLES if words.startswith(start))
+    if example is None:
+        example = ast.literal_eval(words.removeprefix("one of ").split(", ")[0])
+    names = {"media": "0", "doses": "0", "ligands": "VEGF", "receptors": "VEGFR2"}
+    place: list[str] = []
+    for part in path:
+        place.append(names.get(place[-1], "cue") if part == "*" else part)
+    name = ".".join(place)
+
+    def wrong(value: object) -> list[str]:
+        *above, last = name.split(".")
+        tree: Any = {last: value}
+        for part in reversed(above):
+            tree = [tree] if part == "0" else {part: tree}
+        try:
+            load({"extends": "tube_formation", **tree})
+        except ScenarioError as error:
+            return [p.allowed for p in error.problems if f"{p.key}.".startswith(f"{name}.")]
+        return []
+
+    assert f"must be {words}" not in wrong(example)
+    assert wrong([[]]) or wrong({"x": [[]]})

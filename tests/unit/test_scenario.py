@@ -585,3 +585,87 @@ def test_inhibition_follows_the_hill_equation() -> None:
     free_nM = np.array([0.0, 5.6, 11.2])
     np.testing.assert_allclose(inhibition(free_nM, potency)["VEGFR2"], [0, 1 / 2, 2 / 3])
     assert math.isclose(inhibition(6.4, potency)["FGFR1"], 6.4 / (11.7 + 6.4))
+
+
+# --- everything at once --------------------------------------------------------------------------
+
+WRONG_TABLES: dict[str, Any] = {
+    "domain": {"spacing_um": "wide", "boundary": "wall"},
+    "time": {"duration_h": -1},
+    "cells": {"count": 1.5},
+    "types": {
+        "stroma": {"count": 0, "contact_energy": {"medium": "x", "glass": 3}},
+        "tumour": {"count": 5, "contact_energy": {"medium": 1}, "area": {"lambda": -1}},
+        "matrix": 3,
+    },
+    "setup": {"initial_area_sites": 0},
+    "ligands": {"VEGF": {"bath_ng_ml": -1}, "VEGF-A": {}},
+    "fields": {"cue": {"order": "never"}, "oxygen": {}, "waste": {"spacing_um": 3, "decay": 1}},
+    "drug": {"potency": "none", "media": [{"at_h": 0}, {"free_nM": -1}], "regimen": {"dose": 1}},
+    "engine": {"temperature": 0, "chemotaxis": {"cue": {"mu": "x"}, "smoke": {"mu": 1}}},
+    "behaviour": {"weights": {"VEGFR2": 2, "KIT": 0.1}, "length": {"target_sites": [1]}},
+    "signalling": {"receptors": {"VEGFR2": {"per_cell": 0}, "KIT": {}}},
+    "readout": {"closing_um": True},
+    "record": {"frames": 1},
+    "units": "metric",
+    "seed": -1,
+}
+ALL_KEYS = {
+    "domain.spacing_um", "domain.boundary", "time.duration_h", "cells.count",
+    "types.stroma.count", "types.stroma.area", "types.stroma.contact_energy.medium",
+    "types.stroma.contact_energy.glass", "types.stroma.contact_energy.wall",
+    "types.stroma.contact_energy.stroma", "types.stroma.contact_energy.tumour",
+    "types.stroma.contact_energy.matrix", "types.stroma.contact_energy.endothelial",
+    "types.tumour.area.lambda", "types.tumour.area.target_sites",
+    "types.tumour.contact_energy.wall", "types.tumour.contact_energy.stroma",
+    "types.tumour.contact_energy.tumour", "types.tumour.contact_energy.matrix",
+    "types.tumour.contact_energy.endothelial", "types.matrix",
+    "setup.initial_area_sites", "ligands.VEGF.bath_ng_ml", "ligands.VEGF-A",
+    "fields.cue.order", "fields.oxygen", "fields.waste.decay",
+    "drug.potency", "drug.media.0.free_nM", "drug.media.1.at_h", "drug.media.1.free_nM",
+    "drug.regimen.dose", "engine.temperature", "engine.chemotaxis.cue.mu",
+    "engine.chemotaxis.smoke", "behaviour.weights.VEGFR2", "behaviour.weights.KIT",
+    "behaviour.length.target_sites", "signalling.receptors.VEGFR2.per_cell",
+    "signalling.receptors.KIT", "readout.closing_um", "record.frames", "units", "seed",
+}  # fmt: skip
+
+
+def test_all_that_is_wrong_in_all_tables_is_told_at_once() -> None:
+    assert {path[0] for path in keys.leaves()} - WRONG_TABLES.keys() == {
+        "format", "name", "description", "assay",
+    }  # fmt: skip
+    found = problems({"extends": "tube_formation", **WRONG_TABLES})
+    # a domain that is wrong leaves the voxels of fields unknown
+    assert set(found) ^ ALL_KEYS <= {"fields.oxygen"}
+    right = {**WRONG_TABLES, "domain": {}}
+    assert set(problems({"extends": "tube_formation", **right})) >= ALL_KEYS - {
+        "domain.spacing_um", "domain.boundary",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", keys.leaves(), ids=keys.dotted)
+def test_no_wrong_value_hides_another(path: tuple[str, ...]) -> None:
+    """Whatever else is wrong, the types of another table are looked at."""
+    names = {"types": "other", "media": "0", "doses": "0"}
+    place: list[str] = []
+    for part in path:
+        place.append(names.get(place[-1], "cue") if part == "*" else part)
+    *above, last = place
+    tree: Any = {last: [[]]}
+    for part in reversed(above):
+        tree = [tree] if part == "0" else {part: tree}
+    types = tree.setdefault("types", {})
+    types["stroma"] = {"count": 3, "area": {"lambda": 1, "target_sites": 9}, "contact_energy": {}}
+    found = problems({"extends": "tube_formation", **tree})
+    assert "types.stroma.contact_energy.medium" in found
+    assert any(f"{key}.".startswith(".".join(place[:2])) for key in found)
+
+
+def test_tables_name_the_keys_they_need() -> None:
+    found = problems(
+        "tube_formation", {"types.a": 3, "types.b.count": 3, "drug.doses": [3], "engine.area": 2}
+    )
+    assert "must be a table with count, contact_energy and area" in found["types.a"]
+    assert "must be a table with lambda and target_sites" in found["types.b.area"]
+    assert "must be a table with at_h and amount_mg" in found["drug.doses.0"]
+    assert found["engine.area"].endswith("must be a table")  # all its keys have defaults
