@@ -1,6 +1,6 @@
 """What a study's table says: dose-responses of its arms, and what combined blockades add.
 
-The fits and expectations are in `sim.assay`.
+The fits and expectations are in `sim.fits`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from sim.assay.dose_response import Comparison, DoseResponse
+    from sim.fits.combination import Comparison
+    from sim.fits.logistic import DoseResponse
     from sim.study.design import Plan, PlannedRun
     from sim.study.results import StudyResult
 
@@ -226,7 +227,7 @@ def combinations(study: StudyResult, response: str | None = None) -> Combination
     InputError
         If the study has no ``[combination]`` or no such read-out, or is a shard.
     """
-    from sim.assay.dose_response import Blockade, compare
+    from sim.fits.combination import Blockade, compare
 
     if not study.plan.combination:
         raise InputError(f"{study.plan.name}: has no [combination]")
@@ -329,10 +330,11 @@ def _fit_of(
 ) -> DoseResponse:
     import numpy as np
 
-    from sim.assay.dose_response import fit
+    from sim.fits.logistic import fit
 
     low = None if control is None else np.frombuffer(control)
-    return fit(np.frombuffer(dose), np.frombuffer(values).reshape(shape), low)
+    # All arms of a replicate share its seed, also where one of its runs is missing.
+    return fit(np.frombuffer(dose), np.frombuffer(values).reshape(shape), low, paired=True)
 
 
 def _controls(study: StudyResult, response: str) -> dict[str, Array]:

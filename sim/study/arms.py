@@ -29,7 +29,7 @@ def arm_of(run: PlannedRun, within: Collection[str]) -> str:
 
 
 def value_of(study: StudyResult, run: PlannedRun, response: str) -> float:
-    """Return a read-out of a run; NaN if it is not done.
+    """Return a read-out of a run; NaN if it is not done, or not finite.
 
     Raises
     ------
@@ -43,4 +43,5 @@ def value_of(study: StudyResult, run: PlannedRun, response: str) -> float:
         hint = data.nearest(response, entry.metrics)
         known = data.one_of(entry.metrics)
         raise InputError(f"{response!r} is no read-out: {known}; {hint}".rstrip("; "))
-    return float(entry.metrics[response])
+    value = float(entry.metrics[response])
+    return value if math.isfinite(value) else math.nan

@@ -13,8 +13,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from sim import __version__
-from sim.assay.dose_response import Comparison
 from sim.errors import InputError
+from sim.fits.combination import Comparison
 from sim.study.analysis import Combinations, differing
 from sim.view import style
 from sim.view.dose_response import INPUT, dose_axis

@@ -20,7 +20,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from sim import __version__
-from sim.assay.dose_response import DoseResponse
+from sim.fits.logistic import DoseResponse
 from sim.view import style
 
 _COLOURS: Final = (

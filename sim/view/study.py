@@ -16,7 +16,7 @@ from sim.view.words import drug_and_unit, readout_words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from sim.assay.dose_response import DoseResponse
+    from sim.fits.logistic import DoseResponse
 
 MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
 

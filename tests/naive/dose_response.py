@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,4 +58,31 @@ def ic50_limits(dose: Array, response: Array) -> tuple[float, float]:
         for at in np.geomspace(dose[dose > 0].min(), dose.max(), 8001)
         if abs(beyond(at, whole)) <= half_width([beyond(at, curve) for curve in left_out])
     ]
+    return min(inside), max(inside)
+
+
+def unpaired_ic50_limits(dose: Array, response: Array) -> tuple[float, float]:
+    """The same, of independent values: covariance of the parameters, variance within doses."""
+    at, known = np.tile(dose, (len(response), 1)), np.isfinite(response)
+    best = least_squares(dose, response)
+
+    def slopes(of: Callable[[Array], Any]) -> Array:
+        steps = 1e-6 * np.diag(best)
+        return np.array(
+            [(of(best + s) - of(best - s)) / (2e-6 * b) for s, b in zip(steps, best, strict=True)]
+        )
+
+    squares = np.nansum((response - np.nanmean(response, axis=0)) ** 2)
+    degrees = known.sum() - dose.size
+    jacobian = slopes(lambda curve: hill_curve(at[known], *curve))
+    covariance = squares / degrees * np.linalg.inv(jacobian @ jacobian.T)
+    inside = []
+    for here in np.geomspace(dose[dose > 0].min(), dose.max(), 4001):
+
+        def beyond(curve: Array, here: float = here) -> float:
+            return float(hill_curve(np.array(here), *curve)) - (curve[0] + curve[1]) / 2
+
+        slope = slopes(beyond)
+        if abs(beyond(best)) <= student.ppf(0.975, degrees) * (slope @ covariance @ slope) ** 0.5:
+            inside.append(here)
     return min(inside), max(inside)

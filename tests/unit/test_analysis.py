@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from sim.api import Study
-from sim.assay.dose_response import DoseResponse, fit
 from sim.errors import AngiosimError, InputError, ScenarioError
+from sim.fits.logistic import DoseResponse, fit
 from sim.study import analysis
 from sim.study.analysis import arms, dose_response
 from sim.study.design import Plan, plan_study
@@ -185,7 +185,9 @@ def test_a_control_is_that_of_the_lowest_dose_that_its_arm_has() -> None:
     found = dose_response(sweep(plan, Curves()))
     assert {len(fit.doses) for fit in found.fits.values()} == {3, 4}  # 2 nM fails
     assert found.unstimulated.keys() == found.fits.keys()
-    assert all("fewer than" in fit.note for fit in found.fits.values() if len(fit.doses) == 3)
+    assert all(
+        "a fit needs at least 4" in fit.note for fit in found.fits.values() if len(fit.doses) == 3
+    )
 
 
 def test_fits_that_are_no_longer_asked_for_do_not_stay(plan: Plan, tmp_path: Path) -> None:
@@ -217,13 +219,13 @@ def test_fits_that_are_no_longer_asked_for_do_not_stay(plan: Plan, tmp_path: Pat
 def test_an_analysis_that_fails_leaves_the_table(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise np.linalg.LinAlgError("no convergence")
 
     sweep(plan, Curves(), tmp_path / "study")
     table = (tmp_path / "study" / "results.csv").read_bytes()
     (tmp_path / "study" / "results.csv").unlink()
-    monkeypatch.setattr("sim.assay.dose_response.fit", broken)
+    monkeypatch.setattr("sim.fits.logistic.fit", broken)
     analysis._fit_of.cache_clear()
     words = r"results.csv is complete, but it could not be analysed: LinAlgError: no convergence"
     with pytest.raises(AngiosimError, match=words) as caught:

@@ -19,8 +19,9 @@ import pytest
 import sim
 from sim import data
 from sim.assay import READOUTS
-from sim.assay.dose_response import Comparison, DoseResponse
 from sim.errors import InputError, ScenarioError
+from sim.fits.combination import Comparison
+from sim.fits.logistic import DoseResponse
 from sim.scenario.loading import kind_of, load, shipped, shipped_studies
 from sim.study import identity, sampling
 from sim.study.analysis import Combinations, DoseResponses
@@ -208,7 +209,7 @@ def test_a_key_follows_the_code_of_floors_0_to_3(
         file.write_bytes(content + b"\n")
         assert now() != before, name
         file.write_bytes(content)
-    for name in ("cli.py", "study/sweep.py", "view/style.py", "assay/dose_response.py"):
+    for name in ("cli.py", "study/sweep.py", "view/style.py", "fits/logistic.py"):
         with (tmp_path / "sim" / name).open("a") as file_:
             file_.write("\n")
         assert now() == before, name

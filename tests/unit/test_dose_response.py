@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from naive import dose_response as naive
 
-from sim.assay.dose_response import DoseResponse, bliss, fit, loewe, logistic, normalised
+from sim.fits.logistic import DoseResponse, fit, logistic, normalised
 
 Array = np.ndarray[Any, Any]
 
@@ -79,7 +79,7 @@ def test_a_curve_without_noise_comes_back(
 def test_agrees_with_the_plain_twin() -> None:
     response, _ = replicates(np.random.default_rng(4))
     response[2, 5] = response[6, 0] = np.nan
-    found = fit(DOSES, response)
+    found = fit(DOSES, response, paired=True)
     whole, left_out = naive.jackknife(DOSES, response)
     ours = (found.bottom, found.top, found.ic50, found.hill)
     assert ours == pytest.approx(whole, rel=1e-4)
@@ -189,7 +189,8 @@ def test_points_are_means_and_standard_errors() -> None:
     np.testing.assert_allclose(found.means, np.nanmean(response, axis=0))
     assert found.errors[3] is None
     assert found.errors[0] == pytest.approx(response[:, 0].std(ddof=1) / math.sqrt(8))
-    assert found.note == "7 of 96 values missing"
+    assert found.note.startswith("7 of 96 values missing; rows with missing values are not taken")
+    assert fit(DOSES, response, unstimulated=5.0, paired=True).note == "7 of 96 values missing"
 
 
 # --- how often the limits hold -----------------------------------------------------------------
@@ -377,7 +378,7 @@ def test_fewer_doses_than_parameters(known: int) -> None:
     response, controls = replicates(np.random.default_rng(1))
     response[:, known:] = np.nan
     found = fit(DOSES, response, controls)
-    assert found.note.startswith(f"{known} doses with values: fewer than the four parameters")
+    assert found.note.startswith(f"doses with values: {known}; a fit needs at least 4")
     assert not found.determined and found.ic50 is None and len(found.means) == known
 
 
@@ -389,26 +390,11 @@ def test_missing_replicates_and_doses_are_left_out() -> None:
     assert found.note == "12 of 108 values missing"
     assert (found.ic50, found.ic50_low, found.replicates) == (whole.ic50, whole.ic50_low, 8)
     gaps = response.copy()
-    gaps[1:, 4] = np.inf  # a dose that only one replicate has
-    assert fit(DOSES, gaps, controls).determined
+    gaps[1:, 4] = np.nan  # a dose that only one replicate has
+    assert fit(DOSES, gaps, controls, paired=True).determined
     gaps = response[:2].copy()
     gaps[1, 1:] = np.nan  # without the first replicate there is no dose left
-    assert not fit(DOSES, gaps, controls[:2]).determined
-
-
-@pytest.mark.parametrize(
-    ("doses", "words"),
-    [([0, 1, 2], "shape"), ([0, 1, 2, -4], "at least 0"), ([0, 1, 1, 2], "different"),
-     ([0, 1, 2, np.inf], "finite")],
-)  # fmt: skip
-def test_wrong_doses_are_refused(doses: list[float], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        fit(doses, np.ones((3, 4)))
-
-
-def test_a_control_of_another_number_is_refused() -> None:
-    with pytest.raises(ValueError, match="control"):
-        fit(DOSES, np.ones((3, 12)), unstimulated=[1, 2])
+    assert not fit(DOSES, gaps, controls[:2], paired=True).determined
 
 
 @given(st.data())
@@ -426,7 +412,12 @@ def test_any_table_gives_an_answer_that_is_consistent(data: st.DataObject) -> No
             ]
         )
     )
-    found = fit(DOSES, draw(), unstimulated=rng.normal(size=count))
+    found = fit(
+        DOSES,
+        draw(),
+        data.draw(st.sampled_from([None, 0.0, rng.normal(size=count)])),
+        paired=data.draw(st.sampled_from([None, True, False])),
+    )
     fields = found.as_dict()
     json.dumps(fields, allow_nan=False)
     for name in ("ic50", "absolute_ic50"):
@@ -436,7 +427,7 @@ def test_any_table_gives_an_answer_that_is_consistent(data: st.DataObject) -> No
         assert high is None or (high <= 1000 and (value is None or value <= high))
     closed = None not in (found.ic50, found.ic50_low, found.ic50_high)
     assert found.determined == closed
-    assert found.determined or found.note
+    assert found.note or (found.determined and None not in fields.values())
 
 
 # --- percent -----------------------------------------------------------------------------------
@@ -455,68 +446,3 @@ def test_dose_zero_is_exactly_the_top() -> None:
     np.testing.assert_allclose(
         logistic(DOSES, 1.0, 7.0, 5.0, 1.7), naive.hill_curve(DOSES, 1.0, 7.0, 5.0, 1.7)
     )
-
-
-# --- two blockades together --------------------------------------------------------------------
-
-
-def test_bliss() -> None:
-    assert bliss([0.5, 0.5]) == 0.75
-    assert bliss([[0.5, 0.2], [0.1, 0.0], [0.0, 1.0]]).tolist() == pytest.approx([0.55, 1.0])
-    assert np.isnan(bliss([0.5, np.nan]))
-
-
-@given(
-    st.floats(0.01, 100), st.floats(0.01, 100), st.floats(0.5, 50), st.floats(0.3, 4),
-    st.floats(0.2, 1),
-)  # fmt: skip
-def test_loewe_of_a_drug_with_itself(
-    one: float, other: float, ic50: float, hill: float, emax: float
-) -> None:
-    """The sham experiment: two halves of one dose do what the dose does."""
-    alone = emax / (1 + (ic50 / (one + other)) ** hill)
-    together = loewe([one, other], ic50, hill, emax)
-    assert together.inhibition == pytest.approx(alone, rel=1e-9)
-    assert together.note == ""
-
-
-def test_loewe_of_two_drugs_lies_on_their_isobole() -> None:
-    ic50, hill, emax = np.array([5.6, 11.7]), np.array([1.0, 2.0]), np.array([1.0, 0.8])
-    doses = np.array([2.0, 6.0])
-    a = loewe(doses, ic50, hill, emax).inhibition
-    equivalent = ic50 * (a / (emax - a)) ** (1 / hill)
-    assert (doses / equivalent).sum() == pytest.approx(1)
-    assert loewe([2.0, 0.0], ic50, hill, emax).inhibition == pytest.approx(2.0 / 7.6)
-    assert loewe([0.0, 0.0], ic50, hill, emax) == (0.0, "")
-
-
-def test_loewe_differs_from_bliss_as_it_should() -> None:
-    """Two half-maximal doses: Bliss 3/4, Loewe 2/3 with slopes of 1 and more with steep ones."""
-    assert loewe([1, 1], 1).inhibition == pytest.approx(2 / 3)
-    assert loewe([1, 1], 1, 3).inhibition == pytest.approx(8 / 9)
-
-
-@pytest.mark.parametrize(
-    ("doses", "ic50", "emax", "words"),
-    [
-        ([3, 1], 1, [1.0, 0.3], "the others inhibit more than 0.3"),
-        ([1, 1], [1, None], 1, "not finite"),
-        ([1, np.inf], 1, 1, "not finite"),
-        ([1, 1], 1, [1, -0.2], "the opposite"),
-    ],
-)
-def test_loewe_that_is_not_defined(doses: Any, ic50: Any, emax: Any, words: str) -> None:
-    inhibition, note = loewe(doses, ic50, 1.0, emax)
-    assert math.isnan(inhibition) and words in note
-
-
-def test_what_is_inert_alone_drops_out() -> None:
-    inhibition, note = loewe([1, 9], [1, None], [1, None], [1, 0])
-    assert inhibition == pytest.approx(0.5)
-    assert note == "blockade 2 is inert alone and drops out"
-
-
-@pytest.mark.parametrize(("doses", "ic50"), [([-1, 1], 1), ([1, 1], [1, 0]), ([[1], [1]], 1)])
-def test_wrong_numbers_for_loewe_are_refused(doses: Any, ic50: Any) -> None:
-    with pytest.raises(ValueError):
-        loewe(doses, ic50)

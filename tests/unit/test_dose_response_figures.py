@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
-from sim.assay.dose_response import DoseResponse, fit, logistic
 from sim.errors import InputError
+from sim.fits.logistic import DoseResponse, fit, logistic
 from sim.view import style
 from sim.view.dose_response import draw_dose_response, draw_ic50_map, draw_panels
 from sim.view.pictures import save_picture

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FLOORS: dict[str, float] = {
     "sim.errors": 0, "sim.units": 0, "sim.files": 0, "sim.data": 0,
-    "sim.tissue": 1, "sim.pharmacology": 1, "sim.assay": 1,
+    "sim.tissue": 1, "sim.pharmacology": 1, "sim.assay": 1, "sim.fits": 1,
     "sim.signalling": 2, "sim.scenario": 2, "sim.agents": 2,
     "sim.assembly": 2.5,
     "sim.model": 3,

@@ -1,0 +1,1 @@
+"""Fits of dose-responses, their limits, and what two blockades should do together."""
