@@ -76,7 +76,7 @@ def main() -> None:
     rows = [
         (
             "draw the attempts of a tile",
-            fastest(lambda: potts.draw_attempts(key, (50, 50), (500, 500), (0, 0), 54)) / 2500,
+            fastest(lambda: potts.draw_attempts(key, (50, 50), 8, (500, 500), (0, 0), 54)) / 2500,
             "attempt",
         )
     ]

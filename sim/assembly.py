@@ -97,13 +97,14 @@ def rules_of(scenario: Scenario) -> energy.Rules:
         stiffness[tau] = further.area.lambda_, further.length.lambda_ if further.length else 0.0
     taxis = [engine.chemotaxis[name] for name in chemotactic_fields(scenario)]
     acts_on = {"extension": energy.EXTENSION, "retraction": energy.RETRACTION, "both": 3}
+    connectivity = {
+        "none": energy.NONE, "soft": energy.SOFT, "hard": energy.HARD, "authors": energy.AUTHORS,
+    }  # fmt: skip
     return energy.Rules(
         temperature=float(engine.temperature),
         J=J,
         stiffness=stiffness,
-        connectivity={"none": energy.NONE, "soft": energy.SOFT, "hard": energy.HARD}[
-            engine.connectivity
-        ],
+        connectivity=connectivity[engine.connectivity],
         connectivity_penalty=float(engine.connectivity_penalty),
         contact_inhibited=np.array([t.contact_inhibited for t in taxis], dtype=np.bool_),
         acts_on=np.array([acts_on[t.acts_on] for t in taxis], dtype=np.int64),

@@ -12,7 +12,9 @@ from sim.tissue.cells import CellStore
 from sim.tissue.fields import Attractants
 from sim.tissue.lattice import Grid, neighbourhood
 
-CONNECTIVITY = {"none": energy.NONE, "soft": energy.SOFT, "hard": energy.HARD}
+CONNECTIVITY = {
+    "none": energy.NONE, "soft": energy.SOFT, "hard": energy.HARD, "authors": energy.AUTHORS,
+}  # fmt: skip
 ACTS_ON = {"extension": energy.EXTENSION, "retraction": energy.RETRACTION, "both": 3}
 
 

@@ -327,13 +327,16 @@ class Engine(Table):
     """The Cellular Potts model."""
 
     temperature: Number = Field(gt=0, description="T, the amplitude of membrane fluctuations")
-    copy_sites: Literal[4, 8] = Field(description="neighbours from which a site may be copied")
+    copy_sites: Literal[4, 8, 12, 20] = Field(
+        description="neighbours from which a site may be copied"
+    )
     contact_sites: Literal[4, 8, 12, 20] = Field(description="neighbours that count as contacts")
-    connectivity: Literal["none", "soft", "hard"] = Field(
-        description="copies that would locally break a cell: allowed, penalised or refused"
+    connectivity: Literal["none", "soft", "hard", "authors"] = Field(
+        description="copies that would locally break a cell: allowed, penalised, refused, or "
+        "penalised as in the code of Merks et al., unless only two cells and no medium meet"
     )
     connectivity_penalty: Number = Field(
-        ge=0, description="energy of a break (connectivity = soft)"
+        ge=0, description="energy of a break (connectivity = soft or authors)"
     )
     contact_energy: ContactEnergy
     area: Constraint

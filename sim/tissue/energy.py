@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sim.tissue.kernel import inlined, kernel
 from sim.tissue.lattice import MEDIUM
 
-NONE, SOFT, HARD = range(3)  # connectivity
+NONE, SOFT, HARD, AUTHORS = range(4)  # connectivity
 EXTENSION, RETRACTION = 1, 2  # bits of `acts_on`
 
 REFUSED = np.inf
@@ -170,6 +170,22 @@ def breaks(lattice, site, losing, ring_steps):
 
 
 @inlined
+def between_two_cells(lattice, site, losing, ring_steps):
+    """Whether the ring of eight holds the losing cell, one other and no medium; a wall is a cell.
+
+    Merks' code lets such a cell break, so that corners of four cells do not stall.
+    """
+    other = losing
+    for k in range(8):
+        owner = lattice[np.uint64(site + ring_steps[np.uint64(k)])]
+        if owner == MEDIUM or (owner != losing and other != losing and owner != other):
+            return False
+        if owner != losing:
+            other = owner
+    return True
+
+
+@inlined
 def contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps):
     """Change of contact energy when a site goes from one cell to another, of types to and away."""
     counts, of_gaining, of_losing = _0, np.int64(0), np.int64(0)
@@ -283,7 +299,8 @@ def copy_energy(
     if connectivity != NONE and losing != MEDIUM and breaks(lattice, site, losing, ring_steps):
         if connectivity == HARD:
             return REFUSED
-        penalty = connectivity_penalty
+        if connectivity != AUTHORS or not between_two_cells(lattice, site, losing, ring_steps):
+            penalty = connectivity_penalty
     winner, loser = np.uint64(gaining), np.uint64(losing)
     to, away = np.uint64(cell_type[winner]), np.uint64(cell_type[loser])
     contact = contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps)

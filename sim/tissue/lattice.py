@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sim.tissue.kernel import kernel
 
-REACH = 2  # sites: the widest contact neighbourhood
+REACH = 2  # sites: the widest neighbourhood, of copies or contacts
 MEDIUM = 0
 NOWHERE = -1  # no site: beyond the border of a walled domain
 

@@ -37,8 +37,9 @@ TILE_SIDE = 50  # sites; a tile with its fields fits the first-level cache
 MINUS_LN = np.append(np.inf, -np.log(np.arange(1, 257) / 256))  # at the edges of 256 bins of u
 
 _1, _56 = np.uint64(1), np.uint64(56)
-_3, _16, _29, _32 = np.uint64(3), np.uint64(16), np.uint64(29), np.uint64(32)
-_MASK_3, _MASK_16, _MASK_32 = np.uint64(7), np.uint64(2**16 - 1), np.uint64(2**32 - 1)
+_3, _5, _8 = np.uint64(3), np.uint64(5), np.uint64(8)
+_16, _29, _32 = np.uint64(16), np.uint64(29), np.uint64(32)
+_MASK_5, _MASK_16, _MASK_32 = np.uint64(2**5 - 1), np.uint64(2**16 - 1), np.uint64(2**32 - 1)
 _REACH = np.uint64(REACH)
 
 
@@ -65,22 +66,30 @@ def write_images(patch, row, y, x, value, height, width, size):
 
 
 @inlined
-def attempt_at(draw, sites, tile_width, row_share, until_y, until_x, gap_y, gap_x, row):
+def attempt_at(
+    draw, sites, neighbours, share, tile_width, row_share, until_y, until_x, gap_y, gap_x, row
+):
     """A random site and neighbour from 32 random bits.
 
-    The place in the flat patch from bit 32 on, y in 16 to 31, x in 3 to 15, then which neighbour.
-    Without branches or signs, so that the loop is vectorised.
+    The place in the flat patch from bit 32 on, y in 16 to 31, x in 5 to 15, then which neighbour.
+    Without signs, and with no branch but on what is the same for all attempts, so that the loop
+    is vectorised.
     """
-    index = ((draw >> _3) * sites) >> _29
+    if neighbours <= _8:  # 4 or 8: a mask of bits
+        index, neighbour = ((draw >> _3) * sites) >> _29, draw & (neighbours - _1)
+    else:
+        pair = (draw * (sites * neighbours)) >> _32
+        index = (pair * share) >> _32  # pair // neighbours
+        neighbour = pair - index * neighbours
     tile_y = (index * row_share) >> _32  # index // tile_width
     y, x = tile_y + _REACH, index - tile_y * tile_width + _REACH
     y = y + gap_y if y >= until_y else y
     x = x + gap_x if x >= until_x else x
-    return ((y * row + x) << _32) | (y << _16) | (x << _3) | (draw & _MASK_3)
+    return ((y * row + x) << _32) | (y << _16) | (x << _5) | neighbour
 
 
 @kernel
-def draw_attempts(key, size, until, gap, row):
+def draw_attempts(key, size, neighbours, until, gap, row):
     """A tile's attempts: two to a draw, those of the list's second half from its upper bits.
 
     From ``until`` [y, x] on a patch has ``gap`` [y, x] sites of wall before it goes on; it has
@@ -88,6 +97,7 @@ def draw_attempts(key, size, until, gap, row):
     """
     count = size[0] * size[1]
     sites, tile_width = np.uint64(count), np.uint64(size[1])
+    of_site, share = np.uint64(neighbours), np.uint64(2**32 // neighbours + 1)
     row_share = np.uint64(2**32 // size[1] + 1)
     until_y, until_x = np.uint64(until[0]), np.uint64(until[1])
     gap_y, gap_x = np.uint64(gap[0]), np.uint64(gap[1])
@@ -101,6 +111,8 @@ def draw_attempts(key, size, until, gap, row):
         attempts[np.uint64(i)] = attempt_at(
             draw & _MASK_32,
             sites,
+            of_site,
+            share,
             tile_width,
             row_share,
             until_y,
@@ -112,6 +124,8 @@ def draw_attempts(key, size, until, gap, row):
         attempts[np.uint64(i + half)] = attempt_at(
             draw >> _32,
             sites,
+            of_site,
+            share,
             tile_width,
             row_share,
             until_y,
@@ -173,24 +187,24 @@ def sweep_tile(
     attempts = draw_attempts(
         key,
         size,
+        copy_steps.shape[0],
         (height - corner[0] + REACH, width - corner[1] + REACH),
         (ys.size - size[0] - 2 * REACH, xs.size - size[1] - 2 * REACH),
         row_sites,
     )
-    which = np.uint64(copy_steps.shape[0] - 1)  # 4 or 8 neighbours: a mask of bits
     sees_itself = size[0] == height or size[1] == width
     count = size[0] * size[1]
     n_touched = 0
     for attempt in range(count):
         packed = attempts[np.uint64(attempt)]
-        site, neighbour = np.int64(packed >> _32), packed & which
+        site, neighbour = np.int64(packed >> _32), packed & _MASK_5
         gaining = patch[np.uint64(site + copy_steps[neighbour])]
         losing = patch[np.uint64(site)]
         if gaining == losing:
             continue
         if gaining == wall:  # never copied
             continue
-        i, j = (packed >> _16) & _MASK_16, (packed & _MASK_16) >> _3
+        i, j = (packed >> _16) & _MASK_16, (packed & _MASK_16) >> _5
         y, x = ys[i], xs[j]
         dH = copy_energy(
             patch,

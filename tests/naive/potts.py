@@ -181,6 +181,15 @@ def connectivity_break(sigma: np.ndarray, y: int, x: int, periodic: bool) -> boo
     return runs > 1
 
 
+def between_two_cells(sigma: np.ndarray, y: int, x: int, periodic: bool) -> bool:
+    """Tell whether the ring of 8 has two owners at most, and none of them the medium.
+
+    Merks' code lets a cell break there. A wall is an owner like any other.
+    """
+    owners = {value_at(sigma, y + dy, x + dx, periodic) for dy, dx in RING}
+    return len(owners) <= 2 and MEDIUM not in owners
+
+
 def saturate(c: float, saturation: float) -> float:
     """Saturating response f(c) = c / (1 + s c)."""
     return c / (1.0 + saturation * c)

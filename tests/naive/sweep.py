@@ -85,9 +85,29 @@ def contacts_of(
 
 
 @numba.njit
+def breaks(
+    sigma: np.ndarray, y: int, x: int, ring: np.ndarray, authors: bool, periodic: bool
+) -> bool:
+    """Whether a site's owner has more than one run of sites in the ring around it.
+
+    As the authors' code has it, only where the ring holds the medium or a third owner too.
+    """
+    own = sigma[y, x]
+    runs, other, further = 0, own, False
+    before = at(sigma, y + ring[-1, 0], x + ring[-1, 1], periodic)
+    for i in range(8):
+        here = at(sigma, y + ring[i, 0], x + ring[i, 1], periodic)
+        runs += here == own and before != own
+        further |= here == 0 or here not in (own, other) and other != own
+        other = other if here == own else here
+        before = here
+    return runs > 1 and (further or not authors)
+
+
+@numba.njit
 def sweep(
     sigma: np.ndarray, sums: np.ndarray, T: float, J_cm: float, J_cc: float, J_cw: float,
-    lambda_area: float, A: float, lambda_length: float, L: float, penalty: float,
+    lambda_area: float, A: float, lambda_length: float, L: float, penalty: float, authors: bool,
     copies: np.ndarray, contacts: np.ndarray, ring: np.ndarray, periodic: bool,
 ) -> None:  # fmt: skip
     """One MCS in place."""
@@ -100,13 +120,8 @@ def sweep(
         if new in (old, WALL):
             continue
         dH = 0.0
-        if old > 0 and penalty > 0:
-            runs = 0
-            for i in range(8):
-                here = at(sigma, y + ring[i, 0], x + ring[i, 1], periodic) == old
-                before = at(sigma, y + ring[i - 1, 0], x + ring[i - 1, 1], periodic) == old
-                runs += here and not before
-            dH += penalty if runs > 1 else 0.0
+        if old > 0 and penalty > 0 and breaks(sigma, y, x, ring, authors, periodic):
+            dH += penalty
         dH -= contacts_of(sigma, y, x, J_cm, J_cc, J_cw, contacts, periodic)
         for row in (old, new):
             if row > 0:
@@ -126,7 +141,7 @@ def sweep(
 def sweeps(
     seed: int, mcs: int, sigma: np.ndarray, sums: np.ndarray, T: float, J_cm: float, J_cc: float,
     J_cw: float, lambda_area: float, A: float, lambda_length: float, L: float, penalty: float,
-    copies: np.ndarray, contacts: np.ndarray, ring: np.ndarray, periodic: bool,
+    authors: bool, copies: np.ndarray, contacts: np.ndarray, ring: np.ndarray, periodic: bool,
 ) -> None:  # fmt: skip
     """Several MCS in place, from a seed."""
     np.random.seed(seed)
@@ -135,8 +150,8 @@ def sweeps(
             move_site(sums, y, x, 0, sigma[y, x])
     for _ in range(mcs):
         sweep(
-            sigma, sums, T, J_cm, J_cc, J_cw, lambda_area, A, lambda_length, L, penalty, copies,
-            contacts, ring, periodic,
+            sigma, sums, T, J_cm, J_cc, J_cw, lambda_area, A, lambda_length, L, penalty, authors,
+            copies, contacts, ring, periodic,
         )  # fmt: skip
 
 
@@ -154,6 +169,7 @@ def simulate(
     lambda_length: float = 0.0,
     L: float = 0.0,
     penalty: float = 0.0,
+    authors: bool = False,
     copy_sites: int = 8,
     contact_sites: int = 8,
     periodic: bool,
@@ -165,6 +181,6 @@ def simulate(
     sweeps(
         seed, mcs, after, np.zeros((sigma.max() + 1, 6)), float(T), float(J_cm), float(J_cc),
         float(J_cw), float(lambda_area), float(A), float(lambda_length), float(L), float(penalty),
-        neighbourhood(copy_sites), neighbourhood(contact_sites), RING, periodic,
+        authors, neighbourhood(copy_sites), neighbourhood(contact_sites), RING, periodic,
     )  # fmt: skip
     return after

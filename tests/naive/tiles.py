@@ -99,9 +99,13 @@ def sweep(
                 for attempt in range(count):
                     bits = draw(key, attempt % half)
                     bits = bits & 2**32 - 1 if attempt < half else bits >> 32
-                    place = (bits >> 3) * count >> 29
+                    if len(neighbours) in (4, 8):
+                        place, which = (bits >> 3) * count >> 29, bits & len(neighbours) - 1
+                    else:
+                        pair = bits * count * len(neighbours) >> 32
+                        place, which = divmod(pair, len(neighbours))
                     y, x = rows[place // len(columns)], columns[place % len(columns)]
-                    dy, dx = neighbours[bits & len(neighbours) - 1]
+                    dy, dx = neighbours[which]
                     gaining = naive.value_at(now, y + dy, x + dx, periodic)
                     losing = int(now[y, x])
                     if gaining in (losing, naive.WALL):
@@ -113,7 +117,9 @@ def sweep(
                     for row in (gaining, losing):
                         dH += shape_energy(after, row, physics, periodic)
                         dH -= shape_energy(seen, row, physics, periodic)
-                    if naive.connectivity_break(now, y, x, periodic):
+                    if naive.connectivity_break(now, y, x, periodic) and not (
+                        physics.get("authors") and naive.between_two_cells(now, y, x, periodic)
+                    ):
                         dH += physics["penalty"]
                     chance = unit(draw(key, count + attempt))
                     if dH > 0 and chance >= math.exp(-dH / physics["T"]):

@@ -184,7 +184,8 @@ def test_length_across_a_periodic_border(seed: int) -> None:
 def test_all_terms_together(seed: int) -> None:
     stiffness = STIFF_AREA + STIFF_LENGTH
     compact_case(seed, J=J, stiffness=stiffness, contact_sites=20, copy_sites=4).check(20)
-    Case(seed, periodic=False, J=J, stiffness=stiffness, contact_sites=12).check(12)
+    compact_case(seed, J=J, stiffness=stiffness, contact_sites=4, copy_sites=20).check(4)
+    Case(seed, periodic=False, J=J, stiffness=stiffness, contact_sites=12, copy_sites=12).check(12)
 
 
 @few
@@ -211,15 +212,40 @@ def test_energy_by_term_changes_by_what_a_copy_costs(seed: int, periodic: bool) 
         assert case.kernel(target, neighbour) == pytest.approx(change, abs=1e-9 * abs(before))
 
 
-@pytest.mark.parametrize("connectivity", ["none", "soft", "hard"])
+@pytest.mark.parametrize("connectivity", ["none", "soft", "hard", "authors"])
 @few
 @given(seed=seeds, periodic=edges)
 def test_connectivity(connectivity: str, seed: int, periodic: bool) -> None:
     case = Case(seed, periodic=periodic, connectivity=connectivity, penalty=123.0)
-    cost = {"none": 0.0, "soft": 123.0, "hard": np.inf}[connectivity]
+    cost = {"none": 0.0, "soft": 123.0, "hard": np.inf, "authors": 123.0}[connectivity]
     for _, (y, x), neighbour in case.copies():
         broken = naive.connectivity_break(case.sites, y, x, periodic)
+        if connectivity == "authors":
+            broken &= not naive.between_two_cells(case.sites, y, x, periodic)
         assert case.kernel((y, x), neighbour) == (cost if broken else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "penalised"),
+    [
+        (2, 2, False),  # a corner of four cells, of which two are one
+        (2, 3, True),
+        (0, 2, True),
+        (0, 0, True),
+        (1, 2, False),  # no break at all
+    ],
+)
+def test_the_authors_let_two_cells_break(above: int, below: int, penalised: bool) -> None:
+    case = Case(1, periodic=False, connectivity="authors", penalty=123.0)
+    case.sites = np.zeros((9, 9), dtype=np.int32)
+    case.sites[2:7, 2:7] = 1
+    case.sites[2:4, 2:7], case.sites[5:7, 2:7] = above, below
+    case.types = [1, 2, 2]
+    case.lattice, case.cells, case.grid = place(
+        case.sites, case.types, periodic=False, wall_type=WALL_TYPE
+    )
+    up = [tuple(step) for step in case.rules.copy_yx].index((1, 0))
+    assert case.kernel((4, 4), up) == (123.0 if penalised else 0.0)
 
 
 @pytest.mark.parametrize("acts_on", ["extension", "retraction", "both"])
@@ -231,6 +257,7 @@ def test_chemotaxis(acts_on: str, contact_inhibited: bool, seed: int, periodic: 
     case = Case(
         seed,
         periodic=periodic,
+        copy_sites=20,
         fields=2,
         contact_inhibited=(contact_inhibited, False),
         acts_on=(acts_on, "both"),
@@ -252,7 +279,7 @@ def test_chemotaxis(acts_on: str, contact_inhibited: bool, seed: int, periodic: 
 @few
 @given(seed=seeds, periodic=edges)
 def test_persistence(seed: int, periodic: bool) -> None:
-    case = Case(seed, periodic=periodic)
+    case = Case(seed, periodic=periodic, copy_sites=20)
     angle, mu_p = case.rng.uniform(0, 7, 7), case.rng.uniform(0, 60, 7)
     direction = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     case.cells["push"][1:-1] = (direction * mu_p[:, None])[1:-1]

@@ -190,23 +190,31 @@ def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch
         assert (moments == outcomes[0][1]).all()
 
 
+@pytest.mark.parametrize(
+    ("copy_sites", "contact_sites", "connectivity", "gap"),
+    [(4, 8, "soft", 4), (8, 20, "soft", 4), (12, 4, "authors", 1), (20, 20, "authors", 0)],
+)
 @pytest.mark.parametrize("shape", [(101, 104), (48, 52), (33, 104), (103, 40), (24, 26)])
 @pytest.mark.parametrize("periodic", [False, True])
-def test_the_sweep_is_that_of_its_definition(periodic: bool, shape: tuple[int, int]) -> None:
+def test_the_sweep_is_that_of_its_definition(
+    periodic: bool,
+    shape: tuple[int, int],
+    copy_sites: int,
+    contact_sites: int,
+    connectivity: str,
+    gap: int,
+) -> None:
     """Site by site as the plain twin, which counts every energy anew."""
+    neighbours = {"copy_sites": copy_sites, "contact_sites": contact_sites}
     physics = {
         "T": 20, "J_cm": 8, "J_cc": 16, "J_cw": 30, "lambda_area": 2, "A": 55, "lambda_length": 4,
-        "L": 18, "penalty": 300, "copy_sites": 8, "contact_sites": 20,
+        "L": 18, "penalty": 300, "authors": connectivity == "authors", **neighbours,
     }  # fmt: skip
-    if periodic:
-        physics |= {"copy_sites": 4, "contact_sites": 8}
-    sites = squares(shape, 7, 4)
+    sites = squares(shape, 7, gap)
     lattice, cells, grid = place(
         sites, [1] * int(sites.max()), periodic=periodic, target=(physics["A"], physics["L"])
     )
-    how = rules(
-        grid, **ELONGATED, copy_sites=physics["copy_sites"], contact_sites=physics["contact_sites"]
-    )
+    how = rules(grid, **ELONGATED | neighbours | {"connectivity": connectivity})
     wanted = sites
     for step in range(3):
         wanted = tiles.sweep(wanted, 9, step, physics, periodic=periodic)
@@ -215,7 +223,7 @@ def test_the_sweep_is_that_of_its_definition(periodic: bool, shape: tuple[int, i
     assert (wanted != sites).mean() > 0.05
 
 
-@pytest.mark.parametrize("copy_sites", [4, 8])
+@pytest.mark.parametrize("copy_sites", [4, 8, 12, 20])
 def test_each_ordered_pair_is_tried_at_its_rate(copy_sites: int) -> None:
     """With every copy accepted, the expected lattice follows a linear equation: compare with it.
 
@@ -291,6 +299,33 @@ CASES: dict[str, dict[str, Any]] = {
             "copy_sites": 4,
         },
     },
+    "copies from afar": {
+        "start": squares((102, 100), 7, 1),
+        "mcs": 60,
+        "periodic": False,
+        "physics": {
+            "T": 50, "J_cm": 20, "J_cc": 40, "J_cw": 100, "lambda_area": 25, "A": 50,
+            "copy_sites": 20, "contact_sites": 20,
+        },
+    },
+    "twelve, around a torus": {
+        "start": squares((104, 112), 7, 3),
+        "mcs": 60,
+        "periodic": True,
+        "physics": {
+            "T": 12, "J_cm": 8, "J_cc": 6, "lambda_area": 1, "A": 52, "copy_sites": 12,
+            "contact_sites": 12,
+        },
+    },
+    "as the authors' code": {
+        "start": squares((104, 112), 7, 1),
+        "mcs": 80,
+        "periodic": False,
+        "physics": {
+            "T": 20, "J_cm": 8, "J_cc": 12, "J_cw": 20, "lambda_area": 2, "A": 55,
+            "lambda_length": 4, "L": 16, "penalty": 300, "authors": True,
+        },
+    },
     "crowded and long": {
         "start": squares((104, 112), 7, 1),
         "mcs": 80,
@@ -351,7 +386,9 @@ def compare(name: str, replicates: int) -> None:
                 [physics["lambda_area"], physics.get("lambda_length", 0)],
                 [0, 0],
             ],
-            connectivity="soft" if "penalty" in physics else "none",
+            connectivity="authors"
+            if "authors" in physics
+            else ("soft" if "penalty" in physics else "none"),
             penalty=physics.get("penalty", 0),
             copy_sites=physics.get("copy_sites", 8),
             contact_sites=physics.get("contact_sites", 8),
