@@ -92,7 +92,11 @@ class Time(Table):
 class Cells(Table):
     """The endothelial cells at the start."""
 
-    density_per_mm2: Number | None = Field(None, gt=0, description="cells seeded per mm^2")
+    density_per_mm2: Number | None = Field(
+        None,
+        gt=0,
+        description="cells seeded per mm^2; below about 450 networks do not hang together",
+    )
     count: Whole | None = Field(None, ge=0, description="cells seeded, instead of a density")
     seeding: Literal["random", "grid", "blob"] = Field(
         description="random without overlap, on a regular grid, or as one round cluster"

@@ -54,7 +54,7 @@ def elongated(target_sites: int, seeds: tuple[int, ...], **settings: Any) -> pd.
 
 def test_elongation_connects_a_few_cells() -> None:
     round_cells = elongated(10, (1, 2), **SMALL_2006).loc[3.0]
-    long_cells = elongated(50, (1, 2), **SMALL_2006).loc[3.0]
+    long_cells = elongated(60, (1, 2), **SMALL_2006).loc[3.0]
     assert round_cells["largest_part_fraction"] < 0.5 < long_cells["largest_part_fraction"]
     assert round_cells["meshes"] < 1 < long_cells["meshes"]
     assert round_cells["tube_length_mm"] < 0.6 * long_cells["tube_length_mm"]
@@ -70,11 +70,11 @@ def test_short_cells_make_islands() -> None:
 
 @pytest.mark.slow
 def test_long_cells_make_a_connected_network() -> None:
-    found = elongated(50, SEEDS)
+    found = elongated(60, SEEDS)
     assert (found.loc[2.0:, "largest_part_fraction"] > 0.9).all()
     assert (found.loc[2.0:, "meshes"] > 5).all()
     for seed in SEEDS:
-        end = course(MERKS_2006, seed, ("engine.length.target_sites", 50)).iloc[-1]
+        end = course(MERKS_2006, seed, ("engine.length.target_sites", 60)).iloc[-1]
         assert end["largest_part_fraction"] > 0.9
         assert end["meshes"] >= 3
 
@@ -82,7 +82,7 @@ def test_long_cells_make_a_connected_network() -> None:
 @pytest.mark.slow
 def test_the_network_coarsens() -> None:
     """Meshes and branch points peak within two hours and fall for tens of hours."""
-    found = elongated(50, SEEDS)
+    found = elongated(60, SEEDS)
     for readout in ("junctions", "meshes"):
         early, peak = found.loc[:2.0, readout].max(), found[readout].max()
         assert early > 0.95 * peak
@@ -99,7 +99,7 @@ def test_networks_need_cells_of_60_um() -> None:
     half_a_day = {"time.duration_h": 12, "time.record_every_h": 6}
     connected = [
         elongated(sites, (1, 2), **half_a_day)["largest_part_fraction"].loc[12.0]
-        for sites in (10, 20, 30, 50)
+        for sites in (10, 20, 30, 60)
     ]
     assert connected == sorted(connected)
     assert connected[1] < 0.5 < connected[2]
