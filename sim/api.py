@@ -106,7 +106,7 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
 ) -> Scenario:
-    """Return a complete, checked scenario; warn of what is not done as it is written.
+    """Return a complete, checked scenario; warn of what may not be as expected.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _loaded(
 
 
 def _warn(found: Sequence[Problem], stacklevel: int = 3) -> None:
-    """Warn the user's code of what is not done as it is written."""
+    """Warn the user's code of what may not be as expected."""
     for caution in found:
         warnings.warn(str(caution), ScenarioWarning, stacklevel)
 

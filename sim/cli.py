@@ -472,7 +472,7 @@ def _message(error: BaseException) -> str:
 
 
 def _print_cautions(found: list[Problem], file: str = "") -> None:
-    """Print what is valid, but not done as it is written."""
+    """Print what is valid, but may not be as expected."""
     for caution in found:
         typer.echo(f"warning: {file}{': ' if file else ''}{caution}", err=True)
 

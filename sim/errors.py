@@ -70,7 +70,7 @@ class ScenarioError(InputError):
 
 
 class ScenarioWarning(UserWarning):
-    """A scenario is valid, but something in it is not done as it is written."""
+    """A scenario is valid, but may not do what is expected of it."""
 
 
 class FolderError(InputError):

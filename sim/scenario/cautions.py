@@ -1,4 +1,4 @@
-"""What is valid, but not done as it is written: reported before a run, which it does not stop."""
+"""What is valid, but may not be as expected: reported before a run, never an error."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from sim.errors import Problem
 from sim.scenario.checks import NEAR, related
 from sim.scenario.schema import Scenario
 from sim.signalling.clock import substeps
+
+SPARSE_PER_MM2 = 400  # fewer cells make no connected network; see docs/tube-formation.md
+FEW_CELLS = 10  # not meant to be a network at all
 
 Caution = Callable[[Scenario], Iterator[Problem]]
 _CAUTIONS: list[tuple[tuple[str, ...], Caution]] = []
@@ -90,6 +93,23 @@ def _media(scenario: Scenario) -> Iterator[Problem]:
                 medium.at_h,
                 f"is not at the start of a step; the medium is changed at the next, {used_h:.6g} h",
             )
+
+
+@_reads("cells", "domain.size_um", "setup.region_um")
+def _sparse(scenario: Scenario) -> Iterator[Problem]:
+    """The cue's short range and the length of a cell set the widest gap that tubes bridge."""
+    cells, count = scenario.cells, scenario.cell_count
+    x, y = scenario.setup.region_um or scenario.domain.size_um
+    density = cells.density_per_mm2 if cells.count is None else cells.count / (x * y * 1e-6)
+    if density is None or density >= SPARSE_PER_MM2 or count < FEW_CELLS or cells.seeding == "blob":
+        return
+    key, value = ("density_per_mm2", density) if cells.count is None else ("count", count)
+    yield Problem(
+        f"cells.{key}",
+        value,
+        f"gives {density:.3g} cells per mm^2; below about 450 no network spans the domain",
+        "the model lacks an attractant that crosses wide gaps",
+    )
 
 
 def differ(one: float, other: float) -> bool:

@@ -95,7 +95,8 @@ class Cells(Table):
     density_per_mm2: Number | None = Field(
         None,
         gt=0,
-        description="cells seeded per mm^2; below about 450 networks do not hang together",
+        description="cells seeded per mm^2; below about 450 no network spans the domain, and gaps "
+        "are narrower than in culture: no attractant crosses wide ones",
     )
     count: Whole | None = Field(None, ge=0, description="cells seeded, instead of a density")
     seeding: Literal["random", "grid", "blob"] = Field(

@@ -112,7 +112,7 @@ class Plan:
     text : str
         ``study.toml``: the study without references to other files.
     cautions : list of Problem
-        What is not done as it is written (`sim.scenario.cautions`), once for each key.
+        What may not be as expected (`sim.scenario.cautions`), once for each key.
     """
 
     name: str

@@ -90,7 +90,7 @@ class CalibrationPlan:
     text : str
         ``calibration.toml``: the calibration without references to other files.
     cautions : list of Problem
-        What is not done as it is written (`sim.scenario.cautions`), once for each key.
+        What may not be as expected (`sim.scenario.cautions`), once for each key.
     """
 
     name: str

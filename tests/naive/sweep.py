@@ -98,7 +98,7 @@ def breaks(
     for i in range(8):
         here = at(sigma, y + ring[i, 0], x + ring[i, 1], periodic)
         runs += here == own and before != own
-        further |= here == 0 or here not in (own, other) and other != own
+        further |= here == 0 or (here not in (own, other) and other != own)
         other = other if here == own else here
         before = here
     return runs > 1 and (further or not authors)
