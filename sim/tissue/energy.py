@@ -175,14 +175,12 @@ def between_two_cells(lattice, site, losing, ring_steps):
 
     Merks' code lets such a cell break, so that corners of four cells do not stall.
     """
-    other = losing
+    low, high = np.int32(2**31 - 1), np.int32(0)
     for k in range(8):
         owner = lattice[np.uint64(site + ring_steps[np.uint64(k)])]
-        if owner == MEDIUM or (owner != losing and other != losing and owner != other):
-            return False
-        if owner != losing:
-            other = owner
-    return True
+        low = min(low, owner if owner != losing else low)
+        high = max(high, owner if owner != losing else high)
+    return low == high and low != MEDIUM
 
 
 @inlined
