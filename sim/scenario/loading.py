@@ -296,6 +296,8 @@ def _take_doses(tree: Tree, folder: Path, problems: list[Problem]) -> None:
     if not isinstance(drug, dict) or not isinstance(drug.get("doses_csv"), str):
         return
     name = drug.pop("doses_csv")
+    if "doses" in drug:
+        problems.append(Problem("drug.doses_csv", name, "must not be given together with 'doses'"))
     try:
         drug["doses"] = [asdict(dose) for dose in read_doses(folder / name)]
     except ScenarioError as error:

@@ -158,6 +158,15 @@ def test_settings_are_given_once() -> None:
         load("tube_formation", {"seed": 3}, 3)
 
 
+def test_a_file_gives_doses_once(tmp_path: Path) -> None:
+    (tmp_path / "doses.csv").write_text("time_h,amount_mg\n0,12\n")
+    (tmp_path / "twice.toml").write_text(
+        'extends = "tube_formation"\n[drug]\nexposure = "pk"\nspecies = "human"\n'
+        'doses_csv = "doses.csv"\ndoses = [{at_h = 0, amount_mg = 99}]\n'
+    )
+    assert "together with 'doses'" in problems(tmp_path / "twice.toml")["drug.doses_csv"]
+
+
 def test_settings_are_toml_or_text() -> None:
     assert parse_setting("drug.free_nM=5.6") == ("drug.free_nM", 5.6)
     assert parse_setting("domain.size_um=[400, 400]") == ("domain.size_um", [400, 400])
