@@ -475,6 +475,21 @@ def test_time_above_and_mean_inhibition_against_a_fine_grid(receptor: str) -> No
     assert exposure_metrics(rat, 0, 48).cmax_free_nM == pytest.approx(free.max(), rel=1e-8)
 
 
+def test_a_dose_at_the_end_of_a_window_is_not_in_it() -> None:
+    """A bolus while an oral dose is still being absorbed, and what is there without it."""
+    model, potency = OneCompartment(1, 10, 1), ANLOTINIB.potency()
+    oral, bolus = Dose(0, 10), Dose(0.5, 100, "iv")
+    alone, both = (
+        Pharmacokinetic(model, doses, 0.5, 1.0, 400.0) for doses in ([oral], [oral, bolus])
+    )
+    for end_h in (0.5, 0.05):
+        assert exposure_metrics(both, 0, end_h) == exposure_metrics(alone, 0, end_h)
+        assert blockade(both, potency, 0, end_h) == blockade(alone, potency, 0, end_h)
+    assert exposure_metrics(both, 0, 0.5).tmax_h == pytest.approx(0.5)
+    assert exposure_metrics(both, 0, 0.6).tmax_h == 0.5
+    assert exposure_metrics(both, 0, 0.6).cmax_nM > 10 * exposure_metrics(alone, 0, 0.6).cmax_nM
+
+
 def test_windows_hold_events_and_the_moment_before() -> None:
     course = OneCompartment(1, 10, 1).course([Dose(1.05, 10, "iv"), Dose(2.03, 10)])
     times = window_times(course, 0.0, 3.0)
