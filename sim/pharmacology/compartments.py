@@ -452,10 +452,10 @@ class Course:
 
     @property
     def half_life_h(self) -> Array:
-        """Terminal half-life: of disposition, or of absorption if that is slower and matters."""
-        if any(dose.route == "oral" for dose in self.doses):
-            return self.model.half_life_h
-        return np.asarray(np.log(2.0) / self.model.terminal_rate)
+        """Terminal half-life; after i.v. doses alone that of disposition."""
+        if {dose.route for dose in self.doses} == {"iv"}:
+            return np.asarray(np.log(2.0) / self.model.terminal_rate)
+        return self.model.half_life_h
 
     def auc(self, start_h: float, end_h: float) -> Array:
         """Return the exact area under the concentration between two times (mg h/L)."""
