@@ -476,6 +476,16 @@ def test_time_above_and_mean_inhibition_against_a_fine_grid(receptor: str) -> No
     assert exposure_metrics(rat, 0, 48).cmax_free_nM == pytest.approx(free.max(), rel=1e-8)
 
 
+def test_the_highest_of_peaks_that_differ_by_less_than_the_samples() -> None:
+    """The first peak falls on a sample, the second, 0.01 % higher, between two."""
+    doses = [Dose(0, 10), Dose(20.05, 10.001)]
+    one = Pharmacokinetic(OneCompartment(10, 10, 5), doses, 0.5, 1.0, 400.0)
+    found = exposure_metrics(one, 0, 40)
+    after_h = np.log(5) / 4
+    assert found.tmax_h == pytest.approx(20.05 + after_h, abs=1e-6)
+    assert found.cmax_nM == pytest.approx(1.0001 * 2500 * 5 ** (-1 / 4), rel=1e-8)
+
+
 def test_a_dose_at_the_end_of_a_window_is_not_in_it() -> None:
     """A bolus while an oral dose rises, peaks and falls, where rounding may go either way."""
     model, potency = OneCompartment(1, 10, 1), ANLOTINIB.potency()
