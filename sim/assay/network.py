@@ -1,4 +1,4 @@
-"""Read-outs of a tube network: parts, skeleton, segments, junctions, meshes.
+"""Read-outs of a tube network: parts, length, segments, junctions, meshes.
 
 Every definition is pinned in ``docs/readouts.md``. A walled domain is treated as a torus
 with a frame of gap around it, so that one code path serves both kinds of boundary.
@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import ConvexHull, KDTree
-from skimage.morphology import skeletonize
+from scipy.spatial import ConvexHull
+
+from sim.assay.skeleton import UNITS_PER_SITE, centres, prune, skeleton
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.integer[Any]]
@@ -25,7 +24,6 @@ FloatArray = NDArray[np.float64]
 
 SMALLEST_PART_CELLS = 3
 STRIPE_SITES = 1 << 20  # sites that are counted at once
-DIAGONAL = math.sqrt(2)
 ORTHOGONAL = ndimage.generate_binary_structure(2, 1)
 DIAGONAL_TOO = ndimage.generate_binary_structure(2, 2)
 
@@ -36,8 +34,11 @@ class Network:
 
     Attributes
     ----------
-    skeleton : (H, W) bool
-        Pruned skeleton of the network.
+    skeleton_yx : (n, 2) float
+        Positions of the pruned skeleton of the network, in sites and halves of them; (0, 0) is the
+        centre of the first site.
+    skeleton_links : (m, 2) int
+        Pairs of neighbours among these positions.
     parts : (H, W) int32
         Connected parts of the cell phase, 1 to n; 0 is gap. Labels hold across periodic borders.
     kept : (H, W) bool
@@ -45,15 +46,16 @@ class Network:
     meshes : (H, W) int32
         Gaps enclosed by the network, 1 to n; 0 elsewhere.
     junction_yx, end_yx : (n, 2) float
-        Positions of junctions and end points, in sites; (0, 0) is the centre of the first site.
+        Positions of junctions and end points.
     values : mapping
         The read-outs by name.
     """
 
-    skeleton: BoolArray
     parts: NDArray[np.int32]
     kept: BoolArray
     meshes: NDArray[np.int32]
+    skeleton_yx: FloatArray
+    skeleton_links: IntArray
     junction_yx: FloatArray
     end_yx: FloatArray
     values: Mapping[str, float]
@@ -100,8 +102,8 @@ def measure_network(
 
     Notes
     -----
-    Thinning after Zhang and Suen (1984), as in scikit-image; compactness after Merks et al.
-    (2008). ``docs/readouts.md`` defines every read-out.
+    Lengths after Vossepoel and Smeulders (1982); compactness after Merks et al. (2008).
+    ``docs/readouts.md`` defines every read-out.
     """
     mask = np.asarray(mask, dtype=bool)
     if mask.ndim != 2 or mask.size == 0:
@@ -120,20 +122,20 @@ def measure_network(
     meshes = _meshes(kept)
     mesh_count = int(meshes.max())
 
-    pruned = _prune(_graph(_skeleton(phase, periodic)), phase, math.sqrt(cell_area_sites / math.pi))
-    graph = pruned.without(~kept.ravel()[pruned.sites])
-    skeleton = np.zeros_like(phase)
-    skeleton.ravel()[graph.sites] = True
-    pieces = _decompose(graph)
+    pruned = prune(skeleton(phase), math.sqrt(cell_area_sites / math.pi))
+    graph = pruned.only(pruned.lies_in(kept))
+    pieces = graph.pieces
+    yx = graph.yx / 2 - frame
     ends = graph.degree == 1
 
     mm = spacing_um / 1000
     domain_mm2 = mask.size * mm**2
-    tube_mm = float(graph.lengths.sum()) * mm
+    unit_mm = mm / UNITS_PER_SITE
+    tube_mm = graph.length * unit_mm
     values: dict[str, float] = {
         "covered_fraction": float(mask.mean()),
         "tube_length_mm": tube_mm,
-        "total_length_mm": float(pruned.lengths.sum()) * mm,
+        "total_length_mm": pruned.length * unit_mm,
         "tube_length_mm_per_mm2": tube_mm / domain_mm2,
         "segments": int(np.count_nonzero(~pieces.is_junction & (pieces.lengths > 0))),
         "junctions": int(np.count_nonzero(pieces.is_junction)),
@@ -145,12 +147,13 @@ def measure_network(
         "compactness": _compactness(parts, part_area, domain_sites=mask.size),
     }
     return Network(
-        skeleton=skeleton[inner],
         parts=parts.labels[inner],
         kept=kept[inner],
         meshes=meshes[inner],
-        junction_yx=_centres(graph, pieces) - frame,
-        end_yx=graph.yx(ends).astype(float) - frame,
+        skeleton_yx=yx,
+        skeleton_links=graph.links,
+        junction_yx=centres(graph) / 2 - frame,
+        end_yx=yx[ends],
         values=values,
     )
 
@@ -268,146 +271,6 @@ def _meshes(kept: BoolArray) -> NDArray[np.int32]:
     is_mesh[0] = False
     number = np.where(is_mesh, np.cumsum(is_mesh), 0).astype(np.int32)
     return number[gaps.labels]
-
-
-# --- skeleton and graph ------------------------------------------------------------------------
-
-
-def _skeleton(phase: BoolArray, periodic: bool) -> BoolArray:
-    """Thin the phase to a skeleton, on the torus if `periodic`."""
-    if phase.all():  # a phase without border has no middle
-        return np.zeros_like(phase)
-    # A pass of thinning peels one layer and looks two sites far: this margin makes the crop exact.
-    depth = int(ndimage.distance_transform_cdt(phase, "taxicab").max()) if periodic else 0
-    margin = 2 * depth + 8 if periodic else 0
-    tiled = np.pad(phase, margin, mode="wrap")
-    thin: BoolArray = skeletonize(tiled)  # type: ignore[no-untyped-call, unused-ignore]
-    height, width = phase.shape
-    return thin[margin : margin + height, margin : margin + width]
-
-
-class _Graph(NamedTuple):
-    sites: IntArray  # (n,), flat positions of the skeleton's sites, ascending
-    links: IntArray  # (m, 2), pairs of neighbouring sites
-    lengths: FloatArray  # (m,), 1 or sqrt(2)
-    degree: IntArray  # (n,), links per site
-    number: NDArray[np.int32]  # (H, W), number of each site, -1 elsewhere; graphs hand it on
-
-    def yx(self, which: Any = slice(None)) -> IntArray:
-        """Positions (k, 2) of some sites."""
-        return np.stack(divmod(self.sites[which], self.number.shape[1]), axis=1)
-
-    def without(self, gone: BoolArray) -> _Graph:
-        """The graph that is left when sites go; this one is no longer used then."""
-        self.number.ravel()[self.sites[gone]] = -1
-        return _linked(self.sites[~gone], self.number)
-
-
-def _graph(skeleton: BoolArray) -> _Graph:
-    """Graph of a skeleton."""
-    return _linked(np.flatnonzero(skeleton), np.full(skeleton.shape, -1, dtype=np.int32))
-
-
-def _linked(sites: IntArray, number: NDArray[np.int32]) -> _Graph:
-    """Link neighbouring sites; no diagonal link where an orthogonal way exists."""
-    height, width = number.shape
-    flat = number.ravel()
-    flat[sites] = np.arange(len(sites))
-    y, x = divmod(sites, width)
-    row = y * width
-    below = (y + 1) % height * width
-    right, left = (x + 1) % width, (x - 1) % width
-    is_right, is_left, is_below = (flat[to] >= 0 for to in (row + right, row + left, below + x))
-    links, lengths = [], []
-    for to, length, ways in (
-        (row + right, 1.0, is_right),
-        (below + x, 1.0, is_below),
-        (below + right, DIAGONAL, ~is_below & ~is_right),
-        (below + left, DIAGONAL, ~is_below & ~is_left),
-    ):
-        end = flat[to]
-        linked = (end >= 0) & ways
-        links.append(np.stack([np.flatnonzero(linked), end[linked]], axis=1))
-        lengths.append(np.full(len(links[-1]), length))
-    pairs = np.concatenate(links)
-    degree = np.bincount(pairs.ravel(), minlength=len(sites))
-    return _Graph(sites, pairs, np.concatenate(lengths), degree, number)
-
-
-class _Pieces(NamedTuple):
-    of_site: IntArray  # (n,), piece of each site
-    is_junction: BoolArray  # (p,), a cluster of branch sites; otherwise a chain of sites
-    lengths: FloatArray  # (p,), links of a chain, with those to its junctions
-    touches: IntArray  # (k, 2), chain and junction of each link between the two kinds
-
-
-def _decompose(graph: _Graph) -> _Pieces:
-    """Part the skeleton into junctions (clusters of branch sites) and the chains between them."""
-    branch = graph.degree >= 3
-    a, b = graph.links.T
-    inner = branch[a] == branch[b]
-    n = len(graph.sites)
-    table = coo_array((np.ones(np.count_nonzero(inner)), (a[inner], b[inner])), shape=(n, n))
-    count, of_site = connected_components(table, directed=False) if n else (0, np.zeros(0, int))
-    is_junction = np.zeros(count, dtype=bool)
-    is_junction[of_site[branch]] = True
-    chain_end = np.where(branch[a], b, a)
-    junction_end = np.where(branch[a], a, b)
-    lengths = np.zeros(count)
-    np.add.at(lengths, of_site[chain_end], graph.lengths)
-    touches = np.stack([of_site[chain_end[~inner]], of_site[junction_end[~inner]]], axis=1)
-    # Rounded, so that equal chains compare equal in whatever order they were summed.
-    return _Pieces(of_site, is_junction, lengths.round(6), touches)
-
-
-def _prune(graph: _Graph, phase: BoolArray, cell_radius: float) -> _Graph:
-    """Remove spurs: terminal chains that leave their tube by less than a cell's radius.
-
-    A chain starts in the middle of its tube, so a spur is shorter than the radius of the tube at
-    the junction plus that of a cell. The shortest spur of each junction goes first, and what then
-    joins counts as one chain, so that a forked end keeps its longer tine.
-    """
-    if not graph.sites.size:
-        return graph
-    rim = _dilate(np.pad(phase, 1, mode="wrap"), 1.0)[1:-1, 1:-1] & ~phase
-    nearest_gap = KDTree(
-        np.argwhere(rim), boxsize=phase.shape, compact_nodes=False, balanced_tree=False
-    )
-    while True:
-        pieces = _decompose(graph)
-        terminal = np.zeros(pieces.lengths.size, dtype=bool)
-        terminal[pieces.of_site[graph.degree == 1]] = True
-        chain, junction = pieces.touches[terminal[pieces.touches[:, 0]]].T
-        length = pieces.lengths[chain]
-
-        meets_end = np.zeros(terminal.size, dtype=bool)
-        meets_end[junction] = True
-        at = np.flatnonzero(meets_end[pieces.of_site])
-        radius = np.zeros(terminal.size)
-        np.maximum.at(radius, pieces.of_site[at], nearest_gap.query(graph.yx(at))[0])
-        shortest = np.full(terminal.size, np.inf)
-        np.minimum.at(shortest, junction, length)
-        spur = chain[(length < radius[junction] + cell_radius) & (length == shortest[junction])]
-        if not spur.size:
-            return graph
-        is_spur = np.zeros(terminal.size, dtype=bool)
-        is_spur[spur] = True
-        graph = graph.without(is_spur[pieces.of_site])
-
-
-def _centres(graph: _Graph, pieces: _Pieces) -> FloatArray:
-    """Centre of each junction, (n, 2), also where it lies across a periodic border."""
-    at = np.flatnonzero(pieces.is_junction[pieces.of_site])
-    sites = graph.yx(at)
-    _, first, cluster = np.unique(pieces.of_site[at], return_index=True, return_inverse=True)
-    shape = np.array(graph.number.shape)
-    origin = sites[first]
-    away = (sites - origin[cluster] + shape // 2) % shape - shape // 2
-    total = np.zeros(origin.shape)
-    np.add.at(total, cluster, away)
-    size = np.bincount(cluster, minlength=len(origin))[:, None]
-    centres: FloatArray = (origin + total / size) % shape
-    return centres
 
 
 # --- areas and chords --------------------------------------------------------------------------
