@@ -310,4 +310,6 @@ def _compactness(parts: _Components, area: IntArray, domain_sites: int) -> float
     y, origin = y - y.min(), left.min()
     corners = [(y + down, side - origin) for down in (0, 1) for side in (left, right)]
     hull = ConvexHull(np.concatenate([np.stack(pair, axis=1) for pair in corners]))
-    return float(area[largest] / hull.volume)  # in two dimensions Qhull's volume is the area
+    y, x = hull.points[hull.vertices].T  # whole numbers, so that this sum is exact
+    hull_area = abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
+    return float(area[largest] / hull_area)

@@ -75,7 +75,8 @@ class Graph:
         y, x = self.yx.T
         height, width = sites.shape
         blocks = [(v, u) for v in (y // 2, (y + 1) // 2) for u in (x // 2, (x + 1) // 2)]
-        return np.any([sites[v % height, u % width] for v, u in blocks], axis=0)
+        near: BoolArray = np.any([sites[v % height, u % width] for v, u in blocks], axis=0)
+        return near
 
     def only(self, kept: BoolArray) -> Graph:
         """The graph of some of the positions, which are whole pieces of it."""

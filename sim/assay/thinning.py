@@ -39,7 +39,6 @@ def removable() -> NDArray[np.bool_]:
     return table
 
 
-
 @inlined
 def _beside(at, size):
     """Coordinates before and after one on a torus."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
-LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "mesa", "pandas", "scikit-image", "matplotlib")
+LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "mesa", "pandas", "matplotlib")
 """The libraries whose versions a manifest records."""
 
 LOG = "run.log"

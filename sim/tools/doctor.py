@@ -14,8 +14,6 @@ from pathlib import Path
 from sim import __version__
 from sim.study.folder import LIBRARIES
 
-_MODULES = {"scikit-image": "skimage"}  # where the import has another name
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -79,7 +77,7 @@ def _library(name: str) -> Finding:
     except metadata.PackageNotFoundError:
         return Finding(name, "not installed", f"pip install {name}")
     try:
-        import_module(_MODULES.get(name, name))
+        import_module(name)
     except Exception as error:  # a broken library may raise anything
         reason = " ".join(str(error).split())
         mend = f"pip install --force-reinstall {name}"

@@ -34,6 +34,7 @@ _DOT: Final = " · "
 _OUTLINE_SHADE: Final = 0.55
 _PIXELS_ACROSS: Final = 1600
 _SHADES: Final = 0.28
+_SMOOTHINGS: Final = 8
 _GOLDEN: Final = 0.618033988749895
 _RECEPTOR_COLOURS: Final = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY)
 
@@ -191,52 +192,33 @@ def _cell_colours(result: RunResult) -> NDArray[np.float64]:
 # --- the skeleton ----------------------------------------------------------------------------
 
 
-def _skeleton_lines(skeleton: NDArray[np.bool_], periodic: bool) -> NDArray[np.float64]:
-    """Return the skeleton as short lines between neighbouring pixels, stairs smoothed.
+def _skeleton_lines(
+    places: NDArray[np.float64], links: NDArray[Any], shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return the skeleton as short lines between linked places, stairs smoothed.
 
-    Pixels in the middle of a line move towards their two neighbours; ends and branch points
+    Places in the middle of a line move towards their two neighbours; ends and branch points
     stay. Lines over a periodic border are given once at each side.
 
     Parameters
     ----------
-    skeleton : (H, W) bool
-        Pixels of the skeleton.
-    periodic : bool
-        Whether opposite borders touch.
+    places : (n, 2) float
+        Places (y, x) of the skeleton, in sites.
+    links : (m, 2) int
+        Pairs of neighbours among them.
+    shape : (int, int)
+        Sites of the domain.
 
     Returns
     -------
-    (n, 2, 2) float
-        Start and end of each line as (y, x) in sites, where pixel (0, 0) has its centre at 0.
+    (m or more, 2, 2) float
+        Start and end of each line as (y, x) in sites.
     """
-    shape = np.array(skeleton.shape)
-    pixels = np.argwhere(skeleton)
-    number = np.full(skeleton.shape, -1)
-    number[skeleton] = np.arange(len(pixels))
-
-    def neighbour(offset: tuple[int, int]) -> tuple[NDArray[Any], NDArray[Any]]:
-        place = pixels + offset
-        wrapped = place % shape
-        found = number[wrapped[:, 0], wrapped[:, 1]]
-        jump = place - wrapped
-        return (found if periodic else np.where(jump.any(axis=1), -1, found)), jump
-
-    starts, ends, jumps = [], [], []
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        found, jump = neighbour((dy, dx))
-        take = found >= 0
-        if dy and dx:
-            # A diagonal beside a corner pixel would close a false triangle.
-            take &= (neighbour((dy, 0))[0] < 0) & (neighbour((0, dx))[0] < 0)
-        starts.append(np.flatnonzero(take))
-        ends.append(found[take])
-        jumps.append(jump[take])
-    start, end, jump = np.concatenate(starts), np.concatenate(ends), np.concatenate(jumps)
-
-    degree = np.bincount(np.concatenate([start, end]), minlength=len(pixels))
-    place = pixels.astype(float)
-    middle = degree == 2
-    for _ in range(4):
+    start, end = links.T
+    jump = np.round((places[start] - places[end]) / shape) * shape  # across the border
+    middle = np.bincount(links.ravel(), minlength=len(places)) == 2
+    place = places.copy()
+    for _ in range(_SMOOTHINGS):
         total = np.zeros_like(place)
         np.add.at(total, start, place[end] + jump)
         np.add.at(total, end, place[start] - jump)
@@ -247,9 +229,9 @@ def _skeleton_lines(skeleton: NDArray[np.bool_], periodic: bool) -> NDArray[np.f
     return np.concatenate([lines, lines[over] - jump[over, None]])
 
 
-def _draw_skeleton(ax: Axes, network: Network, spacing_um: float, periodic: bool) -> None:
+def _draw_skeleton(ax: Axes, network: Network, spacing_um: float) -> None:
     scale = style.text_scale(ax)
-    lines = _skeleton_lines(network.skeleton, periodic)
+    lines = _skeleton_lines(network.skeleton_yx, network.skeleton_links, network.kept.shape)
     lines = (lines[..., ::-1] + 0.5) * spacing_um
     for colour, width, order in (("white", 3.0, 3.0), (style.INK, 1.5, 3.2)):
         ax.add_collection(
@@ -351,9 +333,8 @@ def draw_network(result: RunResult, ax: Axes | None = None) -> Axes:
     image[border] = dark[cells[border]]
     ax.imshow(image, extent=extent, origin="upper", interpolation="antialiased", zorder=1)
 
-    periodic = _periodic(result)
     network = measure_network(result.final["cell_id"] > 0, **result.scenario.network_options)
-    _draw_skeleton(ax, network, float(domain.spacing_um), periodic)
+    _draw_skeleton(ax, network, float(domain.spacing_um))
     _bare(ax, extent)
     style.add_scale_bar(ax, extent[1])
 

@@ -121,7 +121,7 @@ def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     program = (
         "import sys; from sim.cli import app\n"
         f"app({words!r}, standalone_mode=False)\n"
-        "print('heavy:', *sorted({'numba', 'mesa', 'scipy', 'pandas', 'matplotlib', 'skimage'}"
+        "print('heavy:', *sorted({'numba', 'mesa', 'scipy', 'pandas', 'matplotlib'}"
         " & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -20,6 +20,7 @@ from matplotlib.text import Text
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from sim.assay.network import measure_network
 from sim.errors import PictureWarning
 from sim.view import figures, style
 
@@ -232,29 +233,37 @@ def test_magnify_agrees_with_a_plain_vote(factor: int, periodic: bool, mode: str
     )
 
 
-def test_skeleton_lines_of_a_corner_have_no_triangle() -> None:
-    skeleton = np.zeros((8, 8), dtype=bool)
-    skeleton[2, 1:6] = skeleton[2:6, 5] = True
-    assert len(figures._skeleton_lines(skeleton, periodic=False)) == 7
+def row(width: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Places half a site apart along row 3, and the links between them and over the border."""
+    along = np.arange(2 * width)
+    places = np.stack([np.full(2 * width, 3.0), along / 2], axis=1)
+    return places, np.stack([along, np.roll(along, -1)], axis=1)
 
 
 def test_skeleton_lines_over_a_periodic_border_come_twice() -> None:
-    skeleton = np.zeros((6, 10), dtype=bool)
-    skeleton[3] = True
-    assert len(figures._skeleton_lines(skeleton, periodic=False)) == 9
-    lines = figures._skeleton_lines(skeleton, periodic=True)
-    assert len(lines) == 11
-    np.testing.assert_allclose(np.abs(np.diff(lines, axis=1)).max(axis=(1, 2)), 1)
-    assert lines[..., 1].min() == -1
+    places, links = row(10)
+    assert len(figures._skeleton_lines(places, links[:-1], (6, 10))) == 19
+    lines = figures._skeleton_lines(places, links, (6, 10))
+    assert len(lines) == 21
+    np.testing.assert_allclose(np.abs(np.diff(lines, axis=1)).max(axis=(1, 2)), 0.5)
+    assert lines[..., 1].min() == -0.5
     assert lines[..., 1].max() == 10
 
 
-def test_skeleton_lines_stay_within_a_site_of_the_pixels() -> None:
-    skeleton = np.zeros((40, 40), dtype=bool)
-    along = np.arange(38)
-    skeleton[np.round(along * 0.3).astype(int) + 2, along + 1] = True
-    points = figures._skeleton_lines(skeleton, periodic=False).reshape(-1, 2)
-    assert cKDTree(np.argwhere(skeleton)).query(points)[0].max() < 1
+@pytest.mark.parametrize("boundary", ["walls", "periodic"])
+def test_the_line_drawn_is_the_skeleton_measured(boundary: str) -> None:
+    y, x = np.mgrid[:60, :60]
+    cells = (np.abs((y - x + 30) % 60 - 30) < 6).astype(np.int32)  # on a torus it goes round
+    result = make_result(cells=cells, boundary=boundary)
+    lines, over = with_gid(figures.draw_network(result), "skeleton")
+    network = measure_network(cells > 0, **result.scenario.network_options)
+    across = np.abs(np.diff(network.skeleton_yx[network.skeleton_links], axis=1)).max((1, 2)) > 1
+    assert bool(across.any()) == (boundary == "periodic")
+    assert len(lines.get_segments()) == len(network.skeleton_links) + across.sum() > 60
+    spacing = float(result.scenario.domain.spacing_um)
+    points = np.concatenate(lines.get_segments())[:, ::-1] / spacing - 0.5
+    assert cKDTree(network.skeleton_yx).query(points)[0].max() < 1
+    assert len(over.get_segments()) == len(lines.get_segments())
 
 
 @pytest.mark.parametrize(
