@@ -45,6 +45,34 @@ def _beside(at, size):
     return at - 1 if at > 0 else size - 1, at + 1 if at < size - 1 else 0
 
 
+@inlined
+def _lower_envelope(line, start, end, source, since, row, first, most):
+    """Write the least (x - i)^2 + line[i] for each x of a stretch, `most` at most, into a row.
+
+    `line` is the row from `first` on, once round. Sources i of parabolas that are least somewhere
+    are kept with where that begins (Meijster et al. 2000).
+    """
+    top = -1
+    for i in range(start, end + 1):
+        begin = start
+        while top >= 0:
+            x, j = since[top], source[top]
+            if (x - j) ** 2 + line[j] <= (x - i) ** 2 + line[i]:
+                begin = 1 + (i * i - j * j + line[i] - line[j]) // (2 * (i - j))
+                break
+            top -= 1
+        if begin <= end:
+            top += 1
+            source[top], since[top] = i, begin
+    for x in range(end, start - 1, -1):
+        least = (x - source[top]) ** 2 + line[source[top]]
+        if x < row.size:
+            at = first + x
+            row[at if at < row.size else at - row.size] = min(least, most)
+        if x == since[top]:
+            top -= 1
+
+
 @kernel
 def squared_distance(grid, square):
     """Squared distance of each position to the nearest gap on a torus, exactly.
@@ -70,17 +98,20 @@ def squared_distance(grid, square):
                 square[y, x] = min(square[y, x], way)
             if turn >= height and not changed:
                 break
-    along = np.empty(width, np.int64)
+    line, source, since = np.empty((3, width + 1), np.int64)
     for y in range(height):
-        along[:] = square[y]
-        for x in range(width):
-            least = along[x] ** 2
-            left, right, step = x, x, 1
-            while step * step < least:
-                left, right = _beside(left, width)[0], _beside(right, width)[1]
-                least = min(least, step * step + min(along[left], along[right]) ** 2)
-                step += 1
-            square[y, x] = min(least, grid.size)
+        first = np.argmin(square[y])  # once round from here: what lies beyond is never nearer
+        line[: width - first], line[width - first : width] = square[y, first:], square[y, :first]
+        line[:width] *= line[:width]
+        line[width] = line[0]
+        start = 0
+        while start < width:
+            end = start + 1
+            while end < width and line[end] > 0:
+                end += 1
+            if end > start + 1 or line[start] > 0:
+                _lower_envelope(line, start, end, source, since, square[y], first, grid.size)
+            start = end
 
 
 @inlined
