@@ -35,7 +35,7 @@ def mean() -> Table:
 
 
 def test_vegf_makes_a_network(mean: Table) -> None:
-    """3.7 mm and 6.5 meshes against 1.2 mm and none."""
+    """3.8 mm and 8 meshes against 1.6 mm and none."""
     assert mean["vegf"]["tube_length_mm"] > 2 * mean["none"]["tube_length_mm"]
     assert mean["vegf"]["meshes"] >= mean["none"]["meshes"] + 3
     assert mean["vegf"]["largest_part_fraction"] > 0.5
