@@ -55,7 +55,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and warnings only.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
 ]
@@ -98,7 +98,8 @@ def run(
     ] = None,
     settings: Settings = None,
     threads: Annotated[
-        int, typer.Option(min=1, help="For one large run; no bit of the results depends on it.")
+        int,
+        typer.Option(min=1, help="For one large run; results are the same to the last bit."),
     ] = 1,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -171,7 +172,7 @@ def sweep(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="The study's folder: new, or to go on with. [default: runs/NAME]"),
+        typer.Option(help="The study's folder: new, or one to resume. [default: runs/NAME]"),
     ] = None,
     workers: Annotated[
         int | None,
@@ -183,14 +184,14 @@ def sweep(
     settings: Settings = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="tcp://HOST:PORT", help="Let this Dask cluster make the runs."),
+        typer.Option(metavar="tcp://HOST:PORT", help="Run on this Dask cluster."),
     ] = None,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="I/N", help="Make only every N-th run, from the I-th; see merge."),
+        typer.Option(metavar="I/N", help="Run only every N-th run, from the I-th; see merge."),
     ] = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Make the runs again that failed.")
+        bool, typer.Option("--retry-failed", help="Rerun failed runs.")
     ] = False,
     keep_runs: Annotated[
         bool, typer.Option("--keep-runs", help="Keep a run folder of each run, in runs/.")
@@ -204,7 +205,7 @@ def sweep(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make the runs of a study file that have not been made, into a folder of results."""
+    """Run a study: all runs that are still missing, with results in one folder."""
     with _exit_codes(verbose=verbose):
         from sim.scenario.settings import parse_settings
         from sim.study.design import part, plan_study
@@ -238,7 +239,7 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of the shards.")],
     out: Annotated[Path, typer.Option(help="New folder for the whole study.")],
 ) -> None:
-    """Put the shards of a study together."""
+    """Put the shards of a study together, and analyse it."""
     with _exit_codes():
         from sim.api import merge as put_together
 
@@ -253,7 +254,7 @@ def calibrate(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Its folder: new, or to go on with. [default: runs/NAME]"),
+        typer.Option(help="Its folder: new, or one to resume. [default: runs/NAME]"),
     ] = None,
     workers: Annotated[
         int | None,
@@ -265,7 +266,7 @@ def calibrate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Fit named parameters to a data table; going on with what was made is the default."""
+    """Fit named parameters to a data table; resumes by default."""
     with _exit_codes(verbose=verbose):
         from sim import api
         from sim.study.holding import default_folder
@@ -323,7 +324,7 @@ def validate(
         list[str], typer.Argument(help="Scenario, study or calibration files.", metavar="FILE")
     ],
 ) -> None:
-    """Check scenario, study and calibration files, and tell every error at once."""
+    """Check scenario, study and calibration files, and report all errors at once."""
     with _exit_codes():
         from sim.scenario.cautions import cautions
         from sim.scenario.loading import kind_of, load
@@ -368,7 +369,7 @@ def describe(
 
 @app.command()
 def doctor() -> None:
-    """Look at this installation: what is wrong, and how to mend it."""
+    """Check this installation and suggest fixes."""
     with _exit_codes():
         from sim.tools.doctor import examine, report
 
@@ -602,10 +603,10 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
         if study.folder is not None and not (study.folder / "results.parquet").exists():
             typer.echo("results.csv only; for results.parquet: pip install 'angiosim[analysis]'")
     if failed > hindered:
-        typer.echo(f"{failed - hindered} failed; --retry-failed makes them again:", err=True)
+        typer.echo(f"{failed - hindered} failed; --retry-failed reruns them:", err=True)
     for number, failure in enumerate(sorted(failures, key=lambda f: f.stage == "worker")):
         if number == failed - hindered:
-            what = "could not be made for want of a sound worker; the next start makes them:"
+            what = "failed because of their worker, not their scenario; the next start reruns them:"
             typer.echo(f"{hindered} {what}", err=True)
         if number < FAILURES_SHOWN:
             typer.echo(f"  {failure}", err=True)
@@ -614,7 +615,7 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
     if missing:
         folder = shlex.quote(str(study.folder))
         command = f"angiosim sweep {folder}/study.toml --out {folder}"
-        typer.echo(f"{missing} missing: `{command}` makes them", err=True)
+        typer.echo(f"{missing} missing: `{command}` runs them", err=True)
     if failed or missing:
         raise typer.Exit(SOME_FAILED)
 

@@ -944,7 +944,7 @@ def test_the_command_lists_failures_and_mends_them(
     command(monkeypatch, fake_runs.failing)
     done = angiosim("sweep", study_file, "--quiet", "--workers", 1)
     assert done.exit_code == 3
-    assert "60 failed; --retry-failed makes them again:" in done.stderr
+    assert "60 failed; --retry-failed reruns them:" in done.stderr
     assert "run 21 (drug.free_nM = 1, replicate = 1), set-up: ValueError: no room" in done.stderr
     assert "and 40 more" in done.stderr
     assert "Traceback" not in done.stderr
@@ -973,7 +973,7 @@ def test_the_command_tells_failures_of_runs_from_those_of_the_machine(
     assert done.exit_code == 3
     first, second = (
         int(re.search(rf"(\d+) {words}", done.stderr)[1])  # type: ignore[index]
-        for words in ("failed; --retry-failed", "could not be made for want of a sound worker")
+        for words in ("failed; --retry-failed", "failed because of their worker")
     )
     assert first + second == 60
 
