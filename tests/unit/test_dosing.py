@@ -127,7 +127,7 @@ def test_a_day_ends_where_the_next_begins(parts: int, day: int) -> None:
 
 def test_a_late_dose_belongs_to_its_cycle() -> None:
     regimen = Regimen(
-        dose_mg=1, on_days=2, cycles=2, first_h=100, late_doses={2: 20}, missed_doses=[3]
+        dose_mg=1, on_days=2, cycles=2, first_h=100, late_doses={2: 30}, missed_doses=[3]
     )
     assert regimen.taken_h(1) == [100, 154]  # cycle 2 begins at 148 h
     assert regimen.taken_h(2) == [172]
