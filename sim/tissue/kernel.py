@@ -14,12 +14,13 @@ import numba
 from numba.core import event
 
 Function = Callable[..., Any]
+SOURCES = ("tissue", "signalling", "assay")  # packages with kernels
 
 
 def _fingerprint() -> str:
     """Hash of every kernel source and of numba: code that changed is never served stale."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for folder in ("tissue", "signalling", "assay"):
+    for folder in SOURCES:
         for source in sorted((Path(__file__).parents[1] / folder).glob("*.py")):
             digest.update(source.read_bytes())
     return digest.hexdigest()[:16]

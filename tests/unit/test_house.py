@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sim.tissue.kernel import SOURCES
+
 ROOT = Path(__file__).parents[2]
 FLOORS: dict[str, float] = {
     "sim.errors": 0, "sim.units": 0, "sim.files": 0, "sim.data": 0,
@@ -94,3 +96,14 @@ def test_the_tissue_stands_alone() -> None:
     """Kernels take arrays and numbers: neither scenarios nor units lie below them."""
     for module in filter(lambda name: name.startswith("sim.tissue"), MODULES):
         assert all(other.startswith("sim.tissue") for other in IMPORTS[module] & MODULES.keys())
+
+
+def test_compiled_kernels_are_cached_by_all_their_sources() -> None:
+    with_kernels = {
+        module.split(".")[1]
+        for module, path in MODULES.items()
+        if re.search(
+            r"^@(kernel|inlined|threaded)$", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
+    assert with_kernels == set(SOURCES)
