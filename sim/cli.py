@@ -22,7 +22,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim import __version__
-from sim.errors import AngiosimError, InputError, Interrupted, PictureWarning, Problem
+from sim.errors import (
+    AngiosimError,
+    InputError,
+    Interrupted,
+    PictureWarning,
+    Problem,
+    visible,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -345,7 +352,7 @@ def validate(
                 wrong = True
             else:
                 _print_cautions(found, file if len(files) > 1 else "")
-                typer.echo(f"{file}: valid")
+                typer.echo(f"{visible(file)}: valid")
         if wrong:
             raise typer.Exit(InputError.exit_code)
 
@@ -451,7 +458,8 @@ def _exit_codes(*, verbose: bool = False) -> Iterator[None]:
     except (Exception, KeyboardInterrupt) as error:
         if verbose:
             traceback.print_exc()
-        typer.echo("; ".join([_message(error), *getattr(error, "__notes__", [])]), err=True)
+        notes = map(visible, getattr(error, "__notes__", []))
+        typer.echo("; ".join([_message(error), *notes]), err=True)
         stopped = isinstance(error, KeyboardInterrupt)
         otherwise = 128 + signal.SIGINT if stopped else AngiosimError.exit_code
         raise typer.Exit(getattr(error, "exit_code", otherwise)) from None
@@ -467,9 +475,9 @@ def _message(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "stopped at once"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'the disk'}: {error.strerror.lower()}"
+        return visible(f"{error.filename or 'the disk'}: {error.strerror.lower()}")
     hint = "; `angiosim doctor` may know more" if isinstance(error, ImportError) else ""
-    return f"unexpected {type(error).__name__}: {error}{hint}"
+    return visible(f"unexpected {type(error).__name__}: {error}") + hint
 
 
 def _print_cautions(found: list[Problem], file: str = "") -> None:
@@ -584,7 +592,7 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
     if failures:
         typer.echo(f"{len(failures)} failed:", err=True)
         for trial in failures[:FAILURES_SHOWN]:
-            typer.echo(f"  {trial}", err=True)
+            typer.echo(f"  {visible(str(trial))}", err=True)
         if len(failures) > FAILURES_SHOWN:
             typer.echo(f"  and {len(failures) - FAILURES_SHOWN} more, in trials.csv", err=True)
         raise typer.Exit(SOME_FAILED)
@@ -609,7 +617,7 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
             what = "failed because of their worker, not their scenario; the next start reruns them:"
             typer.echo(f"{hindered} {what}", err=True)
         if number < FAILURES_SHOWN:
-            typer.echo(f"  {failure}", err=True)
+            typer.echo(f"  {visible(str(failure))}", err=True)
     if failed > FAILURES_SHOWN:
         typer.echo(f"  and {failed - FAILURES_SHOWN} more, in ledger.sqlite", err=True)
     if missing:

@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+MOST_PROBLEMS = 50
+"""The problems that a message lists; it counts the rest."""
+LONGEST_KEY, LONGEST_SOURCE = 120, 300  # characters shown of what the user named
+
+
+def visible(text: str) -> str:
+    """Return a text with every character that a terminal obeys or does not show escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def shown(value: object, width: int = 60) -> str:
+    """Return a value as it is written in a file, cut to `width` characters."""
+    if isinstance(value, datetime.date | datetime.time):
+        return _cut(str(value), width)
+    try:
+        return _cut(repr(value), width)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "a number of too many digits"
 
 
 class AngiosimError(Exception):
@@ -12,11 +34,42 @@ class AngiosimError(Exception):
 
     exit_code = 4
 
+    def __str__(self) -> str:
+        return "\n".join(map(visible, super().__str__().split("\n")))
+
 
 class InputError(AngiosimError):
     """The user's input is wrong; nothing has been written."""
 
     exit_code = 2
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, without the name of the file."""
+        return str(self)
+
+
+class FileError(InputError):
+    """A file cannot be read or used.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    reason : str
+        Why, without the file's name.
+    """
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(path, reason)  # as args, so that it survives pickling
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, without the name of the file."""
+        return visible(self.args[1])
+
+    def __str__(self) -> str:
+        return f"{_cut(visible(str(self.args[0])), LONGEST_SOURCE)}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -41,10 +94,11 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        found = "" if self.value is None else _short(self.value)
-        where = " = ".join(part for part in (self.key, found) if part)
+        found = "" if self.value is None else shown(self.value)
+        key = _cut(visible(self.key), LONGEST_KEY)
+        where = " = ".join(part for part in (key, found) if part)
         line = f"{where}: {self.allowed}" if where else self.allowed
-        return f"{line} ({self.hint})" if self.hint else line
+        return visible(f"{line} ({self.hint})" if self.hint else line)
 
 
 class ScenarioError(InputError):
@@ -65,8 +119,12 @@ class ScenarioError(InputError):
 
     def __str__(self) -> str:
         count = len(self.problems)
-        title = f"{self.source}: {count} problem{'s' if count != 1 else ''}"
-        return "\n".join([title, *(f"  {problem}" for problem in self.problems)])
+        source = _cut(visible(self.source), LONGEST_SOURCE)
+        lines = [f"{source}: {count} problem{'s' if count != 1 else ''}"]
+        lines += [f"  {problem}" for problem in self.problems[:MOST_PROBLEMS]]
+        if count > MOST_PROBLEMS:
+            lines.append(f"  and {count - MOST_PROBLEMS} more")
+        return "\n".join(lines)
 
 
 class ScenarioWarning(UserWarning):
@@ -123,7 +181,6 @@ def stage(name: str) -> Iterator[None]:
         raise
 
 
-def _short(value: object, width: int = 60) -> str:
-    """Return the representation of a value, cut to `width` characters."""
-    text = repr(value)
+def _cut(text: str, width: int) -> str:
+    """Return a text, cut to `width` characters."""
     return text if len(text) <= width else text[: width - 3] + "..."

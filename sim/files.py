@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import codecs
+import csv
 import hashlib
 import os
 import platform
+import re
 import secrets
+import stat
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sim.errors import FolderError, InputError
+from sim.errors import FileError, FolderError, InputError, Problem, ScenarioError
 
 if TYPE_CHECKING:
     import numpy as np
+
+MOST_BYTES = 100_000_000  # of a file to read: a million sampled points and more
+MOST_TABLE_BYTES = 10_000_000
+_DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){100}")
+_LOCK_TEXT = re.compile(r"angiosim: (process \d+ on .*), writing ([0-9a-f]{8})\n")
+_TOKEN = secrets.token_hex(4)  # in the names of files that this process is writing
 
 
 def write_bytes_atomic(path: Path, data: bytes) -> None:
@@ -36,22 +47,157 @@ def write_npz_atomic(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> 
     _write_atomic(path, lambda file: np.savez_compressed(file, **ordered))
 
 
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """Read a text file (UTF-8, with or without a byte-order mark).
+
+    Raises
+    ------
+    FileError
+        If it is no regular file, cannot be read, is no such text, or has more than `most` bytes.
+    """
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise FileError(path, "is a folder, not a file")
+        if not stat.S_ISREG(mode):  # a device or pipe may never end
+            raise FileError(path, "is not a regular file")
+        with open(path, "rb", opener=_open_at_once) as file:
+            content = file.read(most + 1)
+    except FileNotFoundError:
+        raise FileError(path, "there is no such file") from None
+    except OSError as error:
+        raise FileError(path, (error.strerror or str(error)).lower()) from error
+    except ValueError:  # a NUL in the name
+        raise FileError(path, "there is no such file") from None
+    if len(content) > most:
+        raise FileError(path, f"is too large; must be at most {most // 1_000_000} MB")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise FileError(path, "not a text file in UTF-8 but in UTF-16; save it as UTF-8")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(path, "not a text file (UTF-8)") from error
+    if "\0" in text:
+        raise FileError(path, "not a text file (UTF-8): holds NUL characters")
+    return text
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
     Raises
     ------
-    InputError
+    FileError
         If the file cannot be read or is not TOML; the message says where.
     """
+    text = read_text(path)
+    if _DEEP_KEY.search(text):  # which takes the parser hours
+        raise FileError(path, "not valid TOML: nested too deeply")
     try:
-        return tomllib.loads(Path(path).read_bytes().decode())
-    except OSError as error:
-        raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file (UTF-8)") from error
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from error
+        raise FileError(path, f"not valid TOML: {error}") from error
+    except RecursionError:
+        raise FileError(path, "not valid TOML: nested too deeply") from None
+    except ValueError:  # Python reads whole numbers of up to 4300 digits, and dates that exist
+        raise FileError(path, "not valid TOML: holds a number or date out of range") from None
+
+
+def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Read a CSV table: a line of column names, then rows, separated by commas.
+
+    Empty lines and lines that begin with ``#`` are left out. Columns without a name are dropped
+    where they are empty, as spreadsheets write them.
+
+    Parameters
+    ----------
+    path : Path
+    most_rows : int
+        More are an error.
+
+    Returns
+    -------
+    columns : list of str
+    rows : list of (int, dict)
+        Number of the line, and the cells by column.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read, or is no such table.
+    ScenarioError
+        Listing what is wrong with columns and lines.
+    """
+    text = read_text(path, MOST_TABLE_BYTES).replace("\r\n", "\n").replace("\r", "\n")
+    lines = [
+        (number, line)
+        for number, line in enumerate(text.split("\n"), 1)
+        if line.strip() and not line.startswith("#")
+    ]
+    reader = csv.reader((line for _, line in lines), skipinitialspace=True, strict=True)
+    try:  # a row ends at the line that was read last
+        table = [(lines[reader.line_num - 1][0], list(map(str.strip, row))) for row in reader]
+    except csv.Error as error:
+        raise FileError(path, f"is no CSV table: {error}") from None
+    (_, header), *body = table or [(0, [])]
+    if len(header) == 1 and any(other in header[0] for other in ";\t"):
+        what = "cells must be separated by commas, and numbers have decimal points"
+        raise FileError(path, what)
+    if len(body) > most_rows:
+        raise FileError(path, f"has {len(body):,} rows; must have at most {most_rows:,}")
+    width = max((place for place, name in enumerate(header, 1) if name), default=0)
+    if not any(any(row[width:]) for _, row in body):
+        header, body = header[:width], [(line, row[:width]) for line, row in body]
+    problems = [
+        Problem("column", name, "is given twice")
+        for name, count in Counter(header).items()
+        if name and count > 1
+    ]
+    problems += [
+        Problem(f"column {place}", None, "has no name")
+        for place, name in enumerate(header, 1)
+        if not name
+    ]
+    for line, row in body:
+        if len(row) != len(header):
+            what = f"has {len(row)} cells; must have {len(header)}, as the line of names"
+            hint = "numbers have decimal points, not commas"
+            problems.append(Problem(f"line {line}", None, what, hint))
+    if problems:
+        raise ScenarioError(str(path), problems)
+    return header, [(line, dict(zip(header, row, strict=True))) for line, row in body]
+
+
+def named_file(name: object, folder: Path, root: Path) -> Path:
+    """Return the file that a key of another file names; nothing outside `root` is looked at.
+
+    Parameters
+    ----------
+    name : object
+        What the key holds: a path from `folder`.
+    folder : Path
+        Where the file that names it is.
+    root : Path
+        Folder in or below which it must be, links followed.
+
+    Raises
+    ------
+    InputError
+        If it is no regular file there; the message says what the name must be.
+    """
+    allowed = f"must be a file in or below {root}"
+    if not isinstance(name, str) or not name.strip():
+        raise InputError(allowed)
+    try:
+        root, target = root.resolve(), Path(folder, name).resolve()
+        if target.is_relative_to(root):
+            if target.is_file():
+                return target
+            kind = "that is not a regular file" if target.exists() else "there is no such file"
+            allowed = f"{allowed}; {kind}"
+    except (OSError, RuntimeError, ValueError):  # too long, a loop of links, a NUL
+        allowed = f"{allowed}; there is no such file"
+    raise InputError(allowed)
 
 
 @contextmanager
@@ -59,39 +205,93 @@ def locked(path: Path) -> Iterator[None]:
     """Hold a lock file; one process at a time can.
 
     The system lets go of it when its holder dies, however that happens, so a lock file that was
-    left behind is simply taken over. On network file systems this works where they pass locks on
-    (NFS and Lustre do by default).
+    left behind is simply taken over, and what that holder was writing is removed. On network file
+    systems this works where they pass locks on (NFS and Lustre do by default). Nothing but a lock
+    file of this kind is changed or removed.
 
     Raises
     ------
     FolderError
-        If another process holds it; the message says which.
+        If another process holds it, the message says which; or if it is another kind of file.
     """
+    text = ""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor, ours = _open_lock(path)
         try:
             _lock(descriptor)
         except OSError as error:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip()
+            holder = _LOCK_TEXT.fullmatch(_read_lock(descriptor))
             os.close(descriptor)
             if isinstance(error, (BlockingIOError, PermissionError)):
                 raise FolderError(
                     f"{path.parent}: another angiosim is working in this folder"
-                    + (f" ({holder})" if holder else "")
+                    + (f" ({holder[1]})" if holder else "")
                 ) from None
             raise
         with suppress(OSError):  # that of a holder who has just removed it is of no use
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
                 break
         os.close(descriptor)
     try:
+        left = _LOCK_TEXT.fullmatch(text := _read_lock(descriptor))
+        if text and not left:
+            ours = False
+            raise _foreign(path)
+        ours = ours or left is not None
+        if left:
+            _remove_litter(path.parent, left[2])
         os.truncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {platform.node()}\n".encode())
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        holder_now = f"process {os.getpid()} on {platform.node()}"
+        os.write(descriptor, f"angiosim: {holder_now}, writing {_TOKEN}\n".encode())
         yield
     finally:
-        if os.name == "posix":  # elsewhere an open file cannot be removed
-            path.unlink(missing_ok=True)
+        if ours and os.name == "posix":  # elsewhere an open file cannot be removed
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
+                    path.unlink()
+        elif not ours and not text:  # it was there, and empty: it may be anybody's
+            os.truncate(descriptor, 0)
         os.close(descriptor)
+
+
+def is_litter(name: str, file: str) -> bool:
+    """Whether a file's name is that of `file` while it is being written."""
+    return re.fullmatch(rf"\.{re.escape(file)}\.[0-9a-f]{{16}}\.tmp", name) is not None
+
+
+def _open_lock(path: Path) -> tuple[int, bool]:
+    """Open a lock file, and return whether it was made; refuse links and what is no file."""
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with suppress(FileExistsError):
+        return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644), True
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise _foreign(path)
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:  # its holder has just removed it
+        return _open_lock(path)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        os.close(descriptor)
+        raise _foreign(path)
+    return descriptor, False
+
+
+def _read_lock(descriptor: int) -> str:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.read(descriptor, 1000).decode(errors="replace")
+
+
+def _foreign(path: Path) -> FolderError:
+    return FolderError(f"{path}: is not a lock file of angiosim; remove it or name another folder")
+
+
+def _remove_litter(folder: Path, token: str) -> None:
+    """Remove the files that a process which was killed was writing."""
+    for litter in folder.glob(f".*.{token}????????.tmp"):
+        if is_litter(litter.name, litter.name[1:-21]) and stat.S_ISREG(litter.lstat().st_mode):
+            litter.unlink(missing_ok=True)
 
 
 def _lock(descriptor: int) -> None:
@@ -108,6 +308,11 @@ def _lock(descriptor: int) -> None:
         os.lseek(descriptor, 0, os.SEEK_SET)
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting: what has become a pipe since must not hold us."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def sha256(data: bytes | str) -> str:
     """Return the SHA-256 of bytes, or of a text in UTF-8, as 64 hexadecimal digits."""
     return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
@@ -116,7 +321,7 @@ def sha256(data: bytes | str) -> str:
 def _write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write to a temporary neighbour, flush it to the disk, and move it to `path`."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{_TOKEN}{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
             write(file)

@@ -17,6 +17,7 @@ from sim.errors import InputError
 from sim.files import read_toml
 
 FOLDER = Path(__file__).parent
+LONGEST_NAME = 100
 
 
 def names(kind: str) -> list[str]:
@@ -69,6 +70,8 @@ def values(tree: Any) -> Any:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``"did you mean 'x'?"`` for the known name nearest to `name`, or nothing."""
+    if len(name) > LONGEST_NAME:  # no misprint, and long to compare
+        return ""
     by_lower = {option.lower(): option for option in known}
     found = get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.6)
     return f"did you mean {by_lower[found[0]]!r}?" if found else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,6 +11,7 @@ from typing import Literal, get_args
 
 from sim.data import nearest, one_of
 from sim.errors import InputError, Problem, ScenarioError
+from sim.files import read_csv
 
 Route = Literal["oral", "iv"]
 
@@ -374,14 +374,7 @@ def read_doses(path: str | Path) -> tuple[Dose, ...]:
     InputError
         If the file cannot be read.
     """
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file, skipinitialspace=True)
-            columns = [str(name).strip() for name in table.fieldnames or ()]
-            table.fieldnames = columns
-            rows = [(table.line_num, row) for row in table]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: cannot be read as CSV ({error})") from error
+    columns, rows = read_csv(Path(path), _MOST)
     problems = [
         Problem("column", name, one_of(_COLUMNS), nearest(name, _COLUMNS))
         for name in columns
@@ -391,11 +384,6 @@ def read_doses(path: str | Path) -> tuple[Dose, ...]:
         Problem(f"column {name}", None, "is missing")
         for name in _COLUMNS[:2]
         if name not in columns
-    ]
-    problems += [
-        Problem("column", name, "stands twice")
-        for name in dict.fromkeys(columns)
-        if columns.count(name) > 1
     ]
     doses: list[Dose] = []
     if not problems:
@@ -415,21 +403,19 @@ def read_doses(path: str | Path) -> tuple[Dose, ...]:
     return tuple(sorted(doses, key=lambda dose: dose.at_h))
 
 
-def _read_dose(row: Mapping[str | None, str | None]) -> Dose:
+def _read_dose(row: Mapping[str, str]) -> Dose:
     """Read one line of a CSV file."""
     problems = []
     numbers = {"time_h": 0.0, "amount_mg": 0.0, "infusion_h": 0.0}
     for key in numbers:
-        text = (row.get(key) or "").strip()
+        text = row.get(key, "")
         if not text and key == "infusion_h":
             continue
         try:
             numbers[key] = float(text)
         except ValueError:
             problems.append(Problem(key, text, "must be a number"))
-    if None in row:
-        problems.append(Problem("", row[None], "stands beyond the last column"))
     if problems:
         raise ScenarioError("dose", problems)
-    route = (row.get("route") or "").strip() or "oral"
+    route = row.get("route") or "oral"
     return Dose(numbers["time_h"], numbers["amount_mg"], route, numbers["infusion_h"])  # type: ignore[arg-type]

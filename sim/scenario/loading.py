@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shlex
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ import tomli_w
 from pydantic import ValidationError
 
 from sim import data
-from sim.errors import InputError, Problem, ScenarioError
-from sim.files import read_toml
+from sim.errors import FileError, InputError, Problem, ScenarioError
+from sim.files import named_file, read_toml
 from sim.pharmacology.dosing import read_doses
 from sim.pharmacology.drugs import load_drug
 from sim.scenario import keys
@@ -31,6 +31,7 @@ from sim.scenario.defaults import (
     signalling_tables,
     without_signalling,
 )
+from sim.scenario.input import MOST_DEPTH, default_name, plain
 from sim.scenario.schema import Domain, Scenario, Time
 from sim.scenario.settings import ALTERNATIVES, REPLACED, contradictions
 
@@ -108,7 +109,7 @@ def kind_of(source: str | Path | Mapping[str, Any], likely: str = "scenario") ->
         elif found := [kind for kind, known in names.items() if str(source) in known()]:
             return found[0]
         else:
-            tree = _read(Path(source))
+            tree = read_toml(Path(source))
     except InputError:
         return likely
     known = {kind: {*own, *SHARED} for kind, own in OWN.items()}
@@ -159,17 +160,17 @@ def load(
     """
     if isinstance(source, Scenario):
         source = _as_tree(source)
-    label = "scenario" if isinstance(source, Mapping) else str(source)
+    label = "scenario" if isinstance(source, Mapping) else str(source) or "''"
     problems: list[Problem] = []
     try:
         layers = _layers(source, label, None, problems)
         lost = bool(problems)  # what is missing may stand in a file that was not found
-        layers.append(_override_tree(overrides or {}, problems))
+        layers.append(_override_tree(overrides or {}, Path.cwd(), problems))
         if seed is not None:
             if "seed" in (overrides or {}):
                 what = "is set twice: by --seed (seed) and by --set (overrides)"
                 problems.append(Problem("seed", None, what, "keep one of them"))
-            layers.append({"seed": _plain(seed)})
+            layers.append({"seed": plain(seed, problems, "seed")})
         return _resolve(_laid(layers, problems), label, problems, lost)
     except ScenarioError:
         check_kind(source, "scenario")
@@ -195,7 +196,8 @@ def content(
     overrides : mapping, optional
         As in `load`.
     folder : Path, optional
-        Where it stands: what it extends may lie in or below this folder.
+        Where it stands, the working folder if none is given: files that it names may lie in or
+        below it.
     label : str
         What messages call it.
 
@@ -207,7 +209,7 @@ def content(
     problems: list[Problem] = []
     try:
         layers = _layers(tree, label, folder, problems)
-        layers.append(_override_tree(overrides or {}, problems))
+        layers.append(_override_tree(overrides or {}, folder or Path.cwd(), problems))
         laid = _laid(layers, problems)
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
@@ -255,110 +257,84 @@ def _layers(
 ) -> list[Tree]:
     """Return the trees of a source, from the furthest extended one to the source itself."""
     if isinstance(source, Mapping):
-        tree, path, root, name = _plain(source), None, None, "scenario"
-        if folder is not None:
-            path, root = folder / "content", folder.resolve()
-        _take_doses(tree, folder or Path(), problems)
+        root = folder or Path.cwd()
+        path, name = root / "content", "scenario"
+        tree: Tree = plain(source, problems)
     else:
         path = shipped().get(str(source), Path(source))
-        root, name = path.parent.resolve(), path.stem
+        root, name = path.parent, default_name(path)
         try:
-            tree = _plain(_read(path))
-        except InputError as error:
+            tree = plain(read_toml(path), problems)
+        except FileError as error:
             hint = ""
-            if "no such file" in str(error):
+            if "no such file" in error.reason:
                 hint = data.nearest(path.stem, shipped()) or "`angiosim scenarios` lists some"
-            raise ScenarioError(label, [Problem("", None, str(error), hint)]) from None
-        _take_doses(tree, path.parent, problems)
+            raise ScenarioError(label, [Problem("", None, error.reason, hint)]) from None
+    _take_doses(tree, path.parent, root, problems)
     tree.setdefault("name", name)
-    chain, seen = [tree], [path and path.resolve()]
+    chain, seen = [tree], [path]
     while "extends" in tree:
         base = tree.pop("extends")
         try:
             path = _extended(base, path, root)
-            if path in seen:
+            if path in (other.resolve() for other in seen):
                 raise InputError("must not lead back to itself")
-            tree = _plain(_read(path))
+            tree = plain(read_toml(path), problems)
         except InputError as error:
             hint = data.nearest(base, shipped()) if isinstance(base, str) else ""
-            problems.append(Problem("extends", base, str(error), hint))
+            problems.append(Problem("extends", base, error.reason, hint))
             break
         seen.append(path)
-        _take_doses(tree, path.parent, problems)
+        inside = root if path.is_relative_to(root.resolve()) else path.parent  # a shipped one
+        _take_doses(tree, path.parent, inside, problems)
         tree = {key: item for key, item in tree.items() if key not in ("name", "description")}
         chain.append(tree)
     return chain[::-1]
 
 
-def _take_doses(tree: Tree, folder: Path, problems: list[Problem]) -> None:
+def _take_doses(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -> None:
     """Put the doses of a CSV file in the place of its name."""
     drug = tree.get("drug")
-    if not isinstance(drug, dict) or not isinstance(drug.get("doses_csv"), str):
+    if not isinstance(drug, dict) or "doses_csv" not in drug:
         return
     name = drug.pop("doses_csv")
     if "doses" in drug:
         problems.append(Problem("drug.doses_csv", name, "must not be given together with 'doses'"))
     try:
-        drug["doses"] = [asdict(dose) for dose in read_doses(folder / name)]
+        doses = read_doses(named_file(name, folder, root))
     except ScenarioError as error:
         problems += [
             Problem(f"drug.doses_csv, {wrong.key}", wrong.value, wrong.allowed, wrong.hint)
             for wrong in error.problems
         ]
     except InputError as error:
-        problems.append(Problem("drug.doses_csv", name, str(error)))
+        problems.append(Problem("drug.doses_csv", name, error.reason))
+    else:
+        drug["doses"] = [asdict(dose) for dose in doses]
 
 
-def _extended(base: Any, path: Path | None, root: Path | None) -> Path:
+def _extended(base: Any, path: Path, root: Path) -> Path:
     """Return the file that an ``extends`` in the file `path` names."""
     if isinstance(base, str) and base in shipped():
         return shipped()[base].resolve()
-    where = "must be the name of a shipped scenario"
-    if root is not None:
-        where += f" or a file in or below {root}"
-    if isinstance(base, str) and path is not None and root is not None and "\0" not in base:
-        target = (path.parent / base).resolve()
-        if target.is_relative_to(root):
-            if target.is_file():
-                return target
-            where += "; there is no such file"
-    raise InputError(where)
-
-
-def _read(path: Path) -> Tree:
-    """Read one file; the text of an InputError does not repeat the path."""
     try:
-        if path.is_dir():
-            raise InputError("is a folder, not a file")
-        if not path.is_file():
-            raise InputError("there is no such file")
-        return read_toml(path)
+        return named_file(base, path.parent, root)
     except InputError as error:
-        raise InputError(str(error).removeprefix(f"{path}: ")) from None
-    except (OSError, ValueError) as error:  # a name or a number that is too long
-        raise InputError(f"cannot be read: {error}") from None
+        raise InputError(f"must be the name of a shipped scenario; else it {error}") from None
 
 
-def _plain(value: Any) -> Any:
-    """Return a copy made of plain Python: dict without None, list, numbers (also NumPy's), text."""
-    if isinstance(value, int) and abs(value) >= 2**1023:
-        return math.inf if value > 0 else -math.inf  # more than any number here can be
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return _plain(value.tolist()) if hasattr(value, "tolist") else value
-
-
-def _override_tree(overrides: Mapping[str, Any], problems: list[Problem]) -> Tree:
-    """Return single settings by dotted key as one tree."""
+def _override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Problem]) -> Tree:
+    """Return single settings by dotted key as one tree; they may name files below the folder."""
     tree: Tree = {}
-    settings = _plain(overrides)
+    settings = plain(overrides, problems)
     wrong = contradictions(settings)
     problems += wrong.values()
     settings = {key: value for key, value in settings.items() if key not in wrong}
     for key, value in sorted(settings.items(), key=lambda item: item[0].count(".")):
         *above, last = key.split(".")
+        if len(above) > MOST_DEPTH:
+            problems.append(Problem(key, value, "is nested too deeply"))
+            continue
         table: Any = tree
         for part in above:
             table = table.setdefault(part, {})
@@ -373,6 +349,7 @@ def _override_tree(overrides: Mapping[str, Any], problems: list[Problem]) -> Tre
         for key, value in overrides.items()
         if value is None
     ]
+    _take_doses(tree, folder, folder, problems)
     return tree
 
 
@@ -416,7 +393,7 @@ def _lay(lower: Any, upper: Any) -> Any:
         return upper
     below = dict(lower) if isinstance(lower, dict) else {}
     if dig(upper, ("signalling", "enabled")) is False:
-        below = _plain(below)
+        below = deepcopy(below)
         without_signalling(below)
     for key in upper:
         if key in REPLACED and REPLACED[key] not in upper:
@@ -586,7 +563,7 @@ def _mend(tree: Tree, path: tuple[str | int, ...], defaults: Tree) -> None:
         if default is None and keys.is_needed(path[:cut]) and not isinstance(key, int):
             default = keys.stand_in(path[:cut])
         if default is not None and default != parent.get(str(key)):
-            parent[str(key)] = _plain(default)
+            parent[str(key)] = deepcopy(default)
             return
         if key in parent:
             del parent[str(key)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from sim.errors import InputError, Problem, ScenarioError
+from sim.errors import InputError, Problem, ScenarioError, shown
 
 Path = tuple[str, ...]
 
@@ -39,7 +39,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"--set {text}: must be KEY=VALUE, such as drug.free_nM=5.6")
+        raise InputError(f"--set {shown(text)}: must be KEY=VALUE, such as drug.free_nM=5.6")
     try:
         (parsed,) = tomllib.loads(f"value = {value}").values()
     except (ValueError, RecursionError):  # no TOML value, or more than one
@@ -62,7 +62,7 @@ def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, value = parse_setting(text)
         if key in settings:
-            what = f"is set twice with --set, to {settings[key]!r} and to {value!r}"
+            what = f"is set twice with --set, to {shown(settings[key])} and to {shown(value)}"
             problems.append(Problem(key, None, what, KEEP_ONE))
         settings[key] = value
     problems += contradictions(settings).values()

@@ -24,7 +24,7 @@ import tomli_w
 
 from sim import data
 from sim.assay import READOUTS
-from sim.errors import Problem, ScenarioError
+from sim.errors import MOST_PROBLEMS, Problem, ScenarioError
 from sim.scenario import keys
 from sim.scenario.cautions import by_key, cautioned, cautions
 from sim.scenario.defaults import dig
@@ -32,7 +32,7 @@ from sim.scenario.loading import OWN, SHARED, check_kind, load, shipped_studies
 from sim.scenario.schema import Scenario
 from sim.scenario.settings import KEEP_ONE, contradictions
 from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
-from sim.study.reading import FORMAT, MOST_PROBLEMS, MOST_RUNS, Reader, distinct, open_file
+from sim.study.reading import FORMAT, MOST_RUNS, Reader, distinct, open_file
 from sim.study.sampling import INDICES, Sample, check_method, read_sample
 
 Tree = dict[str, Any]
@@ -50,6 +50,9 @@ NOT_SWEPT = {
     "seed": "replicates have seeds of their own; see `replicates` and the study's `seed`",
     "extends": "can only be given in a file",
     "format": "is the same for all runs",
+    "name": "is that of the study",
+    "description": "is that of the study",
+    "drug.doses_csv": "names a file; give the doses themselves: drug.doses",
 }
 
 
@@ -154,8 +157,7 @@ def plan_study(
     InputError
         If the file cannot be read, or a library that it needs is not installed.
     """
-    tree, folder, label, name = open_file(source, shipped_studies(), "study")
-    problems: list[Problem] = []
+    tree, folder, label, name, problems = open_file(source, shipped_studies(), "study")
     try:
         if seed is not None:
             tree = tree | {"seed": seed}
@@ -167,7 +169,7 @@ def plan_study(
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
     check_kind(source, "study")
-    raise ScenarioError(label, distinct(problems)[:MOST_PROBLEMS])
+    raise ScenarioError(label, distinct(problems))
 
 
 def part(runs: Sequence[PlannedRun], shard: tuple[int, int] | None) -> list[PlannedRun]:
@@ -191,7 +193,7 @@ class _Drawing(Reader):
     def __init__(
         self,
         tree: Tree,
-        folder: Path | None,
+        folder: Path,
         name: str,
         problems: list[Problem],
         overrides: Mapping[str, Any] | None,
@@ -294,9 +296,10 @@ class _Drawing(Reader):
         for axis in self.axes:
             for each in {tuple(settings): settings for _, settings in axis.points}.values():
                 self.problems += contradictions(each).values()
-            for key in sorted({key for _, settings in axis.points for key in settings}):
-                if key in NOT_SWEPT:
-                    self._wrong(key, None, NOT_SWEPT[key])
+            given = [item for _, settings in axis.points for item in settings.items()]
+            for key, reason in sorted({(key, not_swept(key, value)) for key, value in given}):
+                if reason:
+                    self._wrong(key, None, reason)
         self._refuse_set_twice([(axis.place, [s for _, s in axis.points]) for axis in self.axes])
         swept = {key for axis in self.axes if axis not in self.groups for key in axis.columns}
         for name in (axis.columns[0] for axis in self.groups if axis.columns[0] in swept):
@@ -663,6 +666,14 @@ class _Template:
             value = next(settings[key] for _, settings in points if key in settings)
             text += [json.dumps(kind(value) + kind(0)), piece]  # + 0: no negative zero
         return hash_of("".join(text))
+
+
+def not_swept(key: str, value: Any) -> str:
+    """Return why a setting cannot differ between runs; nothing if it can."""
+    if key in NOT_SWEPT:
+        return NOT_SWEPT[key]
+    below = value.items() if isinstance(value, dict) else ()
+    return next(filter(None, (not_swept(f"{key}.{name}", item) for name, item in below)), "")
 
 
 def _path(tree: Any, key: str) -> list[str | int]:

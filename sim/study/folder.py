@@ -8,10 +8,10 @@ import math
 import os
 import platform
 import re
-import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -31,6 +31,12 @@ LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "mesa", "pandas", "matplotli
 """The libraries whose versions a manifest records."""
 
 LOG = "run.log"
+_FILES = (
+    LOG, "scenario.toml", "manifest.json", "timeseries.csv", "summary.json", "final.npz",
+    "network.png", "fields.png", "timeseries.png",
+)  # fmt: skip
+_FRAMES = "frames"
+_MARK = "angiosim "  # how the log of a run begins
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -64,6 +70,9 @@ class RunFolder:
         self._made = made  # folders that were not there before, outermost first
         # mode x: of two processes that want one folder, one succeeds
         self._log = logging.FileHandler(path / LOG, mode="x", encoding="utf-8")
+        assert self._log.stream is not None
+        self._log.stream.write(f"{_MARK}{__version__}\n")
+        self._log.flush()
         self._log.setFormatter(logging.Formatter(_LOG_FORMAT))
         logger = logging.getLogger("sim")
         logger.addHandler(self._log)
@@ -128,16 +137,32 @@ class RunFolder:
     def discard(self) -> None:
         """Remove what this run has put on the disk; for input found wrong after all."""
         self.close()
-        if self.path in self._made:
-            shutil.rmtree(self.path)
-            self._made.remove(self.path)
-        else:  # the user's own empty folder: empty it again
-            for item in self.path.iterdir():
-                if item.is_dir():
-                    shutil.rmtree(item)
-                else:
-                    item.unlink()
-        _remove_empty(self._made)
+        for item in _content(self.path):
+            item.unlink()
+        _remove_empty([*self._made, self.path / _FRAMES])
+
+    @staticmethod
+    def clear(path: Path) -> None:
+        """Remove the run folder that an earlier process has left.
+
+        Raises
+        ------
+        FolderError
+            If it is no run folder, or holds anything else; nothing is removed then.
+        """
+        if not os.path.lexists(path):
+            return
+        known = _content(path) if path.is_dir() and not path.is_symlink() else []
+        log = path / LOG
+        if (
+            log not in known
+            or {*path.rglob("*")} - {*known, path / _FRAMES}
+            or not files.read_text(log).startswith(_MARK)
+        ):
+            raise FolderError(f"{path}: holds something else than a run; move it away")
+        for item in known:
+            item.unlink()
+        _remove_empty([path, path / _FRAMES])
 
     def write_scenario(self, text: str) -> None:
         """Write the resolved scenario as ``scenario.toml``."""
@@ -149,8 +174,8 @@ class RunFolder:
 
     def write_frame(self, mcs: int, arrays: Arrays) -> None:
         """Write a snapshot as ``frames/NNNNNN.npz``, named by its Monte Carlo step."""
-        (self.path / "frames").mkdir(exist_ok=True)
-        files.write_npz_atomic(self.path / "frames" / f"{mcs:06d}.npz", arrays)
+        (self.path / _FRAMES).mkdir(exist_ok=True)
+        files.write_npz_atomic(self.path / _FRAMES / f"{mcs:06d}.npz", arrays)
 
     def write_results(self, result: RunResult) -> None:
         """Write time series, summary and final state, and the manifest as the last of them."""
@@ -245,6 +270,18 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _content(folder: Path) -> list[Path]:
+    """Return the files in a run folder that a run writes, whole or while they are written."""
+    found = []
+    for path in (*folder.iterdir(), *(folder / _FRAMES).glob("*")):
+        name = re.sub(r"^\.(.+)\.[0-9a-f]{16}\.tmp$", r"\1", path.name)
+        frame = path.parent != folder
+        known = re.fullmatch(r"\d{6,}\.npz", name) if frame else name in _FILES
+        if known and stat.S_ISREG(path.lstat().st_mode):
+            found.append(path)
+    return found
+
+
 def _make(folder: Path, made: list[Path]) -> None:
     """Make a folder if it is not there, and note it."""
     if folder.is_dir():
@@ -275,7 +312,5 @@ def _make_numbered(path: Path, made: list[Path]) -> Path:
 def _remove_empty(folders: list[Path]) -> None:
     """Remove the folders that are empty, innermost first."""
     for folder in reversed(folders):
-        try:
+        with suppress(OSError):  # it is not empty, or was never made
             folder.rmdir()
-        except OSError:
-            return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sim.errors import FolderError
-from sim.files import locked, read_toml
+from sim.files import is_litter, locked, read_toml
 from sim.study.results import LEDGER, check_kind
 
 LOCK = "study.lock"
@@ -42,11 +43,10 @@ def hold(out: Path, file: str, name: str) -> Iterator[None]:
     with ExitStack() as held:
         held.callback(_remove_empty, made)
         try:
+            check_owner(out, file, name)  # before anything there is touched
             out.mkdir(parents=True, exist_ok=True)
             held.enter_context(locked(out / LOCK))
-            check_owner(out, file, name)
-            for litter in out.glob(".*.tmp"):  # of a process that was killed
-                litter.unlink()
+            check_owner(out, file, name)  # as the one who held it before has left it
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise FolderError(
@@ -68,15 +68,19 @@ def check_owner(out: Path, file: str, name: str) -> None:
         return
     check_kind(out, file)
     kind = file.removesuffix(".toml")
-    if (out / file).exists():
-        found = read_toml(out / file).get("name")
-        if found != name:
+    if os.path.lexists(described := out / file):
+        found = None if described.is_symlink() else read_toml(described).get("name")
+        if found is not None and found != name:
             raise FolderError(
                 f"{out}: holds the {kind} {found!r}, not {name!r}; name another folder"
             )
+        if found is None or not (out / LEDGER).is_file():
+            raise FolderError(
+                f"{out}: holds a file {file} that no {kind} has written; name another folder"
+            )
         return
-    beginning = (LOCK, LEDGER, f".{file}.")  # what a process that was killed at once has left
-    if any(not path.name.startswith(beginning) for path in out.iterdir()):
+    left = (LOCK, LEDGER, f"{LEDGER}-journal")  # by a process that was killed at once
+    if any(not (path.name in left or is_litter(path.name, file)) for path in out.iterdir()):
         raise FolderError(
             f"{out}: this folder is not empty and holds no {kind}, and nothing is written over; "
             "name another one"

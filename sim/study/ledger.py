@@ -79,6 +79,9 @@ class Ledger:
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self.path = path
+        for file in () if path is None else (path, path.with_name(f"{path.name}-journal")):
+            if file.is_symlink() or (file.exists() and not file.is_file()):
+                raise InputError(f"{file}: must be a regular file, no link; name another folder")
         with self._told():
             if path is None:
                 self._file = sqlite3.connect(":memory:")

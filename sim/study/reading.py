@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sim import data
-from sim.errors import InputError, Problem, ScenarioError
+from sim.errors import FileError, Problem, ScenarioError
 from sim.files import read_toml
+from sim.scenario.input import default_name, plain
 from sim.scenario.loading import check_kind, content
 from sim.scenario.settings import set_twice
 
@@ -19,7 +20,6 @@ Place = tuple[str, Sequence[Mapping[str, Any]]]
 """What messages call a place of the file, and all settings that stand there."""
 
 MOST_RUNS = 1_000_000
-MOST_PROBLEMS = 50
 OVERRIDES = "overrides (--set)"
 NAMES = ("name", "description", "seed")
 """What the file has of its own, and not from its base."""
@@ -27,13 +27,13 @@ NAMES = ("name", "description", "seed")
 
 def open_file(
     source: str | Path | Mapping[str, Any], shipped: Mapping[str, Path], kind: str
-) -> tuple[Tree, Path | None, str, str]:
-    """Return content, folder, label and default name of a file.
+) -> tuple[Tree, Path, str, str, list[Problem]]:
+    """Return content, folder, label, default name and what is wrong of a file.
 
     Parameters
     ----------
     source : str, Path or mapping
-        The name of a shipped file, a TOML file, or its content, which stands in no folder.
+        The name of a shipped file, a TOML file, or its content, whose folder is the working one.
     shipped : mapping of str to Path
         The shipped files of this kind.
     kind : str
@@ -44,18 +44,20 @@ def open_file(
     InputError
         If the file cannot be read, or the name is that of another kind.
     """
+    problems: list[Problem] = []
     if isinstance(source, Mapping):
-        return dict(source), None, kind, kind
+        return plain(source, problems), Path.cwd(), kind, kind, problems
     path = shipped.get(str(source), Path(source))
     try:
-        name = path.stem.encode(errors="replace").decode()  # a file's name may be no text
-        return read_toml(path), path.parent, str(source), name
-    except InputError as error:
+        tree = plain(read_toml(path), problems)
+    except FileError as error:
         check_kind(source, kind)
         hint = data.nearest(str(source), shipped)
-        if not hint and not path.exists():
+        if not hint and "no such file" in error.reason:
             hint = "`angiosim scenarios` lists what is shipped"
-        raise InputError(f"{error}; {hint}" if hint else str(error)) from None
+        reason = f"{error.reason}; {hint}" if hint else error.reason
+        raise FileError(str(source) or "''", reason) from None
+    return tree, path.parent, str(source), default_name(path), problems
 
 
 class Reader:
@@ -77,7 +79,7 @@ class Reader:
     def __init__(
         self,
         tree: Tree,
-        folder: Path | None,
+        folder: Path,
         name: str,
         problems: list[Problem],
         known: Sequence[str],
@@ -121,7 +123,7 @@ class Reader:
         self._wrong(key, value, "must be a table")
         return {}
 
-    def _base(self, folder: Path | None) -> Tree:
+    def _base(self, folder: Path) -> Tree:
         """Return the content of the base with the settings for all runs laid over it."""
         given = self.tree.get("base")
         if not isinstance(given, str | dict):

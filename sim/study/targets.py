@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import tomli_w
 from sim import data
 from sim.assay import READOUTS
 from sim.errors import InputError, Problem, ScenarioError
+from sim.files import named_file, read_csv
 from sim.scenario import keys
 from sim.scenario.cautions import by_key, cautions, differ
 from sim.scenario.loading import (
@@ -24,8 +25,8 @@ from sim.scenario.loading import (
 )
 from sim.scenario.schema import Scenario
 from sim.scenario.settings import parse_setting
-from sim.study.design import NOT_SWEPT
-from sim.study.reading import FORMAT, MOST_PROBLEMS, MOST_RUNS, Reader, distinct, open_file
+from sim.study.design import not_swept
+from sim.study.reading import FORMAT, MOST_RUNS, Reader, distinct, open_file
 from sim.study.sampling import MOST, Spread, read_spread
 
 Tree = dict[str, Any]
@@ -126,8 +127,7 @@ def plan_calibration(
     InputError
         If the file cannot be read.
     """
-    tree, folder, label, name = open_file(source, shipped_calibrations(), "calibration")
-    problems: list[Problem] = []
+    tree, folder, label, name, problems = open_file(source, shipped_calibrations(), "calibration")
     try:
         found = _Reading(tree | ({"trials": trials} if trials else {}), folder, name, problems)
         if not problems:
@@ -135,7 +135,7 @@ def plan_calibration(
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
     check_kind(source, "calibration")
-    raise ScenarioError(label, distinct(problems)[:MOST_PROBLEMS])
+    raise ScenarioError(label, distinct(problems))
 
 
 def at_record(readout: str, record: int) -> str:
@@ -146,7 +146,7 @@ def at_record(readout: str, record: int) -> str:
 class _Reading(Reader):
     """A calibration while it is read: what is wrong is noted, and the rest goes on."""
 
-    def __init__(self, tree: Tree, folder: Path | None, name: str, problems: list[Problem]) -> None:
+    def __init__(self, tree: Tree, folder: Path, name: str, problems: list[Problem]) -> None:
         super().__init__(tree, folder, name, problems, TOP)
         self.trials = self._number("trials", 100, 1, MOST_TRIALS)
         self.batch = self._number("batch", 4, 1, 1000)
@@ -180,7 +180,7 @@ class _Reading(Reader):
             hint = 'for instance "engine.chemotaxis.cue.mu" = [100, 1000]'
             self._wrong("parameters", None, what, hint)
         for key in table:
-            if key in NOT_SWEPT:
+            if not_swept(key, None):
                 self._wrong(f"parameters, {key}", None, "cannot be fitted")
         return {
             key: read_spread(key, given, scenario, self.problems, "parameters")
@@ -213,7 +213,7 @@ class _Reading(Reader):
 
     # -- data -------------------------------------------------------------------------------
 
-    def _rows(self, folder: Path | None) -> Iterator[tuple[str, Tree]]:
+    def _rows(self, folder: Path) -> Iterator[tuple[str, Tree]]:
         """Yield each row of the table with what messages call it."""
         table = self._table("data")
         for key in table:
@@ -229,7 +229,7 @@ class _Reading(Reader):
                 self._wrong("data", None, what)
             return
         if "file" in table:
-            yield from self._file_rows(table["file"], folder or Path())
+            yield from self._file_rows(table["file"], folder)
             return
         rows = table["rows"]
         if not isinstance(rows, list) or not rows or len(rows) > MOST_ROWS:
@@ -242,48 +242,27 @@ class _Reading(Reader):
                 self._wrong(f"data, row {place}", row, "must be a table")
 
     def _file_rows(self, name: Any, folder: Path) -> Iterator[tuple[str, Tree]]:
+        """Yield the rows of a CSV table; cells of conditions must not be empty."""
         try:
-            if not isinstance(name, str):
-                raise InputError("must be the name of a CSV file")
-            text = (folder / name).read_text(encoding="utf-8-sig")
-        except (InputError, OSError, ValueError) as error:
-            reason = str(getattr(error, "strerror", None) or error).lower()
-            self._wrong("data.file", name, reason)
+            header, rows = read_csv(named_file(name, folder, folder), MOST_ROWS)
+        except ScenarioError as error:
+            for wrong in error.problems:
+                self._wrong(f"data, {wrong.key}", wrong.value, wrong.allowed, wrong.hint)
             return
-        lines = [
-            (number, line)
-            for number, line in enumerate(text.splitlines(), 1)
-            if line.strip() and line[0] != "#"
-        ]
-        reader = csv.reader(line for _, line in lines)
-        try:  # a row ends at the line that was read last
-            table = [(lines[reader.line_num - 1][0], list(map(str.strip, row))) for row in reader]
-        except csv.Error as error:
-            self._wrong("data.file", name, f"is no CSV table: {error}")
+        except InputError as error:
+            self._wrong("data.file", name, error.reason)
             return
-        (_, header), *rows = table or [(0, [])]
-        if len(header) == 1 and any(other in header[0] for other in ";\t"):
-            what = "cells must be separated by commas, and numbers have decimal points"
-            self._wrong("data.file", name, what)
-            return
-        if len(set(header)) < len(header) or not rows or len(rows) > MOST_ROWS:
-            what = f"must have a line of different column names, and 1 to {MOST_ROWS} rows"
-            self._wrong("data.file", name, what)
-            return
-        for place, key in enumerate(header):
-            if key in COMPARED and not any(row[place] for _, row in rows if len(row) > place):
+        if not rows:
+            self._wrong("data.file", name, "must have a line of column names, and at least one row")
+        for key in header:
+            if key in COMPARED and not any(row[key] for _, row in rows):
                 self._wrong(f"data, column {key}", None, "has no number at all; leave it out")
         for number, row in rows:
             where = f"data, line {number}"
-            if len(row) != len(header):
-                what = f"has {len(row)} cells; must have {len(header)}, as the line of names"
-                self._wrong(where, None, what, "numbers have decimal points, not commas")
-                continue
-            cells = zip(header, row, strict=True)
-            yield (
-                where,
-                {key: parse_setting(f"{key}={cell}")[1] for key, cell in cells if cell and key},
-            )
+            for key, cell in row.items():
+                if not cell and key != TIME and key.removesuffix("_sd") not in COMPARED:
+                    self._wrong(f"{where}, {key}", None, "is empty; write the value in every row")
+            yield where, {key: _cell(cell) for key, cell in row.items() if cell}
 
     def _check_columns(self, place: str, row: Tree) -> None:
         """Note all that is wrong with a row, as far as it can be seen without a scenario.
@@ -294,8 +273,8 @@ class _Reading(Reader):
         for key, value in row.items():
             where, readout = f"{place}, {key}", key.removesuffix("_sd")
             if readout in COMPARED:
-                if not _is_number(value) or (readout != key and value <= 0):
-                    what = "must be a number" + (" above 0" if readout != key else "")
+                if not _is_number(value) or value < 0 or (readout != key and value == 0):
+                    what = f"must be a number {'above 0' if readout != key else 'of at least 0'}"
                     comma = isinstance(value, str) and "," in value
                     self._wrong(where, value, what, "with a decimal point" if comma else "")
                 if readout not in row:
@@ -303,7 +282,7 @@ class _Reading(Reader):
             elif key == TIME:
                 if not _is_number(value) or value < 0:
                     self._wrong(where, value, "must be a number of hours")
-            elif key in NOT_SWEPT or keys.find(key.split(".")) is None:
+            elif not_swept(key, value) or keys.find(key.split(".")) is None:
                 known = (*COMPARED, TIME, *map(keys.dotted, keys.leaves()))
                 what = f"must be a key of scenarios, {TIME!r}, a read-out, or READOUT_sd"
                 self._once(place, key, what, data.nearest(key, known))
@@ -422,6 +401,13 @@ def condition_of(row: Tree) -> Tree:
         for key, value in row.items()
         if key != TIME and key.removesuffix("_sd") not in COMPARED
     }
+def _cell(text: str) -> Any:
+    """Return what a cell holds: a number as spreadsheets write it, else a TOML value or a text."""
+    if re.fullmatch(r"[+-]?\d{1,15}", text, re.ASCII):
+        return int(text)
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text, re.ASCII):
+        return float(text)
+    return parse_setting(f"cell={text}")[1]
 
 
 def _is_number(value: Any) -> bool:

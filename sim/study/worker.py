@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import threading
 import time
@@ -101,7 +100,7 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
     if task.folder is None:
         result = run_scenario(scenario)
     else:
-        shutil.rmtree(task.folder, ignore_errors=True)  # what a worker that died has left
+        RunFolder.clear(Path(task.folder))  # what a worker that died has left
         with RunFolder.create(Path(task.folder), scenario.name, task.seed) as folder:
             result = run_scenario(scenario, folder=folder)
     return {**result.summary, "mean_drive": float(result.timeseries["mean_drive"].iloc[-1])}

@@ -275,12 +275,12 @@ def test_doses_from_a_file(tmp_path: Path) -> None:
     [
         ("time_h,amount\n0,1\n", "column = 'amount'.*did you mean 'amount_mg'"),
         ("time_h\n0\n", "column amount_mg: is missing"),
-        ("time_h,time_h,amount_mg\n0,0,1\n", "stands twice"),
+        ("time_h,time_h,amount_mg\n0,0,1\n", "column = 'time_h': is given twice"),
         ("time_h,amount_mg\n0,1\n24,-5\n", "line 3: amount_mg = -5.0: must be at least 0"),
         ("time_h,amount_mg\nx,1\n", "line 2: time_h = 'x': must be a number"),
         ("time_h,amount_mg\n-3,1\n", "line 2: time_h = -3.0"),
-        ("time_h,amount_mg\n1\n", "line 2: amount_mg = '': must be a number"),
-        ("time_h,amount_mg\n1,2,3\n", "line 2.*beyond the last column"),
+        ("time_h,amount_mg\n1\n", "line 2: has 1 cells; must have 2"),
+        ("time_h,amount_mg\n1,2,3\n", "line 2: has 3 cells; must have 2"),
         ("time_h,amount_mg,infusion_h\n0,1,2\n", "line 2: infusion_h = 2.0: must be 0 for an oral"),
         ("time_h,amount_mg\n", "holds no dose"),
         ("", "is missing"),
@@ -292,5 +292,5 @@ def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> Non
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no such file"):
         read_doses(tmp_path / "none.csv")

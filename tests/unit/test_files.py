@@ -111,7 +111,7 @@ def test_read_toml_says_which_file_is_wrong(tmp_path: Path, content: bytes, says
 
 
 def test_read_toml_of_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="is a folder"):
         files.read_toml(tmp_path)
 
 

@@ -238,9 +238,14 @@ def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
     assert "in or below" in problems(tmp_path / "in" / "top.toml")["extends"]
 
 
-def test_content_extends_only_shipped_scenarios() -> None:
+def test_a_mapping_extends_what_is_shipped_or_lies_below_the_working_folder(
+    workplace: Path,
+) -> None:
     assert load({"extends": "tube_formation", "seed": 2}).ligands["VEGF"].bath_ng_ml == 50
-    assert "shipped" in problems({"extends": "scenarios/tube_formation.toml"})["extends"]
+    (workplace / "mine.toml").write_text('extends = "tube_formation"\nseed = 3\n')
+    assert load({"extends": "mine.toml"}).seed == 3
+    (workplace.parent / "mine.toml").write_text("seed = 3\n")
+    assert "shipped" in problems({"extends": "../mine.toml"})["extends"]
 
 
 def test_loading_changes_nothing() -> None:

@@ -521,8 +521,14 @@ def test_two_runners_cannot_share_a_folder(study_file: Path, tmp_path: Path, pla
 
 def test_a_lock_left_behind_is_taken_over(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    lock.write_text("process 1 on elsewhere\n")
+    lock.write_text("angiosim: process 1 on elsewhere, writing 0123abcd\n")
+    litter = tmp_path / ".study.toml.0123abcd89ab4567.tmp"
+    others = [tmp_path / ".study.toml.89abcdef01234567.tmp", tmp_path / ".mine.tmp"]
+    for path in (litter, *others):
+        path.touch()
     with files.locked(lock):
+        assert not litter.exists()
+        assert all(path.exists() for path in others)
         assert str(os.getpid()) in lock.read_text()
         with pytest.raises(FolderError, match="another angiosim"), files.locked(lock):
             pass
@@ -631,7 +637,8 @@ def test_a_study_killed_while_its_first_file_was_written_goes_on(
     plan: Plan, tmp_path: Path
 ) -> None:
     Ledger(tmp_path / "ledger.sqlite").close()
-    (tmp_path / ".study.toml.0123abcd.tmp").write_text("half")
+    (tmp_path / "study.lock").write_text("angiosim: process 1 on here, writing 0123abcd\n")
+    (tmp_path / ".study.toml.0123abcd89ab4567.tmp").write_text("half")
     assert sweep(plan, Here(plan), tmp_path).count("done") == 30
     assert not list(tmp_path.glob(".*"))
 
@@ -1031,12 +1038,14 @@ def test_folders_of_studies_and_calibrations_are_told_apart(
 def test_what_was_killed_at_once_goes_on_and_strangers_keep_their_files(tmp_path: Path) -> None:
     """Killed between the first file of the ledger and `study.toml`; a stranger's temporary file."""
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    for folder, litter in ((ours, ".study.toml.ab12.tmp"), (theirs, ".mine.tmp")):
+    half = ".study.toml.0123abcd89ab4567.tmp"
+    for folder, litter in ((ours, half), (theirs, ".mine.tmp")):
         folder.mkdir()
         (folder / "ledger.sqlite").touch()
+        (folder / "study.lock").write_text("angiosim: process 1 on here, writing 0123abcd\n")
         (folder / litter).touch()
     with hold(ours, "study.toml", "doses"):
-        assert not (ours / ".study.toml.ab12.tmp").exists()
+        assert not (ours / half).exists()
     with pytest.raises(FolderError, match="holds no study"), hold(theirs, "study.toml", "doses"):
         pass
     assert (theirs / ".mine.tmp").exists()

@@ -1,0 +1,99 @@
+"""The door: what users hand in becomes plain tables, and what no key may hold is refused.
+
+Files, mappings from Python and single settings all pass here, once.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sim.errors import Problem
+
+MOST_DEPTH = 20
+MOST_TEXT = 10_000  # characters
+FORMULA = ("=", "+", "-", "@")  # spreadsheets compute a cell that begins so
+
+
+def plain(value: Any, problems: list[Problem], key: str = "", depth: int = 0) -> Any:
+    """Return a copy made of plain Python: dict without None, list, numbers (also NumPy's), text.
+
+    What is wrong is added to `problems`: keys and texts that hold control or invisible characters,
+    names that a spreadsheet would compute, dates, tables too deep, and what is no value.
+
+    Parameters
+    ----------
+    value : object
+        A value, or a whole table.
+    problems : list of Problem
+    key : str
+        Dotted key of the value.
+    depth : int
+        Number of tables and lists around it.
+    """
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if depth > MOST_DEPTH:
+        problems.append(Problem(key, None, "is nested too deeply"))
+        return None
+    if isinstance(value, Mapping):
+        table = {}
+        for name, item in value.items():
+            below = f"{key}.{name}" if key else str(name)
+            if wrong := wrong_name(str(name)):
+                problems.append(Problem(below, None, f"a key {wrong}"))
+            elif item is not None:
+                found = plain(item, problems, below, depth + 1)
+                if found is not None:
+                    table[str(name)] = found
+        return table
+    if isinstance(value, list | tuple):
+        if all(type(item) is float for item in value):  # sampled points are many
+            return list(value)
+        items = (plain(v, problems, f"{key}.{n}", depth + 1) for n, v in enumerate(value))
+        return [item for item in items if item is not None]
+    if isinstance(value, str):
+        if wrong := _wrong_text(value, key.rpartition(".")[2]):
+            problems.append(Problem(key, value, wrong))
+        return str(value)
+    if isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):  # larger than any number here can be
+        return value if abs(value) < 2**1023 else math.inf if value > 0 else -math.inf
+    what = "must be a number, a text, true or false, a list or a table"
+    if isinstance(value, datetime.date | datetime.time):
+        what = "must not be a date or a time of day"
+    problems.append(Problem(key, value, what))
+    return None
+
+
+def wrong_name(name: str) -> str:
+    """Return what is wrong with a name or key, as the end of a sentence; nothing if all is well."""
+    if not name.strip():
+        return "must not be empty"
+    if not name.isprintable():
+        return "must not hold control or invisible characters"
+    if name.startswith(FORMULA):
+        return f"must not begin with {' '.join(FORMULA)}, which spreadsheets take for a formula"
+    return ""
+
+
+def default_name(path: Path) -> str:
+    """Return the name of what a file holds, if it gives none."""
+    name = "".join(c if c.isprintable() else "_" for c in path.stem).lstrip("".join(FORMULA))
+    return name.strip() or "unnamed"
+
+
+def _wrong_text(text: str, key: str) -> str:
+    """Return what is wrong with a text, if something is."""
+    if len(text) > MOST_TEXT:
+        return f"must have at most {MOST_TEXT:,} characters"
+    if key == "name" and text:
+        return wrong_name(text)
+    if key == "description":  # of as many lines as one likes
+        text = "".join(c for c in text if c not in "\n\r\t" and unicodedata.category(c) != "Zs")
+    return "" if text.isprintable() else "must not hold control or invisible characters"
