@@ -57,8 +57,10 @@ def plain(value: Any, problems: list[Problem], key: str = "", depth: int = 0) ->
         items = (plain(v, problems, f"{key}.{n}", depth + 1) for n, v in enumerate(value))
         return [item for item in items if item is not None]
     if isinstance(value, str):
-        if wrong := _wrong_text(value, key.rpartition(".")[2]):
+        last = key.rpartition(".")[2]
+        if wrong := _wrong_text(value, last):
             problems.append(Problem(key, value, wrong))
+            return str(value) if last == "name" else None  # a name is needed further on
         return str(value)
     if isinstance(value, bool | float):
         return value
