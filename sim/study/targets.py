@@ -401,6 +401,8 @@ def condition_of(row: Tree) -> Tree:
         for key, value in row.items()
         if key != TIME and key.removesuffix("_sd") not in COMPARED
     }
+
+
 def _cell(text: str) -> Any:
     """Return what a cell holds: a number as spreadsheets write it, else a TOML value or a text."""
     if re.fullmatch(r"[+-]?\d{1,15}", text, re.ASCII):
