@@ -277,8 +277,8 @@ class Drug(Table):
     )
     doses_csv: Text | None = Field(
         None,
-        description="doses as a CSV file beside this one (time_h, amount_mg, route, infusion_h); "
-        "they become `doses`",
+        description="doses as a CSV file in or below this file's folder (time_h, amount_mg, route, "
+        "infusion_h); they become `doses`",
     )
     kp_uu: Number = Field(
         1.0, gt=0, description="unbound drug at the cells relative to unbound drug in plasma"

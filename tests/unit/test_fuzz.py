@@ -60,11 +60,11 @@ subject = 3
 """
 REGIMEN = """extends = "rat_oral"
 [drug.regimen]
-dose_mg = 12
+dose_mg_per_kg = 3
 on_days = 14
 off_days = 7
 cycles = 2
-reductions = {2 = 10}
+reductions = {2 = 2}
 missed_days = [3]
 late_doses = {5 = 6}
 """
