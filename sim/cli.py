@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -322,7 +323,7 @@ def scenarios(
         if copy_to is None:
             typer.echo(known[name].read_text(encoding="utf-8"), nl=False)
         else:
-            typer.echo(f"copied to {_copy(known[name], copy_to)}")
+            typer.echo(f"copied to {visible(str(_copy(known[name], copy_to)))}")
 
 
 @app.command()
@@ -585,7 +586,8 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
             typer.echo(f"reduced chi-square {result.reduced_chi_square:.3g}; about 1 is a good fit")
         if result.scatter is not None:
             typer.echo(f"scatter of the replicates adds about {result.scatter:.2g}")
-        typer.echo(f"{len(result.done)} of {len(result.trials)} trials done, in {result.folder}")
+        done, where = f"{len(result.done)} of {len(result.trials)}", visible(str(result.folder))
+        typer.echo(f"{done} trials done, in {where}")
         if result.verdict:
             typer.echo(f"warning: {result.verdict}", err=True)
     failures = result.failures
@@ -605,7 +607,7 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
     hindered = sum(failure.stage == "worker" for failure in failures)
     if not quiet:
         _print_findings(study.whole())
-        typer.echo(f"{done} of {len(study.runs)} runs done, in {study.folder}")
+        typer.echo(f"{done} of {len(study.runs)} runs done, in {visible(str(study.folder))}")
         if study.is_shard and not study.whole().is_complete:
             typer.echo("this is one shard; `angiosim merge` analyses the study from all its shards")
         if study.folder is not None and not (study.folder / "results.parquet").exists():
@@ -621,7 +623,7 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
     if failed > FAILURES_SHOWN:
         typer.echo(f"  and {failed - FAILURES_SHOWN} more, in ledger.sqlite", err=True)
     if missing:
-        folder = shlex.quote(str(study.folder))
+        folder = shlex.quote(visible(str(study.folder)))
         command = f"angiosim sweep {folder}/study.toml --out {folder}"
         typer.echo(f"{missing} missing: `{command}` runs them", err=True)
     if failed or missing:
@@ -654,7 +656,7 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int |
 
     check_owner(folder, STUDY, plan.name)
     entries = {}
-    if (folder / "ledger.sqlite").is_file():
+    if os.path.isfile(folder / "ledger.sqlite"):
         with Ledger(folder / "ledger.sqlite", read_only=True) as ledger:
             entries = ledger.entries()
     columns = ["run", *plan.groups, *plan.parameters, "replicate", "seed", "key", "status"]
@@ -703,7 +705,7 @@ def _print_summary(result: Result, folder: Path) -> None:
     table = Table(box=None, show_header=False)
     for name, value in result.summary.items():
         table.add_row(name, f"{value:d}" if isinstance(value, int) else f"{value:.4g}")
-    table.add_row("folder", str(folder), style="bold")
+    table.add_row("folder", visible(str(folder)), style="bold")
     _console().print(table)
 
 
@@ -773,7 +775,7 @@ def _digits(value: float) -> str:
 
 def _copy(source: Path, target: Path) -> Path:
     """Copy a scenario to a new file, or into a folder; never over anything."""
-    target = target / source.name if target.is_dir() else target
+    target = target / source.name if os.path.isdir(target) else target
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(source.read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -39,7 +40,7 @@ def hold(out: Path, file: str, name: str) -> Iterator[None]:
     FolderError
         If the folder holds anything else, is in use or cannot be written.
     """
-    made = [path for path in (out, *out.parents) if not path.exists()]
+    made = [path for path in (out, *out.parents) if not os.path.exists(path)]
     with ExitStack() as held:
         held.callback(_remove_empty, made)
         try:
@@ -64,8 +65,14 @@ def _remove_empty(folders: list[Path]) -> None:
 
 def check_owner(out: Path, file: str, name: str) -> None:
     """Refuse a folder that holds anything but this study or calibration; see `hold`."""
-    if not out.exists():
+    try:
+        if not stat.S_ISDIR(out.stat().st_mode):
+            raise FolderError(f"{out}: cannot write there (not a folder); name another folder")
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:  # a name that is too long
+        reason = (error.strerror or str(error)).lower()
+        raise FolderError(f"{out}: cannot write there ({reason}); name another folder") from None
     check_kind(out, file)
     kind = file.removesuffix(".toml")
     if os.path.lexists(described := out / file):

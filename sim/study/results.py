@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -144,7 +145,7 @@ def check_kind(folder: Path, file: str) -> None:
         If it is described by the other.
     """
     other = CALIBRATION if file == STUDY else STUDY
-    if (folder / other).exists() and not (folder / file).exists():
+    if os.path.exists(folder / other) and not os.path.exists(folder / file):
         found, kind = (name.removesuffix(".toml") for name in (other, file))
         raise FolderError(f"{folder}: holds a {found}, not a {kind}; name another folder")
 
@@ -161,7 +162,7 @@ def open_result(folder: Path) -> StudyResult:
         otherwise than they were.
     """
     check_kind(folder, STUDY)
-    if not (folder / LEDGER).is_file():
+    if not os.path.isfile(folder / LEDGER):
         raise InputError(f"{folder}: is no study folder; `angiosim sweep` makes one")
     with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.at_once():
         entries, keys, about = ledger.entries(), ledger.planned(), ledger.about()

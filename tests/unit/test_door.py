@@ -375,3 +375,22 @@ def test_only_what_a_run_has_left_is_cleared(tmp_path: Path) -> None:
         RunFolder.clear(tmp_path / "link")
     RunFolder.clear(path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("out", ["A" * 5000, "file", "file/below", "a\x1b[31m/file"])
+def test_folders_that_cannot_be(workplace: Path, angiosim: Callable[..., Any], out: str) -> None:
+    write(workplace / "file", "mine")
+    (workplace / "a\x1b[31m").mkdir()
+    write(workplace / "a\x1b[31m" / "file", "mine")
+    study = write(workplace / "s.toml", STUDY)
+    for words in (
+        ("sweep", study, "--list", "--out", out), ("merge", out, "--out", "b"),
+        ("scenarios", "tube_formation", "--copy-to", out), ("run", "tube_formation", "--out", out),
+        ("sweep", study, "--out", out),
+    ):  # fmt: skip
+        if words[:3] == ("sweep", study, "--list") and out == "file/below":
+            continue  # nothing is written there
+        outcome = angiosim(*words)
+        assert outcome.exit_code == 2, outcome.stderr
+        assert outcome.stderr.replace("\n", "").isprintable()
+    assert (workplace / "file").read_text() == "mine"

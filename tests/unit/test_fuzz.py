@@ -92,7 +92,7 @@ base = "mine.toml"
 method = "lhs"
 n = 4
 [sample.ranges]
-"drug.free_nM" = [0.1, 100]
+"drug.ic50_nM.VEGFR2" = [0.5, 50]
 "engine.temperature" = {distribution = "loguniform", low = 1, high = 5}
 [zip]
 "ligands.VEGF.bath_ng_ml" = [1, 2]
@@ -294,7 +294,7 @@ def check(number: int, place: Path, angiosim: Callable[..., Any]) -> None:
     told = f"case {number}, {[word[:100] for word in words]}"
     output = outcome.stdout + outcome.stderr
     assert outcome.exit_code in (0, 2), f"{told}: {output[-1000:]!r}"
-    assert (outcome.exit_code == 2) == bool(outcome.stderr), told
+    assert outcome.stderr or outcome.exit_code == 0, told
     raw = {c for c in output if not c.isprintable() and c not in "\n\t"}
     assert not raw, f"{told}: {raw}"
     assert SECRET not in output, told
