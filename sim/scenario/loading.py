@@ -164,7 +164,8 @@ def load(
     problems: list[Problem] = []
     try:
         layers = _layers(source, label, None, problems)
-        lost = bool(problems)  # what is missing may stand in a file that was not found
+        # what is missing may stand in a file that was not found
+        lost = any(problem.key.startswith(("extends", "drug.doses_csv")) for problem in problems)
         layers.append(_override_tree(overrides or {}, Path.cwd(), problems))
         if seed is not None:
             if "seed" in (overrides or {}):
@@ -295,8 +296,8 @@ def _layers(
 def _take_doses(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -> None:
     """Put the doses of a CSV file in the place of its name."""
     drug = tree.get("drug")
-    if not isinstance(drug, dict) or "doses_csv" not in drug:
-        return
+    if not isinstance(drug, dict) or not isinstance(drug.get("doses_csv"), str):
+        return  # what is no text is found by the schema
     name = drug.pop("doses_csv")
     if "doses" in drug:
         problems.append(Problem("drug.doses_csv", name, "must not be given together with 'doses'"))
@@ -408,6 +409,7 @@ def _are_places(tree: Tree, items: list[Any]) -> bool:
 
 def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Scenario:
     """Lay what the user gave over the defaults, and check it all."""
+    told = [problem.key for problem in problems]
     enabled = dig(user, ("signalling", "enabled")) is not False
     if not enabled:
         for path in signalling_tables(user):
@@ -429,7 +431,7 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
     _settle(tree, defaults)
     scenario, broken = _validate(tree, defaults, problems, lost)
     if not lost:
-        problems += check(scenario, broken + unknown)
+        problems += check(scenario, [*broken, *unknown, *told])
     if problems:
         raise ScenarioError(label, problems)
     return scenario
