@@ -138,3 +138,23 @@ def test_contact_inhibition_lets_a_cluster_sprout() -> None:
     assert sprouts["end_points"].loc[10_000] >= 4
     for found in (sprouts, cluster):
         assert (found["cells"] == 128).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("share", "compactness"), [(0.4, 0.35), (0.7, 0.9)])
+def test_clusters_stop_sprouting_where_the_paper_has_it(share: float, compactness: float) -> None:
+    """At a share of chemotaxis between cells of 0.5 to 0.6 of that at the medium.
+
+    Two equal fields, of which one is followed between cells too.
+    """
+    settings = {
+        f"fields.twin.{key}": value
+        for key, value in load(MERKS_2008).fields["cue"].model_dump(exclude_defaults=True).items()
+    }
+    settings |= {
+        "engine.chemotaxis.cue.mu": 500 * (1 - share),
+        "engine.chemotaxis.twin.mu": 500 * share,
+        "time.record_every_mcs": 10_000,
+    }
+    found = sprouting(True, (1, 2), **settings)
+    assert found["compactness"].loc[10_000] == pytest.approx(compactness, abs=0.1)
