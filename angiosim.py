@@ -20,6 +20,6 @@ def __dir__() -> list[str]:
 
 
 if __name__ == "__main__":
-    from sim.cli import main
+    from sim.cli.main import main
 
     main()

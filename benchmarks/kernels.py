@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 import sim
-from sim.tissue import draws, fields, lattice, potts
+from sim.kernels import draws
+from sim.tissue import fields, lattice, potts
 from sim.tools.bench import CELLS, CUE, NO_FIELD
 
 RELAX = 100

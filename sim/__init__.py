@@ -9,12 +9,13 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sim.version import __version__
+
 if TYPE_CHECKING:
     from sim.api import PK, Calibration, Result, Study, calibrate, load, pk, run, sweep
     from sim.errors import PictureWarning, ScenarioWarning
-    from sim.model import AngiogenesisModel
+    from sim.model.clock import AngiogenesisModel
 
-__version__ = "0.1.0"
 
 __all__ = [
     "PK", "AngiogenesisModel", "Calibration", "PictureWarning", "Result", "ScenarioWarning",
@@ -22,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HOME = {
-    "AngiogenesisModel": "sim.model",
+    "AngiogenesisModel": "sim.model.clock",
     "Calibration": "sim.api",
     "PK": "sim.api",
     "PictureWarning": "sim.errors",

@@ -11,26 +11,27 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.analysis.combination import Combinations, combinations
+from sim.analysis.dose_response import DoseResponses, dose_response
+from sim.analysis.sensitivity import Sensitivity, sensitivity
+from sim.calibration.result import CalibrationResult
 from sim.errors import InputError, Problem, ScenarioWarning
-from sim.scenario import loading
+from sim.runs.folder import RunFolder
+from sim.runs.pk import PKResult
+from sim.runs.result import RunResult
+from sim.scenario import resolve as loading
 from sim.scenario.cautions import cautions
 from sim.scenario.schema import Scenario
-from sim.study.analysis import Combinations, DoseResponses, combinations, dose_response
-from sim.study.calibrate import CalibrationResult
-from sim.study.folder import RunFolder
-from sim.study.pk import PKResult
-from sim.study.result import RunResult
-from sim.study.results import StudyResult, open_result
-from sim.study.sensitivity import Sensitivity, sensitivity
-from sim.view.study import draw, draw_map, write_pictures
+from sim.studies.table import StudyResult, open_result
+from sim.view.study.pictures import draw, draw_map, write_pictures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sim.study.design import Plan
-    from sim.study.sweep import Counts
-    from sim.study.targets import CalibrationPlan
+    from sim.calibration.file import CalibrationPlan
+    from sim.studies.plan import Plan
+    from sim.studies.sweep import Counts
 
 __all__ = [
     "PK", "Calibration", "Result", "Study", "calibrate", "calibrate_plan", "execute", "load", "pk",
@@ -47,13 +48,13 @@ class Result(RunResult):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the network at the end of the run; return the axes."""
-        from sim.view.figures import draw_network
+        from sim.view.run.network import draw_network
 
         return draw_network(self, ax)
 
     def save_pictures(self, folder: Path | str) -> None:
         """Write ``network.png``, ``timeseries.png`` and ``fields.png`` into a folder."""
-        from sim.view.figures import save_pictures
+        from sim.view.run.pictures import save_pictures
 
         save_pictures(self, Path(folder))
 
@@ -149,7 +150,7 @@ class PK(PKResult):
 
     def plot(self, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
         """Draw concentrations and inhibition over time; return the two axes."""
-        from sim.view.pk import draw_pk
+        from sim.view.run.pk import draw_pk
 
         return draw_pk(self, axes)
 
@@ -173,7 +174,7 @@ def pk(
     InputError
         If the scenario is wrong or doses no body.
     """
-    from sim.study.pk import run_pk
+    from sim.runs.pk import run_pk
 
     return PK(**vars(run_pk(_loaded(scenario, overrides), subjects=subjects)))
 
@@ -201,7 +202,7 @@ class StudyCombinations(Combinations):
 
     def plot(self) -> Axes:
         """Draw each combination beside what its parts let expect; return the first axes."""
-        from sim.view.combination import draw_combinations
+        from sim.view.study.combination import draw_combinations
 
         return draw_combinations(self)
 
@@ -211,7 +212,7 @@ class StudySensitivity(Sensitivity):
 
     def plot(self) -> dict[str, Axes]:
         """Draw the indices of every arm beside each other; return the axes by arm."""
-        from sim.view.sensitivity import draw_sensitivity
+        from sim.view.study.sensitivity import draw_sensitivity
 
         return draw_sensitivity(self.arms, response=self.response, title=self.study)
 
@@ -299,7 +300,7 @@ def sweep(
         If the study is wrong (`ScenarioError` lists every problem), the folder is taken
         (`FolderError`) or no scheduler answers.
     """
-    from sim.study.design import plan_study
+    from sim.studies.file import plan_study
     from sim.view.progress import show_study
 
     plan = plan_study(study, overrides, seed)
@@ -325,9 +326,9 @@ def sweep_plan(
     scheduler: str | None,
     **options: Any,
 ) -> Study:
-    """Make the runs of a planned study; the options are those of `sim.study.sweep.sweep`."""
-    from sim.study.executors import Dask, Pool
-    from sim.study.sweep import sweep as make
+    """Make the runs of a planned study; the options are those of `sim.studies.sweep.sweep`."""
+    from sim.studies.executors import Dask, Pool
+    from sim.studies.sweep import sweep as make
 
     executor: Dask | Pool
     if scheduler is not None:
@@ -341,8 +342,8 @@ def sweep_plan(
 
 
 def merge(folders: Sequence[Path], out: Path) -> Study:
-    """Put the shards of a study together in a new folder, as `sim.study.sweep.merge` does."""
-    from sim.study.sweep import merge as put_together
+    """Put the shards of a study together in a new folder, as `sim.studies.merge.merge` does."""
+    from sim.studies.merge import merge as put_together
 
     study = Study(**vars(put_together(folders, out)))
     write_pictures(study)
@@ -354,7 +355,7 @@ class Calibration(CalibrationResult):
 
     def plot(self) -> Figure:
         """Draw data against fit; return the figure."""
-        from sim.view.calibration import draw_fit
+        from sim.view.study.calibration import draw_fit
 
         return draw_fit(self)
 
@@ -387,7 +388,7 @@ def calibrate(
         If the file is wrong (`ScenarioError` lists every problem), the folder is taken
         (`FolderError`) or Optuna is not installed.
     """
-    from sim.study.targets import plan_calibration
+    from sim.calibration.file import plan_calibration
     from sim.view.progress import show_study
 
     plan = plan_calibration(calibration, trials)
@@ -403,14 +404,14 @@ def calibrate_plan(
     progress: Callable[[Counts], None] | None,
 ) -> Calibration:
     """Make a planned calibration, and its pictures in its folder; see `calibrate`."""
-    from sim.study.calibrate import calibrate as make
-    from sim.study.calibrate import simulate_records
-    from sim.study.executors import Pool
+    from sim.calibration.calibrate import calibrate as make
+    from sim.calibration.runner import simulate_records
+    from sim.studies.executors import Pool
 
     with closing(Pool(plan.base, workers or processors(), simulate_records)) as pool:
         result = Calibration(**vars(make(plan, pool, out, progress=progress)))
     if out is not None:
-        from sim.view.calibration import save_pictures
+        from sim.view.study.calibration import save_pictures
 
         save_pictures(result, out)
     return result
@@ -432,7 +433,7 @@ def execute(
 ) -> Result:
     """Run a scenario that has been loaded; write results and pictures into a folder, if given."""
     _let_numba_start(threads)
-    from sim.study.run import run_scenario
+    from sim.runs.run import run_scenario
 
     outcome = run_scenario(scenario, progress=progress, folder=folder, threads=threads)
     result = Result(**vars(outcome))
@@ -455,7 +456,7 @@ def show_progress() -> Iterator[Progress]:
 
         def watch(tell: Callable[[], None]) -> None:
             """Announce compiling; called in the run, which may set up numba before its import."""
-            from sim.tissue.kernel import when_compiling
+            from sim.kernels.compiling import when_compiling
 
             stack.enter_context(when_compiling(tell))
 

@@ -21,6 +21,13 @@ from sim.errors import FileError, FolderError, InputError, Problem, ScenarioErro
 
 if TYPE_CHECKING:
     import numpy as np
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 MOST_BYTES = 100_000_000  # of a file to read: a million sampled points and more
 MOST_TABLE_BYTES = 10_000_000
@@ -337,3 +344,16 @@ def _write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: NumPy scalars as numbers, NaN and infinity as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # NumPy's arrays and scalars
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

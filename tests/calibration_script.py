@@ -8,9 +8,9 @@ from pathlib import Path
 
 import fake_runs
 
-from sim.study.calibrate import calibrate
-from sim.study.executors import Pool
-from sim.study.targets import plan_calibration
+from sim.calibration.calibrate import calibrate
+from sim.calibration.file import plan_calibration
+from sim.studies.executors import Pool
 
 
 def main(file: str, out: str, run: str, workers: str) -> None:

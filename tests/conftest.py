@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from typer.testing import CliRunner
 
-from sim.cli import app
+from sim.cli.main import app
 
 # the first example of a test may compile kernels: no deadline; and the same examples every time
 settings.register_profile("angiosim", deadline=None, derandomize=True)

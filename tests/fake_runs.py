@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import FolderError, stage
-from sim.study.worker import Outcome, Run, Task, attempt
+from sim.studies.task import Outcome, Task
+from sim.studies.worker import Run, attempt
 
 
 def instant(base: dict[str, Any], task: Task) -> dict[str, float]:

@@ -12,9 +12,9 @@ from types import FrameType
 import fake_runs
 
 from sim.errors import Interrupted
-from sim.study.design import plan_study
-from sim.study.executors import Pool
-from sim.study.sweep import sweep
+from sim.studies.executors import Pool
+from sim.studies.file import plan_study
+from sim.studies.sweep import sweep
 
 
 def stop(signum: int, _: FrameType | None) -> None:

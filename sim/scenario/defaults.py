@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sim import data
-
-
-def ligand_names() -> list[str]:
-    """Return the growth factors, in the order of their receptors in the assay's weights."""
-    weights = list(data.read("assays", "tube_formation")["behaviour"]["weights"])
-    receptor = {name: data.read("ligands", name)["receptor"] for name in data.names("ligands")}
-    order = {name: place for place, name in enumerate(weights)}
-    return sorted(receptor, key=lambda name: (order.get(receptor[name], len(order)), name))
+from sim.scenario.tree import ligand_names, without_signalling
 
 
 def default_leaves(assay: str, line: str | None = None, *, signalling: bool = True) -> Any:
@@ -50,35 +43,6 @@ def default_leaves(assay: str, line: str | None = None, *, signalling: bool = Tr
         without_signalling(tree)
         tree["signalling"]["enabled"]["value"] = False
     return _lay(tree, data.read("lines", line or data.values(tree["cells"]["line"])))
-
-
-def without_signalling(tree: dict[str, Any]) -> None:
-    """Take out of a tree, in place, what cells without receptors do not have."""
-    for path in signalling_tables(tree):
-        table = tree
-        for key in path[:-1]:
-            table = table[key]
-        del table[path[-1]]
-
-
-def signalling_tables(tree: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the paths of the tables of a tree that only mean something with receptors."""
-    paths: list[tuple[str, ...]] = [
-        ("ligands",), ("behaviour",), ("drug",), ("signalling", "receptors"),
-    ]  # fmt: skip
-    for name in ligand_names():
-        paths += [("fields", name), ("engine", "chemotaxis", name)]
-    return [path for path in paths if dig(tree, path) not in (None, {})]
-
-
-def dig(tree: Any, path: tuple[str | int, ...]) -> Any:
-    """Return the node at a path of keys and list places, or None if there is none."""
-    for key in path:
-        place = isinstance(tree, list) and isinstance(key, int) and -1 < key < len(tree)
-        if not (place or (isinstance(tree, dict) and key in tree)):
-            return None
-        tree = tree[key]
-    return tree
 
 
 def _lay(tree: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:

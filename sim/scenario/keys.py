@@ -13,8 +13,9 @@ from typing import Any
 
 from sim import data
 from sim.errors import Problem
-from sim.scenario.defaults import default_leaves, dig
+from sim.scenario.defaults import default_leaves
 from sim.scenario.schema import Scenario
+from sim.scenario.tree import dig
 
 Node = dict[str, Any]
 Path = tuple[str | int, ...]

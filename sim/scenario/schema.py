@@ -1,6 +1,6 @@
 """The scenario: every key that a file may hold, with its unit, range and meaning.
 
-Biological and numerical defaults are data with a source (``sim/data``); `sim.scenario.loading`
+Biological and numerical defaults are data with a source (``sim/data``); `sim.scenario.resolve`
 lays them under the user's file, so that what arrives here is complete.
 """
 
@@ -8,42 +8,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import Field, Strict
 
-from sim.units import parse_quantity
-
-
-def _in(unit: str) -> tuple[BeforeValidator, Any]:
-    """Accept ``"12 mg"`` beside a bare number, and name the unit in the JSON Schema."""
-
-    def convert(value: Any) -> Any:
-        return parse_quantity(value, unit) if isinstance(value, str) else value
-
-    return BeforeValidator(convert), Field(json_schema_extra={"unit": unit})
-
-
-Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Whole = Annotated[int, Strict()]
-Switch = Annotated[bool, Strict()]
-Text = Annotated[str, Strict(), Field(min_length=1)]
-Micrometres = Annotated[Number, *_in("um")]
-Hours = Annotated[Number, *_in("h")]
-Minutes = Annotated[Number, *_in("min")]
-Seconds = Annotated[Number, *_in("s")]
-PerSecond = Annotated[Number, *_in("1/s")]
-NgPerMl = Annotated[Number, *_in("ng/mL")]
-NanoMolar = Annotated[Number, *_in("nM")]
-SquareMicrometresPerSecond = Annotated[Number, *_in("um^2/s")]
-Milligrams = Annotated[Number, *_in("mg")]
-Kilograms = Annotated[Number, *_in("kg")]
-Ordinal = Annotated[str, Field(pattern="^[1-9][0-9]{0,5}$")]
-Pair = Annotated[tuple[Number, Number], Strict(False)]
-
-
-class Table(BaseModel):
-    """A strict, read-only table: an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from sim.tables import (
+    Hours,
+    Kilograms,
+    Micrometres,
+    Milligrams,
+    Minutes,
+    NanoMolar,
+    NgPerMl,
+    Number,
+    Ordinal,
+    Pair,
+    PerSecond,
+    Seconds,
+    SquareMicrometresPerSecond,
+    Switch,
+    Table,
+    Text,
+    Whole,
+)
 
 
 class Domain(Table):
@@ -450,7 +435,7 @@ class Scenario(Table):
 
     @property
     def network_options(self) -> dict[str, Any]:
-        """Arguments of `sim.assay.network.measure_network` beside the lattice."""
+        """Arguments of `sim.readouts.network.measure_network` beside the lattice."""
         return {
             "spacing_um": self.domain.spacing_um,
             "periodic": self.domain.boundary == "periodic",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.tissue.kernel import inlined
+from sim.kernels.compiling import inlined
 
 Array = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.kernels.compiling import kernel
 from sim.signalling.drive import relax, signal
 from sim.signalling.receptors import ReceptorRates, bind
-from sim.tissue.kernel import kernel
 
 Array = NDArray[np.float64]
 

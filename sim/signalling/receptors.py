@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.tissue.kernel import inlined
+from sim.kernels.compiling import inlined
 from sim.units import AVOGADRO
 
 Array = NDArray[np.float64]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.tissue.kernel import inlined, kernel
+from sim.kernels.compiling import inlined, kernel
 from sim.tissue.lattice import MEDIUM
 
 NONE, SOFT, HARD, AUTHORS = range(4)  # connectivity

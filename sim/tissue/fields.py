@@ -18,7 +18,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from sim.tissue.kernel import inlined, kernel, on_threads, threaded
+from sim.kernels.compiling import inlined, kernel, on_threads, threaded
 from sim.tissue.lattice import MEDIUM, runs_of
 
 Transform = Callable[[NDArray[Any]], NDArray[Any]]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.tissue.kernel import kernel
+from sim.kernels.compiling import kernel
 
 REACH = 2  # sites: the widest neighbourhood, of copies or contacts
 MEDIUM = 0

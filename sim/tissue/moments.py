@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sim.kernels.compiling import inlined, kernel
 from sim.tissue.energy import from_anchor
-from sim.tissue.kernel import inlined, kernel
 
 
 @inlined

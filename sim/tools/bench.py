@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim import __version__
 from sim.api import processors
 from sim.errors import AngiosimError, InputError
-from sim.study.folder import library_version
+from sim.runs.manifest import library_version
 from sim.tools import side_by_side
+from sim.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -322,7 +322,7 @@ def _command(words: list[str], folder: str) -> float:
     """Return how long a command takes whose kernels are kept in a folder."""
     began = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-P", "-c", "from sim.cli import main; main()", *words],
+        [sys.executable, "-P", "-c", "from sim.cli.main import main; main()", *words],
         env={**os.environ, "ANGIOSIM_CACHE_DIR": f"{folder}/kernels"},
         stdout=subprocess.DEVNULL,
         check=True,

@@ -13,7 +13,8 @@ from rich.text import Text
 from sim import data
 from sim.errors import InputError
 from sim.scenario import keys
-from sim.scenario.defaults import default_leaves, dig
+from sim.scenario.defaults import default_leaves
+from sim.scenario.tree import dig
 
 KINDS = ("drugs", "species", "ligands", "receptors", "lines", "assays")
 ASSAY = "tube_formation"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 
-from sim import __version__
-from sim.study.folder import LIBRARIES
+from sim.runs.manifest import LIBRARIES
+from sim.version import __version__
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _mesa_pair() -> Finding:
 
 
 def _scenarios() -> Finding:
-    from sim.scenario.loading import shipped
+    from sim.scenario.shipped import shipped
 
     found = shipped()
     mend = "" if found else "install angiosim again: its scenarios are missing"
@@ -114,7 +114,7 @@ def _kernel_cache() -> Finding:
     """Report where compiled kernels are kept between runs."""
     what = "kernel cache"
     try:
-        from sim.tissue.kernel import cache_folder
+        from sim.kernels.compiling import cache_folder
 
         folder = cache_folder()
     except Exception as error:  # no numba, or a broken one

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sim.study.sweep import Counts, Progress
+from sim.studies.sweep import Counts, Progress
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -20,8 +20,8 @@ from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, V
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from sim import __version__
 from sim.errors import InputError
+from sim.version import __version__
 
 INK: Final = "#22262b"
 QUIET: Final = "#626a73"

@@ -14,12 +14,14 @@ from typer.testing import CliRunner
 
 import sim
 import sim.api
-from sim.cli import app
-from sim.scenario import keys, loading
-from sim.scenario.loading import load, shipped
+from sim.calibration.file import plan_calibration
+from sim.cli.main import app
+from sim.scenario import keys
+from sim.scenario import resolve as loading
+from sim.scenario.resolve import load
 from sim.scenario.settings import parse_settings
-from sim.study.design import plan_study
-from sim.study.targets import plan_calibration
+from sim.scenario.shipped import shipped
+from sim.studies.file import plan_study
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -13,11 +13,11 @@ import scipy.ndimage
 from lattices import attractants
 from naive import fields as naive
 
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
+from sim.kernels.compiling import most_threads, on_threads
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.resolve import load
 from sim.tissue import fields
 from sim.tissue.fields import ABSORBING, NO_FLUX, PERIODIC
-from sim.tissue.kernel import most_threads, on_threads
 from sim.tissue.lattice import patch_axis
 
 EDGES = {"no_flux": NO_FLUX, "absorbing": ABSORBING, "periodic": PERIODIC}

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.resolve import load
 
 SMALL = {"domain.size_um": [200, 200], "cells.count": 20}
 

@@ -10,8 +10,8 @@ import pytest
 from naive import fields as naive_fields
 from naive import openvt
 
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.resolve import load
 from sim.tissue.fields import PERIODIC, euler_step
 
 SCENARIO = "reference/openvt_angiogenesis"

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from sim.scenario.loading import load
-from sim.study.run import run_scenario
+from sim.runs.run import run_scenario
+from sim.scenario.resolve import load
 
 SEEDS = (1, 2, 3)
 

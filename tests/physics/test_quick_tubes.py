@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.resolve import load
 
 SMALL = {"domain.size_um": [400, 400], "time.duration_h": 4, "time.record_every_h": 4}
 ARMS = {

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from naive import signalling as naive
 from scipy.integrate import solve_ivp
 
-from sim import assembly
-from sim.model import AngiogenesisModel
+from sim.model import assembly
+from sim.model.clock import AngiogenesisModel
 from sim.pharmacology.drugs import inhibition
-from sim.scenario.loading import load
+from sim.scenario.resolve import load
 from sim.signalling import pathways as signalling
 from sim.signalling.clock import LONGEST_SUBSTEP_S, substeps
 from sim.signalling.drive import driven, relax, signal

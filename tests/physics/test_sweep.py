@@ -12,10 +12,11 @@ from naive import potts as naive
 from naive import sweep as naive_sweep
 from naive import tiles
 
-from sim.tissue import draws, potts
+from sim.kernels import draws
+from sim.kernels.compiling import most_threads, on_threads
+from sim.tissue import potts
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, digits
-from sim.tissue.kernel import most_threads, on_threads
 from sim.tissue.lattice import REACH, Grid
 
 CERTAIN = 1e300  # a temperature at which every copy is accepted

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.resolve import load
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import sim
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
-from sim.study.run import final_arrays, run_scenario
+from sim.model.clock import AngiogenesisModel
+from sim.runs.run import final_arrays, run_scenario
+from sim.scenario.resolve import load
 
 Arrays = dict[str, np.ndarray]
 
@@ -44,9 +44,9 @@ SCENARIOS = pytest.mark.parametrize(
 FRESH = """
 import json, sys
 import numpy as np
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
-from sim.study.run import final_arrays
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.resolve import load
+from sim.runs.run import final_arrays
 
 name, settings, start, steps, out = json.loads(sys.argv[1])
 model = AngiogenesisModel(load(name, settings))

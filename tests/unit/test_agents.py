@@ -11,10 +11,10 @@ import mesa
 import numpy as np
 import pytest
 
-from sim.agents import EndothelialCell
 from sim.errors import StaleCellError
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
+from sim.model.agents import EndothelialCell
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.resolve import load
 
 SMALL = {"domain.size_um": [200, 200], "cells.count": 12, "time.record_every_h": 1 / 12}
 ATTRIBUTES = ("type", "area", "length", "target_area", "target_length", "activity", "drive")

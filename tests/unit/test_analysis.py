@@ -11,16 +11,18 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from sim.analysis import dose_response as analysis
+from sim.analysis.dose_response import arms, dose_response
 from sim.api import Study
 from sim.errors import AngiosimError, InputError, ScenarioError
 from sim.fits.logistic import DoseResponse, fit
-from sim.study import analysis
-from sim.study.analysis import arms, dose_response
-from sim.study.design import Plan, plan_study
-from sim.study.ledger import Entry
-from sim.study.results import StudyResult
-from sim.study.sweep import sweep
-from sim.study.worker import Outcome, Task, attempt
+from sim.studies.file import plan_study
+from sim.studies.ledger import Entry
+from sim.studies.plan import Plan
+from sim.studies.sweep import sweep
+from sim.studies.table import StudyResult
+from sim.studies.task import Outcome, Task
+from sim.studies.worker import attempt
 
 DOSES = [0, 16, 1, 2, 4, 8, 1000]
 STUDY: dict[str, Any] = {

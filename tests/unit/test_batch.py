@@ -12,7 +12,7 @@ import mesa
 import pytest
 
 import sim
-from sim.study.batch import WholeRun
+from sim.runs.batch import WholeRun
 
 TINY = {"domain.size_um": [100, 100], "time.duration_h": 0.1}
 SWEPT: dict[str, Any] = {

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import sim
-from sim.scenario.loading import load
+from sim.scenario.resolve import load
 from sim.tools import bench, side_by_side
 
 Angiosim = Callable[..., Any]

@@ -25,17 +25,21 @@ import tomli_w
 from processes import children_of
 
 import sim
+from sim.calibration.calibrate import calibrate
+from sim.calibration.file import CalibrationPlan, plan_calibration
+from sim.calibration.precision import standard_errors
+from sim.calibration.result import Range, seeds_of
+from sim.calibration.runner import PICTURES as REMOVED
 from sim.errors import AngiosimError, FolderError, InputError, ScenarioError
-from sim.scenario.loading import kind_of, load, shipped_calibrations
-from sim.study.calibrate import PICTURES as REMOVED
-from sim.study.calibrate import Range, calibrate, seeds_of
-from sim.study.executors import Pool
-from sim.study.identity import replicate_seed
-from sim.study.precision import standard_errors
-from sim.study.sweep import Counts
-from sim.study.targets import CalibrationPlan, plan_calibration
-from sim.study.worker import Outcome, Run, Task
-from sim.view.calibration import PICTURES, save_pictures
+from sim.runs.seeds import replicate_seed
+from sim.scenario.kinds import kind_of
+from sim.scenario.resolve import load
+from sim.scenario.shipped import shipped_calibrations
+from sim.studies.executors import Pool
+from sim.studies.sweep import Counts
+from sim.studies.task import Outcome, Task
+from sim.studies.worker import Run
+from sim.view.study.calibration import PICTURES, save_pictures
 
 ROOT = Path(__file__).parents[2]
 MU, GLUE = "engine.chemotaxis.cue.mu", "engine.contact_energy.cell_cell"
@@ -341,7 +345,7 @@ def test_what_is_left(tmp_path: Path) -> None:
 
 
 def test_pictures_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sim.view.calibration import draw_fit, draw_objective, draw_profile, save_pictures
+    from sim.view.study.calibration import draw_fit, draw_objective, draw_profile, save_pictures
 
     plan = plan_calibration(SHORT)
     result = calibrate(plan, Here(plan))
@@ -475,7 +479,7 @@ def test_nothing_stands_beside_a_calibration_that_it_is_not_of(
         calibrate(changed, here, tmp_path)
     assert leftovers(tmp_path) == {"calibration.toml"}
     calibrate(changed, Here(changed), tmp_path)
-    monkeypatch.setattr("sim.study.calibrate.code_hash", lambda: "other code")
+    monkeypatch.setattr("sim.calibration.runner.code_hash", lambda: "other code")
     with pytest.raises(KeyboardInterrupt):
         calibrate(changed, here, tmp_path)
     assert leftovers(tmp_path) == {"calibration.toml"}
@@ -943,7 +947,7 @@ def test_the_command_calibrates_the_model(angiosim: Callable[..., Any], workplac
 def test_the_command_lists_trials_that_failed(
     angiosim: Callable[..., Any], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.study.calibrate.simulate_records", fake_runs.brittle_tubes)
+    monkeypatch.setattr("sim.calibration.runner.simulate_records", fake_runs.brittle_tubes)
     Path("fit.toml").write_text(tomli_w.dumps(SHORT))
     outcome = angiosim("calibrate", "fit.toml", "--out", "fit", "--workers", 1)
     assert outcome.exit_code == 3
@@ -954,7 +958,7 @@ def test_the_command_lists_trials_that_failed(
 def test_the_command_says_that_a_fit_is_hopeless(
     angiosim: Callable[..., Any], workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.study.calibrate.simulate_records", fake_runs.tubes)
+    monkeypatch.setattr("sim.calibration.runner.simulate_records", fake_runs.tubes)
     row = {"tube_length_mm": 8904.0, "tube_length_mm_sd": 1.0}
     Path("fit.toml").write_text(tomli_w.dumps({**SHORT, "data": {"rows": [row]}}))
     outcome = angiosim("calibrate", "fit.toml", "--out", "fit", "--workers", 1)
@@ -964,7 +968,7 @@ def test_the_command_says_that_a_fit_is_hopeless(
 
 
 def test_python_calibrates_and_draws(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.study.calibrate.simulate_records", fake_runs.tubes)
+    monkeypatch.setattr("sim.calibration.runner.simulate_records", fake_runs.tubes)
     counts: list[Counts] = []
     result = sim.calibrate(CALIBRATION, workers=1, trials=6, progress=counts.append)
     assert isinstance(result, sim.Calibration)

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 import sim
+from sim.calibration.file import plan_calibration
 from sim.scenario.cautions import cautions
-from sim.scenario.loading import load, shipped, shipped_calibrations, shipped_studies
-from sim.study.design import plan_study
-from sim.study.targets import plan_calibration
+from sim.scenario.resolve import load
+from sim.scenario.shipped import shipped, shipped_calibrations, shipped_studies
+from sim.studies.file import plan_study
 
 Angiosim = Callable[..., Any]
 

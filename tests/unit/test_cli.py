@@ -20,9 +20,12 @@ import pytest
 
 import sim
 from sim.errors import InputError, NumericalError
-from sim.scenario.loading import dump, kind_of, load, shipped
-from sim.study.folder import begin_manifest, finish_manifest
-from sim.tissue.kernel import most_threads
+from sim.kernels.compiling import most_threads
+from sim.runs.manifest import begin_manifest, finish_manifest
+from sim.scenario.kinds import kind_of
+from sim.scenario.resolve import load
+from sim.scenario.shipped import shipped
+from sim.scenario.writing import dump
 from sim.tools import doctor
 
 # The promise is 0.3 s on a quiet machine; a loaded one with a cold disk may take five times that.
@@ -81,11 +84,11 @@ class FakeRun:
 @pytest.fixture
 def fake_run(monkeypatch: pytest.MonkeyPatch) -> FakeRun:
     fake = FakeRun()
-    module = ModuleType("sim.study.run")
+    module = ModuleType("sim.runs.run")
     module.run_scenario = fake  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "sim.study.run", module)
+    monkeypatch.setitem(sys.modules, "sim.runs.run", module)
     monkeypatch.setattr(
-        "sim.view.figures.save_pictures",
+        "sim.view.run.pictures.save_pictures",
         lambda result, folder: (folder / "network.png").write_bytes(b"picture"),
     )
     return fake
@@ -104,7 +107,7 @@ def manifest_of(folder: str) -> dict[str, Any]:
 
 
 def test_help_answers_at_once() -> None:
-    command = [sys.executable, "-c", "from sim.cli import main; main()", "--help"]
+    command = [sys.executable, "-c", "from sim.cli.main import main; main()", "--help"]
     spent = []
     for _ in range(3):
         began = time.perf_counter()
@@ -119,7 +122,7 @@ def test_help_answers_at_once() -> None:
 )
 def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     program = (
-        "import sys; from sim.cli import app\n"
+        "import sys; from sim.cli.main import app\n"
         f"app({words!r}, standalone_mode=False)\n"
         "print('heavy:', *sorted({'numba', 'mesa', 'scipy', 'pandas', 'matplotlib'}"
         " & set(sys.modules)))"
@@ -404,7 +407,7 @@ def test_verbose_shows_the_log(angiosim: Angiosim, fake_run: FakeRun, workplace:
 
 def test_a_real_run_stopped_by_sigterm_leaves_what_exists(workplace: Path) -> None:
     command = [
-        sys.executable, "-c", "from sim.cli import main; main()", "run", "tube_formation",
+        sys.executable, "-c", "from sim.cli.main import main; main()", "run", "tube_formation",
         "--out", "out", "--set", "domain.size_um=[200, 200]", "--set", "time.duration_h=200",
     ]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
@@ -431,7 +434,7 @@ def test_compiling_is_announced_only_when_it_happens(
 ) -> None:
     """A kernel of a new machine is compiled once; after that it comes from the cache."""
     Path("kernels.py").write_text(
-        "from sim.tissue.kernel import kernel\n@kernel\ndef twice(x):\n    return 2 * x\n"
+        "from sim.kernels.compiling import kernel\n@kernel\ndef twice(x):\n    return 2 * x\n"
     )
     program = (
         "from sim.api import show_progress\n"
@@ -574,7 +577,7 @@ def test_doctor_is_content_here(angiosim: Angiosim, workplace: Path) -> None:
 def test_doctor_names_what_is_missing_and_how_to_mend_it(
     angiosim: Angiosim, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("numba", "sim.tissue.kernel"):
+    for name in ("numba", "sim.kernels.compiling"):
         monkeypatch.setitem(sys.modules, name, None)  # importing it fails
     done = angiosim("doctor")
     assert done.exit_code == 4

@@ -13,7 +13,8 @@ from rich.console import Console
 from sim import data
 from sim.errors import InputError, ScenarioError
 from sim.scenario import keys
-from sim.scenario.loading import dump, load
+from sim.scenario.resolve import load
+from sim.scenario.writing import dump
 from sim.tools.describe import describe
 
 
@@ -119,7 +120,7 @@ def test_nothing_heavy_is_imported() -> None:
 
 
 def test_couplings_name_what_a_step_reads_and_writes() -> None:
-    from sim.model import AngiogenesisModel
+    from sim.model.clock import AngiogenesisModel
 
     parts = data.read("model", "couplings")["part"]
     state = AngiogenesisModel(
@@ -140,8 +141,8 @@ def test_couplings_name_what_a_step_reads_and_writes() -> None:
 
 def test_every_readout_is_described_with_its_files() -> None:
     import sim
-    from sim.assay import READOUTS
-    from sim.study.design import RESERVED
+    from sim.assays import READOUTS
+    from sim.studies.file import RESERVED
 
     result = sim.run(
         "tube_formation",

@@ -18,16 +18,21 @@ import pytest
 
 import sim
 from sim import data
-from sim.assay import READOUTS
+from sim.analysis.combination import Combinations
+from sim.analysis.dose_response import DoseResponses
+from sim.assays import READOUTS
+from sim.calibration.file import plan_calibration
 from sim.errors import InputError, ScenarioError
 from sim.fits.combination import Comparison
 from sim.fits.logistic import DoseResponse
-from sim.scenario.loading import kind_of, load, shipped, shipped_studies
-from sim.study import identity, sampling
-from sim.study.analysis import Combinations, DoseResponses
-from sim.study.design import RESERVED, part, plan_study
-from sim.study.identity import code_hash, content_of, hash_of, replicate_seed, run_key, text_of
-from sim.study.targets import plan_calibration
+from sim.runs.seeds import replicate_seed
+from sim.scenario.kinds import kind_of
+from sim.scenario.resolve import load
+from sim.scenario.shipped import shipped, shipped_studies
+from sim.studies import sampling
+from sim.studies.file import RESERVED, plan_study
+from sim.studies.identity import code_hash, content_of, hash_of, run_key, text_of
+from sim.studies.plan import part
 
 LIGANDS = [
     {"name": "VEGF", "set": {"ligands.VEGF.bath_ng_ml": 50}},
@@ -144,7 +149,7 @@ def test_ten_thousand_runs_are_planned_and_listed_in_two_seconds(tmp_path: Path)
     plan = plan_study(tmp_path / "big.toml")
     assert time.process_time() - began < 2
     assert len({run.key for run in plan.runs}) == 10_000
-    words = [sys.executable, "-c", "from sim.cli import main; main()", "sweep", "big.toml"]
+    words = [sys.executable, "-c", "from sim.cli.main import main; main()", "sweep", "big.toml"]
     script = "import sys, resource, subprocess\n" + (
         "done = subprocess.run(sys.argv[1:], capture_output=True, text=True)\n"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
@@ -165,7 +170,7 @@ def test_ten_thousand_runs_are_planned_and_listed_in_two_seconds(tmp_path: Path)
 def test_ten_thousand_replicates_have_ten_thousand_seeds() -> None:
     seeds = {replicate_seed(study, n) for study in (1, 2) for n in range(1, 10_001)}
     assert len(seeds) == 20_000
-    assert max(seeds) < 2**sim.study.identity.SEED_BITS  # type: ignore[attr-defined]
+    assert max(seeds) < 2**sim.runs.seeds.SEED_BITS  # type: ignore[attr-defined]
 
 
 def test_arms_of_a_replicate_share_their_seed_and_replicates_do_not() -> None:
@@ -203,17 +208,28 @@ def test_a_key_follows_the_code_of_floors_0_to_3(
 
     before = now()
     assert before == code_hash()
-    for name in ("model.py", "tissue/potts.py", "data/drugs/anlotinib.toml", "scenario/schema.py"):
+    for name in (
+        "model/clock.py",
+        "tissue/potts.py",
+        "data/drugs/anlotinib.toml",
+        "scenario/schema.py",
+        "tables.py",
+    ):
         file = tmp_path / "sim" / name
         content = file.read_bytes()
         file.write_bytes(content + b"\n")
         assert now() != before, name
         file.write_bytes(content)
-    for name in ("cli.py", "study/sweep.py", "view/style.py", "fits/logistic.py"):
+    for name in (
+        "cli/main.py",
+        "studies/sweep.py",
+        "view/style.py",
+        "fits/logistic.py",
+        "version.py",
+    ):
         with (tmp_path / "sim" / name).open("a") as file_:
             file_.write("\n")
         assert now() == before, name
-    assert all((package / part).exists() for part in identity.FLOORS_0_TO_3)
 
 
 # --- samples -------------------------------------------------------------------------------------

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from sim import files
+from sim.calibration.file import plan_calibration
 from sim.errors import FileError, FolderError, InputError, Problem, ScenarioError, visible
 from sim.pharmacology.dosing import Dose, read_doses
+from sim.runs.folder import RunFolder
 from sim.scenario.input import default_name, plain
-from sim.scenario.loading import load
-from sim.study.design import plan_study
-from sim.study.folder import RunFolder
-from sim.study.holding import hold
-from sim.study.ledger import Ledger
-from sim.study.targets import plan_calibration
+from sim.scenario.resolve import load
+from sim.studies.file import plan_study
+from sim.studies.folder import hold
+from sim.studies.ledger import Ledger
 
 STUDY = 'name = "doses"\nbase = "tube_formation"\n[grid]\n"drug.free_nM" = [0, 5]\n'
 FIT = (

@@ -18,8 +18,9 @@ from PIL import Image
 from sim.errors import InputError
 from sim.fits.logistic import DoseResponse, fit, logistic
 from sim.view import style
-from sim.view.dose_response import draw_dose_response, draw_ic50_map, draw_panels
-from sim.view.pictures import save_picture
+from sim.view.canvas import save_picture
+from sim.view.study.curves import draw_dose_response, draw_panels
+from sim.view.study.map import draw_ic50_map
 
 DOSES = np.array([0, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 1000])
 

@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from sim.tissue import draws
-from sim.tissue.draws import COPY, SEEDING, TILE_SHIFT, bits, key_of, uniforms, unit
+from sim.kernels import draws
+from sim.kernels.draws import COPY, SEEDING, TILE_SHIFT, bits, key_of, uniforms, unit
 
 
 def test_the_mixing_function_is_that_of_splitmix64() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.model import AngiogenesisModel
+from sim.model.clock import AngiogenesisModel
 from sim.pharmacology.exposure import Media, constant
 from sim.scenario.exposure import exposure_of
-from sim.scenario.loading import load
+from sim.scenario.resolve import load
 
 
 def test_constant() -> None:

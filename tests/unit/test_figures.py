@@ -20,9 +20,10 @@ from matplotlib.text import Text
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from sim.assay.network import measure_network
 from sim.errors import PictureWarning
-from sim.view import figures, style
+from sim.readouts.network import measure_network
+from sim.view import style
+from sim.view.run import fields, frame, network, pictures, timeseries
 
 
 def draw_cells(
@@ -139,7 +140,7 @@ def with_gid(ax: Axes, gid: str) -> list[Any]:
 
 
 def test_network_says_what_it_shows() -> None:
-    ax = figures.draw_network(make_result())
+    ax = network.draw_network(make_result())
     text = words(ax)
     assert "tube_formation_anlotinib" in text
     assert "VEGF 50 ng/mL · anlotinib 5.6 nM free" in text
@@ -153,7 +154,7 @@ def test_network_says_what_it_shows() -> None:
 def test_network_keeps_the_orientation_of_the_array() -> None:
     cells = np.zeros((60, 40), dtype=np.int32)
     cells[5:15, 5:35] = 1
-    ax = figures.draw_network(make_result(cells=cells, fields=False))
+    ax = network.draw_network(make_result(cells=cells, fields=False))
     assert ax.get_xlim() == (0, 80)
     assert ax.get_ylim() == (120, 0)
     image = np.asarray(ax.images[0].get_array())
@@ -166,7 +167,7 @@ def test_network_keeps_the_orientation_of_the_array() -> None:
 def test_network_colours_cells_by_number_without_signalling() -> None:
     result = make_result(signalling=False, free_nM=0, VEGF=0)
     del result.final["cell_drive"]
-    ax = figures.draw_network(result)
+    ax = network.draw_network(result)
     assert "drive" not in words(ax)
     assert "ng/mL" not in words(ax)
     colours = np.unique(np.asarray(ax.images[0].get_array()).reshape(-1, 3), axis=0)
@@ -177,13 +178,13 @@ def test_network_colours_cells_by_number_without_signalling() -> None:
 def test_network_without_drug_and_ligand() -> None:
     result = make_result(free_nM=0, VEGF=0)
     result.scenario.drug = None
-    assert "no ligand, no drug" in words(figures.draw_network(result))
+    assert "no ligand, no drug" in words(network.draw_network(result))
 
 
 def test_network_drawn_into_given_axes() -> None:
     figure = Figure(figsize=(3, 3))
     ax = figure.add_subplot()
-    assert figures.draw_network(make_result(), ax) is ax
+    assert network.draw_network(make_result(), ax) is ax
     assert ax.figure is figure
     figure.savefig(io.BytesIO())
 
@@ -193,13 +194,13 @@ def test_network_drawn_into_given_axes() -> None:
 def test_network_with_no_cell_or_one(boundary: str, count: int) -> None:
     cells = np.zeros((50, 50), dtype=np.int32)
     cells[10:20, 10:20] = count
-    ax = figures.draw_network(make_result(cells=cells, boundary=boundary))
+    ax = network.draw_network(make_result(cells=cells, boundary=boundary))
     assert sum(len(lines.get_segments()) for lines in with_gid(ax, "skeleton")) == 0
     ax.figure.canvas.draw()
 
 
 def test_names_are_shown_as_written() -> None:
-    ax = figures.draw_network(make_result(name="costs $5\nand $x_2^"))
+    ax = network.draw_network(make_result(name="costs $5\nand $x_2^"))
     assert "costs $5 and $x_2^" in words(ax)
     ax.figure.canvas.draw()
 
@@ -227,7 +228,7 @@ def naive_magnify(cell_id: np.ndarray[Any, Any], factor: int, mode: Any) -> Any:
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
 def test_magnify_agrees_with_a_plain_vote(factor: int, periodic: bool, mode: str) -> None:
     cells = np.random.default_rng(3).integers(0, 4, size=(9, 11)).astype(np.int32)
-    large = figures._magnify(cells, factor, periodic)
+    large = frame._magnify(cells, factor, periodic)
     np.testing.assert_array_equal(
         large, naive_magnify(cells, factor, mode) if factor > 1 else cells
     )
@@ -242,8 +243,8 @@ def row(width: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 def test_skeleton_lines_over_a_periodic_border_come_twice() -> None:
     places, links = row(10)
-    assert len(figures._skeleton_lines(places, links[:-1], (6, 10))) == 19
-    lines = figures._skeleton_lines(places, links, (6, 10))
+    assert len(network._skeleton_lines(places, links[:-1], (6, 10))) == 19
+    lines = network._skeleton_lines(places, links, (6, 10))
     assert len(lines) == 21
     np.testing.assert_allclose(np.abs(np.diff(lines, axis=1)).max(axis=(1, 2)), 0.5)
     assert lines[..., 1].min() == -0.5
@@ -255,14 +256,14 @@ def test_the_line_drawn_is_the_skeleton_measured(boundary: str) -> None:
     y, x = np.mgrid[:60, :60]
     cells = (np.abs((y - x + 30) % 60 - 30) < 6).astype(np.int32)  # on a torus it goes round
     result = make_result(cells=cells, boundary=boundary)
-    lines, over = with_gid(figures.draw_network(result), "skeleton")
-    network = measure_network(cells > 0, **result.scenario.network_options)
-    across = np.abs(np.diff(network.skeleton_yx[network.skeleton_links], axis=1)).max((1, 2)) > 1
+    lines, over = with_gid(network.draw_network(result), "skeleton")
+    found = measure_network(cells > 0, **result.scenario.network_options)
+    across = np.abs(np.diff(found.skeleton_yx[found.skeleton_links], axis=1)).max((1, 2)) > 1
     assert bool(across.any()) == (boundary == "periodic")
-    assert len(lines.get_segments()) == len(network.skeleton_links) + across.sum() > 60
+    assert len(lines.get_segments()) == len(found.skeleton_links) + across.sum() > 60
     spacing = float(result.scenario.domain.spacing_um)
     points = np.concatenate(lines.get_segments())[:, ::-1] / spacing - 0.5
-    assert cKDTree(network.skeleton_yx).query(points)[0].max() < 1
+    assert cKDTree(found.skeleton_yx).query(points)[0].max() < 1
     assert len(over.get_segments()) == len(lines.get_segments())
 
 
@@ -278,7 +279,7 @@ def test_nice_length(limit: float, length: float) -> None:
 
 def test_fields_have_units_and_their_own_spacing() -> None:
     result = make_result()
-    axes = figures.draw_fields(result)
+    axes = fields.draw_fields(result)
     assert len(axes) == 2
     text = words(axes[0])
     for word in ("VEGF", "cue", "ng/mL", "arbitrary units", "t = 6.0 h (720 MCS)", "50 µm"):
@@ -289,22 +290,22 @@ def test_fields_have_units_and_their_own_spacing() -> None:
 
 
 def test_flat_and_empty_fields_have_a_range() -> None:
-    assert figures._colour_limits(np.zeros((3, 3))) == (0, 1)
-    assert figures._colour_limits(np.full((3, 3), np.nan)) == (0, 1)
-    low, high = figures._colour_limits(50 + 1e-9 * np.arange(9.0))
+    assert fields._colour_limits(np.zeros((3, 3))) == (0, 1)
+    assert fields._colour_limits(np.full((3, 3), np.nan)) == (0, 1)
+    low, high = fields._colour_limits(50 + 1e-9 * np.arange(9.0))
     assert high - low == pytest.approx(0.5)
-    assert figures._colour_limits(np.array([2.0, 5.0])) == (2, 5)
+    assert fields._colour_limits(np.array([2.0, 5.0])) == (2, 5)
 
 
 def test_fields_need_one_axes_each() -> None:
     with pytest.raises(ValueError, match="2 axes needed"):
-        figures.draw_fields(make_result(), [Figure().add_subplot()])
+        fields.draw_fields(make_result(), [Figure().add_subplot()])
 
 
 def test_run_without_fields_has_no_field_picture(tmp_path: Path) -> None:
     result = make_result(fields=False)
-    assert figures.draw_fields(result) == []
-    paths = figures.save_pictures(result, tmp_path)
+    assert fields.draw_fields(result) == []
+    paths = pictures.save_pictures(result, tmp_path)
     assert [path.name for path in paths] == ["network.png", "timeseries.png"]
 
 
@@ -312,7 +313,7 @@ def test_run_without_fields_has_no_field_picture(tmp_path: Path) -> None:
 
 
 def test_timeseries_panels_and_units() -> None:
-    axes = figures.draw_timeseries(make_result())
+    axes = timeseries.draw_timeseries(make_result())
     assert [ax.get_ylabel() for ax in axes] == [
         "length (mm)", "number", "fraction (0-1)", "signal (0-1)", "free drug (nM)",
     ]  # fmt: skip
@@ -324,15 +325,15 @@ def test_timeseries_panels_and_units() -> None:
 
 
 def test_timeseries_without_drug_or_signalling() -> None:
-    labels = [ax.get_ylabel() for ax in figures.draw_timeseries(make_result(free_nM=0))]
+    labels = [ax.get_ylabel() for ax in timeseries.draw_timeseries(make_result(free_nM=0))]
     assert labels[-1] == "signal (0-1)"
-    axes = figures.draw_timeseries(make_result(free_nM=0, signalling=False))
+    axes = timeseries.draw_timeseries(make_result(free_nM=0, signalling=False))
     assert len(axes) == 3
     assert "inhibited" not in words(axes[0])
 
 
 def test_timeseries_of_a_single_record() -> None:
-    axes = figures.draw_timeseries(make_result(records=1))
+    axes = timeseries.draw_timeseries(make_result(records=1))
     assert all(line.get_marker() == "o" for ax in axes for line in ax.lines)
     axes[0].figure.canvas.draw()
 
@@ -343,7 +344,7 @@ def test_timeseries_with_missing_values_and_columns() -> None:
     result.timeseries["total_length_mm"] = np.nan
     result.timeseries.loc[3, "mean_drive"] = np.nan
     result.timeseries = result.timeseries.drop(columns=["meshes", "junctions"])
-    axes = figures.draw_timeseries(result)
+    axes = timeseries.draw_timeseries(result)
     assert "number" not in [ax.get_ylabel() for ax in axes]
     assert axes[0].get_ylim() == (0, 1)
     axes[0].figure.canvas.draw()
@@ -351,14 +352,14 @@ def test_timeseries_with_missing_values_and_columns() -> None:
 
 def test_timeseries_needs_one_axes_each() -> None:
     with pytest.raises(ValueError, match="5 axes needed"):
-        figures.draw_timeseries(make_result(), [Figure().add_subplot()])
+        timeseries.draw_timeseries(make_result(), [Figure().add_subplot()])
 
 
 def test_labels_do_not_overlap() -> None:
-    spread = figures._spread([0.0, 0.0, 0.01, 0.8], 0.1)
+    spread = timeseries._spread([0.0, 0.0, 0.01, 0.8], 0.1)
     assert spread == pytest.approx([0.0, 0.1, 0.2, 0.8])
-    assert figures._spread([0.5, 0.52], 0.1) == pytest.approx([0.46, 0.56])
-    assert figures._spread([], 0.1) == []
+    assert timeseries._spread([0.5, 0.52], 0.1) == pytest.approx([0.46, 0.56])
+    assert timeseries._spread([], 0.1) == []
 
 
 # --- files -----------------------------------------------------------------------------------
@@ -366,13 +367,13 @@ def test_labels_do_not_overlap() -> None:
 
 def test_saved_pictures_are_deterministic_and_marked(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
-    paths = figures.save_pictures(make_result(), tmp_path / "a")
+    paths = pictures.save_pictures(make_result(), tmp_path / "a")
     assert [path.name for path in paths] == ["network.png", "fields.png", "timeseries.png"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(
         path.name for path in paths
     )
     with mpl.rc_context({"font.size": 30, "image.origin": "lower", "lines.linewidth": 9}):
-        again = figures.save_pictures(make_result(), tmp_path / "b")
+        again = pictures.save_pictures(make_result(), tmp_path / "b")
     for first, second in zip(paths, again, strict=True):
         assert first.read_bytes() == second.read_bytes()
         with Image.open(first) as image:
@@ -392,9 +393,9 @@ def test_a_picture_that_fails_spares_the_others(
 
     result = make_result()
     (tmp_path / "timeseries.png").write_bytes(b"of an earlier result")
-    monkeypatch.setattr(figures, "draw_timeseries", broken)
+    monkeypatch.setattr(pictures, "draw_timeseries", broken)
     with pytest.warns(PictureWarning, match=r"timeseries\.png .* KeyError: 'no such column'"):
-        paths = figures.save_pictures(result, tmp_path)
+        paths = pictures.save_pictures(result, tmp_path)
     assert [path.name for path in paths] == ["network.png", "fields.png"]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     (record,) = caplog.records
@@ -407,11 +408,11 @@ def test_names_are_never_read_as_mathematics(tmp_path: Path, name: str) -> None:
     result.scenario.name = name
     for array in ("field_", "spacing_um_"):
         result.final[array + name] = result.final[array + "VEGF"]
-    assert len(figures.save_pictures(result, tmp_path)) == 3
+    assert len(pictures.save_pictures(result, tmp_path)) == 3
     own = Figure()  # of a user, with matplotlib's own settings
     axes = own.subplots(4, 1)
-    figures.draw_network(result, axes[0])
-    figures.draw_fields(result, axes[1:])
+    network.draw_network(result, axes[0])
+    fields.draw_fields(result, axes[1:])
     own.savefig(tmp_path / "own.png")
 
 
@@ -420,7 +421,7 @@ def test_drawing_changes_nothing_in_the_result() -> None:
     copies = {key: value.copy() for key, value in result.final.items()}
     table = result.timeseries.copy()
     draws: list[Callable[[Any], Any]] = [
-        figures.draw_network, figures.draw_fields, figures.draw_timeseries,
+        network.draw_network, fields.draw_fields, timeseries.draw_timeseries,
     ]  # fmt: skip
     for draw in draws:
         draw(result)
@@ -431,5 +432,5 @@ def test_drawing_changes_nothing_in_the_result() -> None:
 
 
 def test_pictures_leave_pyplot_alone() -> None:
-    code = "import sys, sim.view.figures; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, sim.view.run.network; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

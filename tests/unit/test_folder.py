@@ -14,7 +14,9 @@ import pytest
 
 import sim
 from sim.errors import FolderError
-from sim.study.folder import RunFolder, begin_manifest, finish_manifest, plain
+from sim.files import plain
+from sim.runs.folder import RunFolder
+from sim.runs.manifest import begin_manifest, finish_manifest
 
 
 def everything(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import sim
-from sim.scenario.loading import shipped, shipped_calibrations, shipped_studies
+from sim.scenario.shipped import shipped, shipped_calibrations, shipped_studies
 
 CASES, ALL = 80, 5000
 BLOCK = 250  # cases of one slow test
@@ -309,9 +309,9 @@ def check(number: int, place: Path, angiosim: Callable[..., Any]) -> None:
 @pytest.fixture(autouse=True, scope="module")
 def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Import what commands import, so that no case has to wait for it."""
-    from sim.study.design import plan_study
-    from sim.study.pk import run_pk
-    from sim.study.targets import plan_calibration
+    from sim.calibration.file import plan_calibration
+    from sim.runs.pk import run_pk
+    from sim.studies.file import plan_study
 
     plan_study(next(iter(shipped_studies())))
     plan_calibration(next(iter(shipped_calibrations())))

@@ -16,12 +16,13 @@ from scipy.ndimage import map_coordinates
 
 import sim.signalling
 import sim.tissue
-from sim import assembly, data
+from sim import data
 from sim.errors import InputError, ScenarioError
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
-from sim.study.run import run_scenario
-from sim.view.figures import draw_timeseries
+from sim.model import assembly
+from sim.model.clock import AngiogenesisModel
+from sim.runs.run import run_scenario
+from sim.scenario.resolve import load
+from sim.view.run.timeseries import draw_timeseries
 
 SMALL = {"domain.size_um": [240, 220], "cells.count": 12}
 TORUS = {

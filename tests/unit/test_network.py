@@ -15,9 +15,9 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from sim.assay import skeleton as skeletons
-from sim.assay import thinning
-from sim.assay.network import Network, _dilate, measure_network
+from sim.readouts import skeleton as skeletons
+from sim.readouts import thinning
+from sim.readouts.network import Network, _dilate, measure_network
 
 Mask = NDArray[np.bool_]
 COUNTS = ("segments", "junctions", "end_points", "meshes")

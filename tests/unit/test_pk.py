@@ -15,10 +15,11 @@ import pytest
 from typer.testing import CliRunner
 
 import sim
-from sim.cli import app
+from sim.cli.main import app
 from sim.errors import InputError, ScenarioError
 from sim.scenario.exposure import exposure_of
-from sim.scenario.loading import dump, load
+from sim.scenario.resolve import load
+from sim.scenario.writing import dump
 
 HUMAN = {
     "extends": "tube_formation",
@@ -171,7 +172,7 @@ def test_the_suffix_chooses_the_format_of_the_picture(
 def test_a_picture_that_cannot_be_written_is_refused_before_any_work(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sim.study.pk.run_pk", None)
+    monkeypatch.setattr("sim.runs.pk.run_pk", None)
     shown = CliRunner().invoke(app, ["pk", "rat_oral", "--plot", str(tmp_path / name)])
     assert shown.exit_code == 2
     assert ("no such folder" if "/" in name else "must end in .png, .pdf or .svg") in shown.output

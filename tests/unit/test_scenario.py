@@ -22,9 +22,11 @@ from sim import data
 from sim.errors import InputError, ScenarioError
 from sim.pharmacology.drugs import inhibition, load_drug
 from sim.scenario import keys
-from sim.scenario.loading import dump, load, scenario_hash, shipped
+from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.settings import parse_setting, parse_settings
+from sim.scenario.shipped import shipped
+from sim.scenario.writing import dump, scenario_hash
 
 TESTS = Path(__file__).parents[1]
 BAD = sorted((TESTS / "bad_scenarios").glob("*.toml"))
@@ -492,7 +494,7 @@ def test_any_text_loads_or_is_refused(text: str | bytes, tmp_path_factory: Any) 
 
 @pytest.mark.parametrize("name", ["not_toml", "many_at_once", "unknown_drug", "too_many_cells"])
 def test_validate_is_quick_and_writes_nothing(name: str, tmp_path: Path) -> None:
-    program = "from sim.cli import main; main()"
+    program = "from sim.cli.main import main; main()"
     path = TESTS / "bad_scenarios" / f"{name}.toml"
     start = time.perf_counter()
     done = subprocess.run(
@@ -512,7 +514,7 @@ def test_validate_is_quick_and_writes_nothing(name: str, tmp_path: Path) -> None
 
 def test_loading_imports_nothing_heavy() -> None:
     program = (
-        "import sys, sim.scenario.loading as l; l.load('tube_formation');"
+        "import sys, sim.scenario.resolve as l; l.load('tube_formation');"
         "print([m for m in ('numpy', 'numba', 'mesa', 'scipy', 'pandas', 'matplotlib')"
         " if m in sys.modules])"
     )

@@ -20,15 +20,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import sim
+from sim.analysis.write import PICTURES
 from sim.errors import InputError, ScenarioError
 from sim.fits.combination import Blockade, Comparison, compare
 from sim.fits.logistic import DoseResponse, fit, logistic
 from sim.pharmacology.drugs import load_drug
-from sim.study.analysis import PICTURES
-from sim.study.design import Plan, plan_study
-from sim.study.sweep import sweep
-from sim.study.worker import Outcome, Task, attempt
-from sim.view.study import findings, write_pictures
+from sim.studies.file import plan_study
+from sim.studies.plan import Plan
+from sim.studies.sweep import sweep
+from sim.studies.task import Outcome, Task
+from sim.studies.worker import attempt
+from sim.view.study.pictures import findings, write_pictures
 
 Array = NDArray[np.float64]
 LIGANDS = {"VEGF": "VEGFR2", "PDGF-BB": "PDGFRB", "FGF-2": "FGFR1"}
@@ -544,12 +546,14 @@ def test_pictures_of_a_study(tmp_path: Path) -> None:
 
 
 def test_pictures_of_an_earlier_table_do_not_stay(tmp_path: Path) -> None:
+    def stopped() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            sweep(plan_study(SCREEN), Stopped(), tmp_path / "study")
+
+    stopped()
     for name in (*PICTURES, "mine.png"):
-        (tmp_path / "study").mkdir(exist_ok=True)
         (tmp_path / "study" / name).touch()
-    (tmp_path / "study" / "study.toml").write_text(plan_study(SCREEN).text)
-    with pytest.raises(KeyboardInterrupt):
-        sweep(plan_study(SCREEN), Stopped(), tmp_path / "study")
+    stopped()
     assert pictures(tmp_path / "study") == {"mine.png"}
 
 
@@ -616,7 +620,7 @@ MORRIS: dict[str, Any] = {
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets `Chain` make the runs of the command."""
-    monkeypatch.setattr("sim.study.executors.Pool", lambda *_: Chain())
+    monkeypatch.setattr("sim.studies.executors.Pool", lambda *_: Chain())
 
 
 @pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
@@ -703,7 +707,7 @@ def test_a_picture_that_fails_hides_nothing(
 
     Path("study.toml").write_text(tomli_w.dumps(SCREEN))
     usual = angiosim("sweep", "study.toml", "--out", "usual")
-    monkeypatch.setattr("sim.view.dose_response.draw_ic50_map", broken)
+    monkeypatch.setattr("sim.view.study.map.draw_ic50_map", broken)
     done = angiosim("sweep", "study.toml", "--out", "out")
     assert done.exit_code == 0
     maps = [f"ic50_{response}.png" for response in SCREEN["dose_response"]["responses"]]

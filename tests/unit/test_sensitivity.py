@@ -15,18 +15,20 @@ import numpy as np
 import pytest
 import tomli_w
 
+from sim.analysis import sensitivity as module
+from sim.analysis.sensitivity import Indices
 from sim.api import Study
 from sim.errors import AngiosimError, InputError, ScenarioError
-from sim.study import sensitivity as module
-from sim.study.design import plan_study
-from sim.study.identity import hash_of
-from sim.study.results import open_result
-from sim.study.sampling import Sample, Spread
-from sim.study.sensitivity import Indices
-from sim.study.sweep import merge, sweep
-from sim.study.worker import Outcome, Task, attempt
-from sim.view.sensitivity import draw_sensitivity
-from sim.view.study import write_pictures
+from sim.studies.file import plan_study
+from sim.studies.identity import hash_of
+from sim.studies.merge import merge
+from sim.studies.sampling import Sample, Spread
+from sim.studies.sweep import sweep
+from sim.studies.table import open_result
+from sim.studies.task import Outcome, Task
+from sim.studies.worker import attempt
+from sim.view.study.pictures import write_pictures
+from sim.view.study.sensitivity import draw_sensitivity
 
 pytest.importorskip("SALib")
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from sim.assays.tube_formation.start import disc, place_cells, region_sites
 from sim.errors import InputError
-from sim.scenario.loading import load
+from sim.kernels.draws import SEEDING, uniforms
+from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
-from sim.scenario.setups.tube_formation import disc, place_cells, region_sites
-from sim.tissue.draws import SEEDING, uniforms
 
 FURTHER = {
     "count": 9,

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from sim.errors import CheckpointError
-from sim.model import AngiogenesisModel
-from sim.scenario.loading import load
-from sim.study.batch import WholeRun
+from sim.model.clock import AngiogenesisModel
+from sim.runs.batch import WholeRun
+from sim.scenario.resolve import load
 
 SMALL = {
     "domain.size_um": [200, 220],

@@ -25,15 +25,18 @@ import sim
 from sim import files
 from sim.api import processors
 from sim.errors import AngiosimError, FolderError, InputError
-from sim.study import results
-from sim.study.design import Plan, plan_study
-from sim.study.executors import Dask, Pool
-from sim.study.forecast import SITE_STEP_S, forecast
-from sim.study.holding import default_folder, hold
-from sim.study.ledger import Entry, Ledger
-from sim.study.results import StudyResult, open_result
-from sim.study.sweep import Counts, merge, parse_shard, sweep
-from sim.study.worker import Outcome, Run, Task, attempt
+from sim.studies import table as results
+from sim.studies.executors import Dask, Pool
+from sim.studies.file import plan_study
+from sim.studies.folder import default_folder, hold
+from sim.studies.forecast import SITE_STEP_S, forecast
+from sim.studies.ledger import Entry, Ledger
+from sim.studies.merge import merge
+from sim.studies.plan import Plan
+from sim.studies.sweep import Counts, parse_shard, sweep
+from sim.studies.table import StudyResult, open_result
+from sim.studies.task import Outcome, Task
+from sim.studies.worker import Run, attempt
 from sim.view.progress import show_study, words
 
 ROOT = Path(__file__).parents[2]
@@ -148,7 +151,7 @@ def test_a_dask_cluster_gives_the_same_bytes(plan: Plan, table: bytes, tmp_path:
 
 def test_no_scheduler(plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("sim.study.executors.SECONDS_TO_CONNECT", 0.5)
+    monkeypatch.setattr("sim.studies.executors.SECONDS_TO_CONNECT", 0.5)
     with pytest.raises(InputError, match="no Dask scheduler answers"):
         sim.sweep(STUDY, tmp_path / "study", scheduler="tcp://127.0.0.1:1")
     assert not (tmp_path / "study").exists()
@@ -225,7 +228,7 @@ def test_code_that_changed_makes_all_runs_again(
 ) -> None:
     plan = plan_study(STUDY)
     sweep(plan, Here(plan), tmp_path / "study")
-    monkeypatch.setattr("sim.study.design.code_hash", lambda: "another")
+    monkeypatch.setattr("sim.studies.file.code_hash", lambda: "another")
     plan = plan_study(STUDY)
     assert open_result(tmp_path / "study").count("done") == 30  # as it was made
     here = Here(plan)
@@ -237,7 +240,7 @@ def test_shards_of_different_versions_are_not_merged(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep(plan, Here(plan), tmp_path / "a", shard=(1, 2))
-    monkeypatch.setattr("sim.study.sweep.code_hash", lambda: "another")
+    monkeypatch.setattr("sim.studies.sweep.code_hash", lambda: "another")
     sweep(plan, Here(plan), tmp_path / "b", shard=(2, 2))
     with pytest.raises(InputError, match="made with another angiosim"):
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
@@ -339,7 +342,7 @@ def test_a_finished_run_is_never_written_over(plan: Plan, tmp_path: Path) -> Non
 
 
 def test_workers_that_cannot_start(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.study.executors.serve", os.abort)
+    monkeypatch.setattr("sim.studies.executors.serve", os.abort)
     with closing(Pool(plan.base, 1)) as pool, pytest.raises(AngiosimError, match="before they are"):
         sweep(plan, pool)
 
@@ -595,7 +598,7 @@ def test_rows_have_the_points_that_they_were_made_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another SciPy may draw others: a folder shows and merges those that were drawn."""
-    from sim.study import sampling
+    from sim.studies import sampling
 
     ranges = {"drug.free_nM": [0.1, 10]}
     tree = {"name": "points", "base": "tube_formation",
@@ -805,14 +808,14 @@ def test_a_merge_that_was_killed_is_repeated(
     for i, folder in enumerate(folders, 1):
         sweep(plan, Here(plan), folder, shard=(i, 2))
     script = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom sim.study import sweep\n"
-        "from sim.study.ledger import Ledger\n"
+        "import os, signal, sys\nfrom pathlib import Path\nfrom sim.studies import merge, sweep\n"
+        "from sim.studies.ledger import Ledger\n"
         "def kill(self, *_):\n"
         "    if getattr(self, 'path', True): os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return real(self, *_)\n"
-        f"owner = Ledger if hasattr(Ledger, {moment!r}) else sweep\n"
+        f"owner = next(o for o in (Ledger, merge, sweep) if hasattr(o, {moment!r}))\n"
         f"real = getattr(owner, {moment!r}); setattr(owner, {moment!r}, kill)\n"
-        "*folders, out = map(Path, sys.argv[1:])\nsweep.merge(folders, out)\n"
+        "*folders, out = map(Path, sys.argv[1:])\nmerge.merge(folders, out)\n"
     )
     whole = tmp_path / "whole"
     words = [sys.executable, "-c", script, *map(str, folders), str(whole)]
@@ -883,7 +886,7 @@ def test_the_model_gives_in_a_study_what_it_gives_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_that_was_planned_wrongly_fails_and_does_not_lie() -> None:
-    from sim.study.worker import simulate
+    from sim.studies.worker import simulate
 
     plan = plan_study(TINY)
     outcome = attempt(simulate, plan.base, Task("0" * 32, {}, 1))
@@ -895,15 +898,15 @@ def test_a_run_that_was_planned_wrongly_fails_and_does_not_lie() -> None:
 def test_trouble_in_the_model_is_told_with_its_stage(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sim.study.worker import simulate
+    from sim.studies.worker import simulate
 
     def broken(*_: object, **__: object) -> None:
         raise FloatingPointError("broken")
 
     target = {
-        "set-up": "sim.model.AngiogenesisModel._compile",
-        "run": "sim.study.run._keep_frame",
-        "read-out": "sim.study.run.final_arrays",
+        "set-up": "sim.model.clock.AngiogenesisModel._compile",
+        "run": "sim.runs.run._keep_frame",
+        "read-out": "sim.runs.run.final_arrays",
     }[part]
     monkeypatch.setattr(target, broken)
     plan = plan_study(TINY)
@@ -914,7 +917,9 @@ def test_trouble_in_the_model_is_told_with_its_stage(
 
 def command(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """Let the command line make fake runs."""
-    monkeypatch.setattr("sim.study.executors.Pool", lambda base, workers: Pool(base, workers, run))
+    monkeypatch.setattr(
+        "sim.studies.executors.Pool", lambda base, workers: Pool(base, workers, run)
+    )
 
 
 def test_the_command(

@@ -1,0 +1,1 @@
+"""What a study's table shows: dose-responses, combinations, sensitivity."""

@@ -1,0 +1,47 @@
+"""Arms of a study: what they are called, and the read-outs of their runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from sim import data
+from sim.errors import InputError
+from sim.studies.task import DONE
+
+if TYPE_CHECKING:
+    from sim.studies.plan import PlannedRun
+    from sim.studies.table import StudyResult
+
+
+def others(run: PlannedRun, within: Collection[str]) -> dict[str, Any]:
+    """Return what is swept beside the keys that vary within an arm."""
+    return {key: value for key, value in run.parameters.items() if key not in within}
+
+
+def arm_of(run: PlannedRun, within: Collection[str]) -> str:
+    """Return what an arm is called: by its group alone where that is all there is."""
+    beside = others(run, within)
+    if not beside and len(run.group) <= 1:
+        return next(iter(run.group.values()), "all")
+    return ", ".join(f"{key} = {value}" for key, value in {**run.group, **beside}.items())
+
+
+def value_of(study: StudyResult, run: PlannedRun, response: str) -> float:
+    """Return a read-out of a run; NaN if it is not done, or not finite.
+
+    Raises
+    ------
+    InputError
+        If no run has that read-out.
+    """
+    entry = study.entries[run.key]
+    if entry.status != DONE:
+        return math.nan
+    if response not in entry.metrics:
+        hint = data.nearest(response, entry.metrics)
+        known = data.one_of(entry.metrics)
+        raise InputError(f"{response!r} is no read-out: {known}; {hint}".rstrip("; "))
+    value = float(entry.metrics[response])
+    return value if math.isfinite(value) else math.nan

@@ -1,0 +1,105 @@
+"""Combined blockades beside what is expected from their parts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from sim.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from sim.fits.combination import Comparison
+    from sim.studies.table import StudyResult
+
+    Array = NDArray[np.float64]
+from sim.analysis.dose_response import Labels, _controls, arms, dose_response
+
+
+@dataclass(frozen=True)
+class Combinations:
+    """What blockades do, alone and together, in a study with ``[combination]``.
+
+    Attributes
+    ----------
+    study : str
+        Name of the study.
+    response, dose : str
+        The read-out, and the key of the dose.
+    group : str
+        The group whose arms are the blockades.
+    parts : dict of str to list of str
+        By arm of the group the arms that it combines.
+    found : list of (dict, list of Comparison)
+        For each arm: its name in each group and its values of what else is swept, and what it does
+        at each dose above 0.
+    """
+
+    study: str
+    response: str
+    dose: str
+    group: str
+    parts: dict[str, list[str]]
+    found: list[tuple[Labels, list[Comparison]]]
+
+    @property
+    def measured(self) -> bool:
+        """Whether any combination has been measured."""
+        return any(
+            one.inhibition is not None
+            for labels, comparisons in self.found
+            if labels[self.group] in self.parts
+            for one in comparisons
+        )
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each arm and dose, as in ``combination.csv``."""
+        import pandas as pd
+
+        rows = [
+            {"response": self.response, **labels, **asdict(one)}
+            for labels, comparisons in self.found
+            for one in comparisons
+        ]
+        return pd.DataFrame(rows)
+
+
+def combinations(study: StudyResult, response: str | None = None) -> Combinations:
+    """Compare combined blockades with their parts, as ``[combination]`` of a study names them.
+
+    A combination is compared with those arms of its group that have all else in common with it.
+
+    Parameters
+    ----------
+    study : StudyResult
+        A study with ``[combination]``.
+    response : str, optional
+        A read-out; by default the first that the study names.
+
+    Raises
+    ------
+    InputError
+        If the study has no ``[combination]`` or no such read-out, or is a shard.
+    """
+    from sim.fits.combination import Blockade, compare
+
+    if not study.plan.combination:
+        raise InputError(f"{study.plan.name}: has no [combination]")
+    curves = dose_response(study, response)
+    tables, controls = arms(study, curves.response), _controls(study, curves.response)
+    group, parts = study.plan.combination["group"], study.plan.combination["parts"]
+    known = {repr(labels): arm for arm, labels in curves.labels.items()}
+    found = []
+    for arm, labels in curves.labels.items():
+        single = {
+            name: known.get(repr({**labels, group: name})) for name in parts.get(labels[group], [])
+        }
+        blockades = {name: Blockade(tables[a][1], curves[a]) for name, a in single.items() if a}
+        if arm in controls:
+            whole = blockades if len(blockades) == len(single) else None
+            found.append((labels, compare(*tables[arm], controls[arm], whole)))
+    return Combinations(study.plan.name, curves.response, curves.dose, group, parts, found)

@@ -1,0 +1,1 @@
+"""Tube formation: single cells on a gel form a network."""

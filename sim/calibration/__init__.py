@@ -1,0 +1,1 @@
+"""Fitting named parameters to a data table."""

@@ -1,0 +1,412 @@
+"""From a calibration file to what is fitted: parameters with ranges, and the numbers to meet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from sim import data
+from sim.assays import READOUTS
+from sim.errors import InputError, Problem, ScenarioError
+from sim.files import named_file, read_csv
+from sim.scenario import keys
+from sim.scenario.cautions import by_key, cautions, differ
+from sim.scenario.kinds import OWN, SHARED, check_kind
+from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
+from sim.scenario.settings import parse_setting
+from sim.scenario.shipped import shipped_calibrations
+from sim.studies.file import not_swept
+from sim.studies.reading import FORMAT, MOST_RUNS, Reader, distinct, open_file
+from sim.studies.sampling import MOST, Spread, read_spread
+
+Tree = dict[str, Any]
+Values = dict[str, float | int]
+
+TOP = ("format", "name", "description", "seed", *SHARED, *OWN["calibration"])
+COMPARED = (*READOUTS, "mean_drive")
+TIME = "time_h"
+MOST_TRIALS = 100_000
+MOST_ROWS = 10_000
+LEAST_SD = 1e-12  # of a number, and as a share of it: chi-square stays a number
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One number of the data table.
+
+    Attributes
+    ----------
+    row : int
+        Its row, from 1.
+    condition : int
+        Place of its condition among those of the plan.
+    time_h : float or None
+        Record time; None for the end of the run.
+    readout : str
+    value, sd : float
+        The number and its standard error.
+    metric : str
+        What a run calls the read-out at that time.
+    """
+
+    row: int
+    condition: int
+    time_h: float | None
+    readout: str
+    value: float
+    sd: float
+    metric: str
+
+
+@dataclass(frozen=True)
+class CalibrationPlan:
+    """A calibration as planned.
+
+    Attributes
+    ----------
+    name, description : str
+    seed : int
+        The seeds of all runs and of the optimiser follow from it.
+    replicates : int
+        Runs of each condition in a trial; all trials have the same seeds.
+    trials, batch : int
+        Points to try, and how many are chosen before the next are evaluated.
+    base : dict
+        What all runs have in common: content of a scenario file.
+    parameters : dict of str to Spread
+        What is fitted, by dotted key.
+    conditions : list of dict
+        The different conditions of the table: settings by dotted key.
+    targets : list of Target
+    text : str
+        ``calibration.toml``: the calibration without references to other files.
+    cautions : list of Problem
+        What may not be as expected (`sim.scenario.cautions`), once for each key.
+    """
+
+    name: str
+    description: str
+    seed: int
+    replicates: int
+    trials: int
+    batch: int
+    base: Tree
+    parameters: dict[str, Spread]
+    conditions: list[Tree]
+    targets: list[Target]
+    text: str
+    cautions: list[Problem]
+
+
+def plan_calibration(
+    source: str | Path | Mapping[str, Any], trials: int | None = None
+) -> CalibrationPlan:
+    """Read a calibration file.
+
+    Parameters
+    ----------
+    source : str, Path or mapping
+        The name of a shipped calibration, a TOML file, or its content.
+    trials : int, optional
+        Instead of the file's.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong.
+    InputError
+        If the file cannot be read.
+    """
+    tree, folder, label, name, problems = open_file(source, shipped_calibrations(), "calibration")
+    try:
+        found = _Reading(tree | ({"trials": trials} if trials else {}), folder, name, problems)
+        if not problems:
+            return found.plan()
+    except RecursionError:
+        problems = [Problem("", None, "nested too deeply")]
+    check_kind(source, "calibration")
+    raise ScenarioError(label, distinct(problems))
+
+
+def at_record(readout: str, record: int) -> str:
+    """Return what a run calls a read-out at its n-th record; at its end, it has its own name."""
+    return f"{readout}@{record}"
+
+
+class _Reading(Reader):
+    """A calibration while it is read: what is wrong is noted, and the rest goes on."""
+
+    def __init__(self, tree: Tree, folder: Path, name: str, problems: list[Problem]) -> None:
+        super().__init__(tree, folder, name, problems, TOP)
+        self.trials = self._number("trials", 100, 1, MOST_TRIALS)
+        self.batch = self._number("batch", 4, 1, 1000)
+        self.told: set[str] = set()
+        self.cautions: list[Problem] = []
+        scenario = self._resolved("base", {}) if self.base else None
+        self.parameters = self._parameters(scenario)
+        self.rows = list(self._rows(folder))
+        self.conditions: list[Tree] = []
+        self.targets: list[Target] = []
+        seen: dict[str, str] = {}
+        for place, row in self.rows:
+            self._check_columns(place, row)
+            if (first := seen.setdefault(repr(sorted(row.items())), place)) != place:
+                self._wrong(place, None, f"is the same as {first.removeprefix('data, ')}")
+        columns = [("columns of the data", [condition_of(row) for _, row in self.rows])]
+        self._refuse_set_twice([("[parameters]", [self._table("parameters")]), *columns])
+        if scenario is not None and not problems:
+            self._try_parameters()
+            self._make_targets()
+            count = self.trials * self.replicates * len(self.conditions)
+            if count > MOST_RUNS:
+                self._wrong("", None, f"plans {count:,} runs; must be at most {MOST_RUNS:,}")
+
+    # -- parameters -------------------------------------------------------------------------
+
+    def _parameters(self, scenario: Scenario | None) -> dict[str, Spread]:
+        table = self._table("parameters")
+        if self.tree.get("parameters", {}) == {}:
+            what = "must be a table of what is fitted, by dotted key"
+            hint = 'for instance "engine.chemotaxis.cue.mu" = [100, 1000]'
+            self._wrong("parameters", None, what, hint)
+        for key in table:
+            if not_swept(key, None):
+                self._wrong(f"parameters, {key}", None, "cannot be fitted")
+        return {
+            key: read_spread(key, given, scenario, self.problems, "parameters")
+            for key, given in sorted(table.items())  # their order in the file means nothing
+        }
+
+    def _try_parameters(self) -> None:
+        """Refuse ranges at whose ends, or in whose middle, the scenario is wrong."""
+        if self._resolved("parameters", self._middle()) is None:
+            return
+        for key, spread in self.parameters.items():
+            for share in (0.0, 1.0):
+                value = spread.at(share)
+                self._resolved(f"parameters, {key} = {value}", self._middle() | {key: value})
+
+    def _middle(self) -> Tree:
+        return {key: spread.at(0.5) for key, spread in self.parameters.items()}
+
+    def _resolved(self, where: str, settings: Tree) -> Scenario | None:
+        """Return the base with settings; None if that is wrong, which is noted."""
+        try:
+            return load(self.base, settings)
+        except ScenarioError as error:
+            for problem in error.problems:
+                if str(problem) not in self.told:  # the next condition has it too
+                    self.told.add(str(problem))
+                    key = f"{where}: {problem.key}"
+                    self._wrong(key, problem.value, problem.allowed, problem.hint)
+            return None
+
+    # -- data -------------------------------------------------------------------------------
+
+    def _rows(self, folder: Path) -> Iterator[tuple[str, Tree]]:
+        """Yield each row of the table with what messages call it."""
+        table = self._table("data")
+        for key in table:
+            if key not in (known := ("file", "rows", "relative_error")):
+                self._wrong(f"data.{key}", None, "unknown key", data.nearest(key, known))
+        share: Any = table.get("relative_error")
+        self.relative_error = share if _is_number(share) and share > 0 else None
+        if share is not None and self.relative_error is None:
+            self._wrong("data.relative_error", share, "must be a number above 0")
+        if ("file" in table) == ("rows" in table):
+            what = "must have either file, a CSV table, or rows, a list of tables"
+            if table or self.tree.get("data", {}) == {}:
+                self._wrong("data", None, what)
+            return
+        if "file" in table:
+            yield from self._file_rows(table["file"], folder)
+            return
+        rows = table["rows"]
+        if not isinstance(rows, list) or not rows or len(rows) > MOST_ROWS:
+            self._wrong("data.rows", rows, f"must be a list of 1 to {MOST_ROWS} tables")
+            return
+        for place, row in enumerate(rows, 1):
+            if isinstance(row, dict):
+                yield f"data, row {place}", row
+            else:
+                self._wrong(f"data, row {place}", row, "must be a table")
+
+    def _file_rows(self, name: Any, folder: Path) -> Iterator[tuple[str, Tree]]:
+        """Yield the rows of a CSV table; cells of conditions must not be empty."""
+        try:
+            header, rows = read_csv(named_file(name, folder, folder), MOST_ROWS)
+        except ScenarioError as error:
+            for wrong in error.problems:
+                self._wrong(f"data, {wrong.key}", wrong.value, wrong.allowed, wrong.hint)
+            return
+        except InputError as error:
+            self._wrong("data.file", name, error.reason)
+            return
+        if not rows:
+            self._wrong("data.file", name, "must have a line of column names, and at least one row")
+        for key in header:
+            if key in COMPARED and not any(row[key] for _, row in rows):
+                self._wrong(f"data, column {key}", None, "has no number at all; leave it out")
+        for number, row in rows:
+            where = f"data, line {number}"
+            for key, cell in row.items():
+                if not cell and key != TIME and key.removesuffix("_sd") not in COMPARED:
+                    self._wrong(f"{where}, {key}", None, "is empty; write the value in every row")
+            yield where, {key: _cell(cell) for key, cell in row.items() if cell}
+
+    def _check_columns(self, place: str, row: Tree) -> None:
+        """Note all that is wrong with a row, as far as it can be seen without a scenario.
+
+        What is wrong with a whole column is noted at the first row.
+        """
+        lost = False  # what was meant for a read-out may stand in a column of another name
+        for key, value in row.items():
+            where, readout = f"{place}, {key}", key.removesuffix("_sd")
+            if readout in COMPARED:
+                if not _is_number(value) or value < 0 or (readout != key and value == 0):
+                    what = f"must be a number {'above 0' if readout != key else 'of at least 0'}"
+                    comma = isinstance(value, str) and "," in value
+                    self._wrong(where, value, what, "with a decimal point" if comma else "")
+                if readout not in row:
+                    self._once(place, key, f"stands without {readout!r}")
+            elif key == TIME:
+                if not _is_number(value) or value < 0:
+                    self._wrong(where, value, "must be a number of hours")
+            elif not_swept(key, value) or keys.find(key.split(".")) is None:
+                known = (*COMPARED, TIME, *map(keys.dotted, keys.leaves()))
+                what = f"must be a key of scenarios, {TIME!r}, a read-out, or READOUT_sd"
+                self._once(place, key, what, data.nearest(key, known))
+                lost = True
+        compared = [name for name in COMPARED if name in row]
+        if not compared and not lost:
+            self._wrong(place, None, f"has no read-out; they are {', '.join(COMPARED)}")
+        for name in compared:
+            if f"{name}_sd" in row or not _is_number(row[name]):
+                continue
+            if self.relative_error is None:
+                what = f"has no standard error: give {name}_sd, or data.relative_error for all"
+                self._once(place, name, what)
+            elif row[name] == 0:
+                what = f"has no standard error: give {name}_sd, for 0 has no relative one"
+                self._wrong(f"{place}, {name}", row[name], what)
+
+    def _once(self, place: str, column: str, allowed: str, hint: str = "") -> None:
+        """Note what is wrong with a column, unless that was told of an earlier row."""
+        if f"{column}: {allowed}" not in self.told:
+            self.told.add(f"{column}: {allowed}")
+            self._wrong(f"{place}, {column}", None, allowed, hint)
+
+    def _make_targets(self) -> None:
+        """Sort the rows by condition, and find their records."""
+        scenarios: dict[str, tuple[int, Scenario | None]] = {}
+        for number, (place, row) in enumerate(self.rows, 1):
+            condition = condition_of(row)
+            name = repr(sorted(condition.items()))
+            if name not in scenarios:
+                scenarios[name] = (
+                    len(self.conditions),
+                    self._resolved(place, self._middle() | condition),
+                )
+                self.conditions.append(condition)
+            index, scenario = scenarios[name]
+            if scenario is None:
+                continue
+            self.cautions += cautions(scenario)
+            record = self._record(place, row.get(TIME), scenario)
+            for readout in (name for name in COMPARED if name in row):
+                value = float(row[readout])
+                sd = row.get(f"{readout}_sd", abs(value) * (self.relative_error or 0))
+                if sd < LEAST_SD * max(1.0, abs(value)):
+                    what = f"has a standard error of {sd:g}, which is too small to be true"
+                    self._wrong(f"{place}, {readout}", value, what)
+                metric = readout if record is None else at_record(readout, record)
+                self.targets.append(
+                    Target(number, index, row.get(TIME), readout, value, float(sd), metric)
+                )
+
+    def _record(self, place: str, time_h: float | None, scenario: Scenario) -> int | None:
+        """Return the number of the record at a time; None for the end of the run."""
+        if time_h is None:
+            return None
+        time = scenario.time
+        steps = [*range(0, time.steps, time.steps_per_record), time.steps]
+        step = round((time_h - time.start_h) * 3600 / time.mcs_s)
+        used_h = time.start_h + step * time.mcs_s / 3600
+        if step in steps and differ(time_h, used_h):
+            what = f"is not at the end of a step; the record at {used_h:.6g} h is compared"
+            self.cautions.append(Problem(f"{place}, {TIME}", time_h, what))
+        if step == time.steps:
+            return None
+        if step in steps:
+            return steps.index(step)
+        near = sorted(sorted(steps, key=lambda other: abs(other - step))[:2])
+        told = " and ".join(f"{time.start_h + n * time.mcs_s / 3600:.6g}" for n in near)
+        what = f"must be a record time (time.record_every_h); the nearest are {told}"
+        self._wrong(f"{place}, {TIME}", time_h, what)
+        return None
+
+    # -- planning ---------------------------------------------------------------------------
+
+    def plan(self) -> CalibrationPlan:
+        """Return the plan; nothing was wrong."""
+        tree: Tree = {
+            "format": FORMAT,
+            "name": self.name,
+            "description": self.description,
+            "seed": self.seed,
+            "replicates": self.replicates,
+            "trials": self.trials,
+            "batch": self.batch,
+            "parameters": {key: spread.table() for key, spread in self.parameters.items()},
+            "data": {"rows": self._complete_rows()},
+            "base": self.base,
+        }
+        return CalibrationPlan(
+            name=self.name,
+            description=self.description,
+            seed=self.seed,
+            replicates=self.replicates,
+            trials=self.trials,
+            batch=self.batch,
+            base=self.base,
+            parameters=self.parameters,
+            conditions=self.conditions,
+            targets=self.targets,
+            text=tomli_w.dumps({key: value for key, value in tree.items() if value != ""}),
+            cautions=by_key(self.cautions),
+        )
+
+    def _complete_rows(self) -> list[Tree]:
+        """Return the table with a standard error for each number."""
+        rows = [dict(row) for _, row in self.rows]
+        for target in self.targets:
+            rows[target.row - 1][f"{target.readout}_sd"] = target.sd
+        return rows
+
+
+def condition_of(row: Tree) -> Tree:
+    """Return the settings of a row, without times and read-outs."""
+    return {
+        key: value
+        for key, value in row.items()
+        if key != TIME and key.removesuffix("_sd") not in COMPARED
+    }
+
+
+def _cell(text: str) -> Any:
+    """Return what a cell holds: a number as spreadsheets write it, else a TOML value or a text."""
+    if re.fullmatch(r"[+-]?\d{1,15}", text, re.ASCII):
+        return int(text)
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text, re.ASCII):
+        return float(text)
+    return parse_setting(f"cell={text}")[1]
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < MOST

@@ -1,0 +1,206 @@
+"""The runs of a calibration's trials."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Any
+
+from sim.calibration.file import COMPARED, CalibrationPlan, Values, at_record
+from sim.errors import AngiosimError, InputError, stage
+from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
+from sim.scenario.writing import decisive
+from sim.studies.executors import Executor
+from sim.studies.identity import code_hash, hash_of, run_key, text_of
+from sim.studies.ledger import Entry, Ledger
+from sim.studies.plan import PlannedRun
+from sim.studies.sweep import Counts, Progress, is_due, make_runs
+from sim.studies.task import DONE, FAILED, Metrics, PlaceError, Task
+
+if TYPE_CHECKING:
+    pass
+from sim.calibration.result import Match, Trial, seeds_of
+
+TRIALS, BEST, REPORT = "trials.csv", "best.toml", "calibration.json"
+
+
+PICTURES = ("objective.png", "profile.png", "fit.png")
+"""Files of a calibration's folder, beside `CALIBRATION` and the ledger."""
+
+
+def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
+    """Make one run with the model; its metrics are the read-outs at each record and at the end.
+
+    Raises
+    ------
+    PlaceError
+        If this machine resolves the run to another key than the one planned.
+    """
+    with stage("set-up"):
+        from sim.runs.run import run_scenario
+
+        scenario = load(base, task.settings, task.seed)
+        if key_of(content_hash(scenario), task.seed) != task.key:
+            raise PlaceError(
+                "this run is not what was planned: the worker has another version of angiosim"
+            )
+    result = run_scenario(scenario)
+    names = [name for name in COMPARED if name in result.timeseries]
+    rows: list[dict[Any, Any]] = result.timeseries[names].to_dict("records")
+    metrics: Metrics = {
+        at_record(name, number): row[name] for number, row in enumerate(rows) for name in names
+    }
+    metrics |= rows[-1]
+    return metrics
+
+
+def content_hash(scenario: Scenario) -> str:
+    """Return the hash of what decides the records of a run: also when they are made."""
+    return hash_of(text_of(decisive(scenario)))
+
+
+def key_of(content: str, seed: int) -> str:
+    """Return the key of a run."""
+    return run_key(content, seed, code_hash())
+
+
+class _Runner:
+    """Makes the runs of points that the ledger does not know, and compares them with the data."""
+
+    def __init__(
+        self,
+        plan: CalibrationPlan,
+        executor: Executor,
+        ledger: Ledger,
+        progress: Progress | None,
+        out: Path | None,
+    ) -> None:
+        self._plan, self._executor, self._ledger, self._progress = plan, executor, ledger, progress
+        self._stale = out  # whose files are of an earlier start, until runs are made
+        self._known = ledger.entries()
+        self._ended: list[str] = []
+        self._before, self._began = 0, time.monotonic()
+        self.made = False
+
+    def evaluate(
+        self, shares: Sequence[dict[str, float]], number: int, *, fresh: bool = False
+    ) -> list[Trial]:
+        """Return the trials of points, the first of which has this number."""
+        spreads = self._plan.parameters
+        points = [{key: spreads[key].at(share) for key, share in p.items()} for p in shares]
+        planned: list[list[list[PlannedRun]] | str] = [self._runs(point, fresh) for point in points]
+        runs = [
+            run for trial in planned if not isinstance(trial, str) for arm in trial for run in arm
+        ]
+        self._make(runs, len(points) * len(self._plan.conditions) * self._plan.replicates)
+        return [
+            Trial(number + place, shares[place], points[place], *self._compared(found))
+            for place, found in enumerate(planned)
+        ]
+
+    def _runs(self, point: Values, fresh: bool) -> list[list[PlannedRun]] | str:
+        """Return the runs of a point by condition and replicate, or why there can be none."""
+        plan = self._plan
+        first, seeds = (plan.replicates if fresh else 0) + 1, seeds_of(plan, fresh=fresh)
+        runs = []
+        for condition in plan.conditions:
+            settings = condition | point
+            try:
+                found = content_hash(load(plan.base, settings))
+            except InputError as error:
+                problems = getattr(error, "problems", [error])
+                return f"set-up: {'; '.join(map(str, problems))}"
+            runs.append(
+                [
+                    PlannedRun(0, {}, settings, settings, number, seed, key_of(found, seed))
+                    for number, seed in enumerate(seeds, first)
+                ]
+            )
+        return runs
+
+    def _make(self, runs: Sequence[PlannedRun], count: int) -> None:
+        """Have those runs made that are not known; `count` of them were asked for.
+
+        Raises
+        ------
+        AngiosimError
+            If the machine, and not the run, is in trouble twice: the optimiser must not hear of it.
+        """
+        due = self._due(runs)
+        impossible = [FAILED] * (count - len(runs))
+        self.made = bool(due)
+        self._before += count - len(due)
+        if due and self._stale:
+            _clear(self._stale)
+            self._stale = None
+        for _ in range(2):
+            if not due:
+                break
+            self._ledger.plan(
+                [replace(run, index=n) for n, run in enumerate(due.values(), 1)],
+                self._plan.text,
+                code_hash(),
+            )
+            tasks = [Task(run.key, run.settings, run.seed) for run in due.values()]
+            others = [self._known[run.key].status for run in runs if run.key not in due]
+            ended = self._ended + others + impossible
+            make_runs(tasks, ended, self._ledger, self._executor, self._tell)
+            self._known = self._ledger.entries()
+            due = self._due(runs)
+        if due:
+            key, run = next(iter(due.items()))
+            values = ", ".join(f"{name} = {run.settings[name]}" for name in self._plan.parameters)
+            raise AngiosimError(
+                f"a run could not be made, twice ({values}): {self._known[key].error}; mend that, "
+                "and start again to go on"
+            )
+        self._ended += [self._known[run.key].status for run in runs] + impossible
+
+    def _due(self, runs: Sequence[PlannedRun]) -> dict[str, PlannedRun]:
+        """Return those that are not known, by key, and those that only their machine hindered."""
+        known = self._known
+        return {r.key: r for r in runs if r.key not in known or is_due(known[r.key], False)}
+
+    def _tell(self, counts: Counts) -> None:
+        if self._progress is not None:
+            plan = self._plan
+            total = (plan.trials + 1) * len(plan.conditions) * plan.replicates
+            spent = time.monotonic() - self._began
+            self._progress(replace(counts, total=total, before=self._before, seconds=spent))
+
+    def _compared(
+        self, runs: list[list[PlannedRun]] | str
+    ) -> tuple[float | None, list[Match], str]:
+        """Return objective, matches, and why there are none, if it is so."""
+        if isinstance(runs, str):
+            return None, [], runs
+        arms: list[list[Entry]] = [[self._known[run.key] for run in arm] for arm in runs]
+        for entry in (entry for arm in arms for entry in arm):
+            if entry.status != DONE:
+                return None, [], f"{entry.stage}: {entry.error}"
+        matches = []
+        for target in self._plan.targets:
+            arm = arms[target.condition]
+            values = [entry.metrics.get(target.metric, math.nan) for entry in arm]
+            if not all(map(math.isfinite, values)):
+                return None, [], f"read-out: {target.readout} of row {target.row} is no number"
+            mean = fmean(values)
+            sd = stdev(values) if len(values) > 1 else None
+            matches.append(Match(mean, sd, (mean - target.value) / target.sd))
+        return math.fsum(match.residual**2 for match in matches), matches, ""
+
+
+def _clear(out: Path) -> None:
+    """Remove what was made of earlier trials."""
+    for name in (REPORT, BEST, *PICTURES, TRIALS):
+        (out / name).unlink(missing_ok=True)
+
+
+def _holds(path: Path, text: str) -> bool:
+    """Whether a file is there and holds just that."""
+    return path.exists() and path.read_text(encoding="utf-8") == text

@@ -1,0 +1,1 @@
+"""The command ``angiosim``: words and exit codes."""

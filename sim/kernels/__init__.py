@@ -1,0 +1,1 @@
+"""What every kernel needs: compiling with a cache, and counted draws."""

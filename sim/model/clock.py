@@ -1,0 +1,522 @@
+"""The clock: one readable step that says the order of events."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import partial
+from itertools import compress
+from math import exp
+from time import perf_counter
+from typing import Any
+
+import mesa
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.assays.tube_formation.start import place_cells
+from sim.errors import CheckpointError, InputError, NumericalError
+from sim.kernels.compiling import most_threads
+from sim.kernels.draws import SEEDING, uniforms
+from sim.model import assembly
+from sim.model.agents import EndothelialCell
+from sim.model.assembly import ENDOTHELIAL, Field
+from sim.pharmacology.drugs import inhibition
+from sim.readouts.network import measure_network
+from sim.scenario.exposure import exposure_of
+from sim.scenario.schema import Scenario
+from sim.scenario.writing import structure_of
+from sim.signalling import pathways as signalling
+from sim.signalling.clock import substeps
+from sim.signalling.drive import driven
+from sim.signalling.receptors import molar_per_count
+from sim.tissue import fields as diffusion
+from sim.tissue.hamiltonian import energy_by_term
+from sim.tissue.lattice import MEDIUM, Grid
+from sim.tissue.moments import remember
+from sim.tissue.potts import sweep
+
+Array = NDArray[np.float64]
+RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # the first columns of inhibition, in this order
+
+
+class AngiogenesisModel(mesa.Model):
+    """Endothelial cells on a lattice, their ligands, a drug, and the clock that moves them.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to simulate; see `sim.load`.
+    rng : int, optional
+        Seed, from 0 to 2^63 - 1; the scenario's own if not given. All draws of the simulation are
+        counted from it (`sim.kernels.draws`); Mesa's own generators are seeded with it and never
+        used.
+    threads : int
+        Threads of the sweep and of explicit fields, for large domains. No bit depends on it.
+
+    Raises
+    ------
+    InputError
+        If the cells find no room, the seed is out of range, or numba was loaded for fewer threads.
+
+    Attributes
+    ----------
+    mcs : int
+        Monte Carlo steps made.
+    running : bool
+        Whether the end of the experiment, ``scenario.time.steps``, is still to come.
+    cells : CellStore
+        Cells as arrays; ``model.agents`` are views of its rows.
+    lattice : (height, width) int32
+        Sites; `cell_id` is the same to look at.
+    fields : dict of str to (y, x) float64
+        Concentrations, the arrays that the kernels use; ng/mL for ligands.
+    readouts : dict of str to number
+        The latest record.
+    datacollector : mesa.DataCollector
+        A row for each record.
+    seconds : dict of str to float
+        Wall time by part.
+    """
+
+    scenario: Scenario = None  # type: ignore[assignment]  # hides a property of Mesa 3.5
+
+    def __init__(self, scenario: Scenario, rng: int | None = None, threads: int = 1) -> None:
+        if not 1 <= threads <= most_threads():
+            raise InputError(
+                f"threads = {threads}: numba was loaded for 1 to {most_threads()}; set "
+                f"NUMBA_NUM_THREADS before Python loads it to allow more"
+            )
+        seed = scenario.seed if rng is None else _checked_seed(rng)
+        super().__init__(rng=seed)
+        self.scenario, self.seed, self.mcs, self.threads = scenario, seed, 0, threads
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.exposure = exposure_of(scenario.drug)
+        self.potency = assembly.potency_of(scenario)
+        self.pathways = assembly.pathways_of(scenario)
+        self._constants = signalling.constants_of(self.pathways)
+        self._antagonism = assembly.antagonism_of(scenario, self.pathways)
+        self._fields = {f.name: f for f in assembly.fields_of(scenario, self.pathways)}
+        self._followed = assembly.chemotactic_fields(scenario)
+
+        periodic = scenario.domain.boundary == "periodic"
+        self.grid = Grid(*scenario.shape, periodic)
+        self.rules = assembly.rules_of(scenario)
+        self.lattice, types = place_cells(scenario, partial(uniforms, seed, SEEDING, 0, 0))
+        self.cells = assembly.cells_of(scenario, types, self.pathways)
+        self.cells.measure(self.lattice, self.grid)
+        self._attractants = assembly.attractants_of(scenario, self._fields)
+        self._overlaps: dict[int, NDArray[np.int32]] = {}
+        self.next_id = 1
+        self._views: dict[int, EndothelialCell] = {}
+        self._match_agents_to_rows()
+
+        self._compile()
+        self.readouts = self.measure()
+        self.datacollector = mesa.DataCollector(
+            model_reporters={name: partial(_reading, name=name) for name in self.readouts}
+        )
+        self.datacollector.collect(self)
+
+    def step(self) -> None:
+        """One Monte Carlo step; also after the end of the experiment, where `running` is False."""
+        free_nM = self._free_drug_now()
+        ligand_M = self._ligand_at_each_cell()
+        self._receptors_and_drive(ligand_M, free_nM)
+        self._behaviour()
+        self._move_fields("before_sweep")
+        self._potts_sweep()
+        self._deaths()
+        self._move_fields("after_sweep")
+        self.mcs += 1
+        time = self.scenario.time
+        if self.mcs % time.steps_per_record == 0 or self.mcs == time.steps:
+            self.record()
+        if self.mcs >= time.steps:
+            self.running = False
+
+    # -- what a user looks at ---------------------------------------------------------------
+
+    @property
+    def time_h(self) -> float:
+        """Hours since the start of the drug's schedule."""
+        return self.scenario.time.start_h + self.mcs * self.scenario.time.mcs_s / 3600
+
+    @property
+    def cell_id(self) -> NDArray[np.int32]:
+        """(y, x) int32, 0 for medium, else the row of the cell: a view that cannot be written."""
+        sites = self.lattice.view()
+        sites.flags.writeable = False
+        return sites
+
+    @property
+    def fields(self) -> dict[str, Array]:
+        """Concentrations (y, x) by name."""
+        return {name: field.values for name, field in self._fields.items()}
+
+    @property
+    def agents(self) -> mesa.agent.AgentSet:
+        """The cells, in a new set: removing one from the set leaves it in the tissue."""
+        return mesa.agent.AgentSet(list(super().agents), random=self.random)
+
+    @property
+    def agents_by_type(self) -> dict[type[mesa.Agent], mesa.agent.AgentSet]:
+        """`agents` by class."""
+        return {
+            kind: mesa.agent.AgentSet(list(agents), random=self.random)
+            for kind, agents in super().agents_by_type.items()
+        }
+
+    def cell_at(self, y: int, x: int) -> EndothelialCell | None:
+        """The cell on a site, if any."""
+        return self._views.get(int(self.cell_id[y, x]))
+
+    def measure(self) -> dict[str, float | int]:
+        """Time, drug, drive and all read-outs of the network, now."""
+        living = self.cells.living
+        now = np.array([self.time_h])
+        free_nM = float(self.exposure.free_nM(now)[0])
+        inhibited = inhibition(free_nM, self.potency) if self.potency else {}
+        receptors = dict.fromkeys((*RECEPTORS, *self.scenario.signalling.receptors))
+        network = measure_network(self.cell_id > 0, **self.scenario.network_options)
+        return {
+            "time_h": self.time_h,
+            "mcs": self.mcs,
+            "total_nM": float(self.exposure.total_nM(now)[0]),
+            "free_nM": free_nM,
+            **{f"inhibition_{name}": float(inhibited.get(name, 0.0)) for name in receptors},
+            "mean_drive": float(self.cells["drive"][living].mean()) if living.size else 0.0,
+            "cells": int(living.size),
+            **network.readouts(),
+        }
+
+    def record(self) -> None:
+        """Measure, and add a row to the data collector."""
+        with self.timed("measuring"):
+            self.readouts = self.measure()
+            self.datacollector.collect(self)
+
+    def energy(self) -> dict[str, float]:
+        """Energy of the whole tissue now, by term, in the unit of ``engine.temperature``.
+
+        ``contact``, ``area`` and ``length`` add up to the Hamiltonian, whose change is part of what
+        a copy costs. ``chemotaxis`` is the potential -sum of mu f(c) over the sites of cells, whose
+        slope they follow; a copy costs -mu [f(c_t) - f(c_s)], which is not the change of this sum.
+        Persistence and connectivity have no energy: they cost something only in a copy.
+        """
+        cells = self.cells.arrays()
+        return energy_by_term(
+            self.lattice, self._attractants, cells, self.cells["alive"], self.rules, self.grid
+        )
+
+    def deregister_agent(self, agent: mesa.Agent) -> None:
+        """Remove an agent from the model, and a cell from the tissue too.
+
+        Its sites become medium, its row is free, and what its receptors had bound leaves with it.
+        Mesa calls this in ``cell.remove()`` and ``model.remove_all_agents()``.
+        """
+        super().deregister_agent(agent)
+        if not isinstance(agent, EndothelialCell):
+            return
+        if self._views.get(agent.row) is agent:  # else it has died
+            del self._views[agent.row]
+            self.lattice[self.lattice == agent.row] = MEDIUM
+            self._overlaps.clear()
+            self.cells["moments"][agent.row] = 0
+            self.cells.freed(agent.row)
+        agent._forget()
+
+    # -- state ------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the next step reads beside the scenario: a flat dictionary of copies."""
+        return {name: array.copy() for name, array in self._state().items()}
+
+    def _state(self) -> dict[str, NDArray[Any]]:
+        ids = np.zeros(self.cells.area.size, np.int64)
+        for row, view in self._views.items():
+            ids[row] = view.unique_id
+        return {
+            "structure": np.array([f"{k} {v}" for k, v in structure_of(self.scenario).items()]),
+            "mcs": np.array(self.mcs),
+            "seed": np.array(self.seed),
+            "next_id": np.array(self.next_id),
+            "ids": ids,
+            "lattice": self.lattice,
+            **{f"cells.{name}": column for name, column in self.cells.columns.items()},
+            **{f"fields.{name}": values for name, values in self.fields.items()},
+        }
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Continue from a state of the same scenario; drug, duration and records may differ.
+
+        Each cell has a new agent with the id that it had. Records of later steps are dropped from
+        the data collector, and all records if the state is of another seed.
+
+        Raises
+        ------
+        CheckpointError
+            If the state is of another scenario.
+        """
+        self._check(state)
+        seed, self.mcs = self.seed, int(state["mcs"])
+        self.seed = int(state["seed"])
+        self.lattice[:] = state["lattice"]
+        self._overlaps.clear()
+        for name in self.cells.columns:
+            self.cells.columns[name] = state[f"cells.{name}"].copy()
+        for field in self._fields.values():
+            field.values[:] = state[f"fields.{field.name}"]
+        former, self._views = self._views, {}
+        for view in former.values():
+            view.remove()
+        ids = state["ids"]
+        for row in sorted(self.cells.living.tolist(), key=ids.__getitem__):
+            self.next_id = int(ids[row])
+            self._views[row] = EndothelialCell(self, row)
+        self.next_id = int(state["next_id"])
+        self.steps = self.mcs
+        self.running = self.mcs < self.scenario.time.steps
+        self.readouts = self.measure()
+        self._drop_records(after=self.mcs if self.seed == seed else -1)
+
+    def _check(self, state: dict[str, NDArray[Any]]) -> None:
+        """Refuse a state of another scenario, or one that lacks something."""
+        own = self._state()
+        theirs, ours = (set(of.get("structure", own["structure"]).tolist()) for of in (state, own))
+        if theirs != ours:
+            differ = ", ".join(sorted({entry.split()[0] for entry in theirs ^ ours}))
+            raise CheckpointError(
+                f"this state belongs to another scenario, which differs in {differ}; only name, "
+                "seed, drug, duration and records may differ"
+            )
+        for what, names in (("lacks", own.keys() - state), ("has unknown", state.keys() - own)):
+            if names:
+                raise CheckpointError(f"this state {what} {', '.join(sorted(names))}")
+
+    def _drop_records(self, after: int) -> None:
+        """Drop the rows of later steps from the data collector."""
+        collector: Any = self.datacollector
+        if "mcs" not in collector.model_vars:  # a user's own
+            return
+        kept = [mcs <= after for mcs in collector.model_vars["mcs"]]
+        times = list(getattr(collector, "_collection_steps", collector.model_vars["mcs"]))
+        for records in (collector._agent_records, collector._agenttype_records):
+            for time, keep in zip(times, kept, strict=True):
+                if not keep:
+                    records.pop(time, None)
+        columns = [*collector.model_vars.values()]
+        if hasattr(collector, "_collection_steps"):  # Mesa 3.5: by its own clock
+            columns.append(collector._collection_steps)
+        for column in columns:
+            column[:] = list(compress(column, kept))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but what `__setstate__` makes again."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("potency", "_attractants")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.potency = assembly.potency_of(self.scenario)
+        self._attractants = assembly.attractants_of(self.scenario, self._fields)  # shared memory
+        self.threads = min(self.threads, most_threads())
+
+    def __copy__(self) -> AngiogenesisModel:
+        """A model of its own: cells cannot belong to two."""
+        return deepcopy(self)
+
+    # -- the parts of a step ------------------------------------------------------------------
+
+    def _free_drug_now(self) -> Array:
+        """Unbound drug (substeps,) in nM at the start of each part of the step."""
+        mcs_s = self.scenario.time.mcs_s
+        parts = substeps(mcs_s)
+        return self.exposure.free_nM(self.time_h + np.arange(parts) * mcs_s / parts / 3600)
+
+    def _ligand_at_each_cell(self) -> Array:
+        """Ligand (rows, pathways) in M, the mean over each cell's sites."""
+        with self.timed("signalling"):
+            area = self.cells.area
+            ligand_M = np.zeros((area.size, len(self.pathways)))
+            present: dict[int, list[int]] = defaultdict(list)  # pathways by voxel
+            for k, pathway in enumerate(self.pathways):
+                field = self._fields[pathway.ligand]
+                if field.values.max() > 0.0:
+                    present[field.factor].append(k)
+            for factor, columns in present.items():
+                chosen = [self.pathways[k] for k in columns]
+                values = np.stack([self._fields[p.ligand].values.ravel() for p in chosen], axis=-1)
+                mean = np.empty((area.size, len(columns)))
+                diffusion.average_by_cell(self._overlap(factor), values, area, mean)
+                ligand_M[:, columns] = mean * [p.M_per_ng_ml for p in chosen]
+            return ligand_M
+
+    def _overlap(self, factor: int) -> NDArray[np.int32]:
+        """Which cells lie in which voxels: found anew only after the lattice has changed."""
+        if factor not in self._overlaps:
+            self._overlaps[factor] = diffusion.overlaps(self.lattice, factor)
+        return self._overlaps[factor]
+
+    def _receptors_and_drive(self, ligand_M: Array, free_nM: Array) -> None:
+        behaviour, cells = self.scenario.behaviour, self.cells
+        if behaviour is None:
+            return
+        with self.timed("signalling"):
+            inhibited = np.zeros((free_nM.size, len(self.pathways)))
+            if self.potency and free_nM.any():
+                shares = inhibition(free_nM, self.potency)
+                for k, pathway in enumerate(self.pathways):
+                    inhibited[:, k] = shares.get(pathway.receptor, 0.0)
+            signalling.advance(
+                self._endothelial,
+                cells["free_receptors"],
+                cells["bound_receptors"],
+                cells["uptake"],
+                cells["activity"],
+                cells["drive"],
+                ligand_M,
+                inhibited,
+                self._constants,
+                self._antagonism,
+                self.scenario.time.mcs_s,
+                behaviour.basal_activity,
+                behaviour.activity_tau_min * 60,
+                behaviour.drive_tau_h * 3600,
+            )
+
+    def _behaviour(self) -> None:
+        """Shape, chemotaxis and persistence follow the drive."""
+        behaviour, cells = self.scenario.behaviour, self.cells
+        rows = self._endothelial
+        mu_persistence: float | Array = self.scenario.engine.persistence.mu
+        if behaviour is not None:
+            drive = cells["drive"][rows]
+            if behaviour.length:
+                cells["target"][rows, 1] = driven(behaviour.length.target_sites, drive)
+            for name, pair in behaviour.chemotaxis.items():
+                cells["mu"][rows, self._followed.index(name)] = driven(pair.mu, drive)
+            if behaviour.persistence:
+                mu_persistence = driven(behaviour.persistence.mu, drive)
+        if (behaviour is not None and behaviour.persistence) or np.any(mu_persistence):
+            memory = cells["memory"][rows]
+            speed = np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)
+            cells["push"][rows] = memory * np.divide(mu_persistence, speed)[:, None]
+
+    def _potts_sweep(self) -> None:
+        with self.timed("potts"):
+            sweep(
+                self.lattice,
+                self._attractants,
+                self.cells.arrays(),
+                self.rules,
+                self.grid,
+                self.seed,
+                self.mcs,
+                self.threads,
+            )
+            self._overlaps.clear()
+            self.cells.recentre(self.lattice, self.grid, reach=8)
+            self._remember_displacement()
+
+    def _remember_displacement(self) -> None:
+        """q' = -q / tau + displacement of the centroid."""
+        kept = exp(-self.scenario.time.mcs_s / (self.scenario.engine.persistence.tau_min * 60))
+        cells, grid = self.cells, self.grid
+        where = cells["moments"], cells["anchor"], grid.height, grid.width, grid.periodic
+        remember(*where, kept, cells["centroid"], cells["memory"])
+
+    def _deaths(self) -> None:
+        """Cells without a site left are dead."""
+        dead = np.flatnonzero(self.cells["alive"] & (self.cells.area == 0))
+        for row in dead.tolist():
+            self.cells.freed(row)
+            self._views.pop(row).remove()
+
+    def _move_fields(self, order: str) -> None:
+        with self.timed("fields"):
+            for field in self._fields.values():
+                if field.order == order:
+                    self._move(field)
+
+    def _move(self, field: Field) -> None:
+        """Secretion, decay, exchange, uptake less release, and diffusion over one step.
+
+        What receptors took up is taken out as it is, so that no molecule is lost between them.
+        """
+        cells, domain = self.cells, self.scenario.domain
+        loss = np.full(cells.area.size, field.exchange + field.decay_inside)
+        loss[0] = field.exchange + field.decay_outside
+        source = field.exchange * field.bath + field.secretion[cells["type"]]
+        for k in field.takers:
+            rows = self._endothelial
+            area_um2 = np.maximum(cells.area[rows], 1) * domain.spacing_um**2
+            per_count = molar_per_count(area_um2, domain.field_depth_um)
+            source[rows] -= cells["uptake"][rows, k] * per_count / self.pathways[k].M_per_ng_ml
+        if not source.any() and field.values.max() == 0.0:
+            return
+        how = (
+            field.factor, source[:-1], loss[:-1], field.diffusion,
+            self.scenario.time.mcs_s, field.substeps, field.edge,
+        )  # fmt: skip
+        if field.solver == "explicit":
+            diffusion.euler_step(field.values, self.lattice, *how, self.threads)
+        else:
+            diffusion.exponential_step(field.values, self._overlap(field.factor), *how)
+        lowest, highest = diffusion.settle(field.values)
+        if not np.isfinite(highest) or lowest < -1e-12 * highest:
+            raise NumericalError(
+                f"fields.{field.name}: values from {lowest:g} to {highest:g} at step {self.mcs}; "
+                f"more fields.{field.name}.substeps or a shorter time.mcs_s are needed"
+            )
+
+    # -- housekeeping ---------------------------------------------------------------------------
+
+    @property
+    def _endothelial(self) -> NDArray[np.int64]:
+        """Rows of the living endothelial cells."""
+        return np.flatnonzero(self.cells["alive"] & (self.cells["type"] == ENDOTHELIAL))
+
+    def _match_agents_to_rows(self) -> None:
+        """One agent for each living row."""
+        alive, generation = self.cells["alive"].tolist(), self.cells["generation"].tolist()
+        for row, view in list(self._views.items()):
+            if not alive[row] or generation[row] != view._generation:
+                self._views.pop(row).remove()
+        for row in self.cells.living.tolist():
+            if row not in self._views:
+                self._views[row] = EndothelialCell(self, row)
+
+    def _compile(self) -> None:
+        """Make all kernels ready with a step of a small model of the same kind."""
+        start = perf_counter()
+        _Rehearsal(assembly.small(self.scenario), rng=0, threads=self.threads).step()
+        self.seconds["compile"] = perf_counter() - start
+
+    @contextmanager
+    def timed(self, part: str) -> Iterator[None]:
+        """Count the wall time of a block under `seconds`."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] += perf_counter() - start
+
+
+def _checked_seed(rng: Any) -> int:
+    if not isinstance(rng, int | np.integer) or not 0 <= rng < 2**63:
+        raise InputError(f"rng = {rng!r}: must be a whole number from 0 to 2^63 - 1")
+    return int(rng)
+
+
+def _reading(model: AngiogenesisModel, *, name: str) -> float | int:
+    return model.readouts[name]
+
+
+class _Rehearsal(AngiogenesisModel):
+    """A model whose step makes the kernels ready for others."""
+
+    def _compile(self) -> None:
+        for values in self.fields.values():
+            values += 1.0  # an empty field is not moved

@@ -1,0 +1,231 @@
+"""The run folder: what a run leaves on the disk, each file whole or not there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim import files
+from sim.errors import FolderError
+from sim.files import plain
+from sim.version import __version__
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from sim.runs.result import RunResult
+
+    Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+
+LOG = "run.log"
+_FILES = (
+    LOG, "scenario.toml", "manifest.json", "timeseries.csv", "summary.json", "final.npz",
+    "network.png", "fields.png", "timeseries.png",
+)  # fmt: skip
+_FRAMES = "frames"
+_MARK = "angiosim "  # how the log of a run begins
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+@contextmanager
+def logging_into(path: Path) -> Iterator[None]:
+    """Append log messages of ``sim`` to a file, which is made with the first of them."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+    logging.getLogger("sim").addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger("sim").removeHandler(handler)
+        handler.close()
+
+
+class RunFolder:
+    """A folder that belongs to one run.
+
+    Made by `RunFolder.create`. Log messages of ``sim`` go into its ``run.log`` until `close`;
+    as a context manager it closes itself.
+
+    Attributes
+    ----------
+    path : Path
+        Where it is.
+    """
+
+    def __init__(self, path: Path, made: list[Path]) -> None:
+        self.path = path
+        self._made = made  # folders that were not there before, outermost first
+        # mode x: of two processes that want one folder, one succeeds
+        self._log = logging.FileHandler(path / LOG, mode="x", encoding="utf-8")
+        assert self._log.stream is not None
+        self._log.stream.write(f"{_MARK}{__version__}\n")
+        self._log.flush()
+        self._log.setFormatter(logging.Formatter(_LOG_FORMAT))
+        logger = logging.getLogger("sim")
+        logger.addHandler(self._log)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+
+    @classmethod
+    def create(cls, out: Path | None, name: str, seed: int) -> RunFolder:
+        """Make the folder of a run.
+
+        Parameters
+        ----------
+        out : Path or None
+            The folder that the user named: it must be new or empty. None for
+            ``runs/NAME-sSEED`` below the working folder, numbered on when taken.
+        name : str
+            Name of the scenario.
+        seed : int
+            Seed of the run.
+
+        Raises
+        ------
+        FolderError
+            If the folder is taken or cannot be written; nothing is left on the disk then.
+        """
+        word = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip(".")[:100] or "run"
+        path = Path("runs", f"{word}-s{seed}") if out is None else Path(out)
+        made: list[Path] = []
+        try:
+            for parent in reversed(path.parents):
+                _make(parent, made)
+            if out is None:
+                path = _make_numbered(path, made)
+            else:
+                _make(path, made)
+                if any(path.iterdir()):
+                    raise FolderError(
+                        f"{path}: this folder is not empty, and nothing is written over; "
+                        "name another one"
+                    )
+            return cls(path, made)
+        except BaseException as error:
+            _remove_empty(made)
+            if isinstance(error, OSError):
+                reason = (error.strerror or str(error)).lower()
+                raise FolderError(
+                    f"{path}: cannot write there ({reason}); name another folder with --out"
+                ) from error
+            raise
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop logging into this folder."""
+        logging.getLogger("sim").removeHandler(self._log)
+        self._log.close()
+
+    def discard(self) -> None:
+        """Remove what this run has put on the disk; for input found wrong after all."""
+        self.close()
+        for item in _content(self.path):
+            item.unlink()
+        _remove_empty([*self._made, self.path / _FRAMES])
+
+    @staticmethod
+    def clear(path: Path) -> None:
+        """Remove the run folder that an earlier process has left.
+
+        Raises
+        ------
+        FolderError
+            If it is no run folder, or holds anything else; nothing is removed then.
+        """
+        if not os.path.lexists(path):
+            return
+        known = _content(path) if path.is_dir() and not path.is_symlink() else []
+        log = path / LOG
+        if (
+            log not in known
+            or {*path.rglob("*")} - {*known, path / _FRAMES}
+            or not files.read_text(log).startswith(_MARK)
+        ):
+            raise FolderError(f"{path}: holds something else than a run; move it away")
+        for item in known:
+            item.unlink()
+        _remove_empty([path, path / _FRAMES])
+
+    def write_scenario(self, text: str) -> None:
+        """Write the resolved scenario as ``scenario.toml``."""
+        files.write_text_atomic(self.path / "scenario.toml", text)
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        """Write ``manifest.json``; see `begin_manifest` and `finish_manifest`."""
+        self._write_json("manifest.json", manifest)
+
+    def write_frame(self, mcs: int, arrays: Arrays) -> None:
+        """Write a snapshot as ``frames/NNNNNN.npz``, named by its Monte Carlo step."""
+        (self.path / _FRAMES).mkdir(exist_ok=True)
+        files.write_npz_atomic(self.path / _FRAMES / f"{mcs:06d}.npz", arrays)
+
+    def write_results(self, result: RunResult) -> None:
+        """Write time series, summary and final state, and the manifest as the last of them."""
+        table = result.timeseries.to_csv(index=False, lineterminator="\n")
+        files.write_text_atomic(self.path / "timeseries.csv", table)
+        self._write_json("summary.json", result.summary)
+        files.write_npz_atomic(self.path / "final.npz", result.final)
+        self.write_manifest(result.manifest)
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False)
+        files.write_text_atomic(self.path / name, text + "\n")
+
+
+def _content(folder: Path) -> list[Path]:
+    """Return the files in a run folder that a run writes, whole or while they are written."""
+    found = []
+    for path in (*folder.iterdir(), *(folder / _FRAMES).glob("*")):
+        name = re.sub(r"^\.(.+)\.[0-9a-f]{16}\.tmp$", r"\1", path.name)
+        frame = path.parent != folder
+        known = re.fullmatch(r"\d{6,}\.npz", name) if frame else name in _FILES
+        if known and stat.S_ISREG(path.lstat().st_mode):
+            found.append(path)
+    return found
+
+
+def _make(folder: Path, made: list[Path]) -> None:
+    """Make a folder if it is not there, and note it."""
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if not folder.is_dir():  # else another run was quicker
+            raise
+    else:
+        made.append(folder)
+
+
+def _make_numbered(path: Path, made: list[Path]) -> Path:
+    """Make `path`, or the first of ``path-2``, ``path-3``, ... that is not taken; note it."""
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}-{number}")
+        else:
+            made.append(folder)
+            return folder
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that are empty, innermost first."""
+    for folder in reversed(folders):
+        with suppress(OSError):  # it is not empty, or was never made
+            folder.rmdir()

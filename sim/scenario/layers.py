@@ -1,0 +1,194 @@
+"""The layers of a scenario: what a file extends, the file, single settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sim import data
+from sim.errors import FileError, InputError, Problem, ScenarioError
+from sim.files import named_file, read_toml
+from sim.pharmacology.dosing import read_doses
+from sim.scenario import keys
+from sim.scenario.input import MOST_DEPTH, default_name, plain
+from sim.scenario.settings import ALTERNATIVES, contradictions
+from sim.scenario.shipped import shipped
+from sim.scenario.tree import Tree, _lay
+
+# A pair of [behaviour] and the engine's value that it replaces: giving only the second keeps it.
+DRIVEN = (
+    (("behaviour", "length"), ("engine", "length", "target_sites")),
+    (("behaviour", "chemotaxis", "cue"), ("engine", "chemotaxis", "cue", "mu")),
+    (("behaviour", "persistence"), ("engine", "persistence", "mu")),
+)
+
+
+def content(
+    tree: Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    folder: Path | None = None,
+    label: str = "scenario",
+) -> Tree:
+    """Return the content of a file with all that it extends laid beneath it, without defaults.
+
+    Loading what this returns is loading the file, without reading any.
+
+    Parameters
+    ----------
+    tree : mapping
+        The content.
+    overrides : mapping, optional
+        As in `load`.
+    folder : Path, optional
+        Where it stands, the working folder if none is given: files that it names may lie in or
+        below it.
+    label : str
+        What messages call it.
+
+    Raises
+    ------
+    ScenarioError
+        If a file that it extends cannot be read, or one file gives two keys for one thing.
+    """
+    problems: list[Problem] = []
+    try:
+        layers = _layers(tree, label, folder, problems)
+        layers.append(_override_tree(overrides or {}, folder or Path.cwd(), problems))
+        laid = _laid(layers, problems)
+    except RecursionError:
+        problems = [Problem("", None, "nested too deeply")]
+    if problems:
+        raise ScenarioError(label, problems)
+    return laid
+
+
+def _layers(
+    source: str | Path | Mapping[str, Any],
+    label: str,
+    folder: Path | None,
+    problems: list[Problem],
+) -> list[Tree]:
+    """Return the trees of a source, from the furthest extended one to the source itself."""
+    if isinstance(source, Mapping):
+        root = folder or Path.cwd()
+        path, name = root / "content", "scenario"
+        tree: Tree = plain(source, problems)
+    else:
+        path = shipped().get(str(source), Path(source))
+        root, name = path.parent, default_name(path)
+        try:
+            tree = plain(read_toml(path), problems)
+        except FileError as error:
+            hint = ""
+            if "no such file" in error.reason:
+                hint = data.nearest(path.stem, shipped()) or "`angiosim scenarios` lists some"
+            raise ScenarioError(label, [Problem("", None, error.reason, hint)]) from None
+    _take_doses(tree, path.parent, root, problems)
+    tree.setdefault("name", name)
+    chain, seen = [tree], [path]
+    while "extends" in tree:
+        base = tree.pop("extends")
+        try:
+            path = _extended(base, path, root)
+            if path in (other.resolve() for other in seen):
+                raise InputError("must not lead back to itself")
+            tree = plain(read_toml(path), problems)
+        except InputError as error:
+            hint = data.nearest(base, shipped()) if isinstance(base, str) else ""
+            problems.append(Problem("extends", base, error.reason, hint))
+            break
+        seen.append(path)
+        inside = root if path.is_relative_to(root.resolve()) else path.parent  # a shipped one
+        _take_doses(tree, path.parent, inside, problems)
+        tree = {key: item for key, item in tree.items() if key not in ("name", "description")}
+        chain.append(tree)
+    return chain[::-1]
+
+
+def _take_doses(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -> None:
+    """Put the doses of a CSV file in the place of its name."""
+    drug = tree.get("drug")
+    if not isinstance(drug, dict) or not isinstance(drug.get("doses_csv"), str):
+        return  # what is no text is found by the schema
+    name = drug.pop("doses_csv")
+    if "doses" in drug:
+        problems.append(Problem("drug.doses_csv", name, "must not be given together with 'doses'"))
+    try:
+        doses = read_doses(named_file(name, folder, root))
+    except ScenarioError as error:
+        problems += [
+            Problem(f"drug.doses_csv, {wrong.key}", wrong.value, wrong.allowed, wrong.hint)
+            for wrong in error.problems
+        ]
+    except InputError as error:
+        problems.append(Problem("drug.doses_csv", name, error.reason))
+    else:
+        drug["doses"] = [asdict(dose) for dose in doses]
+
+
+def _extended(base: Any, path: Path, root: Path) -> Path:
+    """Return the file that an ``extends`` in the file `path` names."""
+    if isinstance(base, str) and base in shipped():
+        return shipped()[base].resolve()
+    try:
+        return named_file(base, path.parent, root)
+    except InputError as error:
+        raise InputError(f"must be the name of a shipped scenario; else it {error}") from None
+
+
+def _override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Problem]) -> Tree:
+    """Return single settings by dotted key as one tree; they may name files below the folder."""
+    tree: Tree = {}
+    settings = plain(overrides, problems)
+    wrong = contradictions(settings)
+    problems += wrong.values()
+    settings = {key: value for key, value in settings.items() if key not in wrong}
+    for key, value in sorted(settings.items(), key=lambda item: item[0].count(".")):
+        *above, last = key.split(".")
+        if len(above) > MOST_DEPTH:
+            problems.append(Problem(key, value, "is nested too deeply"))
+            continue
+        table: Any = tree
+        for part in above:
+            table = table.setdefault(part, {})
+        if key == "extends":
+            problems.append(Problem(key, value, "can only be given in a file"))
+        elif "" in (*above, last):
+            problems.append(Problem(key, value, "must be a dotted key such as drug.free_nM"))
+        else:
+            table[last] = value
+    problems += [
+        Problem(str(key), None, "None is no value; leave the key out")
+        for key, value in overrides.items()
+        if value is None
+    ]
+    _take_doses(tree, folder, folder, problems)
+    return tree
+
+
+def _contradictions(tree: Any, path: tuple[str | int, ...] = ()) -> Iterator[Problem]:
+    """Yield the pairs of alternative keys of which one layer gives both, and drop the second."""
+    if isinstance(tree, list):
+        for place, item in enumerate(tree):
+            yield from _contradictions(item, (*path, place))
+    if not isinstance(tree, dict):
+        return
+    for one, other in ALTERNATIVES:
+        if tree.get(one) is not None and tree.get(other) is not None:
+            value = tree.pop(other)
+            yield Problem(
+                keys.dotted((*path, other)), value, f"must not be given together with {one!r}"
+            )
+    for key, item in tree.items():
+        yield from _contradictions(item, (*path, key))
+
+
+def _laid(layers: list[Tree], problems: list[Problem]) -> Tree:
+    """Lay all layers over each other, the first one lowest."""
+    laid: Tree = {}
+    for layer in layers:
+        problems += _contradictions(layer)
+        laid = _lay(laid, layer)
+    return laid

@@ -1,0 +1,244 @@
+"""From a file to a scenario: defaults, cell line, extended files, the file, single settings.
+
+Each layer is laid over the one below it. All that is wrong is told at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from sim import data
+from sim.errors import Problem, ScenarioError
+from sim.pharmacology.drugs import load_drug
+from sim.scenario import keys
+from sim.scenario.checks import check
+from sim.scenario.defaults import default_leaves
+from sim.scenario.input import plain
+from sim.scenario.kinds import check_kind
+from sim.scenario.layers import DRIVEN, _laid, _layers, _override_tree
+from sim.scenario.schema import Domain, Scenario, Time
+from sim.scenario.tree import Tree, _lay, dig, ligand_names, signalling_tables, without_signalling
+from sim.scenario.writing import _as_tree
+
+
+def load(
+    source: str | Path | Mapping[str, Any] | Scenario,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Return a complete, checked scenario.
+
+    Parameters
+    ----------
+    source : str, Path, mapping or Scenario
+        The name of a shipped scenario, a TOML file, its content, or a scenario to change.
+    overrides : mapping, optional
+        Values by dotted key, laid over the file: ``{"drug.free_nM": 5.6}``. A whole number in a
+        key is a place in a list: ``drug.media.1.free_nM``.
+    seed : int, optional
+        Seed instead of the scenario's.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong.
+    """
+    if isinstance(source, Scenario):
+        source = _as_tree(source)
+    label = "scenario" if isinstance(source, Mapping) else str(source) or "''"
+    problems: list[Problem] = []
+    try:
+        layers = _layers(source, label, None, problems)
+        # what is missing may stand in a file that was not found
+        lost = any(problem.key.startswith(("extends", "drug.doses_csv")) for problem in problems)
+        layers.append(_override_tree(overrides or {}, Path.cwd(), problems))
+        if seed is not None:
+            if "seed" in (overrides or {}):
+                what = "is set twice: by --seed (seed) and by --set (overrides)"
+                problems.append(Problem("seed", None, what, "keep one of them"))
+            layers.append({"seed": plain(seed, problems, "seed")})
+        return _resolve(_laid(layers, problems), label, problems, lost)
+    except ScenarioError:
+        check_kind(source, "scenario")
+        raise
+    except RecursionError:
+        raise ScenarioError(label, [Problem("", None, "nested too deeply")]) from None
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+# -- laying layers over each other --------------------------------------------------------------
+
+
+def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Scenario:
+    """Lay what the user gave over the defaults, and check it all."""
+    told = [problem.key for problem in problems]
+    enabled = dig(user, ("signalling", "enabled")) is not False
+    if not enabled:
+        for path in signalling_tables(user):
+            value = dig(user, path)
+            problems.append(
+                Problem(
+                    keys.dotted(path),
+                    None if isinstance(value, dict) else value,
+                    "must not be given while signalling.enabled = false: these cells have "
+                    "no receptors",
+                )
+            )
+        without_signalling(user)
+    defaults = _default_tree(user, enabled)
+    tree = _lay(defaults, user)
+    unknown = _drop_unknown(tree, problems)
+    _follow_domain(tree, user, defaults)
+    _follow_duration(tree, user)
+    _settle(tree, defaults)
+    scenario, broken = _validate(tree, defaults, problems, lost)
+    if not lost:
+        problems += check(scenario, [*broken, *unknown, *told])
+    if problems:
+        raise ScenarioError(label, problems)
+    return scenario
+
+
+def _default_tree(user: Tree, enabled: bool) -> Tree:
+    """Return the defaults that hold under what the user gave."""
+    assay, line = user.get("assay"), dig(user, ("cells", "line"))
+    leaves = default_leaves(
+        assay if isinstance(assay, str) and assay in data.names("assays") else "tube_formation",
+        line if isinstance(line, str) and line in data.names("lines") else None,
+        signalling=enabled,
+    )
+    drug = leaves.pop("drug", {})
+    if isinstance(user.get("drug"), dict):
+        leaves["drug"] = drug
+    tree: Tree = data.values(leaves)
+    for behaviour, engine in DRIVEN:
+        if dig(user, engine) is not None and dig(user, behaviour) is None:
+            table = dig(tree, behaviour[:-1]) or {}
+            table.pop(behaviour[-1], None)
+    return {"format": 1, "name": "scenario", "assay": "tube_formation"} | tree
+
+
+def _drop_unknown(tree: Tree, problems: list[Problem]) -> list[str]:
+    """Take ligands and receptors that have no data file out of a tree; return their keys."""
+    dropped = []
+    for path, known in (
+        (("ligands",), ligand_names()),
+        (("signalling", "receptors"), data.names("receptors")),
+    ):
+        table = dig(tree, path)
+        for name in [key for key in table if key not in known] if isinstance(table, dict) else []:
+            dropped.append(keys.dotted((*path, name)))
+            what = f"unknown {path[-1].removesuffix('s')}; {data.one_of(known)}"
+            problems.append(Problem(dropped[-1], None, what, data.nearest(name, known)))
+            del table[name]
+    return dropped
+
+
+def _follow_domain(tree: Tree, user: Tree, defaults: Tree) -> None:
+    """Set the border and the voxels of fields that the user left open, in place."""
+    try:
+        domain = Domain.model_validate(tree["domain"])
+    except ValidationError:
+        domain = Domain.model_validate(defaults["domain"])
+    fields = tree["fields"] if isinstance(tree["fields"], dict) else {}
+    for name, field in fields.items():
+        if not isinstance(field, dict):
+            continue
+        if dig(user, ("fields", name, "boundary")) is None:
+            own = dig(defaults, ("fields", name, "boundary")) or "no_flux"
+            field["boundary"] = "periodic" if domain.boundary == "periodic" else own
+        wanted = dig(defaults, ("fields", name, "spacing_um"))
+        if wanted is not None and dig(user, ("fields", name, "spacing_um")) is None:
+            field["spacing_um"] = _voxel_um(domain, wanted)
+
+
+def _follow_duration(tree: Tree, user: Tree) -> None:
+    """Let a run that is shorter than the default interval be recorded at its end, in place."""
+    if any(dig(user, ("time", f"record_every_{unit}")) is not None for unit in ("h", "mcs")):
+        return
+    try:
+        time = Time.model_validate(tree["time"])
+    except ValidationError:
+        return  # told elsewhere
+    hours = time.duration_h or (time.duration_mcs or 0) * time.mcs_s / 3600
+    tree["time"]["record_every_h"] = min(time.record_every_h or hours, hours)
+
+
+def _voxel_um(domain: Domain, wanted_um: float) -> float:
+    """Return the largest multiple of the site, up to `wanted_um`, that divides the domain."""
+    sites = [round(min(side / domain.spacing_um, 1e9)) for side in domain.size_um]
+    most = min(wanted_um / domain.spacing_um, *(side // 2 for side in sites))
+    times = int(most * (1 + 1e-9))
+    while times > 1 and any(side % times for side in sites):
+        times -= 1
+    return max(times, 1) * domain.spacing_um
+
+
+def _settle(tree: Tree, defaults: Tree) -> None:
+    """Name the drug's potency, and put named tables into one order, in place."""
+    drug = tree.get("drug")
+    known = isinstance(drug, dict) and drug.get("name") in data.names("drugs")
+    if isinstance(drug, dict) and known and drug.get("potency") is None:
+        drug["potency"] = load_drug(drug["name"]).default_potency
+    for path in (
+        ("types",), ("ligands",), ("fields",), ("engine", "chemotaxis"),
+        ("signalling", "receptors"),
+    ):  # fmt: skip
+        table, first = dig(tree, path), dig(defaults, path) or {}
+        if isinstance(table, dict):  # results must not depend on the order of tables in a file
+            ordered = {key: table[key] for key in [*first, *sorted(set(table) - set(first))]}
+            table.clear()
+            table.update(ordered)
+
+
+# -- checking -----------------------------------------------------------------------------------
+
+
+def _validate(
+    tree: Tree, defaults: Tree, problems: list[Problem], lost: bool
+) -> tuple[Scenario, list[str]]:
+    """Return the scenario, and the keys that had to be mended to make one.
+
+    What is wrong is reported, then replaced by its default or dropped, so that everything else
+    can still be checked.
+    """
+    broken: list[str] = []
+    for attempt in range(100):  # mending one thing may bring up another
+        try:
+            return Scenario.model_validate(tree), broken
+        except ValidationError as found:
+            errors = found.errors(include_url=False)
+        if attempt == 0:
+            problems += [keys.problem(e) for e in errors if not (lost and e["type"] == "missing")]
+            broken += [keys.dotted(error["loc"]) for error in errors]
+        for error in errors:
+            _mend(tree, error["loc"], defaults)
+    raise AssertionError(f"the defaults of {tree.get('assay')!r} are no valid scenario: {errors}")
+
+
+def _mend(tree: Tree, path: tuple[str | int, ...], defaults: Tree) -> None:
+    """Put the default or a stand-in in place of what is wrong, or drop what is not needed."""
+    if dig(tree, path[:-1]) is None:
+        return  # mended with another error
+    for cut in range(len(path), 0, -1):
+        parent, key, default = dig(tree, path[: cut - 1]), path[cut - 1], dig(defaults, path[:cut])
+        if not isinstance(parent, dict):
+            continue  # a list is mended as a whole
+        if default is None and keys.is_needed(path[:cut]) and not isinstance(key, int):
+            default = keys.stand_in(path[:cut])
+        if default is not None and default != parent.get(str(key)):
+            parent[str(key)] = deepcopy(default)
+            return
+        if key in parent:
+            del parent[str(key)]
+            return
+
+
+# -- writing ------------------------------------------------------------------------------------

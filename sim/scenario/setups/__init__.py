@@ -1,1 +1,0 @@
-"""How each assay starts."""

@@ -1,0 +1,74 @@
+"""A scenario as TOML, and the hash of what decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import tomli_w
+
+from sim.scenario.schema import Scenario
+from sim.scenario.tree import Tree
+
+_UNHASHED = {"name", "description", "seed", "record"}
+
+
+_NOT_STRUCTURE: Any = {
+    **dict.fromkeys(_UNHASHED, True),
+    "drug": True,
+    "partner": True,
+    "time": {"duration_h", "duration_mcs", "record_every_h", "record_every_mcs"},
+    "ligands": {"__all__": {"media"}},
+}
+
+
+def dump(scenario: Scenario) -> str:
+    """Return a scenario as TOML, complete; loading it again gives an equal scenario."""
+    return tomli_w.dumps(_as_tree(scenario))
+
+
+def scenario_hash(scenario: Scenario) -> str:
+    """Return the SHA-256 of what decides a result: all but name, description, seed and record."""
+    text = json.dumps(decisive(scenario), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def decisive(scenario: Scenario) -> Tree:
+    """Return what decides a result: all but name, description, seed and record."""
+    content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED))
+    return content
+
+
+def structure_of(scenario: Scenario) -> dict[str, str]:
+    """Return, by table, a hash of the scenario that a state of the model belongs to.
+
+    That is what decides a result without what may change in the course of a run: the drug, the
+    media of ligands, how long it lasts and how often it is recorded.
+    """
+    content = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_NOT_STRUCTURE))
+    texts = {key: json.dumps(value, sort_keys=True) for key, value in content.items()}
+    return {key: hashlib.sha256(text.encode()).hexdigest()[:16] for key, text in texts.items()}
+
+
+def _as_tree(scenario: Scenario) -> Tree:
+    """Return a scenario as plain tables, without what is not given."""
+    tree: Tree = _without_empty(scenario.model_dump(by_alias=True, exclude_none=True))
+    return tree
+
+
+def _without_empty(value: Any) -> Any:
+    """Return a tree without empty tables and lists."""
+    if isinstance(value, dict):
+        kept = {key: _without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in ({}, [], ())}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _canonical(value: Any) -> Any:
+    """Return a tree in which equal numbers look equal (no negative zero)."""
+    if isinstance(value, dict):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return value + 0.0 if isinstance(value, float) else value

@@ -1,0 +1,1 @@
+"""Many runs: planned, run, kept in a ledger, put into one table."""

@@ -1,0 +1,418 @@
+"""From a study file to the runs that it plans, each with the key that it is known by.
+
+Resolving a scenario takes milliseconds, so it is not done for each of 10,000 runs. Settings are of
+two kinds. A *number* goes to one place of the resolved scenario, whatever its value; runs that
+differ in numbers alone share a template of the resolved text, into which the numbers are put.
+Everything else (names, tables, switches, the domain) is resolved in every combination. Each worker
+resolves its run in full and compares the key (`sim.studies.worker`), so that a plan cannot be wrong
+unnoticed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from sim import data
+from sim.assays import READOUTS
+from sim.errors import Problem, ScenarioError
+from sim.runs.seeds import replicate_seed
+from sim.scenario.cautions import by_key
+from sim.scenario.kinds import OWN, SHARED, check_kind
+from sim.scenario.resolve import load
+from sim.scenario.settings import contradictions
+from sim.scenario.shipped import shipped_studies
+from sim.studies.identity import code_hash, run_key
+from sim.studies.plan import Plan, PlannedRun, Tree
+from sim.studies.reading import FORMAT, MOST_RUNS, Reader, distinct, open_file
+from sim.studies.resolve import Point, _Axis, _Resolver
+from sim.studies.sampling import INDICES, Sample, check_method, read_sample
+
+TOP = ("format", "name", "description", "seed", *SHARED, *OWN["study"])
+_WITH_LIMITS = ("ic50", "absolute_ic50", "hill", "top", "bottom", "emax",
+                "inhibition", "bliss", "bliss_excess", "loewe", "loewe_excess")  # fmt: skip
+RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS,
+            "response", "dose", "determined", "replicates", "note",
+            *(name + end for name in _WITH_LIMITS for end in ("", "_low", "_high")))  # fmt: skip
+"""Columns of the tables of results, curves and combinations, so no names of groups."""
+NOT_SWEPT = {
+    "seed": "replicates have seeds of their own; see `replicates` and the study's `seed`",
+    "extends": "can only be given in a file",
+    "format": "is the same for all runs",
+    "name": "is that of the study",
+    "description": "is that of the study",
+    "drug.doses_csv": "names a file; give the doses themselves: drug.doses",
+}
+
+
+def plan_study(
+    source: str | Path | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Plan:
+    """Read a study and plan its runs.
+
+    Parameters
+    ----------
+    source : str, Path or mapping
+        The name of a shipped study, a TOML file, or its content.
+    overrides : mapping, optional
+        Values by dotted key, laid over the base of all runs and over the file's ``[set]``.
+    seed : int, optional
+        Seed of all replicates, instead of the file's.
+
+    Raises
+    ------
+    ScenarioError
+        With everything that is wrong.
+    InputError
+        If the file cannot be read, or a library that it needs is not installed.
+    """
+    tree, folder, label, name, problems = open_file(source, shipped_studies(), "study")
+    try:
+        if seed is not None:
+            tree = tree | {"seed": seed}
+        drawn = _Drawing(tree, folder, name, problems, overrides)
+        whole = drawn.base and all(axis.points for axis in drawn.axes)
+        resolver = _Resolver(drawn.base, drawn.axes, problems) if whole else None
+        if resolver and not problems:
+            return drawn.plan(resolver)
+    except RecursionError:
+        problems = [Problem("", None, "nested too deeply")]
+    check_kind(source, "study")
+    raise ScenarioError(label, distinct(problems))
+
+
+class _Drawing(Reader):
+    """A study while it is read: what is wrong is added to `problems`, and the rest goes on."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        folder: Path,
+        name: str,
+        problems: list[Problem],
+        overrides: Mapping[str, Any] | None,
+    ) -> None:
+        super().__init__(tree, folder, name, problems, TOP, overrides)
+        self.groups = [self._group(name, given) for name, given in self._table("group").items()]
+        self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid()]
+        self._check_settings()
+        self._check_dose_response()
+        self._check_sensitivity()
+        self._check_combination()
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def _group(self, name: str, given: Any) -> _Axis:
+        """Read one group: entries with a name and what they set."""
+        if name in RESERVED or not re.fullmatch(r"[A-Za-z_]\w*", name):
+            self._wrong(
+                f"group.{name}", None, "must be a word that is no column of the results itself"
+            )
+        points: list[Point] = []
+        if not isinstance(given, list) or not given:
+            what = 'must be a list of tables such as {name = "VEGF", set = {...}}'
+            self._wrong(f"group.{name}", given, what)
+            given = []
+        for place, entry in enumerate(given):
+            key = f"group.{name}.{place}"
+            if not isinstance(entry, dict):
+                self._wrong(key, entry, "must be a table with name and set")
+                continue
+            for other in entry:
+                if other not in ("name", "set"):
+                    hint = data.nearest(other, ("name", "set"))
+                    self._wrong(f"{key}.{other}", None, "unknown key", hint)
+            label, settings = entry.get("name"), entry.get("set", {})
+            if not isinstance(label, str) or not label:
+                self._wrong(f"{key}.name", label, "must be a text")
+            elif any(label == labels[name] for labels, _ in points):
+                self._wrong(f"{key}.name", label, "must not be given twice")
+            if not isinstance(settings, dict):
+                self._wrong(f"{key}.set", settings, "must be a table of settings by dotted key")
+                settings = {}
+            points.append(({name: str(label)}, settings))
+        return _Axis(f"group.{name}", (name,), points)
+
+    def _grid(self) -> list[_Axis]:
+        """Read the grid: an axis for each key."""
+        axes = []
+        for key, values in self._lists("grid").items():
+            seen: set[Any] = set()
+            for value in values:
+                same = value if isinstance(value, (int, float)) else repr(value)
+                if same in seen:
+                    self._wrong(f"grid, {key}", value, "must not be given twice")
+                seen.add(same)
+            axes.append(_Axis("[grid]", (key,), [({key: value}, {key: value}) for value in values]))
+        return axes
+
+    def _zip(self) -> list[_Axis]:
+        """Read the lists that advance together: one axis."""
+        lists = self._lists("zip")
+        lengths = {key: len(values) for key, values in lists.items()}
+        if len(set(lengths.values())) > 1:
+            self._wrong("zip", lengths, "must be lists of equal length")
+        rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
+        return [_Axis("[zip]", tuple(lists), [(row, row) for row in rows])] if lists else []
+
+    def _lists(self, table: str) -> dict[str, list[Any]]:
+        lists = {}
+        for key, values in self._table(table).items():
+            if isinstance(values, list) and values:
+                lists[key] = values
+            else:
+                what = "must be a list of values"
+                hint = "quote a dotted key" if isinstance(values, dict) else ""
+                self._wrong(f"{table}, {key}", values, what, hint)
+        return lists
+
+    def _sample(self) -> list[_Axis]:
+        """Read the sampled design: one axis."""
+        self.sample: Sample | None = None
+        if "sample" not in self.tree:
+            return []
+        try:
+            scenario = load(self.base)
+        except ScenarioError:
+            scenario = None  # told elsewhere
+        before = len(self.problems)
+        sample = read_sample(self._table("sample"), self.seed, scenario, self.problems)
+        if len(self.problems) > before:
+            return []
+        if not sample.given:
+            check_method(sample.method)
+        self.sample = sample = replace(sample, given=sample.shares().tolist())
+        points: list[Point] = [(point, point) for point in sample.points()]
+        return [_Axis("[sample]", tuple(sample.spreads), points)]
+
+    def _check_settings(self) -> None:
+        """Refuse keys that cannot be swept, or that two parts of the study set."""
+        for axis in self.axes:
+            for each in {tuple(settings): settings for _, settings in axis.points}.values():
+                self.problems += contradictions(each).values()
+            given = [item for _, settings in axis.points for item in settings.items()]
+            for key, reason in sorted({(key, not_swept(key, value)) for key, value in given}):
+                if reason:
+                    self._wrong(key, None, reason)
+        self._refuse_set_twice([(axis.place, [s for _, s in axis.points]) for axis in self.axes])
+        swept = {key for axis in self.axes if axis not in self.groups for key in axis.columns}
+        for name in (axis.columns[0] for axis in self.groups if axis.columns[0] in swept):
+            self._wrong(f"group.{name}", None, "must not be called as a key that is swept")
+        count = self.replicates * math.prod(len(axis.points) for axis in self.axes)
+        if count > MOST_RUNS:
+            self._wrong("", None, f"plans {count:,} runs; must be at most {MOST_RUNS:,}")
+
+    def _check_dose_response(self) -> None:
+        table = self._table("dose_response")
+        self.dose_response: dict[str, Any] = table
+        known = ("dose", "responses", "unstimulated")
+        for key in table:
+            if key not in known:
+                hint = data.nearest(key, known)
+                self._wrong(f"dose_response.{key}", None, "unknown key", hint)
+        if not table:
+            return
+        dose, responses = table.get("dose"), self._responses("dose_response")
+        swept = [key for axis in self.axes if axis not in self.groups for key in axis.columns]
+        if dose not in swept:
+            what = data.one_of(swept) if swept else "must be swept by this study"
+            self._wrong("dose_response.dose", dose, what, data.nearest(str(dose), swept))
+        elif not all(
+            type(labels.get(dose, 0)) in (int, float) and labels.get(dose, 0) >= 0
+            for axis in self.axes
+            for labels, _ in axis.points
+        ):
+            self._wrong(
+                "dose_response.dose", dose, "must be given in numbers from 0, without units"
+            )
+        self.dose_response = {"dose": dose, "responses": responses}
+        if "unstimulated" in table:
+            self.dose_response["unstimulated"] = table["unstimulated"]
+            self._check_unstimulated(table["unstimulated"])
+
+    def _check_unstimulated(self, named: Any) -> None:
+        """Refuse a control that is no arm."""
+        key = "dose_response.unstimulated"
+        arms = {
+            axis.columns[0]: [labels[axis.columns[0]] for labels, _ in axis.points]
+            for axis in self.groups
+        }
+        if not isinstance(named, dict) or not named:
+            self._wrong(key, named, 'must be a table of group and arm, such as {ligand = "none"}')
+            return
+        for group, arm in named.items():
+            if group not in arms:
+                what = data.one_of(arms) if arms else "must be a group of this study"
+                self._wrong(key, group, what, data.nearest(group, arms))
+            elif arm not in arms[group]:
+                hint = data.nearest(str(arm), arms[group])
+                self._wrong(f"{key}.{group}", arm, data.one_of(arms[group]), hint)
+
+    def _check_sensitivity(self) -> None:
+        """Refuse read-outs that are none, and designs that no indices are computed from."""
+        table, sample = self._table("sensitivity"), self._table("sample")
+        self.sensitivity: list[str] = []
+        for key in table:
+            if key != "responses":
+                hint = data.nearest(key, ("responses",))
+                self._wrong(f"sensitivity.{key}", None, "unknown key", hint)
+        if sample.get("method") in INDICES:
+            self.sensitivity = self._responses("sensitivity")
+        elif "sensitivity" in self.tree:
+            what = f"needs points that indices follow from: sample.method {data.one_of(INDICES)}"
+            self._wrong("sensitivity", None, what)
+
+    def _responses(self, table: str) -> list[str]:
+        """Read the read-outs that a table names; by default network length."""
+        responses = self._table(table).get("responses", ["tube_length_mm"])
+        if not isinstance(responses, list) or not responses:
+            self._wrong(f"{table}.responses", responses, "must be a list of read-outs")
+            return []
+        known = (*READOUTS, "mean_drive")
+        for name in responses:
+            if name not in known:
+                hint = data.nearest(str(name), known)
+                self._wrong(f"{table}.responses", name, data.one_of(known), hint)
+        return responses
+
+    def _check_combination(self) -> None:
+        """Refuse combinations of what is not run, or cannot be compared."""
+        self.combination = table = self._table("combination")
+        if not table:
+            return
+        for key in table:
+            if key not in ("group", "parts"):
+                hint = data.nearest(key, ("group", "parts"))
+                self._wrong(f"combination.{key}", None, "unknown key", hint)
+        if "unstimulated" not in self.dose_response:
+            what = "needs [dose_response] with an unstimulated control"
+            self._wrong("combination", None, what)
+        doses = self._table("grid").get(str(self.dose_response.get("dose")))
+        if not isinstance(doses, list) or 0 not in doses:
+            self._wrong("combination", None, "needs the dose in [grid], with dose 0")
+        groups = {axis.columns[0]: [labels for labels, _ in axis.points] for axis in self.groups}
+        group, parts = table.get("group"), table.get("parts")
+        if not isinstance(group, str) or group not in groups:
+            what = data.one_of(groups) if groups else "must be a group of this study"
+            self._wrong("combination.group", group, what, data.nearest(str(group), groups))
+            return
+        control = self.dose_response.get("unstimulated")
+        arms = [labels[str(group)] for labels in groups[str(group)] if labels != control]
+        if not isinstance(parts, dict) or not parts:
+            what = 'must be a table of arms and the arms they combine, such as {both = ["a", "b"]}'
+            self._wrong("combination.parts", parts, what)
+            return
+        for name, combined in parts.items():
+            key = f"combination.parts.{name}"
+            if name not in arms:
+                self._wrong(key, None, data.one_of(arms), data.nearest(name, arms))
+            if not isinstance(combined, list) or len(combined) < 2:
+                self._wrong(key, combined, "must be a list of at least two arms")
+                continue
+            for place, arm in enumerate(combined):
+                if arm == name or arm in combined[:place]:
+                    self._wrong(key, arm, "must be another arm")
+                elif arm not in arms:
+                    self._wrong(key, arm, data.one_of(arms), data.nearest(str(arm), arms))
+
+    # -- planning ---------------------------------------------------------------------------
+
+    def plan(self, resolver: _Resolver) -> Plan:
+        """Return the plan; nothing was wrong."""
+        return Plan(
+            name=self.name,
+            description=self.description,
+            seed=self.seed,
+            replicates=self.replicates,
+            base=self.base,
+            groups=tuple(name for axis in self.groups for name in axis.columns),
+            parameters=tuple(
+                key for axis in self.axes if axis not in self.groups for key in axis.columns
+            ),
+            runs=self._runs(resolver),
+            sample=self.sample,
+            dose_response=self.dose_response,
+            sensitivity=self.sensitivity,
+            combination=self.combination,
+            text=self._text_of_file(),
+            cautions=by_key(list(resolver.cautions())),
+        )
+
+    def _runs(self, resolver: _Resolver) -> list[PlannedRun]:
+        code = code_hash()
+        seeds = [(n, replicate_seed(self.seed, n)) for n in range(1, self.replicates + 1)]
+        runs: list[PlannedRun] = []
+        index = 0
+        for points, content_hash in resolver.hashes():
+            group: dict[str, str] = {}
+            parameters: dict[str, Any] = {}
+            settings: dict[str, Any] = {}
+            for axis, (labels, values) in zip(self.axes, points, strict=True):
+                (group if axis in self.groups else parameters).update(labels)
+                settings |= values
+            if self._is_spare(group, parameters):
+                index += self.replicates
+                continue
+            for replicate, seed in seeds:
+                key = run_key(content_hash, seed, code)
+                index += 1
+                runs.append(PlannedRun(index, group, parameters, settings, replicate, seed, key))
+        return runs
+
+    def _is_spare(self, group: dict[str, str], parameters: dict[str, Any]) -> bool:
+        """Whether a run is the unstimulated control at another dose of the grid than the lowest."""
+        named = self.dose_response.get("unstimulated")
+        if not named or any(group[name] != arm for name, arm in named.items()):
+            return False
+        return bool(parameters[self.dose_response["dose"]] > self._lowest_dose)
+
+    @cached_property
+    def _lowest_dose(self) -> float:
+        """The lowest dose of the grid; doses of other parts of a study come with other settings."""
+        dose = self.dose_response["dose"]
+        return min(map(float, self._table("grid").get(dose, ())), default=math.inf)
+
+    def _text_of_file(self) -> str:
+        """Return the study as a file that needs no other."""
+        tree: Tree = {
+            "format": FORMAT,
+            "name": self.name,
+            "description": self.description,
+            "seed": self.seed,
+            "replicates": self.replicates,
+            "grid": self.tree.get("grid", {}),
+            "zip": self.tree.get("zip", {}),
+        }
+        if self.sample is not None:
+            spreads = {key: spread.table() for key, spread in self.sample.spreads.items()}
+            numbers = {"n": self.sample.n, "seed": self.sample.seed}
+            tree["sample"] = {"method": self.sample.method, **numbers, "ranges": spreads}
+        tree["dose_response"] = self.dose_response
+        tree["sensitivity"] = {"responses": self.sensitivity} if self.sensitivity else {}
+        tree["combination"] = self.combination
+        tree["group"] = self.tree.get("group", {})
+        tree["base"] = self.base
+        text = tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
+        if self.sample is None:
+            return text
+        # other versions of SciPy or SALib draw other points; a line for each, ten times faster
+        points = ",\n".join(map(json.dumps, self.sample.given))
+        return text.replace("[sample]\n", f"[sample]\npoints = [\n{points},\n]\n", 1)
+
+
+def not_swept(key: str, value: Any) -> str:
+    """Return why a setting cannot differ between runs; nothing if it can."""
+    if key in NOT_SWEPT:
+        return NOT_SWEPT[key]
+    below = value.items() if isinstance(value, dict) else ()
+    return next(filter(None, (not_swept(f"{key}.{name}", item) for name, item in below)), "")

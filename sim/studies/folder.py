@@ -1,0 +1,94 @@
+"""The folder of a study or a calibration, in which one process at a time works."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from sim.errors import FolderError
+from sim.files import is_litter, locked, read_toml
+from sim.studies.table import LEDGER, check_kind
+
+LOCK = "study.lock"
+
+
+def default_folder(name: str) -> Path:
+    """Return the folder of what is called so, if none was named: ``runs/NAME``."""
+    word = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("._")[:100]
+    return Path("runs", word or "unnamed")
+
+
+@contextmanager
+def hold(out: Path, file: str, name: str) -> Iterator[None]:
+    """Hold a folder: make it, and keep others out while it is used.
+
+    Parameters
+    ----------
+    out : Path
+        New, empty, or its own.
+    file : str
+        What describes its content, with a ``name``: ``study.toml`` or ``calibration.toml``.
+    name : str
+        The one that it must have.
+
+    Raises
+    ------
+    FolderError
+        If the folder holds anything else, is in use or cannot be written.
+    """
+    made = [path for path in (out, *out.parents) if not os.path.exists(path)]
+    with ExitStack() as held:
+        held.callback(_remove_empty, made)
+        try:
+            check_owner(out, file, name)  # before anything there is touched
+            out.mkdir(parents=True, exist_ok=True)
+            held.enter_context(locked(out / LOCK))
+            check_owner(out, file, name)  # as the one who held it before has left it
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise FolderError(
+                f"{out}: cannot write there ({reason}); name another folder with --out"
+            ) from error
+        yield
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Remove the folders that are empty, innermost first."""
+    for path in folders:
+        with suppress(OSError):  # not empty: it has been used
+            path.rmdir()
+
+
+def check_owner(out: Path, file: str, name: str) -> None:
+    """Refuse a folder that holds anything but this study or calibration; see `hold`."""
+    try:
+        if not stat.S_ISDIR(out.stat().st_mode):
+            raise FolderError(f"{out}: cannot write there (not a folder); name another folder")
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:  # a name that is too long
+        reason = (error.strerror or str(error)).lower()
+        raise FolderError(f"{out}: cannot write there ({reason}); name another folder") from None
+    check_kind(out, file)
+    kind = file.removesuffix(".toml")
+    if os.path.lexists(described := out / file):
+        found = None if described.is_symlink() else read_toml(described).get("name")
+        if found is not None and found != name:
+            raise FolderError(
+                f"{out}: holds the {kind} {found!r}, not {name!r}; name another folder"
+            )
+        if found is None or not (out / LEDGER).is_file():
+            raise FolderError(
+                f"{out}: holds a file {file} that no {kind} has written; name another folder"
+            )
+        return
+    left = (LOCK, LEDGER, f"{LEDGER}-journal")  # by a process that was killed at once
+    if any(not (path.name in left or is_litter(path.name, file)) for path in out.iterdir()):
+        raise FolderError(
+            f"{out}: this folder is not empty and holds no {kind}, and nothing is written over; "
+            "name another one"
+        )

@@ -1,0 +1,78 @@
+"""How a planned study stands, and how long the rest of it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from sim.scenario.resolve import load
+from sim.studies.ledger import Entry
+from sim.studies.plan import Plan, PlannedRun
+from sim.studies.task import DONE, FAILED, WORKER
+
+SITE_STEP_S = 30e-9
+"""Processor time of one lattice site in one step: tube formation takes 29 to 30 ns."""
+
+LOADED = 20  # runs whose size is looked up; the others are taken to be like them
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """How a study stands.
+
+    Attributes
+    ----------
+    total, done, failed, left : int
+        Runs. Those that only their worker failed are left, as they are made again.
+    seconds : float
+        Processor time of those that are left: an estimate.
+    finished : int
+        Finished runs whose mean time the estimate is based on; without any it is
+        `SITE_STEP_S` times sites and steps.
+    """
+
+    total: int
+    done: int
+    failed: int
+    left: int
+    seconds: float
+    finished: int
+
+
+def forecast(plan: Plan, runs: Sequence[PlannedRun], entries: Mapping[str, Entry]) -> Forecast:
+    """Return how these runs of a plan stand.
+
+    Parameters
+    ----------
+    plan : Plan
+    runs : sequence of PlannedRun
+        All of it, or a shard.
+    entries : mapping of str to Entry
+        What the ledger knows, by key.
+    """
+    known = [entries.get(run.key) for run in runs]
+    done = sum(entry is not None and entry.status == DONE for entry in known)
+    failed = sum(
+        entry is not None and entry.status == FAILED and entry.stage != WORKER for entry in known
+    )
+    due = list({
+        run.key: run
+        for run, entry in zip(runs, known, strict=True)
+        if entry is None or entry.status not in (DONE, FAILED) or entry.stage == WORKER
+    }.values())  # fmt: skip
+    times = [entries[key].seconds for key in {run.key for run in runs} if _is_done(entries, key)]
+    each = (fmean(times) if times else _estimate(plan, due)) if due else 0.0
+    left = len(runs) - done - failed
+    return Forecast(len(runs), done, failed, left, each * len(due), len(times))
+
+
+def _is_done(entries: Mapping[str, Entry], key: str) -> bool:
+    return key in entries and entries[key].status == DONE
+
+
+def _estimate(plan: Plan, runs: Sequence[PlannedRun]) -> float:
+    """Return the mean time of runs by their sites and steps, from some of them, evenly spread."""
+    some = runs[:: -(-len(runs) // LOADED)]
+    scenarios = [load(plan.base, run.settings) for run in some]
+    return SITE_STEP_S * fmean(s.shape[0] * s.shape[1] * s.time.steps for s in scenarios)

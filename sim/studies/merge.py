@@ -1,0 +1,63 @@
+"""Shards of a study, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sim.errors import FolderError, InputError
+from sim.studies.folder import hold
+from sim.studies.ledger import Ledger
+from sim.studies.sweep import _update, _write
+from sim.studies.table import LEDGER, STUDY, StudyResult, open_result
+from sim.studies.task import DONE
+
+
+def merge(folders: Sequence[Path], out: Path) -> StudyResult:
+    """Put the shards of a study together.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Study folders of the shards.
+    out : Path
+        New or empty; or one that holds this study, which then takes up what it has not.
+
+    Raises
+    ------
+    InputError
+        If a folder is no study, or they are not the same study.
+    AngiosimError
+        If two of them know different results of one run; nothing is merged then.
+    """
+    plan, code = open_result(folders[0]).plan, ""
+    keys: dict[int, str] = {}
+    with Ledger(None) as together:
+        for folder in folders:
+            shard = open_result(folder)
+            if shard.plan.text != plan.text:
+                raise InputError(f"{folder}: is another study than {folders[0]}")
+            with Ledger(folder / LEDGER, read_only=True) as ledger:
+                found = ledger.about()["code"]
+                together.take_over(ledger)
+            if found != (code := code or found):
+                raise InputError(f"{folder}: was made with another angiosim than {folders[0]}")
+            made = [run for run in shard.runs if shard.entries[run.key].status == DONE]
+            done = {run.index: run.key for run in made}
+            keys = {run.index: run.key for run in shard.runs} | keys | done
+        with hold(out, STUDY, plan.name), Ledger(out / LEDGER) as ledger:
+            about, entries = ledger.about(), ledger.entries()
+            if about and (about["study"], about["code"]) != (plan.text, code):
+                raise FolderError(
+                    f"{out}: holds another study, or one made with another angiosim; name another "
+                    "folder"
+                )
+            keys |= {n: k for n, k in ledger.planned().items() if entries[k].status == DONE}
+            runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]
+            _update(out / STUDY, plan.text)
+            ledger.plan(runs, plan.text, code)
+            ledger.take_over(together)
+            result = StudyResult(plan, runs, ledger.entries(), out)
+            _write(result)
+            return result

@@ -1,0 +1,95 @@
+"""A study as planned: its runs, each with the key that it is known by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sim.errors import Problem
+from sim.studies.sampling import Sample
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run of a study.
+
+    Attributes
+    ----------
+    index : int
+        Its number among all combinations, from 1; those that are not run leave gaps.
+    group : dict
+        The name that it has in each group.
+    parameters : dict
+        Its values of what is swept, by dotted key.
+    settings : dict
+        All that is laid over the base, by dotted key.
+    replicate : int
+        From 1.
+    seed : int
+        The same in all arms of a replicate.
+    key : str
+        Hash of its resolved scenario, its seed and the code.
+    """
+
+    index: int
+    group: dict[str, str]
+    parameters: dict[str, Any]
+    settings: dict[str, Any]
+    replicate: int
+    seed: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study as planned.
+
+    Attributes
+    ----------
+    name, description : str
+        What it is called, and one line on what it shows.
+    seed, replicates : int
+        Seed of all replicates, and their number.
+    base : dict
+        What all runs have in common: content of a scenario file.
+    groups, parameters : tuple of str
+        Columns of the results that say which run it is.
+    runs : list of PlannedRun
+        In order.
+    sample : Sample or None
+        Its sampled design.
+    dose_response : dict
+        ``dose``, a parameter, ``responses``, read-outs, and perhaps ``unstimulated``, by group
+        the arm that is the control; empty without.
+    sensitivity : list of str
+        Read-outs that sensitivity indices are computed of; empty without a design for them.
+    combination : dict
+        ``group``, and ``parts``: by arm of it the arms that it combines; empty without.
+    text : str
+        ``study.toml``: the study without references to other files.
+    cautions : list of Problem
+        What may not be as expected (`sim.scenario.cautions`), once for each key.
+    """
+
+    name: str
+    description: str
+    seed: int
+    replicates: int
+    base: Tree
+    groups: tuple[str, ...]
+    parameters: tuple[str, ...]
+    runs: list[PlannedRun]
+    sample: Sample | None
+    dose_response: dict[str, Any]
+    sensitivity: list[str]
+    combination: dict[str, Any]
+    text: str
+    cautions: list[Problem]
+
+
+def part(runs: Sequence[PlannedRun], shard: tuple[int, int] | None) -> list[PlannedRun]:
+    """Return the runs of shard (i, n): every n-th one, from the i-th; all without a shard."""
+    return list(runs if shard is None else runs[shard[0] - 1 :: shard[1]])

@@ -1,0 +1,165 @@
+"""What the files of studies and calibrations have in common, and how what is wrong is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sim import data
+from sim.errors import FileError, Problem, ScenarioError
+from sim.files import read_toml
+from sim.scenario.input import default_name, plain
+from sim.scenario.kinds import check_kind
+from sim.scenario.layers import content
+from sim.scenario.settings import set_twice
+
+Tree = dict[str, Any]
+
+FORMAT = 1
+Place = tuple[str, Sequence[Mapping[str, Any]]]
+"""What messages call a place of the file, and all settings that stand there."""
+
+MOST_RUNS = 1_000_000
+OVERRIDES = "overrides (--set)"
+NAMES = ("name", "description", "seed")
+"""What the file has of its own, and not from its base."""
+
+
+def open_file(
+    source: str | Path | Mapping[str, Any], shipped: Mapping[str, Path], kind: str
+) -> tuple[Tree, Path, str, str, list[Problem]]:
+    """Return content, folder, label, default name and what is wrong of a file.
+
+    Parameters
+    ----------
+    source : str, Path or mapping
+        The name of a shipped file, a TOML file, or its content, whose folder is the working one.
+    shipped : mapping of str to Path
+        The shipped files of this kind.
+    kind : str
+        ``"study"`` or ``"calibration"``.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or the name is that of another kind.
+    """
+    problems: list[Problem] = []
+    if isinstance(source, Mapping):
+        return plain(source, problems), Path.cwd(), kind, kind, problems
+    path = shipped.get(str(source), Path(source))
+    try:
+        tree = plain(read_toml(path), problems)
+    except FileError as error:
+        check_kind(source, kind)
+        hint = data.nearest(str(source), shipped)
+        if not hint and "no such file" in error.reason:
+            hint = "`angiosim scenarios` lists what is shipped"
+        reason = f"{error.reason}; {hint}" if hint else error.reason
+        raise FileError(str(source) or "''", reason) from None
+    return tree, path.parent, str(source), default_name(path), problems
+
+
+class Reader:
+    """A file while it is read: what is wrong is added to `problems`, and the rest goes on.
+
+    Attributes
+    ----------
+    tree : dict
+        Its content.
+    seed, replicates : int
+    name, description : str
+    base : dict
+        What all runs have in common, ``[set]`` laid over it, and over both the overrides; empty if
+        it is wrong.
+    common : list
+        The two places that set something for all runs: ``[set]``, and the overrides.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        folder: Path,
+        name: str,
+        problems: list[Problem],
+        known: Sequence[str],
+        overrides: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.problems = problems
+        self.tree = tree
+        for key in tree:
+            if key not in known:
+                self._wrong(key, None, "unknown key", data.nearest(key, known))
+        self._number("format", FORMAT, FORMAT, FORMAT)
+        self.seed = self._number("seed", 1, 0, 2**63 - 1)
+        self.replicates = self._number("replicates", 1, 1, MOST_RUNS)
+        self.name = self._text("name", name)
+        self.description = self._text("description", "")
+        self.common: list[Place] = [("[set]", [self._table("set")]), (OVERRIDES, [overrides or {}])]
+        self.base = self._base(folder)
+
+    def _wrong(self, key: str, value: Any, allowed: str, hint: str = "") -> None:
+        self.problems.append(Problem(key, value, allowed, hint))
+
+    def _number(self, key: str, default: int, least: int, most: int) -> int:
+        value = self.tree.get(key, default)
+        if type(value) is int and least <= value <= most:
+            return value
+        what = f"must be {least}" if least == most else f"must be a whole number from {least}"
+        self._wrong(key, value, what if least == most else f"{what} to {most}")
+        return default
+
+    def _text(self, key: str, default: str) -> str:
+        value = self.tree.get(key, default)
+        if isinstance(value, str) and (value or key != "name"):
+            return value
+        self._wrong(key, value, "must be a text")
+        return default
+
+    def _table(self, key: str) -> Tree:
+        value = self.tree.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self._wrong(key, value, "must be a table")
+        return {}
+
+    def _base(self, folder: Path) -> Tree:
+        """Return the content of the base with the settings for all runs laid over it."""
+        given = self.tree.get("base")
+        if not isinstance(given, str | dict):
+            what = "must be the name of a shipped scenario, a scenario file, or a table"
+            self._wrong("base", given, what if "base" in self.tree else f"is missing; it {what}")
+            return {}
+        tree, before = given if isinstance(given, dict) else {"extends": given}, len(self.problems)
+        for place, (settings,) in self.common:
+            if "seed" in settings:
+                what = f"must not be set by {place}; seeds follow from the file's own `seed`"
+                self._wrong("seed", settings["seed"], what)
+        (_, (own,)), (_, (overrides,)) = self.common
+        base = self._laid(tree, own, "base", folder)
+        base = self._laid(base, overrides, OVERRIDES, None)
+        return base if len(self.problems) == before else {}
+
+    def _laid(
+        self, tree: Tree, settings: Mapping[str, Any], place: str, folder: Path | None
+    ) -> Tree:
+        """Return content with settings laid over it and without names; empty if it is wrong."""
+        try:
+            laid = content(tree, settings, folder)
+        except ScenarioError as error:
+            for problem in error.problems:
+                key = place if problem.key == "extends" else f"{place}: {problem.key}"
+                self._wrong(key, problem.value, problem.allowed, problem.hint)
+            return {}
+        return {key: item for key, item in laid.items() if key not in NAMES}
+
+    def _refuse_set_twice(self, places: Sequence[Place]) -> None:
+        """Refuse what two of these places set, or one of them and all runs have in common."""
+        for common in self.common:
+            self.problems += set_twice([common, *places])
+
+
+def distinct(problems: list[Problem]) -> list[Problem]:
+    """Return each problem once."""
+    return list({str(problem): problem for problem in problems}.values())

@@ -1,0 +1,218 @@
+"""Resolving the scenarios of a study's runs, many at once."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from sim.errors import MOST_PROBLEMS, Problem, ScenarioError
+from sim.scenario import keys
+from sim.scenario.cautions import cautioned, cautions
+from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
+from sim.scenario.settings import KEEP_ONE
+from sim.scenario.tree import dig
+from sim.studies.identity import content_of, hash_of, text_of
+from sim.studies.plan import Tree
+
+Point = tuple[dict[str, Any], dict[str, Any]]
+"""Labels in the table of results, and settings by dotted key."""
+
+
+@dataclass(eq=False)
+class _Axis:
+    """Points of which every run has one."""
+
+    place: str  # in the file
+    columns: tuple[str, ...]
+    points: list[Point]
+    classes: list[int] = field(default_factory=list)  # points alike but for numbers share one
+
+
+class _Resolver:
+    """Resolves every combination of points, and checks each point on the way.
+
+    What is wrong is added to `problems`; combinations are only looked at when nothing is.
+    """
+
+    def __init__(self, base: Tree, axes: list[_Axis], problems: list[Problem]) -> None:
+        self.base, self.axes, self.problems = base, axes, problems
+        self.numbers = self._number_keys()
+        while not self._try():
+            pass
+
+    def hashes(self) -> Iterator[tuple[tuple[Point, ...], str]]:
+        """Yield the points of each combination, and the hash of its resolved content."""
+        numbered = [list(zip(axis.classes, axis.points, strict=True)) for axis in self.axes]
+        for combination in product(*numbered):
+            points = tuple(point for _, point in combination)
+            template = self.templates[tuple(number for number, _ in combination)]
+            yield points, template.hash_with(points)
+
+    def cautions(self) -> Iterator[Problem]:
+        """Yield the cautions of all combinations; numbers that none depends on are left out."""
+        seen = {key for key in self.numbers if cautioned(key)}
+        axes = [
+            dict.fromkeys(
+                (number, tuple((key, value) for key, value in settings.items() if key in seen))
+                for number, (_, settings) in zip(axis.classes, axis.points, strict=True)
+            )
+            for axis in self.axes
+        ]
+        for combination in product(*axes):
+            template = self.templates[tuple(number for number, _ in combination)]
+            yield from cautions(template.with_numbers(pair for _, p in combination for pair in p))
+
+    def _number_keys(self) -> set[str]:
+        """Keys whose values are numbers of one place; numbers out of range are told here."""
+        values: dict[str, list[Any]] = {}
+        for axis in self.axes:
+            for _, settings in axis.points:
+                for key, value in settings.items():
+                    values.setdefault(key, []).append(value)
+        found = set()
+        for key, given in values.items():
+            node = keys.find(key.split("."))
+            if node is None or node.get("type") not in ("number", "integer"):
+                continue
+            if key.startswith("domain.") or not all(type(v) in (int, float) for v in given):
+                continue
+            found.add(key)
+            wrong = {value for value in given if not _fits(value, node)}
+            for value in sorted(wrong):
+                self.problems.append(Problem(key, value, keys.allowed(key.split("."))))
+        return found
+
+    def _try(self) -> bool:
+        """Make all templates; False if a key proved to be no mere number, to try again."""
+        self.templates: dict[tuple[int, ...], _Template] = {}
+        for axis in self.axes:
+            known: dict[str, int] = {}
+            axis.classes = [
+                known.setdefault(self._class(settings), len(known)) for _, settings in axis.points
+            ]
+        first = (0,) * len(self.axes)
+        for place, axis in enumerate(self.axes):
+            for number in self._telling(axis):
+                if not self._agrees((*first[:place], number, *first[place + 1 :])):
+                    return False
+        if self.problems:
+            return True
+        firsts = [sorted(map(axis.classes.index, set(axis.classes))) for axis in self.axes]
+        for numbers in product(*firsts):
+            if not self._agrees(numbers):
+                return False
+            if len(self.problems) > MOST_PROBLEMS:
+                break
+        return True
+
+    def _class(self, settings: Tree) -> str:
+        """Return the same text for settings that differ in numbers alone."""
+        return repr(sorted((k, None if k in self.numbers else v) for k, v in settings.items()))
+
+    def _telling(self, axis: _Axis) -> list[int]:
+        """Points that must be looked at: one of each class, and the ends of each number."""
+        found = {axis.classes.index(number) for number in set(axis.classes)}
+        for key in self.numbers:
+            having = [(p[1][key], i) for i, p in enumerate(axis.points) if key in p[1]]
+            if having:
+                found |= {min(having)[1], max(having)[1]}
+        return sorted(found)
+
+    def _agrees(self, numbers: tuple[int, ...]) -> bool:
+        """Look at a combination; whether each of its numbers went to its place, and nowhere else.
+
+        Its problems, if it is wrong, are noted.
+        """
+        pairs = list(zip(self.axes, numbers, strict=True))
+        settings: Tree = {}
+        for axis, number in pairs:
+            settings |= axis.points[number][1]
+        try:
+            scenario = load(self.base, settings)
+        except ScenarioError as error:
+            # what is set twice has been reported with its places
+            self.problems += [wrong for wrong in error.problems if wrong.hint != KEEP_ONE]
+            return True
+        template = _Template(scenario, {k: v for k, v in settings.items() if k in self.numbers})
+        name = tuple(axis.classes[number] for axis, number in pairs)
+        known = self.templates.setdefault(name, template)
+        if not template.lost and known.pieces == template.pieces:
+            return True
+        self.numbers -= set(template.lost) or settings.keys()
+        return False
+
+
+class _Template:
+    """The text of a resolved scenario with places for numbers.
+
+    Attributes
+    ----------
+    pieces : list of str
+        The text between the numbers.
+    lost : list of str
+        Keys that hold another value than the one given.
+    """
+
+    def __init__(self, scenario: Scenario, numbers: Mapping[str, int | float]) -> None:
+        self._scenario = scenario
+        tree = content_of(scenario)
+        names, self.lost = list(numbers), []
+        for place, (key, value) in enumerate(numbers.items()):
+            *above, last = _path(tree, key)
+            parent, found = dig(tree, tuple(above)), dig(tree, (*above, last))
+            if found is None:
+                continue  # it decides nothing: when to look, or what to record
+            if found == value and type(found) in (int, float):
+                parent[last] = f"\0{'f' if type(found) is float else 'i'}{place}\0"
+            else:
+                self.lost.append(key)
+        parts = re.split(r'"\\u0000([fi])(\d+)\\u0000"', text_of(tree))
+        self.pieces = parts[::3]
+        self._slots = [
+            (names[int(place)], float if kind == "f" else int)
+            for kind, place in zip(parts[1::3], parts[2::3], strict=True)
+        ]
+
+    def with_numbers(self, numbers: Iterable[tuple[str, int | float]]) -> Scenario:
+        """Return the scenario with these numbers in their places."""
+        tree = self._scenario.model_dump(mode="json", by_alias=True)
+        for key, value in numbers:
+            *above, last = _path(tree, key)
+            dig(tree, tuple(above))[last] = value
+        return Scenario.model_validate(tree)
+
+    def hash_with(self, points: tuple[Point, ...]) -> str:
+        """Return the hash of the text with the numbers of these points in their places."""
+        text = [self.pieces[0]]
+        for (key, kind), piece in zip(self._slots, self.pieces[1:], strict=True):
+            value = next(settings[key] for _, settings in points if key in settings)
+            text += [json.dumps(kind(value) + kind(0)), piece]  # + 0: no negative zero
+        return hash_of("".join(text))
+
+
+def _path(tree: Any, key: str) -> list[str | int]:
+    """Return a dotted key as a path of keys and list places."""
+    path: list[str | int] = []
+    for name in key.split("."):
+        place = int(name) if isinstance(tree, list) and name.isdecimal() else name
+        tree = dig(tree, (place,))
+        path.append(place)
+    return path
+
+
+def _fits(value: int | float, node: Mapping[str, Any]) -> bool:
+    """Whether a number lies in the range of a key."""
+    return (
+        math.isfinite(value)
+        and (node["type"] == "number" or type(value) is int)
+        and value >= node.get("minimum", -math.inf)
+        and value <= node.get("maximum", math.inf)
+        and value > node.get("exclusiveMinimum", -math.inf)
+        and value < node.get("exclusiveMaximum", math.inf)
+    )

@@ -1,0 +1,254 @@
+"""Makes the runs of a study, whatever happens on the way.
+
+The parent process alone writes. A run counts as finished when its row of the ledger is on the
+disk; starting again makes what has not finished, and what has changed since.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sim.analysis.write import write_analysis
+from sim.errors import AngiosimError, FolderError, InputError
+from sim.files import write_text_atomic
+from sim.studies.executors import Executor
+from sim.studies.folder import hold
+from sim.studies.identity import code_hash
+from sim.studies.ledger import Entry, Ledger
+from sim.studies.plan import Plan, PlannedRun, part
+from sim.studies.table import LEDGER, STUDY, StudyResult, write_results
+from sim.studies.task import DONE, FAILED, PLANNED, WORKER, Task
+
+TICK_S = 0.25  # how often progress is told, and signals are looked for
+Shard = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How far a study is.
+
+    Attributes
+    ----------
+    total, done, failed, running : int
+        Runs.
+    before : int
+        Those of the done and failed that were so when this began.
+    seconds : float
+        Time since this began.
+    """
+
+    total: int
+    done: int
+    failed: int
+    running: int
+    before: int
+    seconds: float
+
+    @property
+    def left(self) -> int:
+        """Runs that are neither done nor failed."""
+        return self.total - self.done - self.failed
+
+    @property
+    def per_hour(self) -> float | None:
+        """Rate of finishing since this began; None before the first."""
+        made = self.done + self.failed - self.before
+        return 3600 * made / self.seconds if made and self.seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time to the end at this rate."""
+        return None if self.per_hour is None else 3600 * self.left / self.per_hour
+
+
+Progress = Callable[[Counts], None]
+
+
+def parse_shard(text: str) -> Shard:
+    """Return (i, n) of ``i/n``.
+
+    Raises
+    ------
+    InputError
+        If it is not that, or i is not from 1 to n.
+    """
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+    shard = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= shard[0] <= shard[1]:
+        raise InputError(f"--shard {text}: must be i/n with i from 1 to n, such as 2/8")
+    return shard
+
+
+def sweep(
+    plan: Plan,
+    executor: Executor,
+    out: Path | None = None,
+    *,
+    shard: Shard | None = None,
+    retry_failed: bool = False,
+    keep_runs: bool = False,
+    progress: Progress | None = None,
+) -> StudyResult:
+    """Make all runs of a study that have not been made.
+
+    Parameters
+    ----------
+    plan : Plan
+        From `sim.studies.file.plan_study`.
+    executor : Executor
+        Makes the runs; left to the caller to close.
+    out : Path, optional
+        The study's folder: new, empty, or the study's own, which is then gone on with. Without it
+        nothing is written.
+    shard : (int, int), optional
+        (i, n): make only every n-th run, from the i-th. The folder has the whole plan.
+    retry_failed : bool
+        Make runs again that failed by an error. Those that only their worker or its machine
+        kept from being made are made again anyway.
+    keep_runs : bool
+        Keep a run folder of each run that is made, in ``runs/``.
+    progress : callable, optional
+        Called with `Counts` several times a second; what it raises stops the study.
+
+    Returns
+    -------
+    StudyResult
+        With the runs of the shard.
+
+    Raises
+    ------
+    FolderError
+        If the folder holds something else, is in use or cannot be written.
+    AngiosimError
+        If it cannot go on: no room on the disk, no workers, an analysis that fails. What has
+        finished is kept.
+    KeyboardInterrupt
+        As it came. What has finished is kept.
+    """
+    runs = part(plan.runs, shard)
+    with (
+        hold(out, STUDY, plan.name) if out else nullcontext(),
+        Ledger(out and out / LEDGER) as ledger,
+    ):
+        if out:
+            _check_same(ledger, plan, out)
+            _update(out / STUDY, plan.text)
+        ledger.plan(plan.runs, plan.text, code_hash())
+        try:
+            entries = ledger.entries()
+            due = {run.key: run for run in runs if is_due(entries[run.key], retry_failed)}
+            tasks = [
+                Task(run.key, run.settings, run.seed, _run_folder(out, run) if keep_runs else None)
+                for run in due.values()
+            ]
+            others = {run.key for run in runs} - due.keys()
+            make_runs(tasks, [entries[key].status for key in others], ledger, executor, progress)
+        except BaseException:
+            with suppress(Exception):  # the first trouble is the one to tell
+                _write(StudyResult(plan, plan.runs, ledger.entries(), out))
+            raise
+        result = StudyResult(plan, plan.runs, ledger.entries(), out)
+        _write(result)
+        return replace(result, runs=runs)
+
+
+def _write(result: StudyResult) -> None:
+    """Write the table, and then what is read from it.
+
+    Raises
+    ------
+    AngiosimError
+        If an analysis fails; the table is there.
+    """
+    write_results(result)
+    try:
+        write_analysis(result)
+    except Exception as error:
+        kind = "" if isinstance(error, AngiosimError) else f"{type(error).__name__}: "
+        raise AngiosimError(
+            f"{result.folder}: results.csv is complete, but it could not be analysed: {kind}{error}"
+        ) from error
+
+
+def make_runs(
+    tasks: list[Task],
+    finished: list[str],
+    ledger: Ledger,
+    executor: Executor,
+    progress: Progress | None,
+) -> None:
+    """Have runs made and enter each as it finishes; `finished` is how the others ended."""
+    status = Counter(finished)
+    total, began = len(tasks) + len(finished), time.monotonic()
+
+    def take(seconds: float) -> None:
+        outcomes = executor.wait(seconds)
+        if outcomes:
+            ledger.record(outcomes)
+            status.update(DONE if outcome.metrics is not None else FAILED for outcome in outcomes)
+
+    executor.submit(tasks)
+    try:
+        while status.total() < total:
+            take(TICK_S)
+            if progress is not None:
+                done, failed = status[DONE], status[FAILED]
+                spent = time.monotonic() - began
+                progress(Counts(total, done, failed, executor.running, len(finished), spent))
+    except KeyboardInterrupt:
+        take(0)  # what has just finished
+        raise
+
+
+def is_due(entry: Entry, retry_failed: bool) -> bool:
+    """Whether a run is to be made."""
+    if entry.status == FAILED:
+        return retry_failed or entry.stage == WORKER
+    return entry.status == PLANNED
+
+
+def _run_folder(out: Path | None, run: PlannedRun) -> str:
+    """Return the folder of a run; who makes it clears it first."""
+    if out is None:
+        raise InputError("run folders can only be kept in a study folder; name one")
+    return str(out.resolve() / "runs" / run.key[:12])  # its number changes when others are added
+
+
+def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
+    """Refuse a study that has nothing in common with what the folder holds but the name.
+
+    Doses, arms, replicates, the base, what is swept: all may change, and the study goes on. Only
+    where both base and what is swept are others, and no run was ever planned here, nothing in the
+    folder is of use to it.
+    """
+    about = ledger.about()
+    if not about:
+        return
+    before, now = (tomllib.loads(text) for text in (about["study"], plan.text))
+    swept = [
+        {*tree.get("group", {}), *tree.get("grid", {}), *tree.get("zip", {}),
+         *tree.get("sample", {}).get("ranges", {})}
+        for tree in (before, now)
+    ]  # fmt: skip
+    if (
+        before["base"] != now["base"]
+        and swept[0] != swept[1]
+        and not ledger.knows(run.key for run in plan.runs)
+    ):
+        raise FolderError(
+            f"{out}: holds another study of the name {plan.name!r}, with another base and other "
+            "things swept; name another folder"
+        )
+
+
+def _update(path: Path, text: str) -> None:
+    """Write a file unless it holds just that."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text_atomic(path, text)

@@ -1,0 +1,250 @@
+"""What a study leaves: its runs with their read-outs, as a table, and what failed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from sim.errors import FolderError, InputError, ScenarioError
+from sim.files import write_bytes_atomic, write_text_atomic
+from sim.studies.file import plan_study
+from sim.studies.ledger import Entry, Ledger
+from sim.studies.plan import Plan, PlannedRun
+from sim.studies.task import DONE, FAILED, PLANNED
+from sim.version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STUDY, LEDGER, RESULTS, PARQUET = "study.toml", "ledger.sqlite", "results.csv", "results.parquet"
+"""Files of a study folder."""
+CALIBRATION = "calibration.toml"
+"""What describes the folder of a calibration, as `STUDY` does that of a study."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed.
+
+    Attributes
+    ----------
+    run : PlannedRun
+    stage : str
+        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if not the run, but its process or
+        machine failed.
+    error, traceback : str
+        What went wrong.
+    """
+
+    run: PlannedRun
+    stage: str
+    error: str
+    traceback: str
+
+    def __str__(self) -> str:
+        settings = {**self.run.group, **self.run.parameters, "replicate": self.run.replicate}
+        which = ", ".join(f"{key} = {_cell(value)}" for key, value in settings.items())
+        return f"run {self.run.index} ({which}), {self.stage}: {self.error}"
+
+
+@dataclass(repr=False)
+class StudyResult:
+    """A study with what is known of its runs.
+
+    Attributes
+    ----------
+    plan : Plan
+        The study as planned.
+    runs : list of PlannedRun
+        The runs asked for: all of the plan, or those of a shard.
+    entries : mapping of str to Entry
+        What is known of each run, by its key.
+    folder : Path or None
+        Its folder; None if nothing was written.
+    """
+
+    plan: Plan
+    runs: list[PlannedRun]
+    entries: Mapping[str, Entry]
+    folder: Path | None
+
+    def __repr__(self) -> str:
+        where = f", in {self.folder}" if self.folder else ""
+        done = self.count(DONE)
+        return f"<{self.plan.name}: {done} of {len(self.runs)} runs done{where}>"
+
+    def count(self, status: str) -> int:
+        """Return how many runs are ``"planned"``, ``"done"`` or ``"failed"``."""
+        return sum(self.entries[run.key].status == status for run in self.runs)
+
+    @property
+    def is_shard(self) -> bool:
+        """Whether these are only some of the study's runs."""
+        return len(self.runs) < len(self.plan.runs)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every run of the study is done or has failed: only then is it analysed."""
+        return not self.is_shard and not self.count(PLANNED)
+
+    def whole(self) -> Self:
+        """Return the study that a shard belongs to, as far as its folder knows it."""
+        return replace(self, runs=self.plan.runs) if self.is_shard else self
+
+    def check_not_shard(self) -> None:
+        """Refuse to analyse some of a study's runs as if they were all.
+
+        Raises
+        ------
+        InputError
+            If this is a shard.
+        """
+        if self.is_shard:
+            raise InputError(
+                f"{self.plan.name}: this is one shard with {len(self.runs)} of "
+                f"{len(self.plan.runs)} runs; `angiosim merge` all shards first"
+            )
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """One row per run, as in ``results.csv``; read-outs of runs that are not done are NaN."""
+        import pandas as pd
+
+        columns, rows = table_of(self)
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The runs that failed, with their reasons."""
+        found = ((run, self.entries[run.key]) for run in self.runs)
+        return [
+            Failure(run, entry.stage, entry.error, entry.traceback)
+            for run, entry in found
+            if entry.status == FAILED
+        ]
+
+
+def check_kind(folder: Path, file: str) -> None:
+    """Refuse the folder of a calibration for a study, and that of a study for a calibration.
+
+    Parameters
+    ----------
+    folder : Path
+    file : str
+        What it must be described by: `STUDY` or `CALIBRATION`.
+
+    Raises
+    ------
+    FolderError
+        If it is described by the other.
+    """
+    other = CALIBRATION if file == STUDY else STUDY
+    if os.path.exists(folder / other) and not os.path.exists(folder / file):
+        found, kind = (name.removesuffix(".toml") for name in (other, file))
+        raise FolderError(f"{folder}: holds a {found}, not a {kind}; name another folder")
+
+
+def open_result(folder: Path) -> StudyResult:
+    """Return the study in a folder, as far as it is; it may be running.
+
+    Runs have the keys that they were made with, also if the code has changed since.
+
+    Raises
+    ------
+    InputError
+        If there is no study, one of another version, or one whose runs this version would call
+        otherwise than they were.
+    """
+    check_kind(folder, STUDY)
+    if not os.path.isfile(folder / LEDGER):
+        raise InputError(f"{folder}: is no study folder; `angiosim sweep` makes one")
+    with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.at_once():
+        entries, keys, about = ledger.entries(), ledger.planned(), ledger.about()
+        stored = ledger.parameters()
+    if not about:
+        raise InputError(f"{folder}: this study was stopped before it was planned; start it again")
+    try:
+        plan = plan_study(tomllib.loads(about["study"]))
+    except ScenarioError as error:
+        raise InputError(
+            f"{folder}: was planned by angiosim {about['version']}, and this is {__version__}; "
+            f"open it with that one, or read results.csv. {error}"
+        ) from error
+    runs = [replace(run, key=keys[run.index]) for run in plan.runs if run.index in keys]
+    names: dict[str, list[Any]] = {}  # arms that are the same run share a key
+    for run in runs:
+        names.setdefault(run.key, []).append(run.group | run.parameters)
+    if len(runs) < len(keys) or any(stored[key] not in known for key, known in names.items()):
+        raise InputError(
+            f"{folder}: was planned by angiosim {about['version']} or with libraries that draw "
+            "other points, and its runs cannot be told apart here; open it with those, or read "
+            "results.csv"
+        )
+    return StudyResult(plan, runs, entries, folder)
+
+
+def table_of(study: StudyResult) -> tuple[list[str], list[list[Any]]]:
+    """Return columns and rows of the table of results, in the order of the plan."""
+    known = [study.entries[run.key] for run in study.runs]
+    readouts = list(dict.fromkeys(name for entry in known for name in entry.metrics))
+    groups, parameters = study.plan.groups, study.plan.parameters
+    columns = ["run", *groups, *parameters, "replicate", "seed", "status", *readouts]
+    rows = [
+        [
+            run.index,
+            *(run.group[name] for name in groups),
+            *(run.parameters.get(key) for key in parameters),
+            run.replicate,
+            run.seed,
+            entry.status,
+            *(entry.metrics.get(name) for name in readouts),
+        ]
+        for run, entry in zip(study.runs, known, strict=True)
+    ]
+    return columns, rows
+
+
+def write_results(study: StudyResult) -> None:
+    """Write ``results.csv``, and ``results.parquet`` where pyarrow is installed."""
+    if study.folder is None:
+        return
+    columns, rows = table_of(study)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    write_text_atomic(study.folder / RESULTS, text.getvalue())
+    if find_spec("pyarrow") is not None:
+        write_bytes_atomic(study.folder / PARQUET, _parquet(columns, rows))
+    else:  # one that was written where pyarrow is would be of an earlier table
+        (study.folder / PARQUET).unlink(missing_ok=True)
+
+
+def _parquet(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Return the table as Parquet; columns of mixed kinds become texts."""
+    import pandas as pd
+
+    table: dict[str, list[Any]] = {}
+    for name, values in zip(columns, zip(*rows, strict=True), strict=True):
+        numbers = all(value is None or type(value) in (int, float) for value in values)
+        table[name] = [v if numbers or v is None else _cell(v) for v in values]
+    buffer = io.BytesIO()
+    pd.DataFrame(table).to_parquet(buffer, engine="pyarrow", index=False)
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    """Return a value as text; numbers so that reading them gives the same bits."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return repr(value) if type(value) in (int, float) else json.dumps(value)

@@ -1,0 +1,70 @@
+"""What a worker is given, what it gives back, and how a run stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sim.errors import AngiosimError
+
+if TYPE_CHECKING:
+    pass
+
+
+Metrics = dict[str, float | int]
+
+
+PLANNED, DONE, FAILED = "planned", "done", "failed"
+
+
+WORKER = "worker"  # stage of what says nothing about a run: its process died, no memory, no disk
+
+
+class PlaceError(AngiosimError):
+    """The place where a run is made does not fit; elsewhere, or later, it may."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run to make.
+
+    Attributes
+    ----------
+    key : str
+        What it is known by.
+    settings : dict
+        What is laid over the study's base, by dotted key.
+    seed : int
+    folder : str or None
+        New folder for all its results, if they are wanted.
+    """
+
+    key: str
+    settings: dict[str, Any]
+    seed: int
+    folder: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: its metrics, or where and why it failed.
+
+    Attributes
+    ----------
+    key : str
+    metrics : dict or None
+        Final read-outs; None if it failed.
+    stage : str
+        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if not the run, but its process or
+        machine failed.
+    error, traceback : str
+    seconds : float
+        How long it took.
+    """
+
+    key: str
+    metrics: Metrics | None
+    stage: str = ""
+    error: str = ""
+    traceback: str = ""
+    seconds: float = 0.0

@@ -1,0 +1,104 @@
+"""What a worker does: one run after the other, and nothing that a run does can end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from sim.errors import AngiosimError, FolderError, stage
+from sim.studies.task import WORKER, Metrics, Outcome, PlaceError, Task
+
+NOT_THE_RUN = (PlaceError, FolderError, OSError, MemoryError, ImportError)
+"""What says nothing about a run, but of the machine or installation: it is made again."""
+
+
+Run = Callable[[dict[str, Any], Task], Metrics]
+"""Makes one run from the study's base; found by its name in other processes."""
+
+
+def simulate(base: dict[str, Any], task: Task) -> Metrics:
+    """Make one run with the model; the usual `Run`.
+
+    Raises
+    ------
+    PlaceError
+        If this machine resolves the run to another key than the one planned.
+    """
+    with stage("set-up"):
+        from sim.runs.folder import RunFolder
+        from sim.runs.run import run_scenario
+        from sim.scenario.resolve import load
+        from sim.studies.identity import code_hash, content_of, hash_of, run_key, text_of
+
+        scenario = load(base, task.settings, task.seed)
+        key = run_key(hash_of(text_of(content_of(scenario))), task.seed, code_hash())
+        if key != task.key:
+            raise PlaceError(
+                "this run is not what was planned: the worker has another version of angiosim, "
+                "or the plan put a number in the wrong place, which would be a bug"
+            )
+    if task.folder is None:
+        result = run_scenario(scenario)
+    else:
+        RunFolder.clear(Path(task.folder))  # what a worker that died has left
+        with RunFolder.create(Path(task.folder), scenario.name, task.seed) as folder:
+            result = run_scenario(scenario, folder=folder)
+    return {**result.summary, "mean_drive": float(result.timeseries["mean_drive"].iloc[-1])}
+
+
+def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:
+    """Make one run; whatever goes wrong is told, not raised."""
+    began = time.perf_counter()
+    try:
+        metrics = run(base, task)
+        with stage("read-out"):
+            metrics = {name: _number(value) for name, value in metrics.items()}
+    except Exception as error:
+        kind = "" if isinstance(error, AngiosimError) else f"{type(error).__name__}: "
+        return Outcome(
+            task.key,
+            None,
+            stage=WORKER if isinstance(error, NOT_THE_RUN) else getattr(error, "stage", "set-up"),
+            error=f"{kind}{error}",
+            traceback=traceback.format_exc(),
+            seconds=time.perf_counter() - began,
+        )
+    return Outcome(task.key, metrics, seconds=time.perf_counter() - began)
+
+
+def serve(connection: Connection, run: Run, base: dict[str, Any]) -> None:
+    """Make the runs that come through a connection, until it closes or the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
+    for library in ("NUMBA", "OMP", "OPENBLAS", "MKL"):  # runs side by side, kernels serial
+        os.environ[f"{library}_NUM_THREADS"] = "1"
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    try:
+        connection.send(None)  # ready
+        while True:
+            connection.send(attempt(run, base, connection.recv()))
+    except (EOFError, OSError):
+        return
+
+
+def _leave_with_parent() -> None:
+    """End this process as soon as its parent is gone, also in the middle of a run."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _number(value: Any) -> float | int:
+    """Return a read-out as a plain number."""
+    value = value.item() if hasattr(value, "item") else value
+    if type(value) not in (int, float):
+        raise TypeError(f"a read-out must be a number, not {value!r}")
+    return value  # type: ignore[no-any-return]

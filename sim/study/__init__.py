@@ -1,1 +1,0 @@
-"""Runs and how to do many of them safely."""

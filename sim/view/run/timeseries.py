@@ -1,0 +1,212 @@
+"""Read-outs over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from sim.runs.result import RunResult
+from sim.view import style
+from sim.view.run.frame import (
+    _DOT,
+    _RECEPTOR_COLOURS,
+    _WIDTH_IN,
+    _drug_given,
+    _figure_words,
+    _has_signalling,
+    _origin,
+)
+
+_Line = tuple[str, str, str]
+"""A column, its label and its colour."""
+
+
+def _panels(result: RunResult) -> list[tuple[str, list[_Line]]]:
+    """Return the panels of the time series that this run can fill: axis label and lines."""
+    panels: list[tuple[str, list[_Line]]] = [
+        (
+            "length (mm)",
+            [
+                ("total_length_mm", "total", style.SKY),
+                ("tube_length_mm", "network", style.BLUE),
+            ],
+        ),
+        (
+            "number",
+            [("junctions", "junctions", style.ORANGE), ("meshes", "meshes", style.VERMILION)],
+        ),
+        (
+            "fraction (0-1)",
+            [
+                ("covered_fraction", "covered", style.PURPLE),
+                ("largest_part_fraction", "largest part", style.GREEN),
+            ],
+        ),
+    ]
+    if _has_signalling(result):
+        inhibition = [c for c in map(str, result.timeseries) if c.startswith("inhibition_")]
+        signal: list[_Line] = [("mean_drive", "mean drive", style.INK)]
+        if _drug_given(result):
+            signal += [
+                (column, f"{column.removeprefix('inhibition_')} inhibited", colour)
+                for column, colour in zip(inhibition, cycle(_RECEPTOR_COLOURS), strict=False)
+            ]
+        panels.append(("signal (0-1)", signal))
+    if drug := _drug_given(result):
+        panels.append(("free drug (nM)", [("free_nM", drug.name, style.INK)]))
+    present = set(result.timeseries.columns)
+    panels = [(label, [line for line in lines if line[0] in present]) for label, lines in panels]
+    return [(label, lines) for label, lines in panels if lines]
+
+
+def draw_timeseries(result: RunResult, axes: Sequence[Axes] | None = None) -> list[Axes]:
+    """Draw the read-outs over time: lengths, counts, fractions, signals, free drug.
+
+    Signals are shown for a run that has signalling, inhibition and free drug for a run with
+    drug. Gaps in a line are times at which a read-out has no value.
+
+    Parameters
+    ----------
+    result : RunResult
+        A finished run with at least one record.
+    axes : sequence of matplotlib.axes.Axes, optional
+        One for each panel, top to bottom; a new figure if left out.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError
+        If the number of `axes` is not the number of panels.
+    """
+    panels = _panels(result)
+    if axes is None:
+        with style.house_style():
+            return draw_timeseries(result, _timeseries_figure(result, len(panels)))
+    if len(axes) != len(panels):
+        raise ValueError(
+            f"{len(panels)} axes needed, one for each of {[label for label, _ in panels]}; "
+            f"got {len(axes)}"
+        )
+    table = result.timeseries
+    time = table["time_h"].to_numpy(dtype=float)
+    for ax, (label, lines) in zip(axes, panels, strict=True):
+        for column, _, colour in lines:
+            values = table[column].to_numpy(dtype=float)
+            look: dict[str, Any] = {"color": colour, "linewidth": 2.0, "clip_on": False}
+            if len(time) == 1:
+                look |= {"marker": "o", "markersize": 6}
+            if column == "free_nM" or column.startswith("inhibition_"):
+                # Free drug jumps when the medium is changed, and inhibition with it.
+                look["drawstyle"] = "steps-post"
+            if column == "free_nM":
+                ax.fill_between(time, values, step="post", color=style.SKY, alpha=0.25, linewidth=0)
+            ax.plot(time, values, zorder=3, **look)
+        ax.set_xlim(_time_limits(time))
+        if len(time) == 1:
+            ax.set_xticks(time)
+        ax.set_ylim(0, 1 if "0-1" in label else _roof(table[[c for c, _, _ in lines]]))
+        ax.set_ylabel(label, size=11)
+        if "0-1" in label:
+            ax.set_yticks([0, 0.5, 1])
+        else:
+            ax.yaxis.set_major_locator(MaxNLocator(4, integer=label == "number"))
+        ax.grid(axis="y", color="#e6e4df", linewidth=0.8)
+        ax.set_axisbelow(True)
+        ax.tick_params(labelbottom=ax is axes[-1])
+        _label_line_ends(ax, table, lines)
+        style.plain_text(ax)
+    axes[-1].set_xlabel("time (h)", size=11)
+    return list(axes)
+
+
+def _timeseries_figure(result: RunResult, count: int) -> list[Axes]:
+    left, right, top, bottom, high, gap = 0.85, 1.7, 0.85, 0.95, 1.35, 0.24
+    height = top + bottom + count * high + (count - 1) * gap
+    figure = style.new_figure(_WIDTH_IN, height)
+    axes: list[Axes] = []
+    for place in range(count):
+        y = height - top - high - place * (high + gap)
+        box = (left / _WIDTH_IN, y / height, (_WIDTH_IN - left - right) / _WIDTH_IN, high / height)
+        axes.append(figure.add_axes(box, sharex=axes[0] if axes else None))
+        axes[-1].yaxis.set_label_coords(-0.075, 0.5)
+    caption = _origin(result)
+    if (drug := _drug_given(result)) and _has_signalling(result):
+        # Potency is an input of the model, never its finding, and its origin is debated.
+        potency = drug.potency or "default"
+        caption += f"{_DOT}inhibition follows from IC50 set “{potency}”; on its origin see the docs"
+    _figure_words(figure, result, 0.25 / _WIDTH_IN, caption)
+    return axes
+
+
+def _time_limits(time: NDArray[np.float64]) -> tuple[float, float]:
+    first, last = float(np.nanmin(time)), float(np.nanmax(time))
+    return (first, last) if last > first else (first - 0.5, first + 0.5)
+
+
+def _roof(values: pd.DataFrame) -> float:
+    """Return the upper end of an axis that starts at 0."""
+    numbers = values.to_numpy(dtype=float)
+    numbers = numbers[np.isfinite(numbers)]
+    highest = float(numbers.max(initial=0.0))
+    return 1.08 * highest if highest > 0 else 1.0
+
+
+def _label_line_ends(ax: Axes, table: pd.DataFrame, lines: Sequence[_Line]) -> None:
+    """Write each line's name at its right end, moved apart where they would overlap."""
+    size = 10.5
+    height_in = ax.get_window_extent().height / ax.figure.dpi
+    gap = 1.25 * size / 72 / height_in
+    top = ax.get_ylim()[1]
+    ends = []
+    for column, label, colour in lines:
+        known = table[column].dropna()
+        ends.append((float(known.iloc[-1]) / top if len(known) else 0.0, label, colour))
+    # Lines that end together keep the order of the panel, first on top.
+    ends = sorted(reversed(ends), key=lambda end: end[0])
+    for y, (_, label, colour) in zip(_spread([end[0] for end in ends], gap), ends, strict=True):
+        ax.annotate(
+            label,
+            (1, y),
+            xycoords="axes fraction",
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            size=size,
+            color=_readable(colour),
+            annotation_clip=False,
+        )
+
+
+def _spread(places: Sequence[float], gap: float) -> list[float]:
+    """Move rising places apart to at least `gap`, each group staying about its own middle."""
+    groups: list[list[float]] = []
+    for place in places:
+        groups.append([place])
+        while len(groups) > 1:
+            low, high = groups[-2], groups[-1]
+            reach = gap * (len(low) + len(high)) / 2
+            if sum(high) / len(high) - sum(low) / len(low) >= reach - 1e-12:
+                break
+            groups[-2:] = [low + high]
+    out = []
+    for group in groups:
+        middle = max(sum(group) / len(group), gap * (len(group) - 1) / 2)
+        out += [middle + gap * (i - (len(group) - 1) / 2) for i in range(len(group))]
+    return out
+
+
+def _readable(colour: str) -> tuple[float, float, float]:
+    """Return the colour dark enough for text on white."""
+    red, green, blue = (0.78 * part for part in to_rgb(colour))
+    return (red, green, blue)

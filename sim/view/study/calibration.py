@@ -1,0 +1,183 @@
+"""Pictures of calibrations: the objective over trials and parameters, and data against fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from sim.calibration.file import Target
+from sim.calibration.result import CalibrationResult
+from sim.runs.folder import LOG, logging_into
+from sim.version import __version__
+from sim.view import style
+from sim.view.canvas import try_picture
+from sim.view.words import readout_words
+
+_ACROSS: Final = 3  # panels in a row
+_PANEL_IN: Final = (3.6, 3.0)
+_PANEL_LETTERS: Final = 36  # under an axis
+
+
+@style.house_style()
+def draw_objective(result: CalibrationResult) -> Figure:
+    """Draw the objective of each trial, and the lowest so far; return the figure."""
+    figure, (ax,) = _panels(1)
+    lowest: list[float] = []
+    for trial in result.done:
+        value = trial.objective or 0.0
+        lowest.append(min([value, *lowest[-1:]]))
+        ax.plot(trial.number, value, "o", ms=4, color=style.SKY)
+    numbers = [trial.number for trial in result.done]
+    (line,) = ax.step(numbers, lowest, where="post", color=style.BLUE, lw=1.4)
+    line.set_label("lowest so far")
+    dot = Line2D([], [], marker="o", ms=4, ls="none", color=style.SKY, label="a trial")
+    _objective_axis(ax, result)
+    ax.set_xlabel("trial")
+    figure.legend(handles=[dot, line], loc="upper right", ncols=2, frameon=False, fontsize=8)
+    _words(figure, result, "the objective of each trial on the seeds of the fit")
+    return figure
+
+
+@style.house_style()
+def draw_profile(result: CalibrationResult) -> Figure:
+    """Draw the objective of all trials over each parameter; return the figure.
+
+    The lower edge of the points is an approximate profile: the best that was found for a value,
+    whatever the other parameters were. Where the trials do not tell the standard error there is no
+    band.
+    """
+    figure, panels = _panels(len(result.plan.parameters))
+    unknown = 0
+    for ax, (key, found) in zip(panels, result.ranges.items(), strict=True):
+        for trial in result.done:
+            ax.plot(trial.values[key], trial.objective or 0.0, "o", ms=4, color=style.SKY)
+        if found.low is None or found.high is None or (found.low_open and found.high_open):
+            unknown += 1
+        else:
+            ax.axvspan(found.low, found.high, color=style.ORANGE, alpha=0.25, lw=0)
+        ax.axvline(result.values[key], color=style.INK, lw=1, ls=":")
+        if result.plan.parameters[key].distribution in ("loguniform", "lognormal"):
+            ax.set_xscale("log")
+            _plain_numbers(ax.xaxis)
+        _objective_axis(ax, result)
+        ax.set_xlabel(style.one_line(key, _PANEL_LETTERS + 12))
+    about = "dotted: the best; band: ± 1 standard error, approximate"
+    if unknown:
+        about += "; no band: not determined by these trials"
+    _words(figure, result, about)
+    return figure
+
+
+@style.house_style()
+def draw_fit(result: CalibrationResult) -> Figure:
+    """Draw the data against the best fit, on its own and on fresh seeds; return the figure.
+
+    Bars are standard errors of the data, and standard deviations of the replicates.
+    """
+    readouts = list(dict.fromkeys(target.readout for target in result.plan.targets))
+    figure, panels = _panels(len(readouts))
+    for ax, readout in zip(panels, readouts, strict=True):
+        places = [n for n, t in enumerate(result.plan.targets) if t.readout == readout]
+        targets = [result.plan.targets[n] for n in places]
+        at = list(range(1, len(places) + 1))
+        values, errors = [t.value for t in targets], [t.sd for t in targets]
+        ax.errorbar(at, values, errors, fmt="s", ms=5, color=style.INK, capsize=3, label="data")
+        shown = ((result.best, -0.18, style.BLUE, "fitted"),
+                 (result.fresh, 0.18, style.VERMILION, "fresh seeds"))  # fmt: skip
+        for trial, shift, colour, label in shown:
+            if trial.matches:
+                found = [trial.matches[n] for n in places]
+                ax.errorbar(
+                    [x + shift for x in at],
+                    [match.mean for match in found],
+                    [match.sd or 0.0 for match in found],
+                    fmt="o", ms=4, color=colour, lw=1, label=label,
+                )  # fmt: skip
+        names, labels = _rows(result, targets)
+        ax.set_xticks(at, labels)
+        ax.set_xlim(0.4, len(at) + 0.6)
+        ax.set_xlabel(names)
+        ax.set_ylabel(readout_words(readout))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper right", ncols=3, frameon=False, fontsize=8)
+    _words(figure, result, "data ± standard error, means ± standard deviation of replicates")
+    return figure
+
+
+PICTURES: Final[Mapping[str, Callable[[CalibrationResult], Figure]]] = {
+    "objective.png": draw_objective,
+    "profile.png": draw_profile,
+    "fit.png": draw_fit,
+}
+
+
+def save_pictures(result: CalibrationResult, folder: Path) -> None:
+    """Write ``objective.png``, ``profile.png`` and ``fit.png`` into a folder.
+
+    A picture that cannot be drawn is left out with a warning.
+    """
+    with logging_into(folder / LOG):
+        for name, draw in PICTURES.items():
+            try_picture(folder / name, partial(draw, result), result.plan.name)
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Return a figure with so many axes, and room for words below."""
+    across = min(count, _ACROSS)
+    down = -(-count // _ACROSS)
+    width, height = _PANEL_IN
+    figure = style.new_figure(max(width * across, 5.4) + 0.4, height * down + 0.9)
+    figure.set_layout_engine("constrained", rect=(0, 0.45 / (height * down + 0.9), 1, 0.9))
+    axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
+    for empty in axes[count:]:
+        empty.remove()
+    return figure, axes[:count]
+
+
+def _objective_axis(ax: Axes, result: CalibrationResult) -> None:
+    values = [trial.objective or 0.0 for trial in result.done]
+    if min(values) > 0 and max(values) > 20 * min(values):
+        ax.set_yscale("log")
+        _plain_numbers(ax.yaxis)
+    ax.set_ylabel("objective (chi-square)")
+
+
+def _plain_numbers(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers at 1, 2 and 5 times powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda x, _: f"{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _rows(result: CalibrationResult, targets: list[Target]) -> tuple[str, list[str]]:
+    """Return what rows of the data differ in and what each has, or numbers if that is long."""
+    rows = [dict(result.plan.conditions[target.condition]) for target in targets]
+    for row, target in zip(rows, targets, strict=True):
+        row["time (h)"] = "end" if target.time_h is None else target.time_h
+    named = dict.fromkeys(key for row in rows for key in row)
+    keys = [key for key in named if len({str(row.get(key)) for row in rows}) > 1]
+    labels = ["\n".join(_short(row.get(key, "–")) for key in keys) for row in rows]
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    if not 1 <= len(keys) <= 3 or len(rows) * (longest + 1) > _PANEL_LETTERS:
+        return "row of the data", [str(target.row) for target in targets]
+    return "\n".join(style.one_line(key, _PANEL_LETTERS + 12) for key in keys), labels
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else " ".join(str(value).split())
+
+
+def _words(figure: Figure, result: CalibrationResult, about: str) -> None:
+    plan = result.plan
+    figure.suptitle(f"{style.one_line(plan.name, 60)}, calibrated", x=0.02, ha="left", size=11)
+    count = f"{len(plan.targets)} numbers, {plan.replicates} replicates"
+    words = f"{about}\n{count} · seed {plan.seed} · angiosim {__version__}"
+    figure.text(0.02, 0.015, words, size=7.5, color=style.QUIET, ha="left", va="bottom")

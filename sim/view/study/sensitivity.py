@@ -1,0 +1,297 @@
+"""Pictures of sensitivity: bars of Sobol' indices, and Morris's plane of mu* and sigma."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any, Final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from sim.analysis.sensitivity import BLOCK, MAIN, Indices, too_few
+from sim.version import __version__
+from sim.view import style
+from sim.view.words import readout_words
+
+MOST_ARMS: Final = 12  # in one picture
+_DOT: Final = " · "
+_KEY: Final = 60  # letters of a key
+_COLOURS: Final = (
+    style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK,
+)  # fmt: skip
+_MARKERS: Final = ("o", "s", "^", "D", "v", "P")  # one less than colours: 42 pairs
+_BARS: Final = {"S1": (style.BLUE, 0.2), "ST": (style.ORANGE, -0.2)}
+_MEANING: Final = {"S1": "S1: alone", "ST": "ST: with interactions"}
+
+
+def draw_sensitivity(
+    arms: Mapping[str, Indices], *, response: str = "response", title: str = ""
+) -> dict[str, Axes]:
+    """Draw the sensitivity of a read-out in a new figure, a panel for each of up to 12 arms.
+
+    Parameters
+    ----------
+    arms : mapping of str to Indices
+        By arm, all of one method.
+    response, title : str
+        What was read, and what the study is called.
+
+    Returns
+    -------
+    dict of str to matplotlib.axes.Axes
+        By arm.
+
+    Raises
+    ------
+    ValueError
+        If there is no arm.
+    """
+    if not arms:
+        raise ValueError("there is no arm to draw")
+    shown = list(arms.items())[:MOST_ARMS]
+    first = shown[0][1]
+    keys = _order([found for _, found in shown])
+    bars = first.method == "saltelli"
+    columns = min(len(shown), 3)
+    rows = math.ceil(len(shown) / columns)
+    names = 0.085 * min(_KEY, max(map(len, keys))) + 0.25  # inches that the longest key takes
+    wide = 5.2 if columns == 1 else 3.3
+    high = 0.55 * len(keys) + 0.3 if bars else 3.6 if columns == 1 else 2.9
+    left, right, gap = (names, 0.3, 0.35) if bars else (0.8, names + 0.5, 0.75)
+    few = bool(too_few(first.method, min(found.used for _, found in shown)))
+    top, bottom, between = 0.85 + 0.3 * bars, 1.15 + 0.17 * few, 0.95  # a line more below
+    width = left + columns * wide + (columns - 1) * gap + right
+    height = top + rows * high + (rows - 1) * between + bottom
+    with style.house_style():
+        figure = style.new_figure(width, height)
+        axes: dict[str, Axes] = {}
+        ends = [_reach(found) for _, found in shown]
+        reach = max(x for x, _ in ends), max(y for _, y in ends)
+        for place, (arm, found) in enumerate(shown):
+            row, column = divmod(place, columns)
+            x = left + column * (wide + gap)
+            y = bottom + (rows - 1 - row) * (high + between)
+            box = (x / width, y / height, wide / width, high / height)
+            ax = axes[arm] = figure.add_axes(box)
+            if bars:
+                draw_sobol(found, ax, keys=keys, response=response)
+            else:
+                draw_morris(found, ax, keys=keys, response=response, reach=reach)
+            if len(arms) > 1:
+                pad = 6 if bars else 18  # above the labels of the lines
+                ax.set_title(style.one_line(arm, 44), size=11, pad=pad)
+            if column and bars:
+                ax.tick_params(labelleft=False)
+            if column and not bars:
+                ax.set_ylabel("")
+        dots = any(found.noise_floor for _, found in shown)
+        x = (left + columns * wide + (columns - 1) * gap) / width
+        _legend(figure, first.method, keys, x, noise=dots)
+        _words(figure, response, title, shown, len(arms))
+    return axes
+
+
+def draw_sobol(
+    found: Indices, ax: Axes, *, keys: Sequence[str] | None = None, response: str = ""
+) -> None:
+    """Draw first-order and total indices of Sobol' as bars with their 95 % limits.
+
+    Parameters
+    ----------
+    found : Indices
+        Of the method ``saltelli``.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    keys : sequence of str, optional
+        The parameters from above; by default the most influential first.
+    response : str
+        What was read.
+    """
+    keys = keys or found.ranked()
+    ax.set_yticks(range(len(keys)), [style.one_line(key, _KEY) for key in keys])
+    ax.set_ylim(len(keys) - 0.45, -0.55)
+    ax.tick_params(axis="y", length=0)
+    ax.axvline(0, color=style.QUIET, linewidth=0.8, zorder=1)
+    what = readout_words(response).partition(" (")[0]
+    label = f"share of the variance of {what}".removesuffix(" of ")
+    ax.set_xlabel(label, size=11)
+    style.plain_text(ax)
+    if _says_why_nothing(found, ax):
+        return
+    ends = [0.0, 1.0]
+    for row, key in enumerate(keys):
+        numbers = found.parameters[key]
+        for name, (colour, shift) in _BARS.items():
+            value, low, high = (numbers[name + end] for end in ("", "_low", "_high"))
+            ax.barh(row - shift, value, height=0.36, color=colour, zorder=2)
+            ax.errorbar(
+                value, row - shift, xerr=[[value - low], [high - value]], color=style.INK,
+                elinewidth=1.2, capsize=3, zorder=3,
+            )  # fmt: skip
+            ends += [low, high]
+    if "ST" in found.noise_floor:
+        ax.axvline(found.noise_floor["ST"], color=style.INK, linewidth=1.1, linestyle=":", zorder=4)
+    ax.set_xlim(min(ends) - 0.02, max(ends) + 0.02)
+
+
+def draw_morris(
+    found: Indices,
+    ax: Axes,
+    *,
+    keys: Sequence[str] | None = None,
+    response: str = "",
+    reach: tuple[float, float] | None = None,
+) -> None:
+    """Draw elementary effects: mu* with its 95 % limits against sigma.
+
+    A sign beside each point tells where the effects go: + or - where nine tenths of mu* are of one
+    sign, else both. Oblique lines are sigma / mu* = 0.1, 0.5 and 1, by which an effect is almost
+    linear, monotonic, almost monotonic or neither (Garcia Sanchez et al. 2014).
+
+    Parameters
+    ----------
+    found : Indices
+        Of the method ``morris``.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    keys : sequence of str, optional
+        The parameters in the order of colours and shapes; by default the most influential first.
+    response : str
+        What was read; effects are in its units.
+    reach : tuple of float, optional
+        The largest mu* and sigma to show, alike in pictures beside each other; by default those
+        that are there.
+    """
+    keys = keys or found.ranked()
+    what = readout_words(response)
+    ax.set_xlabel(f"µ* of {what}".removesuffix(" of "), size=11)
+    ax.set_ylabel("σ (in the unit of µ*)", size=11)
+    style.plain_text(ax)
+    if _says_why_nothing(found, ax):
+        return
+    for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS)):
+        numbers = found.parameters[key]
+        value, low, high = (numbers["mu_star" + end] for end in ("", "_low", "_high"))
+        ax.errorbar(
+            value, numbers["sigma"], xerr=[[value - low], [high - value]], color=colour,
+            marker=marker, markersize=7.5, markeredgecolor="white", markeredgewidth=0.7,
+            elinewidth=1.3, capsize=2.5, zorder=4,
+        )  # fmt: skip
+        one_sign = abs(numbers["mu"]) >= 0.8 * value  # nine tenths less one tenth
+        sign = "" if value == 0 else "±" if not one_sign else "+" if numbers["mu"] > 0 else "−"
+        ax.annotate(
+            sign, (value, numbers["sigma"]), xytext=(0, 6), textcoords="offset points",
+            ha="center", size=11, color=colour, zorder=5,
+        )  # fmt: skip
+    floor = found.noise_floor
+    if floor:
+        dots: dict[str, Any] = {"color": style.INK, "linewidth": 1.1, "linestyle": ":", "zorder": 2}
+        ax.axvline(floor["mu_star"], **dots)
+        ax.axhline(floor["sigma"], **dots)
+    right, above = reach or _reach(found)
+    right = 1.08 * right
+    above = 1.2 * max(above, 0.25 * right)
+    for slope in (0.1, 0.5, 1.0):
+        end = min(right, above / slope)
+        ax.plot([0, end], [0, slope * end], color=style.FRAME, linewidth=1, zorder=1)
+        # Above the axes, or above the line where that ends at the right.
+        ax.annotate(
+            f"σ/µ* {slope:g}", (end, slope * end), xytext=(0, 3), textcoords="offset points",
+            ha="center" if end < right else "right", va="bottom", size=8.5, color=style.QUIET,
+            zorder=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
+        )  # fmt: skip
+    ax.set_xlim(-0.02 * right, right)
+    ax.set_ylim(-0.04 * above, above)
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+
+
+def _reach(found: Indices) -> tuple[float, float]:
+    """Return the largest mu* (its upper limit) and the largest sigma, or those of noise."""
+    floor, numbers = found.noise_floor, found.parameters.values()
+    return (
+        max([floor.get("mu_star") or 0.0, *(n.get("mu_star_high") or 0.0 for n in numbers)]),
+        max([floor.get("sigma") or 0.0, *(n.get("sigma") or 0.0 for n in numbers)]),
+    )
+
+
+def _says_why_nothing(found: Indices, ax: Axes) -> bool:
+    """Write why there are no indices, where there are none."""
+    if any(numbers[MAIN[found.method]] is not None for numbers in found.parameters.values()):
+        return False
+    ax.set_xticks([])
+    if found.method == "morris":
+        ax.set_yticks([])
+    ax.text(
+        0.5, 0.5, found.note.replace("; ", "\n"), transform=ax.transAxes, ha="center", va="center",
+        size=10, color=style.QUIET, wrap=True,
+    )  # fmt: skip
+    return True
+
+
+def _order(arms: Sequence[Indices]) -> list[str]:
+    """Return the parameters, the most influential over all arms first."""
+    main = MAIN[arms[0].method]
+    total = {key: sum(a.parameters[key][main] or 0.0 for a in arms) for key in arms[0].parameters}
+    return sorted(total, key=lambda key: -total[key])
+
+
+def _legend(figure: Figure, method: str, keys: Sequence[str], x: float, *, noise: bool) -> None:
+    """Say what colours and shapes mean: above bars, beside points."""
+    what = "ST by noise alone" if method == "saltelli" else "noise alone"
+    dots = Line2D([], [], color=style.INK, linewidth=1.1, linestyle=":", label=what)
+    last = [dots] if noise else []
+    if method == "saltelli":
+        handles: list[Any] = [
+            Patch(color=colour, label=_MEANING[name]) for name, (colour, _) in _BARS.items()
+        ]
+        height = figure.get_figheight()
+        figure.legend(
+            handles=[*handles, *last], loc="upper right", ncols=3, frameon=False, fontsize=10,
+            bbox_to_anchor=(1 - 0.15 / figure.get_figwidth(), 1 - 0.42 / height),
+        )  # fmt: skip
+        return
+    points = [
+        Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none",
+               label=style.one_line(key, _KEY))
+        for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS))
+    ]  # fmt: skip
+    figure.legend(
+        handles=[*points, *last], loc="center left", bbox_to_anchor=(x, 0.55), frameon=False,
+        fontsize=10, labelspacing=0.9,
+    )  # fmt: skip
+
+
+def _words(
+    figure: Figure, response: str, title: str, shown: Sequence[tuple[str, Indices]], arms: int
+) -> None:
+    """Write the title above, and below from what the indices come."""
+    first = shown[0][1]
+    used = sorted({found.used for _, found in shown})
+    what = "Sobol' indices" if first.method == "saltelli" else "elementary effects (Morris)"
+    about = f"{what} with 95 % limits{_DOT}"
+    about += f"{' or '.join(map(str, used))} of {first.n} {BLOCK[first.method]}"
+    count = first.replicates
+    about += f", mean of {count} replicates" if count > 1 else ", one replicate"
+    if first.method == "morris":
+        about += f"{_DOT}+ raises it, − lowers it, ± either"
+    if arms > len(shown):
+        about += f"{_DOT}{len(shown)} of {arms} arms"
+    few = too_few(first.method, used[0])
+    left, height = 0.25 / figure.get_figwidth(), figure.get_figheight()
+    heading = _DOT.join(filter(None, [title, readout_words(response)]))
+    figure.text(
+        left, 1 - 0.15 / height,
+        style.one_line(heading, int(9 * figure.get_figwidth())), size=14, weight="bold", va="top",
+    )  # fmt: skip
+    lines = [
+        *filter(None, [few]),
+        about,
+        f"parameters vary independently{_DOT}angiosim {__version__}",
+    ]
+    figure.text(left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom")
