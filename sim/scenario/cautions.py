@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from sim.errors import Problem
-from sim.scenario.checks import NEAR, related
+from sim.scenario.checks.rules import NEAR, related
 from sim.scenario.schema import Scenario
 from sim.signalling.clock import substeps
 

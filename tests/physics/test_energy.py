@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lattices import attractants, place, rules
 from naive import potts as naive
 
-from sim.scenario.checks import MOST_TYPES
+from sim.scenario.checks.cells import MOST_TYPES
 from sim.tissue.energy import DIGIT_BITS, copy_energy, digits, shapes
 from sim.tissue.fields import sense
 from sim.tissue.hamiltonian import energy_by_term

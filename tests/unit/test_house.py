@@ -25,7 +25,7 @@ NOT_YET = {
     ("assays", "scenario"), ("studies", "analysis"),
 }  # fmt: skip
 TOO_LONG_YET = {
-    "sim.model.clock", "sim.api", "sim.fits.logistic", "sim.scenario.checks", "sim.cli.main",
+    "sim.model.clock", "sim.api", "sim.fits.logistic", "sim.cli.main",
     "sim.pharmacology.compartments",
 }  # fmt: skip
 

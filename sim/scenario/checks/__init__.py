@@ -1,0 +1,51 @@
+"""What the schema alone cannot see: whether the parts of a scenario fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sim.errors import Problem
+from sim.scenario.checks import behaviour, cells, domain, drug, fields, time
+from sim.scenario.checks import scenario as whole
+from sim.scenario.schema import Scenario
+
+LARGEST_NUMBER = 1e12  # products of two such numbers and an area stay finite
+
+CHECKS = (
+    *whole.CHECKS, *domain.CHECKS, *cells.CHECKS, *time.CHECKS, *fields.CHECKS,
+    *behaviour.CHECKS, *drug.CHECKS,
+)  # fmt: skip
+
+
+def check(scenario: Scenario, broken: Sequence[str] = ()) -> list[Problem]:
+    """Return what does not fit.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        A structurally valid scenario.
+    broken : sequence of str
+        Dotted keys that were wrong and have been replaced; checks that read them are left out.
+    """
+    problems = list(_magnitudes(scenario))
+    skip = [*broken, *(problem.key for problem in problems)]
+    return problems + [found for each in CHECKS for found in each.problems(scenario, skip)]
+
+
+def _magnitudes(scenario: Scenario) -> Iterator[Problem]:
+    for key, value in _numbers(scenario.model_dump(by_alias=True, exclude={"seed"}), ""):
+        if abs(value) > LARGEST_NUMBER:
+            yield Problem(key, value, f"must not be larger than {LARGEST_NUMBER:g} in size")
+
+
+def _numbers(node: Any, key: str) -> Iterator[tuple[str, float]]:
+    """Walk to all numbers below a node."""
+    if isinstance(node, dict):
+        for name, item in node.items():
+            yield from _numbers(item, f"{key}.{name}" if key else name)
+    elif isinstance(node, list | tuple):
+        for place, item in enumerate(node):
+            yield from _numbers(item, f"{key}.{place}")
+    elif isinstance(node, int | float) and not isinstance(node, bool):
+        yield key, node

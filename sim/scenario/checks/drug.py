@@ -1,0 +1,111 @@
+"""Checks of [drug]: name, potency, exposure, media and doses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim import data
+from sim.errors import InputError, Problem, ScenarioError
+from sim.pharmacology.drugs import load_drug
+from sim.scenario.checks.rules import in_steps, reads, unknown_names
+from sim.scenario.schema import Scenario
+
+
+@reads("drug.name", "drug.potency", "signalling.receptors:", each="drug")
+def _drug(scenario: Scenario) -> Iterator[Problem]:
+    drug = scenario.drug
+    if drug is None:
+        return
+    known = data.names("drugs")
+    if drug.name not in known:
+        hint = data.nearest(drug.name, known)
+        yield Problem("drug.name", drug.name, data.one_of(known), hint)
+        return
+    found = load_drug(drug.name)
+    try:
+        potency = found.potency(drug.potency)
+    except InputError:
+        hint = data.nearest(str(drug.potency), found.potencies)
+        yield Problem("drug.potency", drug.potency, data.one_of(found.potencies), hint)
+        return
+    for receptor in scenario.signalling.receptors:
+        if receptor in data.names("receptors") and receptor not in potency.ic50_nM:
+            yield Problem("drug.potency", potency.name, f"has no IC50 for {receptor}")
+    yield from unknown_names("drug.ic50_nM", drug.ic50_nM, potency.ic50_nM, "receptor")
+
+
+# Which keys of [drug] go with which exposure.
+_EXPOSURE_KEYS = {
+    "constant": ("free_nM",),
+    "schedule": ("media",),
+    "pk": ("species", "pk_set", "pk", "regimen", "doses", "kp_uu", "weight_kg", "subject"),
+}
+
+
+@reads("drug.exposure", each="drug")
+def _exposure(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.drug is None:
+        return
+    given = scenario.drug.model_dump(exclude_defaults=True)
+    for exposure, keys in _EXPOSURE_KEYS.items():
+        for key in keys:
+            if exposure != scenario.drug.exposure and given.get(key):
+                yield Problem(f"drug.{key}", given[key], f"needs drug.exposure = {exposure!r}")
+
+
+@reads("drug.exposure", "drug.media", "time")
+def _media(scenario: Scenario) -> Iterator[Problem]:
+    drug, time = scenario.drug, scenario.time
+    if drug is None or drug.exposure != "schedule":
+        return
+    if not drug.media:
+        yield Problem(
+            "drug.media", None, "needs at least one medium with exposure = 'schedule'",
+            "for instance [{at_h = 0, free_nM = 10}]",
+        )  # fmt: skip
+    steps = in_steps(time.duration_h, time.duration_mcs, time.mcs_s)
+    end_h = time.start_h + steps * time.mcs_s / 3600
+    for place, medium in enumerate(drug.media):
+        key = f"drug.media.{place}.at_h"
+        if place and medium.at_h <= drug.media[place - 1].at_h:
+            before = drug.media[place - 1].at_h
+            yield Problem(key, medium.at_h, f"must be after the medium before it, at {before:g} h")
+        elif medium.at_h >= end_h:
+            yield Problem(key, medium.at_h, f"must be before the run ends, at {end_h:g} h")
+
+
+@reads("drug")
+def _dosing(scenario: Scenario) -> Iterator[Problem]:
+    drug = scenario.drug
+    if drug is None or drug.exposure != "pk" or drug.name not in data.names("drugs"):
+        return  # told elsewhere
+    kinetics = data.read("drugs", drug.name).get("pk", {})
+    if drug.species not in kinetics:
+        allowed = f"{data.one_of(kinetics)} with exposure = 'pk'"
+        hint = data.nearest(drug.species or "", kinetics)
+        yield Problem("drug.species", drug.species, allowed, hint)
+        return
+    if (drug.regimen is None) == (not drug.doses):
+        yield Problem(
+            "drug.regimen", None, "give either drug.regimen or drug.doses with exposure = 'pk'",
+            "for instance regimen = {dose_mg = 12, on_days = 14, off_days = 7, cycles = 4}",
+        )  # fmt: skip
+        return
+    if drug.species and (drug.pk_set is None or drug.pk_set in kinetics[drug.species]):
+        known = load_drug(drug.name).kinetics(drug.species, drug.pk_set).parameters
+        unknown = list(unknown_names("drug.pk", drug.pk, known, "parameter"))
+        if unknown:
+            yield from unknown
+            return
+    from sim.scenario.exposure import pharmacokinetic  # needs NumPy, which few scenarios do
+
+    try:
+        pharmacokinetic(drug)
+    except ScenarioError as error:
+        for problem in error.problems:
+            yield Problem(f"drug.{problem.key}", problem.value, problem.allowed, problem.hint)
+    except InputError as error:
+        yield Problem("drug", drug.species, str(error))
+
+
+CHECKS = (_drug, _exposure, _media, _dosing)
