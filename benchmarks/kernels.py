@@ -15,6 +15,8 @@ import numpy as np
 
 import sim
 from sim.kernels import draws
+from sim.model.parts.fields import fields as move_fields
+from sim.model.parts.signals import ligand_at_cells
 from sim.tissue import fields, lattice, potts
 from sim.tools.bench import CELLS, CUE, NO_FIELD
 
@@ -49,20 +51,21 @@ def unlike(sites: np.ndarray, periodic: bool) -> float:
 def sweep_of(model: sim.AngiogenesisModel) -> Callable[[], None]:
     """One sweep after another of a model, and nothing else."""
     steps = iter(range(10**6))
-    known = (model._attractants, model.cells.arrays(), model.rules, model.grid, 1)
-    return lambda: potts.sweep(model.lattice, *known, next(steps))
+    tissue = model.tissue
+    known = (tissue._attractants, tissue.cells.arrays(), tissue.rules, tissue.grid, 1)
+    return lambda: potts.sweep(tissue.lattice, *known, next(steps))
 
 
 def field_costs(name: str, model: sim.AngiogenesisModel) -> list[tuple[str, float, str]]:
     """What a sub-step of the cue costs, and what a step costs beside its sub-steps."""
-    cue, rows = model._fields["cue"], len(model.cells.area) - 1
+    cue, rows = model.tissue._fields["cue"], len(model.cells.area) - 1
     height, width = cue.values.shape
     gain, kept = np.full(rows, 1e-4), np.ones(rows)
     gain[0], kept[0] = 0.0, 1.0 - 1e-4
     block = partial(
         fields.euler_block, cue.values, model.lattice, 1, gain, kept, True, 0.05,
     )  # fmt: skip
-    where = cue.edge, 0, height, 0, width, np.empty_like(cue.values)
+    where = fields.EDGES[cue.edge], 0, height, 0, width, np.empty_like(cue.values)
     one, all_parts = (fastest(partial(block, parts, *where)) for parts in (1, 15))
     part = (all_parts - one) / 14
     return [
@@ -100,20 +103,24 @@ def main() -> None:
         ("tube formation", relaxed("tube_formation", {})),
     ):
         taken = fastest(sweep_of(model)) / model.lattice.size
-        share = unlike(model.lattice, model.grid.periodic)
+        share = unlike(model.lattice, model.tissue.grid.periodic)
         rows.append((f"sweep, {name}", taken, "attempt"))
         rows.append((f"  of it, each of the {share:.1%} unlike", (taken - idle) / share, "attempt"))
         if name == "plain":
             continue
         rows += field_costs(name, model)
     tubes = relaxed("tube_formation_all_ligands", {})
-    ligand = tubes._fields["VEGF"]
+    ligand = tubes.tissue._fields["VEGF"]
     finding = fastest(lambda: fields.overlaps(tubes.lattice, ligand.factor))
     rows.append(("which cell lies in which voxel", finding / tubes.lattice.size, "site"))
-    averaging = fastest(tubes._ligand_at_each_cell)
+    averaging = fastest(lambda: ligand_at_cells(tubes))
     rows.append(("three ligands at each cell", averaging / tubes.lattice.size, "site"))
     rows.append(
-        ("one ligand's field", fastest(lambda: tubes._move(ligand)) / ligand.values.size, "voxel")
+        (
+            "three ligands' fields",
+            fastest(lambda: move_fields(tubes, "after_sweep")) / ligand.values.size,
+            "voxel",
+        )
     )
     rows.append(("the network read-out", fastest(tubes.measure, 5) / tubes.lattice.size, "site"))
     for name, nanoseconds, unit in rows:

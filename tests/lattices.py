@@ -10,12 +10,7 @@ import numpy as np
 from sim.tissue import energy
 from sim.tissue.cells import CellStore
 from sim.tissue.fields import Attractants
-from sim.tissue.lattice import Grid, neighbourhood
-
-CONNECTIVITY = {
-    "none": energy.NONE, "soft": energy.SOFT, "hard": energy.HARD, "authors": energy.AUTHORS,
-}  # fmt: skip
-ACTS_ON = {"extension": energy.EXTENSION, "retraction": energy.RETRACTION, "both": 3}
+from sim.tissue.lattice import Grid
 
 
 def rules(
@@ -33,17 +28,17 @@ def rules(
     contact_sites: int = 8,
 ) -> energy.Rules:
     """Rules in which everything that is not named costs nothing."""
-    return energy.Rules(
-        temperature=float(temperature),
+    return energy.rules(
+        temperature=temperature,
         J=np.array(J, dtype=np.float64),
         stiffness=np.array(stiffness, dtype=np.float64),
-        connectivity=CONNECTIVITY[connectivity],
-        connectivity_penalty=float(penalty),
-        contact_inhibited=np.array(contact_inhibited, dtype=np.bool_),
-        acts_on=np.array([ACTS_ON[way] for way in acts_on], dtype=np.int64),
-        saturation=np.array(saturation, dtype=np.float64),
-        copy_yx=neighbourhood(copy_sites),
-        contact_yx=neighbourhood(contact_sites),
+        connectivity=connectivity,
+        connectivity_penalty=penalty,
+        contact_inhibited=contact_inhibited,
+        acts_on=acts_on,
+        saturation=saturation,
+        copy_sites=copy_sites,
+        contact_sites=contact_sites,
     )
 
 

@@ -10,17 +10,22 @@ from numpy.typing import NDArray
 
 from sim.errors import StaleCellError
 from sim.scenario.schema import Scenario
-from sim.tissue.cells import CellStore
-from sim.tissue.energy import lengths
+from sim.tissue import CellStore
 
 
-class Tissue(Protocol):
+class Home(Protocol):
     """What a cell sees of its model."""
 
     scenario: Scenario
-    cells: CellStore
-    lattice: NDArray[np.int32]
     next_id: int
+
+    @property
+    def cells(self) -> CellStore:
+        """Cells as arrays."""
+
+    @property
+    def lattice(self) -> NDArray[np.int32]:
+        """Sites (y, x)."""
 
 
 def _column(
@@ -54,9 +59,9 @@ class EndothelialCell(mesa.Agent):
         On any access after the cell has died, was removed, or the model was restored.
     """
 
-    model: Tissue
+    model: Home
 
-    def __init__(self, model: Tissue, row: int) -> None:
+    def __init__(self, model: Home, row: int) -> None:
         super().__init__(model)
         getattr(mesa.Agent, "_ids", {}).pop(model, None)  # Mesa 3.3 keeps every model for ever
         self.unique_id = model.next_id
@@ -97,8 +102,7 @@ class EndothelialCell(mesa.Agent):
     @property
     def length(self) -> float:
         """Length in sites."""
-        row = self._checked_row()
-        return float(lengths(self.model.cells["moments"][row : row + 1])[0])
+        return self.model.cells.length_of(self._checked_row())
 
     @property
     def position_um(self) -> tuple[float, float]:

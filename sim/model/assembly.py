@@ -14,35 +14,24 @@ from sim.scenario import exposure
 from sim.scenario.schema import Scenario
 from sim.signalling.pathways import Pathway
 from sim.signalling.receptors import ReceptorRates, steady_state
-from sim.tissue import energy, fields
-from sim.tissue.cells import CellStore
-from sim.tissue.lattice import neighbourhood
+from sim.tissue import CellStore, Field, Rules, Tissue, rules
 from sim.units import ng_per_ml_to_nM
 
 ENDOTHELIAL = 1  # cell type; 0 is medium, further types follow, the last is the wall
 
 
-@dataclass
-class Field:
-    """A concentration field with its constants in seconds and voxels."""
+@dataclass(frozen=True)
+class Reactions:
+    """What is gained and lost in a field, per second."""
 
-    name: str
-    values: NDArray[np.float64]
-    """(height, width) voxels"""
-    factor: int
-    """sites along a voxel's side"""
-    diffusion: float
-    """D / voxel^2, 1/s"""
     decay_outside: float
     decay_inside: float
     secretion: NDArray[np.float64]
-    """(cell types,) of each site that a cell of the type covers, per second"""
+    """(cell types,) of each site that a cell of the type covers"""
     exchange: float
-    bath: float
-    edge: int
-    solver: str
-    substeps: int
+    """with the bath"""
     order: str
+    """whether it moves ``before_sweep`` or ``after_sweep``"""
     takers: list[int]
     """columns of the receptors that take it up"""
 
@@ -76,7 +65,7 @@ def chemotactic_fields(scenario: Scenario) -> list[str]:
     ]
 
 
-def rules_of(scenario: Scenario) -> energy.Rules:
+def rules_of(scenario: Scenario) -> Rules:
     """What a copy costs."""
     engine = scenario.engine
     names = ["medium", "endothelial", *scenario.types, "wall"]
@@ -96,21 +85,17 @@ def rules_of(scenario: Scenario) -> energy.Rules:
     for tau, further in enumerate(scenario.types.values(), start=2):
         stiffness[tau] = further.area.lambda_, further.length.lambda_ if further.length else 0.0
     taxis = [engine.chemotaxis[name] for name in chemotactic_fields(scenario)]
-    acts_on = {"extension": energy.EXTENSION, "retraction": energy.RETRACTION, "both": 3}
-    connectivity = {
-        "none": energy.NONE, "soft": energy.SOFT, "hard": energy.HARD, "authors": energy.AUTHORS,
-    }  # fmt: skip
-    return energy.Rules(
-        temperature=float(engine.temperature),
+    return rules(
+        temperature=engine.temperature,
         J=J,
         stiffness=stiffness,
-        connectivity=connectivity[engine.connectivity],
-        connectivity_penalty=float(engine.connectivity_penalty),
-        contact_inhibited=np.array([t.contact_inhibited for t in taxis], dtype=np.bool_),
-        acts_on=np.array([acts_on[t.acts_on] for t in taxis], dtype=np.int64),
-        saturation=np.array([t.saturation for t in taxis], dtype=np.float64),
-        copy_yx=neighbourhood(engine.copy_sites),
-        contact_yx=neighbourhood(engine.contact_sites),
+        connectivity=engine.connectivity,
+        connectivity_penalty=engine.connectivity_penalty,
+        contact_inhibited=[t.contact_inhibited for t in taxis],
+        acts_on=[t.acts_on for t in taxis],
+        saturation=[t.saturation for t in taxis],
+        copy_sites=engine.copy_sites,
+        contact_sites=engine.contact_sites,
     )
 
 
@@ -191,65 +176,64 @@ def antagonism_of(scenario: Scenario, pathways: list[Pathway]) -> NDArray[np.flo
     return shares
 
 
-def attractants_of(scenario: Scenario, by_name: dict[str, Field]) -> fields.Attractants:
-    """The fields that cells follow, whose values move into one array that the kernels read."""
-    followed = [by_name[name] for name in chemotactic_fields(scenario)]
-    sizes = [field.values.size for field in followed]
-    values = np.concatenate([field.values.ravel() for field in followed] or [np.empty(0)])
-    ends = np.cumsum(sizes, dtype=np.int64)
-    for field, end, size in zip(followed, ends, sizes, strict=True):
-        field.values = values[end - size : end].reshape(field.values.shape)
-    return fields.Attractants(
-        values=values,
-        layout=np.array(
-            [
-                (end - field.values.size, *field.values.shape, field.factor)
-                for field, end in zip(followed, ends, strict=True)
-            ],
-            dtype=np.int64,
-        ).reshape(-1, 4),
-    )
-
-
-def fields_of(scenario: Scenario, pathways: list[Pathway]) -> list[Field]:
+def fields_of(scenario: Scenario) -> list[Field]:
     """The fields at the start: ligands as in the bath, the others empty."""
-    mcs_s, site_um = scenario.time.mcs_s, scenario.domain.spacing_um
-    more = list(scenario.types.values())
+    site_um, baths = scenario.domain.spacing_um, baths_of(scenario)
     out = []
     for name, spec in scenario.fields.items():
-        ligand = scenario.ligands.get(name)
         voxel_um = spec.spacing_um or site_um
         factor = round(voxel_um / site_um)
-        decay = spec.per_second("decay", mcs_s)
-        bath = ligand.bath_ng_ml if ligand else 0.0
-        values = np.full([side // factor for side in scenario.shape], float(bath))
-        takers = [
-            k for k, p in enumerate(pathways) if p.ligand == name and ligand and ligand.uptake
-        ]
         out.append(
             Field(
                 name=name,
-                values=values,
+                values=np.full([side // factor for side in scenario.shape], baths[name].item()),
                 factor=factor,
-                diffusion=spec.diffusion(mcs_s, site_um) / voxel_um**2,
-                decay_outside=decay if spec.decay_where != "inside" else 0.0,
-                decay_inside=decay if spec.decay_where != "outside" else 0.0,
-                secretion=np.array(
-                    [0.0, spec.per_second("secretion", mcs_s)]
-                    + [further.secretion_per_s.get(name, 0.0) for further in more]
-                    + [0.0]
-                ),
-                exchange=ligand.exchange_per_s if ligand else 0.0,
-                bath=bath,
-                edge={
-                    "no_flux": fields.NO_FLUX,
-                    "absorbing": fields.ABSORBING,
-                    "periodic": fields.PERIODIC,
-                }[spec.boundary or "no_flux"],
+                diffusion=spec.diffusion(scenario.time.mcs_s, site_um) / voxel_um**2,
+                edge=spec.boundary or "no_flux",
                 solver=spec.solver,
                 substeps=spec.substeps,
-                order=spec.order,
-                takers=takers,
             )
         )
     return out
+
+
+def baths_of(scenario: Scenario) -> dict[str, NDArray[np.float64]]:
+    """Concentration () in the bath by field, ng/mL: that of its ligand, 0 for the others."""
+    ligands = scenario.ligands
+    return {
+        name: np.array(float(ligands[name].bath_ng_ml if name in ligands else 0.0))
+        for name in scenario.fields
+    }
+
+
+def reactions_of(scenario: Scenario, pathways: list[Pathway]) -> dict[str, Reactions]:
+    """What is gained and lost in each field."""
+    mcs_s, out = scenario.time.mcs_s, {}
+    for name, spec in scenario.fields.items():
+        ligand, decay = scenario.ligands.get(name), spec.per_second("decay", mcs_s)
+        secretions = [further.secretion_per_s.get(name, 0.0) for further in scenario.types.values()]
+        out[name] = Reactions(
+            decay_outside=decay if spec.decay_where != "inside" else 0.0,
+            decay_inside=decay if spec.decay_where != "outside" else 0.0,
+            secretion=np.array([0.0, spec.per_second("secretion", mcs_s), *secretions, 0.0]),
+            exchange=ligand.exchange_per_s if ligand else 0.0,
+            order=spec.order,
+            takers=[
+                k for k, p in enumerate(pathways) if p.ligand == name and ligand and ligand.uptake
+            ],
+        )
+    return out
+
+
+def tissue_of(
+    scenario: Scenario, lattice: NDArray[np.int32], types: list[int], pathways: list[Pathway]
+) -> Tissue:
+    """Cells of these types on a lattice, and the fields around them."""
+    return Tissue(
+        lattice,
+        cells_of(scenario, types, pathways),
+        fields_of(scenario),
+        chemotactic_fields(scenario),
+        rules_of(scenario),
+        periodic=scenario.domain.boundary == "periodic",
+    )

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
 from itertools import compress
-from math import exp
 from time import perf_counter
 from typing import Any
 
@@ -17,12 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays.tube_formation.start import place_cells
-from sim.errors import CheckpointError, InputError, NumericalError
+from sim.errors import CheckpointError, InputError
 from sim.kernels.compiling import most_threads
 from sim.kernels.draws import SEEDING, uniforms
 from sim.model import assembly
 from sim.model.agents import EndothelialCell
-from sim.model.assembly import ENDOTHELIAL, Field
+from sim.model.assembly import ENDOTHELIAL
+from sim.model.parts.behaviour import behaviour
+from sim.model.parts.cells import deaths, potts_sweep
+from sim.model.parts.drug import free_drug
+from sim.model.parts.fields import fields
+from sim.model.parts.record import record_when_due
+from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.pharmacology.drugs import inhibition
 from sim.readouts.network import measure_network
 from sim.scenario.exposure import exposure_of
@@ -30,15 +35,13 @@ from sim.scenario.schema import Scenario
 from sim.scenario.writing import structure_of
 from sim.signalling import pathways as signalling
 from sim.signalling.clock import substeps
-from sim.signalling.drive import driven
-from sim.signalling.receptors import molar_per_count
-from sim.tissue import fields as diffusion
-from sim.tissue.hamiltonian import energy_by_term
-from sim.tissue.lattice import MEDIUM, Grid
-from sim.tissue.moments import remember
-from sim.tissue.potts import sweep
+from sim.tissue import CellStore
 
 Array = NDArray[np.float64]
+PARTS = (
+    free_drug, ligand_at_cells, receptors, behaviour, fields, potts_sweep, deaths, record_when_due,
+)  # fmt: skip
+"""The parts of a step in the order of events; fields move before or after the sweep."""
 RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # the first columns of inhibition, in this order
 
 
@@ -67,12 +70,12 @@ class AngiogenesisModel(mesa.Model):
         Monte Carlo steps made.
     running : bool
         Whether the end of the experiment, ``scenario.time.steps``, is still to come.
-    cells : CellStore
-        Cells as arrays; ``model.agents`` are views of its rows.
-    lattice : (height, width) int32
-        Sites; `cell_id` is the same to look at.
-    fields : dict of str to (y, x) float64
-        Concentrations, the arrays that the kernels use; ng/mL for ligands.
+    tissue : sim.tissue.Tissue
+        The cells on their lattice, and the fields around them.
+    free_nM : (substeps,) float64
+        Unbound drug at the start of each equal part of the latest step.
+    baths : dict of str to () float64
+        Concentration in the bath by field; ng/mL for ligands.
     readouts : dict of str to number
         The latest record.
     datacollector : mesa.DataCollector
@@ -96,19 +99,14 @@ class AngiogenesisModel(mesa.Model):
         self.exposure = exposure_of(scenario.drug)
         self.potency = assembly.potency_of(scenario)
         self.pathways = assembly.pathways_of(scenario)
-        self._constants = signalling.constants_of(self.pathways)
-        self._antagonism = assembly.antagonism_of(scenario, self.pathways)
-        self._fields = {f.name: f for f in assembly.fields_of(scenario, self.pathways)}
-        self._followed = assembly.chemotactic_fields(scenario)
+        self.constants = signalling.constants_of(self.pathways)
+        self.antagonism = assembly.antagonism_of(scenario, self.pathways)
+        self.reactions = assembly.reactions_of(scenario, self.pathways)
+        self.baths = assembly.baths_of(scenario)
+        self.free_nM: Array = np.zeros(substeps(scenario.time.mcs_s))
 
-        periodic = scenario.domain.boundary == "periodic"
-        self.grid = Grid(*scenario.shape, periodic)
-        self.rules = assembly.rules_of(scenario)
-        self.lattice, types = place_cells(scenario, partial(uniforms, seed, SEEDING, 0, 0))
-        self.cells = assembly.cells_of(scenario, types, self.pathways)
-        self.cells.measure(self.lattice, self.grid)
-        self._attractants = assembly.attractants_of(scenario, self._fields)
-        self._overlaps: dict[int, NDArray[np.int32]] = {}
+        lattice, types = place_cells(scenario, partial(uniforms, seed, SEEDING, 0, 0))
+        self.tissue = assembly.tissue_of(scenario, lattice, types, self.pathways)
         self.next_id = 1
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
@@ -122,20 +120,23 @@ class AngiogenesisModel(mesa.Model):
 
     def step(self) -> None:
         """One Monte Carlo step; also after the end of the experiment, where `running` is False."""
-        free_nM = self._free_drug_now()
-        ligand_M = self._ligand_at_each_cell()
-        self._receptors_and_drive(ligand_M, free_nM)
-        self._behaviour()
-        self._move_fields("before_sweep")
-        self._potts_sweep()
-        self._deaths()
-        self._move_fields("after_sweep")
+        free_drug(self)
+        ligand_M = ligand_at_cells(self)
+        receptors(self, ligand_M)
+        behaviour(self)
+        fields(self, "before_sweep")
+        potts_sweep(self)
+        deaths(self)
+        fields(self, "after_sweep")
         self.mcs += 1
-        time = self.scenario.time
-        if self.mcs % time.steps_per_record == 0 or self.mcs == time.steps:
-            self.record()
-        if self.mcs >= time.steps:
+        record_when_due(self)
+        if self.mcs >= self.scenario.time.steps:
             self.running = False
+
+    def advance(self, steps: int) -> None:
+        """Make this many steps."""
+        for _ in range(steps):
+            self.step()
 
     # -- what a user looks at ---------------------------------------------------------------
 
@@ -152,9 +153,24 @@ class AngiogenesisModel(mesa.Model):
         return sites
 
     @property
+    def lattice(self) -> NDArray[np.int32]:
+        """(y, x) int32, the array that the kernels use; `cell_id` is the same to look at."""
+        return self.tissue.lattice
+
+    @property
+    def cells(self) -> CellStore:
+        """Cells as arrays; `agents` are views of its rows."""
+        return self.tissue.cells
+
+    @property
     def fields(self) -> dict[str, Array]:
-        """Concentrations (y, x) by name."""
-        return {name: field.values for name, field in self._fields.items()}
+        """Concentrations (y, x) by name, the arrays that the kernels use; ng/mL for ligands."""
+        return self.tissue.fields
+
+    @property
+    def endothelial(self) -> NDArray[np.int64]:
+        """Rows of the living endothelial cells."""
+        return np.flatnonzero(self.cells["alive"] & (self.cells["type"] == ENDOTHELIAL))
 
     @property
     def agents(self) -> mesa.agent.AgentSet:
@@ -206,10 +222,7 @@ class AngiogenesisModel(mesa.Model):
         slope they follow; a copy costs -mu [f(c_t) - f(c_s)], which is not the change of this sum.
         Persistence and connectivity have no energy: they cost something only in a copy.
         """
-        cells = self.cells.arrays()
-        return energy_by_term(
-            self.lattice, self._attractants, cells, self.cells["alive"], self.rules, self.grid
-        )
+        return self.tissue.energy()
 
     def deregister_agent(self, agent: mesa.Agent) -> None:
         """Remove an agent from the model, and a cell from the tissue too.
@@ -222,11 +235,12 @@ class AngiogenesisModel(mesa.Model):
             return
         if self._views.get(agent.row) is agent:  # else it has died
             del self._views[agent.row]
-            self.lattice[self.lattice == agent.row] = MEDIUM
-            self._overlaps.clear()
-            self.cells["moments"][agent.row] = 0
-            self.cells.freed(agent.row)
+            self.tissue.remove(agent.row)
         agent._forget()
+
+    def part_with(self, row: int) -> None:
+        """Remove the agent of a cell that has died, whose row is free already."""
+        self._views.pop(row).remove()
 
     # -- state ------------------------------------------------------------------------------
 
@@ -244,9 +258,9 @@ class AngiogenesisModel(mesa.Model):
             "seed": np.array(self.seed),
             "next_id": np.array(self.next_id),
             "ids": ids,
-            "lattice": self.lattice,
-            **{f"cells.{name}": column for name, column in self.cells.columns.items()},
-            **{f"fields.{name}": values for name, values in self.fields.items()},
+            **self.tissue.arrays(),
+            "drug.free_nM": self.free_nM,
+            **{f"baths.{name}": value for name, value in self.baths.items()},
         }
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
@@ -263,12 +277,10 @@ class AngiogenesisModel(mesa.Model):
         self._check(state)
         seed, self.mcs = self.seed, int(state["mcs"])
         self.seed = int(state["seed"])
-        self.lattice[:] = state["lattice"]
-        self._overlaps.clear()
-        for name in self.cells.columns:
-            self.cells.columns[name] = state[f"cells.{name}"].copy()
-        for field in self._fields.values():
-            field.values[:] = state[f"fields.{field.name}"]
+        self.tissue.restore(state)
+        self.free_nM[:] = state["drug.free_nM"]
+        for name, value in self.baths.items():
+            value[()] = state[f"baths.{name}"]
         former, self._views = self._views, {}
         for view in former.values():
             view.remove()
@@ -315,168 +327,18 @@ class AngiogenesisModel(mesa.Model):
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what `__setstate__` makes again."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("potency", "_attractants")}
+        return {k: v for k, v in self.__dict__.items() if k != "potency"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.potency = assembly.potency_of(self.scenario)
-        self._attractants = assembly.attractants_of(self.scenario, self._fields)  # shared memory
         self.threads = min(self.threads, most_threads())
 
     def __copy__(self) -> AngiogenesisModel:
         """A model of its own: cells cannot belong to two."""
         return deepcopy(self)
 
-    # -- the parts of a step ------------------------------------------------------------------
-
-    def _free_drug_now(self) -> Array:
-        """Unbound drug (substeps,) in nM at the start of each part of the step."""
-        mcs_s = self.scenario.time.mcs_s
-        parts = substeps(mcs_s)
-        return self.exposure.free_nM(self.time_h + np.arange(parts) * mcs_s / parts / 3600)
-
-    def _ligand_at_each_cell(self) -> Array:
-        """Ligand (rows, pathways) in M, the mean over each cell's sites."""
-        with self.timed("signalling"):
-            area = self.cells.area
-            ligand_M = np.zeros((area.size, len(self.pathways)))
-            present: dict[int, list[int]] = defaultdict(list)  # pathways by voxel
-            for k, pathway in enumerate(self.pathways):
-                field = self._fields[pathway.ligand]
-                if field.values.max() > 0.0:
-                    present[field.factor].append(k)
-            for factor, columns in present.items():
-                chosen = [self.pathways[k] for k in columns]
-                values = np.stack([self._fields[p.ligand].values.ravel() for p in chosen], axis=-1)
-                mean = np.empty((area.size, len(columns)))
-                diffusion.average_by_cell(self._overlap(factor), values, area, mean)
-                ligand_M[:, columns] = mean * [p.M_per_ng_ml for p in chosen]
-            return ligand_M
-
-    def _overlap(self, factor: int) -> NDArray[np.int32]:
-        """Which cells lie in which voxels: found anew only after the lattice has changed."""
-        if factor not in self._overlaps:
-            self._overlaps[factor] = diffusion.overlaps(self.lattice, factor)
-        return self._overlaps[factor]
-
-    def _receptors_and_drive(self, ligand_M: Array, free_nM: Array) -> None:
-        behaviour, cells = self.scenario.behaviour, self.cells
-        if behaviour is None:
-            return
-        with self.timed("signalling"):
-            inhibited = np.zeros((free_nM.size, len(self.pathways)))
-            if self.potency and free_nM.any():
-                shares = inhibition(free_nM, self.potency)
-                for k, pathway in enumerate(self.pathways):
-                    inhibited[:, k] = shares.get(pathway.receptor, 0.0)
-            signalling.advance(
-                self._endothelial,
-                cells["free_receptors"],
-                cells["bound_receptors"],
-                cells["uptake"],
-                cells["activity"],
-                cells["drive"],
-                ligand_M,
-                inhibited,
-                self._constants,
-                self._antagonism,
-                self.scenario.time.mcs_s,
-                behaviour.basal_activity,
-                behaviour.activity_tau_min * 60,
-                behaviour.drive_tau_h * 3600,
-            )
-
-    def _behaviour(self) -> None:
-        """Shape, chemotaxis and persistence follow the drive."""
-        behaviour, cells = self.scenario.behaviour, self.cells
-        rows = self._endothelial
-        mu_persistence: float | Array = self.scenario.engine.persistence.mu
-        if behaviour is not None:
-            drive = cells["drive"][rows]
-            if behaviour.length:
-                cells["target"][rows, 1] = driven(behaviour.length.target_sites, drive)
-            for name, pair in behaviour.chemotaxis.items():
-                cells["mu"][rows, self._followed.index(name)] = driven(pair.mu, drive)
-            if behaviour.persistence:
-                mu_persistence = driven(behaviour.persistence.mu, drive)
-        if (behaviour is not None and behaviour.persistence) or np.any(mu_persistence):
-            memory = cells["memory"][rows]
-            speed = np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)
-            cells["push"][rows] = memory * np.divide(mu_persistence, speed)[:, None]
-
-    def _potts_sweep(self) -> None:
-        with self.timed("potts"):
-            sweep(
-                self.lattice,
-                self._attractants,
-                self.cells.arrays(),
-                self.rules,
-                self.grid,
-                self.seed,
-                self.mcs,
-                self.threads,
-            )
-            self._overlaps.clear()
-            self.cells.recentre(self.lattice, self.grid, reach=8)
-            self._remember_displacement()
-
-    def _remember_displacement(self) -> None:
-        """q' = -q / tau + displacement of the centroid."""
-        kept = exp(-self.scenario.time.mcs_s / (self.scenario.engine.persistence.tau_min * 60))
-        cells, grid = self.cells, self.grid
-        where = cells["moments"], cells["anchor"], grid.height, grid.width, grid.periodic
-        remember(*where, kept, cells["centroid"], cells["memory"])
-
-    def _deaths(self) -> None:
-        """Cells without a site left are dead."""
-        dead = np.flatnonzero(self.cells["alive"] & (self.cells.area == 0))
-        for row in dead.tolist():
-            self.cells.freed(row)
-            self._views.pop(row).remove()
-
-    def _move_fields(self, order: str) -> None:
-        with self.timed("fields"):
-            for field in self._fields.values():
-                if field.order == order:
-                    self._move(field)
-
-    def _move(self, field: Field) -> None:
-        """Secretion, decay, exchange, uptake less release, and diffusion over one step.
-
-        What receptors took up is taken out as it is, so that no molecule is lost between them.
-        """
-        cells, domain = self.cells, self.scenario.domain
-        loss = np.full(cells.area.size, field.exchange + field.decay_inside)
-        loss[0] = field.exchange + field.decay_outside
-        source = field.exchange * field.bath + field.secretion[cells["type"]]
-        for k in field.takers:
-            rows = self._endothelial
-            area_um2 = np.maximum(cells.area[rows], 1) * domain.spacing_um**2
-            per_count = molar_per_count(area_um2, domain.field_depth_um)
-            source[rows] -= cells["uptake"][rows, k] * per_count / self.pathways[k].M_per_ng_ml
-        if not source.any() and field.values.max() == 0.0:
-            return
-        how = (
-            field.factor, source[:-1], loss[:-1], field.diffusion,
-            self.scenario.time.mcs_s, field.substeps, field.edge,
-        )  # fmt: skip
-        if field.solver == "explicit":
-            diffusion.euler_step(field.values, self.lattice, *how, self.threads)
-        else:
-            diffusion.exponential_step(field.values, self._overlap(field.factor), *how)
-        lowest, highest = diffusion.settle(field.values)
-        if not np.isfinite(highest) or lowest < -1e-12 * highest:
-            raise NumericalError(
-                f"fields.{field.name}: values from {lowest:g} to {highest:g} at step {self.mcs}; "
-                f"more fields.{field.name}.substeps or a shorter time.mcs_s are needed"
-            )
-
     # -- housekeeping ---------------------------------------------------------------------------
-
-    @property
-    def _endothelial(self) -> NDArray[np.int64]:
-        """Rows of the living endothelial cells."""
-        return np.flatnonzero(self.cells["alive"] & (self.cells["type"] == ENDOTHELIAL))
 
     def _match_agents_to_rows(self) -> None:
         """One agent for each living row."""

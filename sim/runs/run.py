@@ -16,7 +16,6 @@ from sim.runs.result import RunResult
 from sim.scenario.cautions import cautions
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import dump, scenario_hash
-from sim.tissue.cells import MOMENT_NAMES
 
 if TYPE_CHECKING:
     from sim.runs.result import Arrays
@@ -127,14 +126,7 @@ def snapshot(model: AngiogenesisModel, *, fields: bool) -> Arrays:
 def final_arrays(model: AngiogenesisModel) -> Arrays:
     """Everything that ``final.npz`` holds."""
     arrays = {"cell_id": model.cell_id.copy(), **_field_arrays(model)}
-    for name, column in model.cells.columns.items():
-        rows = column[:-1].copy()  # without the wall
-        if name == "moments":
-            arrays |= {f"cell_{part}": rows[:, k] for k, part in enumerate(MOMENT_NAMES)}
-        else:
-            arrays[f"cell_{name}"] = rows
-    arrays["cell_length"] = model.cells.lengths[:-1]
-    return arrays
+    return arrays | {f"cell_{name}": rows for name, rows in model.cells.by_name().items()}
 
 
 def _field_arrays(model: AngiogenesisModel) -> Arrays:

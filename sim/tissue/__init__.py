@@ -1,1 +1,208 @@
-"""The tissue: lattice, cells, energies, the Potts sweep and concentration fields, as arrays."""
+"""The tissue: cells on a lattice and the fields around them, as arrays, behind one door.
+
+`Tissue` is the door, and what its constructor takes comes with it; nothing else of this room is
+imported from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.tissue import fields as diffusion
+from sim.tissue.cells import CellStore
+from sim.tissue.energy import Rules, rules
+from sim.tissue.fields import Attractants, Field
+from sim.tissue.hamiltonian import energy_by_term
+from sim.tissue.lattice import MEDIUM, Grid
+from sim.tissue.moments import remember
+from sim.tissue.potts import sweep
+
+__all__ = ["CellStore", "Field", "Rules", "Tissue", "rules"]
+
+REACH_OF_ANCHORS = 8  # sites that a centre may wander before its anchor follows
+
+
+class Tissue:
+    """Cells on a lattice, and the fields around them.
+
+    Parameters
+    ----------
+    lattice : (height, width) int32
+        0 for medium, else the row of the cell.
+    cells : CellStore
+        The cells on it, with their targets; their sites are counted here.
+    fields : sequence of Field
+        The fields around them.
+    followed : sequence of str
+        Names of the fields that cells follow, in the order of the column ``mu``.
+    rules : Rules
+        What a copy costs.
+    periodic : bool
+        Whether opposite edges meet.
+
+    Attributes
+    ----------
+    lattice, cells, rules
+        As given.
+    fields : dict of str to (y, x) float64
+        Concentrations, the arrays that the kernels use.
+    grid : Grid
+    followed : list of str
+    """
+
+    def __init__(
+        self,
+        lattice: NDArray[np.int32],
+        cells: CellStore,
+        fields: Sequence[Field],
+        followed: Sequence[str],
+        rules: Rules,
+        *,
+        periodic: bool,
+    ) -> None:
+        self.lattice, self.cells, self.rules = lattice, cells, rules
+        self.grid = Grid(lattice.shape[0], lattice.shape[1], periodic)
+        self.followed = list(followed)
+        self._fields = {field.name: field for field in fields}
+        self._overlaps: dict[int, NDArray[np.int32]] = {}
+        self._share_memory()
+        cells.measure(lattice, self.grid)
+
+    @property
+    def fields(self) -> dict[str, NDArray[np.float64]]:
+        """Concentrations (y, x) by name."""
+        return {name: field.values for name, field in self._fields.items()}
+
+    # -- what moves -------------------------------------------------------------------------
+
+    def sweep(self, seed: int, step: int, threads: int = 1) -> None:
+        """One copy attempt per site in expectation; no bit depends on the threads."""
+        sweep(
+            self.lattice,
+            self._attractants,
+            self.cells.arrays(),
+            self.rules,
+            self.grid,
+            seed,
+            step,
+            threads,
+        )
+        self._overlaps.clear()
+        self.cells.recentre(self.lattice, self.grid, reach=REACH_OF_ANCHORS)
+
+    def remember(self, kept: float) -> None:
+        """Bring each cell's memory of its way up to date: q' = kept q + displacement."""
+        cells, (height, width, periodic) = self.cells, self.grid
+        where = cells["moments"], cells["anchor"], height, width, periodic
+        remember(*where, kept, cells["centroid"], cells["memory"])
+
+    def move_field(
+        self,
+        name: str,
+        source_of: NDArray[np.float64],
+        loss_of: NDArray[np.float64],
+        dt: float,
+        threads: int = 1,
+    ) -> tuple[float, float]:
+        """Move a field by a time ``dt``: dc/dt = D lap c + source - loss c.
+
+        Parameters
+        ----------
+        name : str
+        source_of, loss_of : (rows,) float64
+            Source per time and loss rate of the medium, row 0, and of each cell; the wall, the last
+            row, has none.
+        dt : float
+        threads : int
+            Threads of an explicit solver; no bit depends on them.
+
+        Returns
+        -------
+        lowest, highest : float
+            Values before what is negative by rounding became zero.
+        """
+        field = self._fields[name]
+        if not source_of.any() and field.values.max() == 0.0:
+            return 0.0, 0.0
+        how = (
+            field.factor, source_of[:-1], loss_of[:-1], field.diffusion, dt, field.substeps,
+            diffusion.EDGES[field.edge],
+        )  # fmt: skip
+        if field.solver == "explicit":
+            diffusion.euler_step(field.values, self.lattice, *how, threads)
+        else:
+            diffusion.exponential_step(field.values, self._overlap(field.factor), *how)
+        return diffusion.settle(field.values)
+
+    def remove(self, row: int) -> None:
+        """Take a cell out: its sites become medium, and its row is free."""
+        self.lattice[self.lattice == row] = MEDIUM
+        self._overlaps.clear()
+        self.cells["moments"][row] = 0
+        self.cells.freed(row)
+
+    # -- what it looks like -----------------------------------------------------------------
+
+    def means_at_cells(self, names: Sequence[str]) -> NDArray[np.float64]:
+        """Means (rows, names) of some fields over each cell's sites."""
+        area = self.cells.area
+        out = np.zeros((area.size, len(names)))
+        columns: dict[int, list[int]] = {}  # by voxel, without the fields in which there is nothing
+        for k, name in enumerate(names):
+            field = self._fields[name]
+            if field.values.max() > 0.0:
+                columns.setdefault(field.factor, []).append(k)
+        for factor, chosen in columns.items():
+            values = np.stack([self._fields[names[k]].values.ravel() for k in chosen], axis=-1)
+            mean = np.empty((area.size, len(chosen)))
+            diffusion.average_by_cell(self._overlap(factor), values, area, mean)
+            out[:, chosen] = mean
+        return out
+
+    def energy(self) -> dict[str, float]:
+        """Energy by term: contact, area, length, and the potential of chemotaxis."""
+        cells = self.cells
+        return energy_by_term(
+            self.lattice, self._attractants, cells.arrays(), cells["alive"], self.rules, self.grid
+        )
+
+    # -- state ------------------------------------------------------------------------------
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that the next step reads, by name; the same memory."""
+        return {
+            "lattice": self.lattice,
+            **{f"cells.{name}": column for name, column in self.cells.columns.items()},
+            **{f"fields.{name}": values for name, values in self.fields.items()},
+        }
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over the content of what `arrays` gave."""
+        self.lattice[:] = arrays["lattice"]
+        self._overlaps.clear()
+        for name in self.cells.columns:
+            self.cells.columns[name] = arrays[f"cells.{name}"].copy()
+        for name, values in self.fields.items():
+            values[:] = arrays[f"fields.{name}"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the memory that the followed fields share."""
+        return {k: v for k, v in self.__dict__.items() if k != "_attractants"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._share_memory()
+
+    def _share_memory(self) -> None:
+        """Move the values of the fields that cells follow into one array, as the sweep reads it."""
+        self._attractants = Attractants.of([self._fields[name] for name in self.followed])
+
+    def _overlap(self, factor: int) -> NDArray[np.int32]:
+        """Which cells lie in which voxels: found anew only after the lattice has changed."""
+        if factor not in self._overlaps:
+            self._overlaps[factor] = diffusion.overlaps(self.lattice, factor)
+        return self._overlaps[factor]

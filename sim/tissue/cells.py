@@ -86,6 +86,21 @@ class CellStore:
         """(rows,) length of each cell in sites, 4 sqrt of the covariance's largest eigenvalue."""
         return lengths(self.columns["moments"])  # type: ignore[no-any-return]
 
+    def length_of(self, row: int) -> float:
+        """Length of one cell in sites."""
+        return float(lengths(self.columns["moments"][row : row + 1])[0])
+
+    def by_name(self) -> dict[str, NDArray[Any]]:
+        """Every column by its name in files: moments one by one, and the lengths; without wall."""
+        out: dict[str, NDArray[Any]] = {}
+        for name, column in self.columns.items():
+            rows = column[:-1].copy()
+            if name == "moments":
+                out |= {part: rows[:, k] for k, part in enumerate(MOMENT_NAMES)}
+            else:
+                out[name] = rows
+        return out | {"length": self.lengths[:-1]}
+
     def arrays(self) -> CellArrays:
         """The columns as the sweep takes them; the same memory."""
         return CellArrays(*(self.columns[name] for name in CellArrays._fields))

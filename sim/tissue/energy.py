@@ -10,16 +10,19 @@ Chemotaxis and persistence add work that is no difference of any H.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.compiling import inlined, kernel
-from sim.tissue.lattice import MEDIUM
+from sim.tissue.lattice import MEDIUM, neighbourhood
 
-NONE, SOFT, HARD, AUTHORS = range(4)  # connectivity
-EXTENSION, RETRACTION = 1, 2  # bits of `acts_on`
+NONE, SOFT, HARD, AUTHORS = range(4)
+CONNECTIVITY = {"none": NONE, "soft": SOFT, "hard": HARD, "authors": AUTHORS}
+EXTENSION, RETRACTION = 1, 2  # bits
+ACTS_ON = {"extension": EXTENSION, "retraction": RETRACTION, "both": EXTENSION | RETRACTION}
 
 REFUSED = np.inf
 
@@ -60,6 +63,34 @@ class Rules(NamedTuple):
     """(copy_sites, 2) neighbours [dy, dx] that may be copied from."""
     contact_yx: NDArray[np.int64]
     """(contact_sites, 2) neighbours whose contact counts."""
+
+
+def rules(
+    *,
+    temperature: float,
+    J: NDArray[np.float64],
+    stiffness: NDArray[np.float64],
+    connectivity: str,
+    connectivity_penalty: float,
+    contact_inhibited: Sequence[bool],
+    acts_on: Sequence[str],
+    saturation: Sequence[float],
+    copy_sites: int,
+    contact_sites: int,
+) -> Rules:
+    """`Rules` from words: a `CONNECTIVITY`, and one of `ACTS_ON` for each field."""
+    return Rules(
+        temperature=float(temperature),
+        J=J,
+        stiffness=stiffness,
+        connectivity=CONNECTIVITY[connectivity],
+        connectivity_penalty=float(connectivity_penalty),
+        contact_inhibited=np.array(contact_inhibited, dtype=np.bool_),
+        acts_on=np.array([ACTS_ON[way] for way in acts_on], dtype=np.int64),
+        saturation=np.array(saturation, dtype=np.float64),
+        copy_yx=neighbourhood(copy_sites),
+        contact_yx=neighbourhood(contact_sites),
+    )
 
 
 class CellArrays(NamedTuple):

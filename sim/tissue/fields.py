@@ -9,7 +9,8 @@ depend on the step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from sim.tissue.lattice import MEDIUM, runs_of
 Transform = Callable[[NDArray[Any]], NDArray[Any]]
 
 NO_FLUX, ABSORBING, PERIODIC = range(3)  # edges
+EDGES = {"no_flux": NO_FLUX, "absorbing": ABSORBING, "periodic": PERIODIC}
 LEFT = 4  # where a row begins in its buffer: its left ghost voxel stands before a whole vector
 BLOCK_WIDTH = 400  # voxels; the rows at work of fifteen sub-steps fit the second-level cache
 
@@ -120,6 +122,24 @@ def average_by_cell(overlap, values, area, mean):
             mean[of, k] /= max(area[of], 1)
 
 
+@dataclass
+class Field:
+    """A concentration on voxels, and how it moves."""
+
+    name: str
+    values: NDArray[np.float64]
+    """(rows, columns) voxels"""
+    factor: int
+    """sites along a voxel's side"""
+    diffusion: float
+    """D / voxel^2, per time"""
+    edge: str
+    """a name of `EDGES`"""
+    solver: str
+    """``"explicit"`` or ``"exponential"``"""
+    substeps: int
+
+
 class Attractants(NamedTuple):
     """The fields that cells follow, as kernels take them."""
 
@@ -127,6 +147,19 @@ class Attractants(NamedTuple):
     """(voxels of all fields,) one field after the other, row by row."""
     layout: NDArray[np.int64]
     """(fields, 4) where a field begins, its rows, its columns, sites along a voxel's side."""
+
+    @classmethod
+    def of(cls, followed: Sequence[Field]) -> Attractants:
+        """Move the values of fields into one array, in which they stay where they were."""
+        values = np.concatenate([np.empty(0), *(field.values.ravel() for field in followed)])
+        layout = np.empty((len(followed), 4), np.int64)
+        begin = 0
+        for k, field in enumerate(followed):
+            shape, end = field.values.shape, begin + field.values.size
+            field.values = values[begin:end].reshape(shape)
+            layout[k] = begin, *shape, field.factor
+            begin = end
+        return cls(values, layout)
 
 
 @inlined

@@ -15,6 +15,8 @@ from naive import fields as naive
 
 from sim.kernels.compiling import most_threads, on_threads
 from sim.model.clock import AngiogenesisModel
+from sim.model.parts.fields import fields as move_fields
+from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.scenario.resolve import load
 from sim.tissue import fields
 from sim.tissue.fields import ABSORBING, NO_FLUX, PERIODIC
@@ -356,7 +358,7 @@ def test_settle() -> None:
 # -- a ligand on a coarse grid ------------------------------------------------------------------
 
 
-def ligand_at_cells(bath_ng_ml: float, voxel_um: float) -> np.ndarray:
+def ligand_of_still_cells(bath_ng_ml: float, voxel_um: float) -> np.ndarray:
     """VEGF (times, cells) in M over cells that stand still and take it up."""
     model = AngiogenesisModel(
         load(
@@ -371,11 +373,10 @@ def ligand_at_cells(bath_ng_ml: float, voxel_um: float) -> np.ndarray:
     )
     assert model.fields["VEGF"].shape == (300 / voxel_um, 300 / voxel_um)
     found = []
-    free_nM = np.zeros(1)
     for step in range(240):
-        ligand_M = model._ligand_at_each_cell()
-        model._receptors_and_drive(ligand_M, free_nM)
-        model._move_fields("after_sweep")
+        ligand_M = ligand_at_cells(model)
+        receptors(model, ligand_M)
+        move_fields(model, "after_sweep")
         if step in (1, 20, 60, 239):
             found.append(ligand_M[model.cells.living, 0])
     return np.array(found)
@@ -383,7 +384,7 @@ def ligand_at_cells(bath_ng_ml: float, voxel_um: float) -> np.ndarray:
 
 @pytest.mark.parametrize("bath_ng_ml", [50.0, 2.0])
 def test_a_coarse_ligand_field_loses_nothing(bath_ng_ml: float) -> None:
-    fine, coarse = ligand_at_cells(bath_ng_ml, 2.0), ligand_at_cells(bath_ng_ml, 10.0)
+    fine, coarse = ligand_of_still_cells(bath_ng_ml, 2.0), ligand_at_cells(bath_ng_ml, 10.0)
     spread = (fine.max(axis=1) / fine.min(axis=1)).max()
     off = np.abs(coarse / fine - 1).max()
     print(f"{bath_ng_ml:g} ng/mL: cells differ by {spread - 1:.1%}, grids by at most {off:.2%}")

@@ -162,7 +162,7 @@ def test_100_steps_equal_37_and_63_in_another_process(
     # a death on the way, so that a row is free, with a generation
     sites = whole.lattice
     sites[sites == 4] = 0
-    whole.cells.measure(whole.lattice, whole.grid)
+    whole.cells.measure(whole.lattice, whole.tissue.grid)
     stepped(whole, 22)
     assert not whole.cells["alive"][4]
     state = tmp_path / "state.npz"

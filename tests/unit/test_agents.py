@@ -14,6 +14,7 @@ import pytest
 from sim.errors import StaleCellError
 from sim.model.agents import EndothelialCell
 from sim.model.clock import AngiogenesisModel
+from sim.model.parts.cells import deaths
 from sim.scenario.resolve import load
 
 SMALL = {"domain.size_um": [200, 200], "cells.count": 12, "time.record_every_h": 1 / 12}
@@ -27,7 +28,7 @@ def small_model(**settings: Any) -> AngiogenesisModel:
 def erase(model: AngiogenesisModel, row: int) -> None:
     sites = model.lattice
     sites[sites == row] = 0
-    model.cells.measure(model.lattice, model.grid)
+    model.cells.measure(model.lattice, model.tissue.grid)
 
 
 def test_the_model_is_a_mesa_model_with_an_agent_for_each_cell() -> None:
@@ -172,7 +173,7 @@ def test_a_removed_cell_leaves_the_tissue(way: str) -> None:
     new = model.cells.born(1)  # the row is used again; who held the old cell does not touch it
     assert new == row
     model.lattice[0, 0] = new
-    model.cells.measure(model.lattice, model.grid)
+    model.cells.measure(model.lattice, model.tissue.grid)
     model._match_agents_to_rows()
     cell.remove()
     assert_cells_agree(model)
@@ -191,7 +192,7 @@ def test_removing_a_cell_is_its_death() -> None:
     row = cell.row
     cell.remove()
     erase(two, row)
-    two._deaths()
+    deaths(two)
     for _ in range(10):
         one.step()
         two.step()
@@ -241,7 +242,7 @@ def test_the_store_may_grow_during_a_run() -> None:
         row = model.cells.born(1)
         model.cells["target"][row] = 100.0, 15.0
         model.lattice[y, x] = row
-    model.cells.measure(model.lattice, model.grid)
+    model.cells.measure(model.lattice, model.tissue.grid)
     model._match_agents_to_rows()
     assert model.cells.area.size > rows
     assert len(model.agents) == 18

@@ -139,10 +139,10 @@ def test_the_time_told_is_the_time_used() -> None:
     assert scenario.time.steps == 7
     for _ in range(scenario.time.steps):
         before = 0.7 + model.mcs * 50 / 3600
-        assert model._free_drug_now().tolist() == [
+        model.step()
+        assert model.free_nM.tolist() == [
             3.0 * (before + part * 25 / 3600 > 0.7555) for part in range(2)
         ]
-        model.step()
 
 
 def test_a_medium_at_the_start_of_a_step_is_in_that_step() -> None:
@@ -157,9 +157,10 @@ def test_a_medium_at_the_start_of_a_step_is_in_that_step() -> None:
     )  # fmt: skip
     model = sim.AngiogenesisModel(scenario)
     model.mcs = 11
-    assert model._free_drug_now().tolist() == [0.0]
-    model.mcs = 12
-    assert model._free_drug_now().tolist() == [3.0]
+    model.step()
+    assert model.free_nM.tolist() == [0.0]
+    model.step()
+    assert model.free_nM.tolist() == [3.0]
 
 
 STUDY: dict[str, Any] = {

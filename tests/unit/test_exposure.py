@@ -51,8 +51,8 @@ def test_a_medium_comes_at_its_step_and_inside_a_long_step() -> None:
         model = AngiogenesisModel(scenario)
         seen = []
         for _ in range(20):
-            seen += list(model._free_drug_now())
             model.step()
+            seen += model.free_nM.tolist()
         part_s = mcs_s / (len(seen) / 20)
         assert part_s == 30
         first = seen.index(1000.0)

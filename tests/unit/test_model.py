@@ -20,6 +20,7 @@ from sim import data
 from sim.errors import InputError, ScenarioError
 from sim.model import assembly
 from sim.model.clock import AngiogenesisModel
+from sim.model.parts.cells import potts_sweep
 from sim.runs.run import run_scenario
 from sim.scenario.resolve import load
 from sim.view.run.timeseries import draw_timeseries
@@ -113,7 +114,7 @@ def test_what_is_not_a_number_is_not_accepted() -> None:
     model = AngiogenesisModel(load("tube_formation", SMALL))
     before = model.lattice.copy()
     model.cells["target"][:, 0] = np.nan
-    model._potts_sweep()
+    potts_sweep(model)
     assert (model.lattice == before).all()
 
 
@@ -148,8 +149,8 @@ def test_energy_by_term(name: str, settings: dict[str, Any]) -> None:
     model = AngiogenesisModel(load(name, settings))
     for _ in range(5):
         model.step()
-    sites, cells, rules = model.cell_id, model.cells, model.rules
-    types, target, periodic = cells["type"][:-1], cells["target"], model.grid.periodic
+    sites, cells, rules = model.cell_id, model.cells, model.tissue.rules
+    types, target, periodic = cells["type"][:-1], cells["target"], model.tissue.grid.periodic
     wall, contacts = len(rules.J) - 1, len(rules.contact_yx)
 
     def from_scratch(J: Any, stiffness: Any) -> float:
@@ -166,7 +167,7 @@ def test_energy_by_term(name: str, settings: dict[str, Any]) -> None:
         "chemotaxis": 0.0,
     }
     mode = "grid-wrap" if periodic else "nearest"
-    for k, field in enumerate(model._followed):
+    for k, field in enumerate(model.tissue.followed):
         values = model.fields[field]
         voxel = sites.shape[0] // values.shape[0]
         where = (np.argwhere(sites > 0).T + 0.5) / voxel - 0.5

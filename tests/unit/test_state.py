@@ -90,7 +90,7 @@ def test_a_copy_goes_on_alike_and_alone(way: str, name: str, settings: dict[str,
     assert len(model.agents) == len(made.agents) + 1
     assert not (model.fields["cue"] == 7.0).any()
     made.step()  # what the kernels follow is the copy's field
-    assert made._attractants.values.max() > 3.0
+    assert made.tissue._attractants.values.max() > 3.0
     made.run_model()
     assert (made.mcs, made.running, model.running) == (40, False, True)
 
@@ -117,7 +117,7 @@ def test_ids_are_restored() -> None:
     row = model.cells.born(1)  # a cell in the row of another, with an id of its own
     model.cells["target"][row] = 100.0, 15.0
     model.lattice[tuple(np.argwhere(model.cell_id == 0)[0])] = row
-    model.cells.measure(model.lattice, model.grid)
+    model.cells.measure(model.lattice, model.tissue.grid)
     model._match_agents_to_rows()
     ids = {cell.row: cell.unique_id for cell in model.agents}
     assert ids[row] == 13

@@ -1,0 +1,20 @@
+"""Unbound drug at the cells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.assays.declare import part
+from sim.model.parts.model import STEPS, Model
+
+
+@part(reads={"mcs": STEPS}, writes={"drug.free_nM": "nM"})
+def free_drug(model: Model) -> None:
+    """Unbound drug from a constant, a schedule of media or doses to a body.
+
+    One value for each equal part of the step, at its start.
+    """
+    mcs_s, parts = model.scenario.time.mcs_s, model.free_nM.size
+    model.free_nM[:] = model.exposure.free_nM(
+        model.time_h + np.arange(parts) * mcs_s / parts / 3600
+    )

@@ -1,0 +1,66 @@
+"""What a part of the step sees of the model, and the units that parts declare."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.model.assembly import Reactions
+from sim.pharmacology.drugs import Potency
+from sim.pharmacology.exposure import Exposure
+from sim.scenario.schema import Scenario
+from sim.signalling.pathways import Pathway
+from sim.tissue import Tissue
+
+Array = NDArray[np.float64]
+
+SITES, STEPS, NUMBER = "sites", "steps", "1"
+ROWS = "rows of the cell store"
+FIELD = "ng/mL, or the cue's own unit"
+STRENGTH = "energy per unit of the field"
+FRACTION, SWITCH = "0-1", "true or false"
+PER_CELL = "1/cell"
+
+OF_CELLS = {"cells.alive": SWITCH, "cells.type": NUMBER}
+"""Which cells there are; nearly all parts read it."""
+
+
+class Model(Protocol):
+    """A model at work: constants first, then what changes."""
+
+    scenario: Scenario
+    exposure: Exposure
+    potency: Potency | None
+    pathways: list[Pathway]
+    constants: Array
+    """(pathways, 7); see `sim.signalling.pathways.constants_of`"""
+    antagonism: Array
+    reactions: dict[str, Reactions]
+    threads: int
+    seed: int
+
+    tissue: Tissue
+    free_nM: Array
+    """(substeps,) unbound drug"""
+    baths: dict[str, Array]
+    mcs: int
+
+    @property
+    def time_h(self) -> float:
+        """Hours since the start of the drug's schedule."""
+
+    @property
+    def endothelial(self) -> NDArray[np.int64]:
+        """Rows of the living endothelial cells."""
+
+    def part_with(self, row: int) -> None:
+        """Remove the agent of a cell that has died."""
+
+    def record(self) -> None:
+        """Measure, and add a row to the data collector."""
+
+    def timed(self, part: str) -> AbstractContextManager[None]:
+        """Count the wall time of a block."""

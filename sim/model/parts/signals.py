@@ -1,0 +1,69 @@
+"""From ligand and drug to the drive of each cell."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.assays.declare import part
+from sim.model.parts.model import FIELD, FRACTION, OF_CELLS, PER_CELL, ROWS, SITES, Array, Model
+from sim.pharmacology.drugs import inhibition
+from sim.signalling.pathways import advance
+
+
+@part(
+    reads={"fields.LIGAND": FIELD, "lattice": ROWS, "cells.moments": SITES},
+    writes={"ligand_M": "M"},
+)
+def ligand_at_cells(model: Model) -> Array:
+    """Mean of each ligand over a cell's sites: (rows, pathways)."""
+    with model.timed("signalling"):
+        pathways = model.pathways
+        ng_ml = model.tissue.means_at_cells([pathway.ligand for pathway in pathways])
+        return np.asarray(ng_ml * [pathway.M_per_ng_ml for pathway in pathways])
+
+
+@part(
+    reads={
+        "ligand_M": "M",
+        "drug.free_nM": "nM",
+        **OF_CELLS,
+        "cells.free_receptors": PER_CELL,
+        "cells.bound_receptors": PER_CELL,
+        "cells.activity": FRACTION,
+        "cells.drive": FRACTION,
+    },
+    writes={
+        "cells.free_receptors": PER_CELL,
+        "cells.bound_receptors": PER_CELL,
+        "cells.uptake": "molecules/s/cell",
+        "cells.activity": FRACTION,
+        "cells.drive": FRACTION,
+    },
+)
+def receptors(model: Model, ligand_M: Array) -> None:
+    """Binding and trafficking, inhibition, activity, drive."""
+    behaviour, cells, free_nM = model.scenario.behaviour, model.tissue.cells, model.free_nM
+    if behaviour is None:
+        return
+    with model.timed("signalling"):
+        inhibited = np.zeros((free_nM.size, len(model.pathways)))
+        if model.potency and free_nM.any():
+            shares = inhibition(free_nM, model.potency)
+            for k, pathway in enumerate(model.pathways):
+                inhibited[:, k] = shares.get(pathway.receptor, 0.0)
+        advance(
+            model.endothelial,
+            cells["free_receptors"],
+            cells["bound_receptors"],
+            cells["uptake"],
+            cells["activity"],
+            cells["drive"],
+            ligand_M,
+            inhibited,
+            model.constants,
+            model.antagonism,
+            model.scenario.time.mcs_s,
+            behaviour.basal_activity,
+            behaviour.activity_tau_min * 60,
+            behaviour.drive_tau_h * 3600,
+        )
