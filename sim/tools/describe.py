@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from sim import data
+from sim.assays.declare import couplings
 from sim.errors import InputError
 from sim.scenario import keys
 from sim.scenario.defaults import default_leaves
@@ -105,14 +106,17 @@ def _readout(name: str) -> Iterator[Text | Padding]:
 
 
 def _couplings() -> Iterator[Text | Padding]:
-    """Tell what each part of a step reads and writes, in the order of events."""
-    for part in data.read("model", "couplings")["part"]:
-        yield Text(part["name"], style="bold")
-        ways = (f"{way} {_listed(part[way])}" for way in ("reads", "writes"))
-        yield from _indented([part["does"], *ways])
+    """Report what each part of a step reads and writes, in the order of events."""
+    from sim.model.clock import PARTS
+
+    for part in PARTS:
+        yield Text(part.__name__.replace("_", " "), style="bold")
+        declared = couplings(part)
+        ways = [f"reads {_listed(declared.reads)}", f"writes {_listed(declared.writes)}"]
+        yield from _indented([(part.__doc__ or "").splitlines()[0].rstrip("."), *ways])
 
 
-def _listed(quantities: dict[str, str]) -> str:
+def _listed(quantities: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({unit})" for name, unit in quantities.items())
 
 

@@ -119,21 +119,14 @@ def test_nothing_heavy_is_imported() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_couplings_name_what_a_step_reads_and_writes() -> None:
-    from sim.model.clock import AngiogenesisModel
+def test_couplings_are_what_the_parts_of_a_step_declare() -> None:
+    from sim.model.clock import PARTS
 
-    parts = data.read("model", "couplings")["part"]
-    state = AngiogenesisModel(
-        load("tube_formation", {"domain.size_um": [100, 100], "cells.count": 2})
-    ).state()
-    named = {name for part in parts for way in ("reads", "writes") for name in part[way]}
-    kept = {name for name in named if "." in name and not name.startswith("fields.")}
-    assert kept <= state.keys()
-    assert {name for name in state if name.startswith("cells.")} == kept
     text = told("couplings")
-    places = [text.index(f"{part['name']} {part['does']}") for part in parts]
+    places = [text.index(f"{part.__name__.replace('_', ' ')} ") for part in PARTS]
     assert places == sorted(places)
-    assert "molecules/s/cell" in text
+    assert "Binding and trafficking, inhibition, activity, drive" in text
+    assert "cells.uptake (molecules/s/cell)" in text
 
 
 # --- read-outs -----------------------------------------------------------------------------------

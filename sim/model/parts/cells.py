@@ -52,7 +52,7 @@ def potts_sweep(model: Model) -> None:
 
 
 @part(
-    reads={"cells.alive": SWITCH, "cells.moments": SITES},
+    reads={"cells.alive": SWITCH, "cells.moments": SITES, "cells.generation": NUMBER},
     writes={"cells.alive": SWITCH, "cells.generation": NUMBER, "ids": NUMBER},
 )
 def deaths(model: Model) -> None:

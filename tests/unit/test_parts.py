@@ -1,0 +1,160 @@
+"""Parts of the step: each reads and writes what it declares, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sim.assays.declare import couplings, part
+from sim.model.clock import PARTS, AngiogenesisModel
+from sim.model.parts.signals import ligand_at_cells
+from sim.scenario.resolve import load
+
+COMMON = {
+    "domain.size_um": [200, 220],
+    "cells.count": 12,
+    "time.record_every_h": 5 / 120,
+    "drug.exposure": "schedule",
+    "drug.media": [{"at_h": 0.0, "free_nM": 5.0}, {"at_h": 0.2, "free_nM": 8.0}],
+    "engine.persistence.mu": 20,
+}
+SCENARIOS = {
+    "walls": ("tube_formation_all_ligands", COMMON),
+    "torus": (
+        "tube_formation",
+        COMMON
+        | {
+            "domain.boundary": "periodic",
+            "fields.cue.boundary": "periodic",
+            "fields.VEGF.boundary": "periodic",
+            "fields.VEGF.spacing_um": 10,
+            "fields.VEGF.solver": "exponential",
+            "behaviour.persistence.mu": [0, 55],
+        },
+    ),
+}
+ARGUMENTS: dict[str, list[tuple[str, ...]]] = {"fields": [("before_sweep",), ("after_sweep",)]}
+WITHOUT = {"ids", "next_id", "structure"}  # of the agents, and of the scenario
+
+
+@pytest.fixture(scope="module", params=SCENARIOS)
+def model(request: pytest.FixtureRequest) -> AngiogenesisModel:
+    """A model at a time of record, with a cell that has lost its last site."""
+    name, settings = SCENARIOS[request.param]
+    made = AngiogenesisModel(load(name, settings))
+    made.advance(30)
+    made.lattice[made.lattice == 4] = 0
+    made.cells.measure(made.lattice, made.tissue.grid)
+    return made
+
+
+def stated(names: Any, model: AngiogenesisModel) -> set[str]:
+    """Names of arrays of the state, with each field for FIELD and LIGAND."""
+    out = set()
+    for name in names:
+        kind, _, which = name.partition(".")
+        out |= {f"{kind}.{field}" for field in model.fields} if which.isupper() else {name}
+    return out
+
+
+def scramble(model: AngiogenesisModel, names: set[str]) -> None:
+    """Put other values, which are possible, into arrays of the state."""
+    rng = np.random.default_rng(5)
+    for name, array in model._state().items():
+        if name not in names:
+            continue
+        if name in ("mcs", "seed"):
+            setattr(model, name, int(array) + 3)
+        elif name == "cells.type":
+            array[1:-1] = 1
+        elif array.dtype == bool:
+            array[1:-1] ^= True
+        elif array.dtype.kind == "f":
+            array[...] = rng.uniform(0.1, 0.9, array.shape)
+        else:
+            array[...] = rng.integers(0, 7, array.shape)
+
+
+def run(part: Callable[..., Any], model: AngiogenesisModel, *arguments: Any) -> dict[str, Any]:
+    """State after a part, what it gives and what is recorded."""
+    given = part(model, *arguments)
+    return {**model.state(), "given": given, "readouts": dict(model.readouts)}
+
+
+def check(part: Callable[..., Any], model: AngiogenesisModel, *arguments: Any) -> None:
+    declared = couplings(part)
+    reads, writes = (stated(names, model) for names in (declared.reads, declared.writes))
+    plain, other = deepcopy(model), deepcopy(model)
+    wanted = run(part, plain, *arguments)
+    strange = model.state().keys() - reads - WITHOUT
+    scramble(other, strange)
+    before = other.state()
+    found = run(part, other, *arguments)
+    for name in before.keys() - WITHOUT:
+        if name in writes:  # what it wrote agrees, and the rest it left alone
+            kept = found[name] == before[name]
+            assert ((found[name] == wanted[name]) | (kept & (name in strange))).all(), name
+        else:
+            assert found[name].tobytes() == before[name].tobytes(), f"{name} is written"
+    if "ids" not in writes:
+        assert (found["ids"] == before["ids"]).all()
+    if found["given"] is not None:
+        assert (found["given"] == wanted["given"]).all()
+    if "readouts" in writes:
+        assert found["readouts"] == wanted["readouts"]
+        assert found["readouts"]["mcs"] == model.mcs
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_a_part_reads_and_writes_what_it_declares(part: Any, model: AngiogenesisModel) -> None:
+    if part.__name__ == "receptors":
+        check(part, model, ligand_at_cells(model))
+        return
+    for arguments in ARGUMENTS.get(part.__name__, [()]):
+        check(part, model, *arguments)
+
+
+def _reads_in_secret(model: Any) -> None:
+    model.cells["drive"][1:-1] = model.cells["activity"][1:-1]
+
+
+def _writes_in_secret(model: Any) -> None:
+    model.cells["drive"][1:-1] = 0.5
+    model.fields["VEGF"][0, 0] += 1.0
+
+
+@pytest.mark.parametrize(
+    ("false", "reads", "why"),
+    [
+        (_reads_in_secret, {}, "cells.drive"),
+        (_writes_in_secret, {"fields.FIELD": ""}, "fields.VEGF is written"),
+        (_writes_in_secret, {}, "fields.VEGF is written"),
+    ],
+)
+def test_a_false_declaration_is_noticed(
+    false: Any, reads: dict[str, str], why: str, model: AngiogenesisModel
+) -> None:
+    with pytest.raises(AssertionError, match=why):
+        check(part(reads=reads, writes={"cells.drive": "0-1"})(false), model)
+
+
+def test_the_step_has_its_parts_in_order() -> None:
+    text = inspect.getsource(AngiogenesisModel.step)
+    places = [text.index(f" {part.__name__}(self") for part in PARTS]
+    assert places == sorted(places)
+
+
+def test_declared_names_are_those_of_the_state(model: AngiogenesisModel) -> None:
+    state = model.state().keys()
+    declared = [couplings(part) for part in PARTS]
+    named = {name for each in declared for way in (each.reads, each.writes) for name in way}
+    within_a_step = {"ligand_M", "readouts"}
+    assert stated(named - within_a_step, model) <= state
+    assert state - stated(named, model) == {"structure", "next_id"}
+    units = [item for each in declared for way in (each.reads, each.writes) for item in way.items()]
+    assert len(dict(units)) == len(set(units))  # one unit for each name
