@@ -44,10 +44,12 @@ def percent_of_control(kp_uu: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
 def draw(mean: np.ndarray, error: np.ndarray, kp_uu: float) -> Figure:
     """Concentration, inhibition and network on one time axis."""
     figure = Figure(figsize=(9, 8), layout="constrained")
-    upper, middle, lower = figure.subplots(3, 1, sharex=True)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(2, 1))
     course = sim.pk("human_12mg", {"drug.regimen.cycles": 1, "drug.kp_uu": kp_uu}, subjects=200)
-    course.plot((upper, middle))
-    middle.set_xlabel("")
+    course.plot(top)
+    top.axes[1].set_xlabel("")
+    lower = bottom.subplots()
+    lower.sharex(top.axes[1])
     lower.errorbar(DAYS, mean, error, marker="o", capsize=3, color="#22262b")
     lower.set(
         ylim=(0, 110),

@@ -9,12 +9,17 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sim import hooks
 from sim.version import __version__
 
 if TYPE_CHECKING:
-    from sim.api import PK, Calibration, Result, Study, calibrate, load, pk, run, sweep
+    from sim.api import calibrate, load, pk, run, sweep
+    from sim.calibration.result import Calibration
     from sim.errors import PictureWarning, ScenarioWarning
     from sim.model.clock import AngiogenesisModel
+    from sim.runs.pk import PK
+    from sim.runs.result import Result
+    from sim.studies.table import Study
 
 
 __all__ = [
@@ -24,12 +29,12 @@ __all__ = [
 
 _HOME = {
     "AngiogenesisModel": "sim.model.clock",
-    "Calibration": "sim.api",
-    "PK": "sim.api",
+    "Calibration": "sim.calibration.result",
+    "PK": "sim.runs.pk",
     "PictureWarning": "sim.errors",
-    "Result": "sim.api",
+    "Result": "sim.runs.result",
     "ScenarioWarning": "sim.errors",
-    "Study": "sim.api",
+    "Study": "sim.studies.table",
     "calibrate": "sim.api",
     "load": "sim.api",
     "pk": "sim.api",
@@ -38,6 +43,14 @@ _HOME = {
 }
 
 
+hooks.PLACES |= {
+    "draw": "sim.view:draw",
+    "draw_map": "sim.view:draw_map",
+    "save_pictures": "sim.view.run.pictures:save_pictures",
+    "dose_response": "sim.analysis.dose_response:dose_response",
+    "combinations": "sim.analysis.combination:combinations",
+    "sensitivity": "sim.analysis.sensitivity:sensitivity",
+}
 logging.getLogger("sim").addHandler(logging.NullHandler())  # who uses sim decides what is shown
 
 

@@ -11,24 +11,18 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.analysis.combination import Combinations, combinations
-from sim.analysis.dose_response import DoseResponses, dose_response
-from sim.analysis.sensitivity import Sensitivity, sensitivity
-from sim.calibration.result import CalibrationResult
+from sim.calibration.result import Calibration
 from sim.errors import InputError, Problem, ScenarioWarning
 from sim.runs.folder import RunFolder
-from sim.runs.pk import PKResult
-from sim.runs.result import RunResult
+from sim.runs.pk import PK
+from sim.runs.result import Result
 from sim.scenario import resolve as loading
 from sim.scenario.cautions import cautions
 from sim.scenario.schema import Scenario
-from sim.studies.table import StudyResult, open_result
-from sim.view.study.pictures import draw, draw_map, write_pictures
+from sim.studies.table import Study
+from sim.view.study.pictures import write_pictures
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from sim.calibration.file import CalibrationPlan
     from sim.studies.plan import Plan
     from sim.studies.sweep import Counts
@@ -41,22 +35,6 @@ __all__ = [
 Progress = Callable[[int, int], None]
 """Called between steps with the steps done and the steps in all."""
 COMPILING = "compiling kernels: about half a minute, once on this machine"
-
-
-class Result(RunResult):
-    """What a run gives, and its pictures; the attributes are those of `RunResult`."""
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the network at the end of the run; return the axes."""
-        from sim.view.run.network import draw_network
-
-        return draw_network(self, ax)
-
-    def save_pictures(self, folder: Path | str) -> None:
-        """Write ``network.png``, ``timeseries.png`` and ``fields.png`` into a folder."""
-        from sim.view.run.pictures import save_pictures
-
-        save_pictures(self, Path(folder))
 
 
 def run(
@@ -145,16 +123,6 @@ def _warn(found: Sequence[Problem], stacklevel: int = 3) -> None:
         warnings.warn(str(caution), ScenarioWarning, stacklevel)
 
 
-class PK(PKResult):
-    """A drug in a body, and its picture; the attributes are those of `PKResult`."""
-
-    def plot(self, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
-        """Draw concentrations and inhibition over time; return the two axes."""
-        from sim.view.run.pk import draw_pk
-
-        return draw_pk(self, axes)
-
-
 def pk(
     scenario: str | Path | Mapping[str, Any] | Scenario,
     overrides: Mapping[str, Any] | None = None,
@@ -176,84 +144,7 @@ def pk(
     """
     from sim.runs.pk import run_pk
 
-    return PK(**vars(run_pk(_loaded(scenario, overrides), subjects=subjects)))
-
-
-class StudyDoseResponse(DoseResponses):
-    """Fitted dose-responses, and their pictures; the attributes are those of `DoseResponses`."""
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw points, curves with bands, and IC50s of all arms; return the (first) axes."""
-        return draw(self, ax)
-
-    def plot_map(self, ax: Axes | None = None) -> Axes:
-        """Draw the IC50s as a map, where arms differ in two names; return the axes.
-
-        Raises
-        ------
-        InputError
-            If the arms do not differ in exactly two groups or keys.
-        """
-        return draw_map(self, ax)
-
-
-class StudyCombinations(Combinations):
-    """Combined blockades, and their picture; the attributes are those of `Combinations`."""
-
-    def plot(self) -> Axes:
-        """Draw each combination beside what its parts let expect; return the first axes."""
-        from sim.view.study.combination import draw_combinations
-
-        return draw_combinations(self)
-
-
-class StudySensitivity(Sensitivity):
-    """Sensitivity indices, and their picture; the attributes are those of `Sensitivity`."""
-
-    def plot(self) -> dict[str, Axes]:
-        """Draw the indices of every arm beside each other; return the axes by arm."""
-        from sim.view.study.sensitivity import draw_sensitivity
-
-        return draw_sensitivity(self.arms, response=self.response, title=self.study)
-
-
-class Study(StudyResult):
-    """What a study gives; the attributes are those of `StudyResult`."""
-
-    @classmethod
-    def open(cls, folder: str | Path) -> Study:
-        """Return the study in a folder, as far as it is."""
-        return cls(**vars(open_result(Path(folder))))
-
-    def dose_response(self, response: str | None = None) -> StudyDoseResponse:
-        """Fit the dose-response of a read-out in every arm; the study's first if none is named.
-
-        Raises
-        ------
-        InputError
-            If the study has no ``[dose_response]``, or no such read-out.
-        """
-        return StudyDoseResponse(**vars(dose_response(self, response)))
-
-    def combinations(self, response: str | None = None) -> StudyCombinations:
-        """Compare combined blockades with their parts; the study's first read-out if none is named.
-
-        Raises
-        ------
-        InputError
-            If the study has no ``[combination]``, or no such read-out.
-        """
-        return StudyCombinations(**vars(combinations(self, response)))
-
-    def sensitivity(self, response: str | None = None) -> StudySensitivity:
-        """Compute sensitivity indices of a read-out in every arm; of the first that is named.
-
-        Raises
-        ------
-        InputError
-            If the study has no ``[sample]`` that indices follow from, or no such read-out.
-        """
-        return StudySensitivity(**vars(sensitivity(self, response)))
+    return run_pk(_loaded(scenario, overrides), subjects=subjects)
 
 
 def sweep(
@@ -336,7 +227,7 @@ def sweep_plan(
     else:
         executor = Pool(plan.base, workers or processors())
     with closing(executor):
-        study = Study(**vars(make(plan, executor, out, **options)))
+        study = make(plan, executor, out, **options)
     write_pictures(study.whole())
     return study
 
@@ -345,19 +236,9 @@ def merge(folders: Sequence[Path], out: Path) -> Study:
     """Put the shards of a study together in a new folder, as `sim.studies.merge.merge` does."""
     from sim.studies.merge import merge as put_together
 
-    study = Study(**vars(put_together(folders, out)))
+    study = put_together(folders, out)
     write_pictures(study)
     return study
-
-
-class Calibration(CalibrationResult):
-    """What a calibration gives, and its picture; attributes are those of `CalibrationResult`."""
-
-    def plot(self) -> Figure:
-        """Draw data against fit; return the figure."""
-        from sim.view.study.calibration import draw_fit
-
-        return draw_fit(self)
 
 
 def calibrate(
@@ -409,7 +290,7 @@ def calibrate_plan(
     from sim.studies.executors import Pool
 
     with closing(Pool(plan.base, workers or processors(), simulate_records)) as pool:
-        result = Calibration(**vars(make(plan, pool, out, progress=progress)))
+        result = make(plan, pool, out, progress=progress)
     if out is not None:
         from sim.view.study.calibration import save_pictures
 
@@ -435,8 +316,7 @@ def execute(
     _let_numba_start(threads)
     from sim.runs.run import run_scenario
 
-    outcome = run_scenario(scenario, progress=progress, folder=folder, threads=threads)
-    result = Result(**vars(outcome))
+    result = run_scenario(scenario, progress=progress, folder=folder, threads=threads)
     if folder is not None:
         result.save_pictures(folder.path)
     return result

@@ -12,7 +12,7 @@ from sim.studies.task import DONE
 
 if TYPE_CHECKING:
     from sim.studies.plan import PlannedRun
-    from sim.studies.table import StudyResult
+    from sim.studies.table import Study
 
 
 def others(run: PlannedRun, within: Collection[str]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def arm_of(run: PlannedRun, within: Collection[str]) -> str:
     return ", ".join(f"{key} = {value}" for key, value in {**run.group, **beside}.items())
 
 
-def value_of(study: StudyResult, run: PlannedRun, response: str) -> float:
+def value_of(study: Study, run: PlannedRun, response: str) -> float:
     """Return a read-out of a run; NaN if it is not done, or not finite.
 
     Raises

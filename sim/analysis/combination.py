@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from sim import hooks
+from sim.analysis.dose_response import Labels, _controls, arms, dose_response
 from sim.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
 
     from sim.fits.combination import Comparison
-    from sim.studies.table import StudyResult
+    from sim.studies.table import Study
 
     Array = NDArray[np.float64]
-from sim.analysis.dose_response import Labels, _controls, arms, dose_response
 
 
 @dataclass(frozen=True)
@@ -67,15 +69,19 @@ class Combinations:
         ]
         return pd.DataFrame(rows)
 
+    def plot(self, fig: Figure | SubFigure | None = None) -> Figure:
+        """Draw each combination beside the effect expected from its parts; return the figure."""
+        return hooks.draw(self, fig=fig)
 
-def combinations(study: StudyResult, response: str | None = None) -> Combinations:
+
+def combinations(study: Study, response: str | None = None) -> Combinations:
     """Compare combined blockades with their parts, as ``[combination]`` of a study names them.
 
     A combination is compared with those arms of its group that have all else in common with it.
 
     Parameters
     ----------
-    study : StudyResult
+    study : Study
         A study with ``[combination]``.
     response : str, optional
         A read-out; by default the first that the study names.

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sim import hooks
 from sim.analysis.arms import arm_of, others, value_of
 from sim.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
 
     from sim.fits.logistic import DoseResponse
     from sim.studies.plan import Plan, PlannedRun
-    from sim.studies.table import StudyResult
+    from sim.studies.table import Study
 
     Array = NDArray[np.float64]
 
@@ -99,8 +102,26 @@ class DoseResponses:
             for arm, fit in self.fits.items()
         }
 
+    def plot(self, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+        """Draw points, curves with bands, and IC50s of all arms; return the figure.
 
-def dose_response(study: StudyResult, response: str | None = None) -> DoseResponses:
+        One panel with `ax`; otherwise one for each group, where arms differ in several names.
+        """
+        return hooks.draw(self, ax=ax, fig=fig)
+
+    def plot_map(self, ax: Axes | None = None) -> Figure:
+        """Draw the IC50s as a map, where arms differ in two names; return the figure.
+
+        Raises
+        ------
+        InputError
+            If the arms do not differ in exactly two groups or keys.
+        """
+        figure: Figure = hooks.call("draw_map", self, ax=ax)
+        return figure
+
+
+def dose_response(study: Study, response: str | None = None) -> DoseResponses:
     """Fit the dose-response of a read-out in every arm of a study.
 
     The runs named as ``unstimulated`` are the controls of the others, at the lowest dose: each arm
@@ -109,7 +130,7 @@ def dose_response(study: StudyResult, response: str | None = None) -> DoseRespon
 
     Parameters
     ----------
-    study : StudyResult
+    study : Study
         A study with ``[dose_response]``.
     response : str, optional
         A read-out; by default the first that the study names.
@@ -150,7 +171,7 @@ def differing(labels: list[Labels]) -> list[str]:
     return [name for name in names if len({repr(one[name]) for one in labels}) > 1]
 
 
-def arms(study: StudyResult, response: str) -> dict[str, tuple[Array, Array]]:
+def arms(study: Study, response: str) -> dict[str, tuple[Array, Array]]:
     """Return doses (D,), ascending, and values (replicates, D) of a read-out, by arm.
 
     Values of runs that are not done are NaN. The unstimulated control is no arm.
@@ -194,7 +215,7 @@ def _fit_of(
     return fit(np.frombuffer(dose), np.frombuffer(values).reshape(shape), low, paired=True)
 
 
-def _controls(study: StudyResult, response: str) -> dict[str, Array]:
+def _controls(study: Study, response: str) -> dict[str, Array]:
     """Return the read-out of each arm's unstimulated control at the lowest dose, by replicate."""
     dose, named = (study.plan.dose_response.get(key, {}) for key in ("dose", "unstimulated"))
     runs = [run for run in study.runs if _is_control(run, study.plan)]

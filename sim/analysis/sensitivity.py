@@ -13,6 +13,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from sim import hooks
 from sim.analysis.arms import arm_of, value_of
 from sim.errors import InputError
 from sim.files import plain, write_text_atomic
@@ -22,9 +23,10 @@ from sim.studies.sampling import INDICES, LEVELS, STEP, Sample, check_method
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
 
-    from sim.studies.table import StudyResult
+    from sim.studies.table import Study
 
     Array = NDArray[np.float64]
 
@@ -135,13 +137,17 @@ class Sensitivity:
             for name in OF_METHOD[found.method]
         ]  # fmt: skip
 
+    def plot(self, fig: Figure | SubFigure | None = None) -> Figure:
+        """Draw the indices of every arm, a panel for each; return the figure."""
+        return hooks.draw(self, fig=fig)
 
-def sensitivity(study: StudyResult, response: str | None = None) -> Sensitivity:
+
+def sensitivity(study: Study, response: str | None = None) -> Sensitivity:
     """Compute the sensitivity of a read-out to the sampled parameters, in every arm of a study.
 
     Parameters
     ----------
-    study : StudyResult
+    study : Study
         A study with a ``[sample]`` of the method ``saltelli`` or ``morris``.
     response : str, optional
         A read-out; by default the first that the study names.
@@ -170,7 +176,7 @@ def sensitivity(study: StudyResult, response: str | None = None) -> Sensitivity:
     )
 
 
-def write_sensitivity(study: StudyResult) -> None:
+def write_sensitivity(study: Study) -> None:
     """Write ``sensitivity.json`` and ``sensitivity.csv`` of a study that asks for indices."""
     if study.folder is None or not study.plan.sensitivity:
         return
@@ -187,7 +193,7 @@ def write_sensitivity(study: StudyResult) -> None:
     write_text_atomic(study.folder / SENSITIVITY_TABLE, table.getvalue())
 
 
-def _values(study: StudyResult, sample: Sample, response: str) -> dict[str, Array]:
+def _values(study: Study, sample: Sample, response: str) -> dict[str, Array]:
     """Return the read-out by arm, (n, points of a block, replicates), in the order of the points.
 
     NaN where there is none. A point that a design has twice was run once.

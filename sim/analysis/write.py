@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from sim.studies.table import StudyResult
+    from sim.studies.table import Study
 
     Array = NDArray[np.float64]
 from sim.analysis.combination import combinations
@@ -33,7 +33,7 @@ PICTURES = (
 """All that `sim.view.study.pictures` may draw of them."""
 
 
-def write_analysis(study: StudyResult) -> None:
+def write_analysis(study: Study) -> None:
     """Write what a study asks for: fits, combinations, and the files of its sensitivity.
 
     What is there is of an earlier table, so it is removed where nothing is made: of a shard, while

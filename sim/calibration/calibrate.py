@@ -30,7 +30,7 @@ import tomli_w
 
 from sim.calibration.file import CalibrationPlan
 from sim.calibration.optimiser import _Optimiser
-from sim.calibration.result import CalibrationResult, Trial, best_of, trials_table
+from sim.calibration.result import Calibration, Trial, best_of, trials_table
 from sim.calibration.runner import BEST, REPORT, TRIALS, _clear, _holds, _Runner
 from sim.errors import AngiosimError
 from sim.files import plain, write_text_atomic
@@ -51,7 +51,7 @@ def calibrate(
     out: Path | None = None,
     *,
     progress: Progress | None = None,
-) -> CalibrationResult:
+) -> Calibration:
     """Fit the parameters of a plan to its data.
 
     Parameters
@@ -101,7 +101,7 @@ def calibrate(
         (fresh,) = runner.evaluate([best.shares], best.number, fresh=True)
         if fresh.objective is None:
             fresh = replace(fresh, reason=f"on fresh seeds, {fresh.reason}")
-        result = CalibrationResult(plan, trials, fresh, out)
+        result = Calibration(plan, trials, fresh, out)
         if out:
             write_text_atomic(out / TRIALS, _csv(*trials_table(plan, trials)))
             write_text_atomic(out / BEST, scenario_of(result))
@@ -110,7 +110,7 @@ def calibrate(
         return result
 
 
-def scenario_of(result: CalibrationResult) -> str:
+def scenario_of(result: Calibration) -> str:
     """Return the base with the calibrated values, as a scenario file."""
     plan = result.plan
     lines = [f"# {key} = {value}" for key, value in result.values.items()]

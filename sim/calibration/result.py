@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim import hooks
 from sim.calibration.file import CalibrationPlan, Values
 from sim.runs.seeds import replicate_seed
 from sim.studies.task import DONE, FAILED
@@ -15,6 +16,7 @@ from sim.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure, SubFigure
 
 
 FAR = 4.0  # standard errors: by chance, one of 16,000 numbers is further from the truth
@@ -136,7 +138,7 @@ class Range:
 
 
 @dataclass(repr=False)
-class CalibrationResult:
+class Calibration:
     """What a calibration gives.
 
     Attributes
@@ -315,6 +317,10 @@ class CalibrationResult:
             ],
             "versions": {"angiosim": __version__, "optuna": version("optuna")},
         }
+
+    def plot(self, fig: Figure | SubFigure | None = None) -> Figure:
+        """Draw data against fit, a panel for each read-out; return the figure."""
+        return hooks.draw(self, fig=fig)
 
 
 def best_of(trials: Sequence[Trial]) -> Trial:

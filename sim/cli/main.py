@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
     from sim.api import Calibration, Result
     from sim.runs.folder import RunFolder
-    from sim.runs.pk import PKResult
+    from sim.runs.pk import PK
     from sim.scenario.schema import Scenario
     from sim.studies.plan import Plan, PlannedRun
     from sim.studies.sweep import Counts
-    from sim.studies.table import StudyResult
+    from sim.studies.table import Study
 
 SOME_FAILED = 3  # exit code of a study with runs that failed
 FAILURES_SHOWN = 20
@@ -542,7 +542,7 @@ def _stop_at(what: str) -> Iterator[Callable[[], None]]:
             signal.signal(signum, handler)
 
 
-def _sweep_in(folder: Path, plan: Plan, *, quiet: bool, **options: Any) -> StudyResult:
+def _sweep_in(folder: Path, plan: Plan, *, quiet: bool, **options: Any) -> Study:
     """Make a study's runs in its folder."""
     from sim import api
 
@@ -602,7 +602,7 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
         raise typer.Exit(SOME_FAILED)
 
 
-def _finish_study(study: StudyResult, *, quiet: bool) -> None:
+def _finish_study(study: Study, *, quiet: bool) -> None:
     """Say how a study stands; exit with 3 if runs failed or are missing."""
     failures, done = study.failures, study.count("done")
     failed, missing = len(failures), len(study.runs) - done - len(failures)
@@ -632,7 +632,7 @@ def _finish_study(study: StudyResult, *, quiet: bool) -> None:
         raise typer.Exit(SOME_FAILED)
 
 
-def _print_findings(study: StudyResult) -> None:
+def _print_findings(study: Study) -> None:
     """Print what a study found, and the files that hold it."""
     from sim.view.study.pictures import findings
 
@@ -720,7 +720,7 @@ def _print_parts(parts: list[RenderableType]) -> None:
         console.print(part)
 
 
-def _print_pk(result: PKResult) -> None:
+def _print_pk(result: PK) -> None:
     """Print the calendar, then exposure and inhibition by window."""
     from rich.table import Table
 

@@ -20,7 +20,7 @@ from sim.version import __version__
 if TYPE_CHECKING:
     import numpy as np
 
-    from sim.runs.result import RunResult
+    from sim.runs.result import Result
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -172,7 +172,7 @@ class RunFolder:
         (self.path / _FRAMES).mkdir(exist_ok=True)
         files.write_npz_atomic(self.path / _FRAMES / f"{mcs:06d}.npz", arrays)
 
-    def write_results(self, result: RunResult) -> None:
+    def write_results(self, result: Result) -> None:
         """Write time series, summary and final state, and the manifest as the last of them."""
         table = result.timeseries.to_csv(index=False, lineterminator="\n")
         files.write_text_atomic(self.path / "timeseries.csv", table)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim import hooks
 from sim.errors import InputError
 from sim.pharmacology.dosing import Dose, Regimen
 from sim.pharmacology.drugs import Potency, inhibition
@@ -18,6 +19,9 @@ from sim.pharmacology.population import bands
 from sim.scenario.exposure import pharmacokinetic, potency_of, regimen_of
 from sim.scenario.schema import Drug, Scenario
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure, SubFigure
+
 Array = NDArray[np.float64]
 
 PERCENTS = (5, 50, 95)
@@ -26,7 +30,7 @@ STEP_H = 0.5
 
 
 @dataclass(repr=False)
-class PKResult:
+class PK:
     """The drug in a body over time.
 
     Attributes
@@ -108,8 +112,12 @@ class PKResult:
             "population": self.population,
         }
 
+    def plot(self, fig: Figure | SubFigure | None = None) -> Figure:
+        """Draw concentrations and inhibition over time, also into a given figure; return it."""
+        return hooks.draw(self, fig=fig)
 
-def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
+
+def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
     """Compute the drug of a scenario over its whole schedule.
 
     Parameters
@@ -138,7 +146,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PKResult:
         end_h = max([regimen.end_h, *ends_h, *late_h])
     time_h = window_times(exposure.course, 0.0, end_h, STEP_H)
     potency = potency_of(drug)
-    result = PKResult(
+    result = PK(
         scenario=scenario,
         regimen=regimen,
         doses=doses,

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim import hooks
 from sim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(repr=False)
-class RunResult:
+class Result:
     """What a run leaves.
 
     Attributes
@@ -54,3 +57,11 @@ class RunResult:
         found = ", ".join(f"{name} {value:.4g}" for name, value in self.summary.items())
         where = f", in {self.folder}" if self.folder else ""
         return f"<{self.scenario.name}, seed {self.seed}: {found}{where}>"
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw the network at the end of the run; return the figure."""
+        return hooks.draw(self, ax=ax)
+
+    def save_pictures(self, folder: Path | str) -> None:
+        """Write ``network.png``, ``timeseries.png`` and ``fields.png`` into a folder."""
+        hooks.call("save_pictures", self, Path(folder))

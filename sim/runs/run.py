@@ -12,7 +12,7 @@ from sim.errors import stage
 from sim.model.clock import AngiogenesisModel
 from sim.runs.folder import RunFolder
 from sim.runs.manifest import begin_manifest, finish_manifest
-from sim.runs.result import RunResult
+from sim.runs.result import Result
 from sim.scenario.cautions import cautions
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import dump, scenario_hash
@@ -29,7 +29,7 @@ def run_scenario(
     progress: Callable[[int, int], None] | None = None,
     folder: RunFolder | None = None,
     threads: int = 1,
-) -> RunResult:
+) -> Result:
     """Run a scenario to its end.
 
     Parameters
@@ -79,7 +79,7 @@ def run_scenario(
         with stage("read-out"):
             if model.readouts["mcs"] != model.mcs:
                 model.record()
-            result = RunResult(
+            result = Result(
                 scenario=scenario,
                 seed=scenario.seed,
                 summary={k: v for k, v in model.readouts.items() if _is_readout(k)},

@@ -10,11 +10,11 @@ from sim.errors import FolderError, InputError
 from sim.studies.folder import hold
 from sim.studies.ledger import Ledger
 from sim.studies.sweep import _update, _write
-from sim.studies.table import LEDGER, STUDY, StudyResult, open_result
+from sim.studies.table import LEDGER, STUDY, Study, open_result
 from sim.studies.task import DONE
 
 
-def merge(folders: Sequence[Path], out: Path) -> StudyResult:
+def merge(folders: Sequence[Path], out: Path) -> Study:
     """Put the shards of a study together.
 
     Parameters
@@ -58,6 +58,6 @@ def merge(folders: Sequence[Path], out: Path) -> StudyResult:
             _update(out / STUDY, plan.text)
             ledger.plan(runs, plan.text, code)
             ledger.take_over(together)
-            result = StudyResult(plan, runs, ledger.entries(), out)
+            result = Study(plan, runs, ledger.entries(), out)
             _write(result)
             return result

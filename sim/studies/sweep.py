@@ -23,7 +23,7 @@ from sim.studies.folder import hold
 from sim.studies.identity import code_hash
 from sim.studies.ledger import Entry, Ledger
 from sim.studies.plan import Plan, PlannedRun, part
-from sim.studies.table import LEDGER, STUDY, StudyResult, write_results
+from sim.studies.table import LEDGER, STUDY, Study, write_results
 from sim.studies.task import DONE, FAILED, PLANNED, WORKER, Task
 
 TICK_S = 0.25  # how often progress is told, and signals are looked for
@@ -95,7 +95,7 @@ def sweep(
     retry_failed: bool = False,
     keep_runs: bool = False,
     progress: Progress | None = None,
-) -> StudyResult:
+) -> Study:
     """Make all runs of a study that have not been made.
 
     Parameters
@@ -119,7 +119,7 @@ def sweep(
 
     Returns
     -------
-    StudyResult
+    Study
         With the runs of the shard.
 
     Raises
@@ -152,14 +152,14 @@ def sweep(
             make_runs(tasks, [entries[key].status for key in others], ledger, executor, progress)
         except BaseException:
             with suppress(Exception):  # the first trouble is the one to tell
-                _write(StudyResult(plan, plan.runs, ledger.entries(), out))
+                _write(Study(plan, plan.runs, ledger.entries(), out))
             raise
-        result = StudyResult(plan, plan.runs, ledger.entries(), out)
+        result = Study(plan, plan.runs, ledger.entries(), out)
         _write(result)
         return replace(result, runs=runs)
 
 
-def _write(result: StudyResult) -> None:
+def _write(result: Study) -> None:
     """Write the table, and then what is read from it.
 
     Raises

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from sim import hooks
 from sim.errors import FolderError, InputError, ScenarioError
 from sim.files import write_bytes_atomic, write_text_atomic
 from sim.studies.file import plan_study
@@ -56,7 +57,7 @@ class Failure:
 
 
 @dataclass(repr=False)
-class StudyResult:
+class Study:
     """A study with what is known of its runs.
 
     Attributes
@@ -94,6 +95,41 @@ class StudyResult:
     def is_complete(self) -> bool:
         """Whether every run of the study is done or has failed: only then is it analysed."""
         return not self.is_shard and not self.count(PLANNED)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Study:
+        """Return the study in a folder, as far as it is; see `open_result`."""
+        return open_result(Path(folder))
+
+    def dose_response(self, response: str | None = None) -> Any:
+        """Fit the dose-response of a read-out in every arm; by default of the study's first.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[dose_response]``, or no such read-out.
+        """
+        return hooks.call("dose_response", self, response)
+
+    def combinations(self, response: str | None = None) -> Any:
+        """Compare combined blockades with their parts; by default in the study's first read-out.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[combination]``, or no such read-out.
+        """
+        return hooks.call("combinations", self, response)
+
+    def sensitivity(self, response: str | None = None) -> Any:
+        """Compute sensitivity indices of a read-out in every arm; by default of the first.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[sample]`` that indices follow from, or no such read-out.
+        """
+        return hooks.call("sensitivity", self, response)
 
     def whole(self) -> Self:
         """Return the study that a shard belongs to, as far as its folder knows it."""
@@ -152,7 +188,7 @@ def check_kind(folder: Path, file: str) -> None:
         raise FolderError(f"{folder}: holds a {found}, not a {kind}; name another folder")
 
 
-def open_result(folder: Path) -> StudyResult:
+def open_result(folder: Path) -> Study:
     """Return the study in a folder, as far as it is; it may be running.
 
     Runs have the keys that they were made with, also if the code has changed since.
@@ -188,10 +224,10 @@ def open_result(folder: Path) -> StudyResult:
             "other points, and its runs cannot be told apart here; open it with those, or read "
             "results.csv"
         )
-    return StudyResult(plan, runs, entries, folder)
+    return Study(plan, runs, entries, folder)
 
 
-def table_of(study: StudyResult) -> tuple[list[str], list[list[Any]]]:
+def table_of(study: Study) -> tuple[list[str], list[list[Any]]]:
     """Return columns and rows of the table of results, in the order of the plan."""
     known = [study.entries[run.key] for run in study.runs]
     readouts = list(dict.fromkeys(name for entry in known for name in entry.metrics))
@@ -212,7 +248,7 @@ def table_of(study: StudyResult) -> tuple[list[str], list[list[Any]]]:
     return columns, rows
 
 
-def write_results(study: StudyResult) -> None:
+def write_results(study: Study) -> None:
     """Write ``results.csv``, and ``results.parquet`` where pyarrow is installed."""
     if study.folder is None:
         return

@@ -1,1 +1,97 @@
-"""Pictures of a finished run."""
+"""Drawing results, and showing progress."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+from sim.analysis.combination import Combinations
+from sim.analysis.dose_response import DoseResponses
+from sim.analysis.sensitivity import Sensitivity
+from sim.calibration.result import Calibration
+from sim.runs.pk import PK
+from sim.runs.result import Result
+
+
+@singledispatch
+def draw(thing: Any, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+    """Draw a result; return its figure.
+
+    Parameters
+    ----------
+    thing
+        What a run, a study or a calibration gives.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw what takes one panel; a new figure without it.
+    fig : matplotlib.figure.Figure or SubFigure, optional
+        Where to draw what takes several.
+    """
+    raise TypeError(f"{type(thing).__name__} cannot be drawn")
+
+
+@draw.register(Result)
+def _(thing: Result, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+    from sim.view.run.network import draw_network
+
+    return _figure_of(draw_network(thing, ax or (fig.subplots() if fig else None)))
+
+
+@draw.register(PK)
+def _(thing: PK, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+    from sim.view.run.pk import draw_pk
+
+    return _figure_of(draw_pk(thing, tuple(fig.subplots(2, sharex=True)) if fig else None)[0])
+
+
+@draw.register(DoseResponses)
+def _(
+    thing: DoseResponses, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
+    from sim.view.study.pictures import draw as draw_responses
+
+    return _figure_of(draw_responses(thing, ax))
+
+
+@draw.register(Combinations)
+def _(
+    thing: Combinations, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
+    from sim.view.study.combination import draw_combinations
+
+    return _figure_of(draw_combinations(thing))
+
+
+@draw.register(Sensitivity)
+def _(
+    thing: Sensitivity, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
+    from sim.view.study.sensitivity import draw_sensitivity
+
+    axes = draw_sensitivity(thing.arms, response=thing.response, title=thing.study)
+    return _figure_of(next(iter(axes.values())))
+
+
+@draw.register(Calibration)
+def _(
+    thing: Calibration, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
+    from sim.view.study.calibration import draw_fit
+
+    return draw_fit(thing)
+
+
+def draw_map(found: DoseResponses, *, ax: Axes | None = None) -> Figure:
+    """Draw the IC50s of arms that differ in two names as a map; return its figure."""
+    from sim.view.study.pictures import draw_map
+
+    return _figure_of(draw_map(found, ax))
+
+
+def _figure_of(ax: Axes) -> Figure:
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure

@@ -13,14 +13,13 @@ import pytest
 
 from sim.analysis import dose_response as analysis
 from sim.analysis.dose_response import arms, dose_response
-from sim.api import Study
 from sim.errors import AngiosimError, InputError, ScenarioError
 from sim.fits.logistic import DoseResponse, fit
 from sim.studies.file import plan_study
 from sim.studies.ledger import Entry
 from sim.studies.plan import Plan
 from sim.studies.sweep import sweep
-from sim.studies.table import StudyResult
+from sim.studies.table import Study
 from sim.studies.task import Outcome, Task
 from sim.studies.worker import attempt
 
@@ -104,7 +103,7 @@ def test_controls_are_of_the_same_age() -> None:
             return {"tube_length_mm": value, "meshes": 0}
 
     plan = plan_study(STUDY | {"grid": {"time.duration_h": [3, 6], "drug.free_nM": DOSES}})
-    found = Study(**vars(sweep(plan, Growing()))).dose_response()
+    found = sweep(plan, Growing()).dose_response()
     assert len(found.fits) == 4
     for arm, one in found.fits.items():
         assert found.unstimulated[arm] == pytest.approx(5 * (6 if "6" in arm else 3), rel=0.02)
@@ -113,7 +112,7 @@ def test_controls_are_of_the_same_age() -> None:
 
 
 def test_fits_are_those_of_the_arms_with_their_control(plan: Plan, tmp_path: Path) -> None:
-    study = Study(**vars(sweep(plan, Curves(), tmp_path / "study")))
+    study = sweep(plan, Curves(), tmp_path / "study")
     found = study.dose_response()
     control = np.array([curve({}, run.seed) for run in plan.runs[:4]])
     for arm, ic50 in {"VEGF": 5, "PDGF-BB": 9}.items():
@@ -131,7 +130,7 @@ def test_fits_are_those_of_the_arms_with_their_control(plan: Plan, tmp_path: Pat
 
 def test_a_dose_response_is_drawn(plan: Plan) -> None:
     mpl.use("Agg")
-    axes = Study(**vars(sweep(plan, Curves()))).dose_response("tube_length_mm").plot()
+    axes = sweep(plan, Curves()).dose_response("tube_length_mm").plot().axes[0]
     assert axes.get_xscale() == "log"
     assert axes.get_ylabel() == "network length (mm)"
     assert axes.get_xlabel() == "unbound drug (nM)"
@@ -144,7 +143,7 @@ def test_arms_of_several_groups_and_keys_say_what_they_are() -> None:
         "group": {"line": [{"name": "a"}, {"name": "b", "set": {"cells.line": "ea_hy926"}}]},
         "dose_response": {"dose": "drug.free_nM"},
     })  # fmt: skip
-    study = StudyResult(plan, plan.runs, {r.key: Entry("planned", {}) for r in plan.runs}, None)
+    study = Study(plan, plan.runs, {r.key: Entry("planned", {}) for r in plan.runs}, None)
     assert list(arms(study, "meshes")) == [
         f"line = {line}, cells.count = {count}" for line in "ab" for count in (200, 300)
     ]
@@ -156,7 +155,7 @@ def test_what_is_no_readout_and_what_has_no_dose(plan: Plan) -> None:
         dose_response(study, "meshs")
     bare = plan_study({"base": "tube_formation"})
     with pytest.raises(InputError, match=r"has no \[dose_response\]"):
-        dose_response(StudyResult(bare, [], {}, None))
+        dose_response(Study(bare, [], {}, None))
 
 
 @pytest.mark.parametrize(

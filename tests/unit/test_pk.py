@@ -123,7 +123,7 @@ def test_python_gives_the_course_and_draws_it() -> None:
     assert set(course.inhibition) == {"VEGFR2", "PDGFRB", "FGFR1"}
     first = course.windows["cycle 1" if "cycle 1" in course.windows else "first cycle"]
     assert first["cmax_free_nM"] == pytest.approx(6.37, abs=0.01)
-    upper, lower = course.plot()
+    upper, lower = course.plot().axes
     assert upper.get_yscale() == "log"
     assert "12 mg" in upper.get_title(loc="left")
     assert len(lower.get_lines()) == 3
@@ -183,7 +183,7 @@ def test_the_picture_shows_every_receptor() -> None:
     course = sim.pk("rat_oral")
     ic50 = {f"R{n}": 10.0 ** (n / 2 - 4) for n in range(16)}
     course.potency = replace(course.potency, ic50_nM=ic50, hill=dict.fromkeys(ic50, 1.0))
-    upper, lower = course.plot()
+    upper, lower = course.plot().axes
     assert [line.get_label() for line in lower.get_lines()] == list(ic50)
     lines = {line.get_label(): line for line in upper.get_lines()}
     low, high = upper.get_ylim()

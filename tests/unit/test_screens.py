@@ -84,7 +84,7 @@ class Stopped(Chain):
 
 
 def made(plan: Plan, out: Path | None = None, failing: float = -1) -> sim.Study:
-    return sim.Study(**vars(sweep(plan, Chain(failing), out)))
+    return sweep(plan, Chain(failing), out)
 
 
 def arm(name: str, **receptors: float) -> dict[str, Any]:
@@ -346,13 +346,13 @@ def test_a_screen_gives_a_table_and_a_map(tmp_path: Path) -> None:
 
 
 def test_curves_of_a_screen_are_in_a_panel_for_each_drug() -> None:
-    ax = made(plan_study(SCREEN)).dose_response().plot()
-    panels = [one.get_legend() for one in ax.figure.axes]  # type: ignore[union-attr]
+    figure = made(plan_study(SCREEN)).dose_response().plot()
+    panels = [one.get_legend() for one in figure.axes]
     assert [legend.get_title().get_text() for legend in panels if legend] == [
         "anlotinib",
         "axitinib",
     ]
-    assert "FGF-2: IC50 " in words(ax) and "unstimulated" in words(ax)
+    assert "FGF-2: IC50 " in words(figure) and "unstimulated" in words(figure)
 
 
 def test_maps_need_arms_that_differ_in_two_names() -> None:
@@ -412,8 +412,8 @@ def test_redundant_pathways_make_more_of_two_blockades_than_expected(tmp_path: P
 
 
 def test_a_picture_of_combinations() -> None:
-    ax = made(plan_study(ABLATION)).combinations().plot()
-    panels = ax.figure.axes  # type: ignore[union-attr]
+    figure = made(plan_study(ABLATION)).combinations().plot()
+    panels = figure.axes
     assert [one.get_title(loc="left") for one in panels] == [
         "VEGF: VEGFR2 + FGFR1",
         "both: VEGFR2 + FGFR1",
@@ -422,7 +422,7 @@ def test_a_picture_of_combinations() -> None:
              for one in panels]  # fmt: skip
     assert faces[0].count("white") == 6 and faces[1].count("white") < 3
     for said in ("differs from Bliss", "Loewe", "potency is an input", "VEGFR2 alone"):
-        assert said in words(ax)
+        assert said in words(figure)
     looks = [(line.get_color(), line.get_linestyle()) for line in panels[0].lines[:2]]
     assert len(set(looks)) == 2
 
@@ -430,10 +430,10 @@ def test_a_picture_of_combinations() -> None:
 def test_a_picture_of_one_combination_holds_its_words() -> None:
     group = {**ABLATION["group"], "ligands": ABLATION["group"]["ligands"][1:]}
     tree = {**ABLATION, "name": "a name that is long " * 5, "group": group}
-    ax = made(plan_study(tree | {"description": "why it is done " * 9})).combinations().plot()
-    page = ax.figure.bbox  # type: ignore[union-attr]
-    ax.figure.canvas.draw()  # type: ignore[union-attr]
-    for text in ax.figure.findobj(Text):  # type: ignore[union-attr]
+    figure = made(plan_study(tree | {"description": "why it is done " * 9})).combinations().plot()
+    page = figure.bbox
+    figure.canvas.draw()
+    for text in figure.findobj(Text):
         box = text.get_window_extent()
         assert not text.get_text() or (box.x0 >= 0 and box.x1 <= page.x1 and box.y0 >= 0)
 
@@ -443,7 +443,7 @@ def test_why_there_is_no_combination_to_draw() -> None:
         def run(self, base: dict[str, Any], task: Task) -> dict[str, float]:
             return {"tube_length_mm": 1.0}
 
-    study = sim.Study(**vars(sweep(plan_study(ABLATION), Level())))
+    study = sweep(plan_study(ABLATION), Level())
     with pytest.raises(InputError, match="the controls do not differ"):
         study.combinations().plot()
 
@@ -653,7 +653,7 @@ def test_a_shard_is_analysed_by_nobody(
 
 @pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
 def test_a_shard_is_not_analysed_in_python_either(tree: dict[str, Any]) -> None:
-    shard = sim.Study(**vars(sweep(plan_study(tree), Chain(), shard=(1, 2))))
+    shard = sweep(plan_study(tree), Chain(), shard=(1, 2))
     asked = [key for key in ("dose_response", "combination", "sensitivity") if key in tree]
     for key in asked:
         with pytest.raises(InputError, match=r"this is one shard .* `angiosim merge`"):

@@ -98,7 +98,7 @@ def tree(method: str, n: int, **more: Any) -> dict[str, Any]:
 
 
 def made(study: dict[str, Any], function: Any, out: Path | None = None) -> Study:
-    return Study(**vars(sweep(plan_study(study), Cheap(function), out)))
+    return sweep(plan_study(study), Cheap(function), out)
 
 
 def values_of(study: Study, response: str = "tube_length_mm") -> np.ndarray[Any, Any]:
@@ -495,7 +495,7 @@ def test_without_salib_the_error_names_what_to_install(
     needs = r"needs SALib: pip install 'angiosim\[analysis\]'"
     with pytest.raises(InputError, match=needs):
         plan_study(tree("morris", 4))
-    study = Study(**vars(open_result(tmp_path / "study")))
+    study = open_result(tmp_path / "study")
     assert study.count("done") == len(study.runs)
     with pytest.raises(InputError, match=needs):
         study.sensitivity()
@@ -543,14 +543,15 @@ def test_bars_and_points_are_where_the_indices_are() -> None:
     arms = {"group": {"way": [{"name": "a"}, {"name": "b", "set": {"drug.free_nM": 1}}]}}
     study = made(tree("saltelli", 16, replicates=2, **arms), ishigami)
     found = study.sensitivity()
-    axes = found.plot()
+    figure = found.plot()
+    axes = {ax.get_title(): ax for ax in figure.axes}
     assert list(axes) == ["a", "b"]
     widths = [patch.get_width() for patch in axes["a"].patches]  # type: ignore[attr-defined]
     keys = found["a"].ranked()
     assert widths == [found["a"].parameters[key][name] for key in keys for name in ("S1", "ST")]
     assert [label.get_text() for label in axes["a"].get_yticklabels()] == keys
     study = made(tree("morris", 8, replicates=2), linear)
-    (ax,) = study.sensitivity().plot().values()
+    (ax,) = study.sensitivity().plot().axes
     points = {
         (float(line.get_xdata()[0]), float(line.get_ydata()[0]))  # type: ignore[index,arg-type]
         for line in ax.lines
@@ -564,8 +565,8 @@ def test_bars_and_points_are_where_the_indices_are() -> None:
         tree("morris", 8, replicates=2, **arms),
         lambda settings, seed: linear(settings, seed) * (1 + settings.get("drug.free_nM", 0)),
     )
-    panels = larger.sensitivity().plot()
-    assert len({(one.get_xlim(), one.get_ylim()) for one in panels.values()}) == 1
+    panels = larger.sensitivity().plot().axes
+    assert len({(one.get_xlim(), one.get_ylim()) for one in panels}) == 1
     with pytest.raises(ValueError, match="no arm"):
         draw_sensitivity({})
     many = draw_sensitivity({str(i): found["a"] for i in range(20)})

@@ -34,7 +34,7 @@ from sim.studies.ledger import Entry, Ledger
 from sim.studies.merge import merge
 from sim.studies.plan import Plan
 from sim.studies.sweep import Counts, parse_shard, sweep
-from sim.studies.table import StudyResult, open_result
+from sim.studies.table import Study, open_result
 from sim.studies.task import Outcome, Task
 from sim.studies.worker import Run, attempt
 from sim.view.progress import show_study, words
@@ -473,7 +473,7 @@ def test_a_signal_keeps_what_has_finished(
 
     made = []
 
-    def stopped(plan: Plan, **options: Any) -> StudyResult:
+    def stopped(plan: Plan, **options: Any) -> Study:
         here = Here(plan)
         progress = options.pop("progress")
 
@@ -975,7 +975,7 @@ def test_the_command_tells_failures_of_runs_from_those_of_the_machine(
 
     from sim import api
 
-    def made_here(plan: Plan, **options: Any) -> StudyResult:
+    def made_here(plan: Plan, **options: Any) -> Study:
         for name in ("workers", "scheduler", "progress"):
             del options[name]
         return sweep(plan, Here(plan, both), **options)
@@ -1185,7 +1185,7 @@ def test_a_dask_worker_of_another_version_makes_nothing(tmp_path: Path) -> None:
     ) as cluster:
         address = cluster.scheduler_address
 
-        def study(folder: Path) -> StudyResult:
+        def study(folder: Path) -> Study:
             words = ["-m", "distributed.cli.dask_worker", address, "--nthreads", "1",
                      "--no-nanny", "--no-dashboard", "--name", folder]  # fmt: skip
             worker = subprocess.Popen(

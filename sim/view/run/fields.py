@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import NDArray
 
-from sim.runs.result import RunResult
+from sim.runs.result import Result
 from sim.view import style
 from sim.view.run.frame import (
     _PIXELS_ACROSS,
@@ -27,7 +27,7 @@ from sim.view.run.frame import (
 )
 
 
-def _field_names(result: RunResult) -> list[str]:
+def _field_names(result: Result) -> list[str]:
     """Return the names of the fields in which there is something."""
     names = [key.removeprefix("field_") for key in result.final if key.startswith("field_")]
     return [name for name in names if result.final[f"field_{name}"].any()]
@@ -45,7 +45,7 @@ def _colour_limits(values: NDArray[Any]) -> tuple[float, float]:
     return low, high
 
 
-def draw_fields(result: RunResult, axes: Sequence[Axes] | None = None) -> list[Axes]:
+def draw_fields(result: Result, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw each field as a map with its own colour bar, outlines of the cells over it.
 
     Ligands are in ng/mL, the cue in arbitrary units. A field on a coarser grid is shown at its
@@ -53,7 +53,7 @@ def draw_fields(result: RunResult, axes: Sequence[Axes] | None = None) -> list[A
 
     Parameters
     ----------
-    result : RunResult
+    result : Result
         A finished run with `field_NAME` and `spacing_um_NAME` among its final arrays.
     axes : sequence of matplotlib.axes.Axes, optional
         One for each field, in the order of the final arrays; a new figure if left out.
@@ -119,7 +119,7 @@ def draw_fields(result: RunResult, axes: Sequence[Axes] | None = None) -> list[A
 
 
 def _fields_figure(
-    result: RunResult, count: int, extent: tuple[float, float, float, float]
+    result: Result, count: int, extent: tuple[float, float, float, float]
 ) -> list[Axes]:
     """Return the axes of a new figure for `count` maps, two in a row."""
     columns = min(count, 2)

@@ -11,7 +11,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sim.runs.result import RunResult
+from sim.runs.result import Result
 from sim.scenario.schema import Drug
 from sim.view import style
 
@@ -30,11 +30,11 @@ _PIXELS_ACROSS: Final = 1600
 _RECEPTOR_COLOURS: Final = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY)
 
 
-def _title(result: RunResult) -> str:
+def _title(result: Result) -> str:
     return style.one_line(str(result.scenario.name), 64)
 
 
-def _treatment(result: RunResult) -> str:
+def _treatment(result: Result) -> str:
     """Return the ligands in the bath and the free drug at the end, or nothing for neither."""
     words = [
         f"{name} {ligand.bath_ng_ml:g} ng/mL"
@@ -51,14 +51,14 @@ def _treatment(result: RunResult) -> str:
     return style.one_line(_DOT.join(words), 110)
 
 
-def _origin(result: RunResult) -> str:
+def _origin(result: Result) -> str:
     words = [f"seed {result.seed}"]
     if version := result.manifest.get("version"):
         words.append(f"angiosim {version}")
     return _DOT.join(words)
 
 
-def _caption(result: RunResult) -> str:
+def _caption(result: Result) -> str:
     time_h = _last(result.timeseries, "time_h")
     mcs = int(_last(result.timeseries, "mcs"))
     return _DOT.join([f"t = {time_h:.1f} h ({mcs} MCS)", _origin(result)])
@@ -68,22 +68,22 @@ def _last(table: pd.DataFrame, column: str) -> float:
     return float(table[column].iloc[-1]) if column in table and len(table) else 0.0
 
 
-def _has_signalling(result: RunResult) -> bool:
+def _has_signalling(result: Result) -> bool:
     return bool(result.scenario.signalling.enabled)
 
 
-def _drug_given(result: RunResult) -> Drug | None:
+def _drug_given(result: Result) -> Drug | None:
     """Return the drug, if the cells ever saw any."""
     table = result.timeseries
     given = "free_nM" in table and bool((table["free_nM"] > 0).any())
     return result.scenario.drug if given else None
 
 
-def _periodic(result: RunResult) -> bool:
+def _periodic(result: Result) -> bool:
     return bool(result.scenario.domain.boundary == "periodic")
 
 
-def _extent(result: RunResult) -> tuple[float, float, float, float]:
+def _extent(result: Result) -> tuple[float, float, float, float]:
     """Return (left, right, bottom, top) of the domain in um, with row 0 at the top."""
     height, width = result.final["cell_id"].shape
     spacing = float(result.scenario.domain.spacing_um)
@@ -150,7 +150,7 @@ def _outlines(cell_id: NDArray[Any]) -> NDArray[np.bool_]:
     return border & (cell_id > 0)
 
 
-def _large_cells(result: RunResult, pixels_across: int) -> NDArray[Any]:
+def _large_cells(result: Result, pixels_across: int) -> NDArray[Any]:
     cell_id = result.final["cell_id"]
     factor = max(1, min(4, pixels_across // max(cell_id.shape)))
     return _magnify(cell_id, factor, _periodic(result))
@@ -184,7 +184,7 @@ def _dress_colour_bar(colour_bar: Colorbar, scale: float) -> None:
     colour_bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)
 
 
-def _figure_words(figure: Figure, result: RunResult, left: float, caption: str) -> None:
+def _figure_words(figure: Figure, result: Result, left: float, caption: str) -> None:
     """Write title, treatment and caption on a figure with several panels."""
     height = figure.get_figheight()
     at_top: dict[str, Any] = {"va": "top", "color": style.INK}

@@ -16,7 +16,7 @@ from matplotlib.colors import Normalize, to_rgb
 from numpy.typing import NDArray
 
 from sim.readouts.network import Network, measure_network
-from sim.runs.result import RunResult
+from sim.runs.result import Result
 from sim.view import style
 from sim.view.run.frame import (
     _OUTLINE_SHADE,
@@ -45,7 +45,7 @@ _GOLDEN: Final = 0.618033988749895
 # --- the cells -------------------------------------------------------------------------------
 
 
-def _cell_colours(result: RunResult) -> NDArray[np.float64]:
+def _cell_colours(result: Result) -> NDArray[np.float64]:
     """Return an RGB colour for each row of the cell store; row 0 is the medium."""
     count = int(result.final["cell_id"].max(initial=0)) + 1
     if _has_signalling(result):
@@ -138,7 +138,7 @@ def _draw_skeleton(ax: Axes, network: Network, spacing_um: float) -> None:
 # --- pictures --------------------------------------------------------------------------------
 
 
-def _map_axes(result: RunResult, extent: tuple[float, float, float, float]) -> Axes:
+def _map_axes(result: Result, extent: tuple[float, float, float, float]) -> Axes:
     """Return the axes of a new figure that fit a domain, with room for words and colour bar."""
     left, bottom = 0.25, 0.5
     right = 0.8 if _has_signalling(result) else left
@@ -152,7 +152,7 @@ def _map_axes(result: RunResult, extent: tuple[float, float, float, float]) -> A
     return figure.add_axes((left / width, bottom / height, wide / width, high / height))
 
 
-def draw_network(result: RunResult, ax: Axes | None = None) -> Axes:
+def draw_network(result: Result, ax: Axes | None = None) -> Axes:
     """Draw the cells and the network that they form, as seen under a microscope.
 
     Cells are coloured by their drive (by number where nothing signals), gaps are pale. The line
@@ -161,7 +161,7 @@ def draw_network(result: RunResult, ax: Axes | None = None) -> Axes:
 
     Parameters
     ----------
-    result : RunResult
+    result : Result
         A finished run.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure if left out. Its coordinates become um, row 0 at the top.

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from sim.runs.result import RunResult
+from sim.runs.result import Result
 from sim.view.canvas import try_picture
 from sim.view.run.fields import _field_names, draw_fields
 from sim.view.run.network import draw_network
 from sim.view.run.timeseries import draw_timeseries
 
 
-def save_pictures(result: RunResult, folder: str | Path) -> list[Path]:
+def save_pictures(result: Result, folder: str | Path) -> list[Path]:
     """Write `network.png`, `fields.png` (if there are fields) and `timeseries.png`.
 
     The same result gives the same bytes. Title, version, scenario hash and seed are in the PNG text
@@ -22,7 +22,7 @@ def save_pictures(result: RunResult, folder: str | Path) -> list[Path]:
 
     Parameters
     ----------
-    result : RunResult
+    result : Result
         A finished run.
     folder : str or Path
         Where to write; made if it does not exist.

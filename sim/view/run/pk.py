@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from sim.files import write_bytes_atomic
-from sim.runs.pk import PKResult
+from sim.runs.pk import PK
 from sim.version import __version__
 from sim.view import style
 
@@ -21,7 +21,7 @@ RECEPTOR_COLOURS = (
 SHADE = "#00000010"
 
 
-def draw_pk(result: PKResult, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
+def draw_pk(result: PK, axes: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
     """Draw concentrations (log scale) above, inhibition of each receptor below.
 
     Lines are the typical subject; the band holds 90 % of the virtual population. Ticks at the
@@ -29,7 +29,7 @@ def draw_pk(result: PKResult, axes: tuple[Axes, Axes] | None = None) -> tuple[Ax
 
     Parameters
     ----------
-    result : PKResult
+    result : PK
     axes : pair of Axes, optional
         Where to draw; a new figure without it.
 
@@ -63,7 +63,7 @@ def draw_pk(result: PKResult, axes: tuple[Axes, Axes] | None = None) -> tuple[Ax
     return upper, lower
 
 
-def save_pk(result: PKResult, path: Path) -> None:
+def save_pk(result: PK, path: Path) -> None:
     """Write the picture in the format that the file's suffix names, whole or not at all."""
     kind = style.picture_format(path)
     with style.house_style():
@@ -81,13 +81,13 @@ def _new_axes() -> tuple[Axes, Axes]:
     return upper, lower
 
 
-def _summary(result: PKResult) -> str:
+def _summary(result: PK) -> str:
     if result.regimen is None:
         return f"{len(result.doses)} doses"
     return str(result.regimen).splitlines()[0]
 
 
-def _concentrations(ax: Axes, result: PKResult, days: NDArray[np.float64]) -> None:
+def _concentrations(ax: Axes, result: PK, days: NDArray[np.float64]) -> None:
     for values, band, colour, label in (
         (result.total_nM, result.total_bands_nM, style.INK, "total in plasma"),
         (result.free_nM, result.free_bands_nM, style.VERMILION, "free at the cells"),
@@ -115,7 +115,7 @@ def _concentrations(ax: Axes, result: PKResult, days: NDArray[np.float64]) -> No
     ax.legend(loc="upper right", ncols=3, frameon=False)
 
 
-def _shade_weeks_off(ax: Axes, result: PKResult) -> None:
+def _shade_weeks_off(ax: Axes, result: PK) -> None:
     regimen = result.regimen
     if regimen is None or regimen.off_days == 0:
         return

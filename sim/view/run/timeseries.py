@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from sim.runs.result import RunResult
+from sim.runs.result import Result
 from sim.view import style
 from sim.view.run.frame import (
     _DOT,
@@ -29,7 +29,7 @@ _Line = tuple[str, str, str]
 """A column, its label and its colour."""
 
 
-def _panels(result: RunResult) -> list[tuple[str, list[_Line]]]:
+def _panels(result: Result) -> list[tuple[str, list[_Line]]]:
     """Return the panels of the time series that this run can fill: axis label and lines."""
     panels: list[tuple[str, list[_Line]]] = [
         (
@@ -67,7 +67,7 @@ def _panels(result: RunResult) -> list[tuple[str, list[_Line]]]:
     return [(label, lines) for label, lines in panels if lines]
 
 
-def draw_timeseries(result: RunResult, axes: Sequence[Axes] | None = None) -> list[Axes]:
+def draw_timeseries(result: Result, axes: Sequence[Axes] | None = None) -> list[Axes]:
     """Draw the read-outs over time: lengths, counts, fractions, signals, free drug.
 
     Signals are shown for a run that has signalling, inhibition and free drug for a run with
@@ -75,7 +75,7 @@ def draw_timeseries(result: RunResult, axes: Sequence[Axes] | None = None) -> li
 
     Parameters
     ----------
-    result : RunResult
+    result : Result
         A finished run with at least one record.
     axes : sequence of matplotlib.axes.Axes, optional
         One for each panel, top to bottom; a new figure if left out.
@@ -130,7 +130,7 @@ def draw_timeseries(result: RunResult, axes: Sequence[Axes] | None = None) -> li
     return list(axes)
 
 
-def _timeseries_figure(result: RunResult, count: int) -> list[Axes]:
+def _timeseries_figure(result: Result, count: int) -> list[Axes]:
     left, right, top, bottom, high, gap = 0.85, 1.7, 0.85, 0.95, 1.35, 0.24
     height = top + bottom + count * high + (count - 1) * gap
     figure = style.new_figure(_WIDTH_IN, height)

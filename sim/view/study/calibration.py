@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from sim.calibration.file import Target
-from sim.calibration.result import CalibrationResult
+from sim.calibration.result import Calibration
 from sim.runs.folder import LOG, logging_into
 from sim.version import __version__
 from sim.view import style
@@ -27,7 +27,7 @@ _PANEL_LETTERS: Final = 36  # under an axis
 
 
 @style.house_style()
-def draw_objective(result: CalibrationResult) -> Figure:
+def draw_objective(result: Calibration) -> Figure:
     """Draw the objective of each trial, and the lowest so far; return the figure."""
     figure, (ax,) = _panels(1)
     lowest: list[float] = []
@@ -47,7 +47,7 @@ def draw_objective(result: CalibrationResult) -> Figure:
 
 
 @style.house_style()
-def draw_profile(result: CalibrationResult) -> Figure:
+def draw_profile(result: Calibration) -> Figure:
     """Draw the objective of all trials over each parameter; return the figure.
 
     The lower edge of the points is an approximate profile: the best that was found for a value,
@@ -77,7 +77,7 @@ def draw_profile(result: CalibrationResult) -> Figure:
 
 
 @style.house_style()
-def draw_fit(result: CalibrationResult) -> Figure:
+def draw_fit(result: Calibration) -> Figure:
     """Draw the data against the best fit, on its own and on fresh seeds; return the figure.
 
     Bars are standard errors of the data, and standard deviations of the replicates.
@@ -112,14 +112,14 @@ def draw_fit(result: CalibrationResult) -> Figure:
     return figure
 
 
-PICTURES: Final[Mapping[str, Callable[[CalibrationResult], Figure]]] = {
+PICTURES: Final[Mapping[str, Callable[[Calibration], Figure]]] = {
     "objective.png": draw_objective,
     "profile.png": draw_profile,
     "fit.png": draw_fit,
 }
 
 
-def save_pictures(result: CalibrationResult, folder: Path) -> None:
+def save_pictures(result: Calibration, folder: Path) -> None:
     """Write ``objective.png``, ``profile.png`` and ``fit.png`` into a folder.
 
     A picture that cannot be drawn is left out with a warning.
@@ -142,7 +142,7 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes[:count]
 
 
-def _objective_axis(ax: Axes, result: CalibrationResult) -> None:
+def _objective_axis(ax: Axes, result: Calibration) -> None:
     values = [trial.objective or 0.0 for trial in result.done]
     if min(values) > 0 and max(values) > 20 * min(values):
         ax.set_yscale("log")
@@ -157,7 +157,7 @@ def _plain_numbers(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _rows(result: CalibrationResult, targets: list[Target]) -> tuple[str, list[str]]:
+def _rows(result: Calibration, targets: list[Target]) -> tuple[str, list[str]]:
     """Return what rows of the data differ in and what each has, or numbers if that is long."""
     rows = [dict(result.plan.conditions[target.condition]) for target in targets]
     for row, target in zip(rows, targets, strict=True):
@@ -175,7 +175,7 @@ def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else " ".join(str(value).split())
 
 
-def _words(figure: Figure, result: CalibrationResult, about: str) -> None:
+def _words(figure: Figure, result: Calibration, about: str) -> None:
     plan = result.plan
     figure.suptitle(f"{style.one_line(plan.name, 60)}, calibrated", x=0.02, ha="left", size=11)
     count = f"{len(plan.targets)} numbers, {plan.replicates} replicates"

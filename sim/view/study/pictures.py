@@ -10,7 +10,7 @@ from sim.analysis.combination import combinations
 from sim.analysis.dose_response import DoseResponses, dose_response
 from sim.analysis.sensitivity import MAIN, Sensitivity, sensitivity
 from sim.runs.folder import LOG, logging_into
-from sim.studies.table import StudyResult
+from sim.studies.table import Study
 from sim.studies.task import DONE
 from sim.view.words import drug_and_unit, readout_words
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
 
 
-def findings(study: StudyResult) -> list[str]:
+def findings(study: Study) -> list[str]:
     """Return a line for each read-out and arm: its IC50, and what it depends on most.
 
     A shard, or a study with runs still planned, has none.
@@ -45,7 +45,7 @@ def findings(study: StudyResult) -> list[str]:
     return lines
 
 
-def write_pictures(study: StudyResult) -> None:
+def write_pictures(study: Study) -> None:
     """Write the pictures of a study into its folder: all that it asks for and can be drawn.
 
     A shard, or a study without a folder, without runs that are done or with runs still planned has
@@ -126,7 +126,7 @@ def _levels(found: DoseResponses, arms: list[str]) -> dict[str, float]:
     return {f"unstimulated, {_name(found, arm)}": level for arm, level in known.items()}
 
 
-def _dose_responses(study: StudyResult, folder: Path) -> None:
+def _dose_responses(study: Study, folder: Path) -> None:
     """Write curves, and where arms differ in two names maps of IC50s."""
     from sim.view.canvas import try_picture
 
@@ -165,7 +165,7 @@ def _draw_responses(found: list[DoseResponses], name: str, origin: str) -> Axes:
     )
 
 
-def _combinations(study: StudyResult, folder: Path) -> None:
+def _combinations(study: Study, folder: Path) -> None:
     """Write what combined blockades do, a picture for each read-out."""
     from sim.view.canvas import try_picture
     from sim.view.study.combination import draw_combinations
@@ -178,7 +178,7 @@ def _combinations(study: StudyResult, folder: Path) -> None:
             try_picture(path, partial(draw_combinations, found, about), study.plan.name)
 
 
-def _sensitivities(study: StudyResult, folder: Path) -> None:
+def _sensitivities(study: Study, folder: Path) -> None:
     """Write what read-outs depend on, a picture for each."""
     from sim.view.canvas import try_picture
     from sim.view.study.sensitivity import draw_sensitivity

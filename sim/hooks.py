@@ -1,0 +1,28 @@
+"""What a result asks of rooms above its own, such as to be drawn: found by name when first asked.
+
+`sim` says where each is found, so that it works for whatever is imported from the package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+PLACES: dict[str, str] = {}
+"""``module:function`` by what it is called here."""
+
+
+def call(name: str, *args: Any, **options: Any) -> Any:
+    """Call a function of a room above."""
+    module, _, function = PLACES[name].partition(":")
+    return getattr(import_module(module), function)(*args, **options)
+
+
+def draw(thing: Any, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+    """Draw a result; see `sim.view.draw`."""
+    figure: Figure = call("draw", thing, ax=ax, fig=fig)
+    return figure
