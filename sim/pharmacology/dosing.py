@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from sim.data import nearest, one_of
-from sim.errors import InputError, Problem, ScenarioError
+from sim.errors import Problem, ScenarioError
 from sim.files import read_csv
 
 Route = Literal["oral", "iv"]
@@ -121,7 +121,9 @@ class Regimen:
     first_h: float = 0.0
 
     def __post_init__(self) -> None:
-        problems = list(self._wrong()) or list(self._overtaken())
+        problems = list(self._wrong())
+        if not problems:
+            problems = [*self._misplaced(), *self._overtaken()]
         if problems:
             raise ScenarioError("regimen", problems)
 
@@ -154,11 +156,11 @@ class Regimen:
             If the weight is needed and missing, or not above 0.
         """
         if self.per_kg and weight_kg is None:
-            raise InputError(
-                str(Problem("regimen.dose_mg_per_kg", self.dose_mg_per_kg, "needs a body weight"))
-            )
+            allowed = "needs a body weight: give weight_kg"
+            problem = Problem("regimen.dose_mg_per_kg", self.dose_mg_per_kg, allowed)
+            raise ScenarioError("regimen", [problem])
         if weight_kg is not None and not (isfinite(weight_kg) and weight_kg > 0.0):
-            raise InputError(str(Problem("weight_kg", weight_kg, "must be above 0")))
+            raise ScenarioError("regimen", [Problem("weight_kg", weight_kg, "must be above 0")])
         scale = weight_kg if self.per_kg and weight_kg is not None else 1.0
         return tuple(
             Dose(at_h, amount * scale, self.route, self.infusion_h)
@@ -238,7 +240,7 @@ class Regimen:
         return found
 
     def _wrong(self) -> Iterator[Problem]:
-        """Yield what is wrong with single fields, and with days that do not exist."""
+        """Yield what is wrong with single fields, or with how they fit."""
         dose = "dose_mg_per_kg" if self.per_kg else "dose_mg"
         if (self.dose_mg is None) == (self.dose_mg_per_kg is None):
             yield Problem("regimen.dose_mg", self.dose_mg, "give either dose_mg or dose_mg_per_kg")
@@ -273,7 +275,9 @@ class Regimen:
             return
         if not self._fits(self.on_days):
             yield self._misfit()
-            return
+
+    def _misplaced(self) -> Iterator[Problem]:
+        """Yield the days, doses and cycles that do not exist."""
         planned = self._planned()
         days, count = {day for *_, day in planned}, len(planned)
         for key in ("missed_days", "late_days"):
@@ -304,10 +308,15 @@ class Regimen:
 
     def _overtaken(self) -> Iterator[Problem]:
         """Yield the late doses that come no earlier than the next one."""
+        days = [day for *_, day in self._planned()]
         for (number, at_h, _), (following, next_h, _) in pairwise(self._taken()):
             if at_h >= next_h:
-                allowed = f"must be before dose {following} at {next_h:g} h"
-                yield Problem(f"regimen: late dose {number} at_h", at_h, allowed)
+                day = days[number - 1]
+                key, late_h = f"late_days.{day}", self.late_days.get(day)
+                if number in self.late_doses:
+                    key, late_h = f"late_doses.{number}", self.late_doses[number]
+                allowed = f"must leave dose {number} before dose {following}, at {next_h:g} h"
+                yield Problem(f"regimen.{key}", late_h, allowed)
 
     def _marks(self) -> list[str]:
         """Return for each day o (dose), x (missed), > (late) or . (none)."""
@@ -386,7 +395,7 @@ def read_doses(path: str | Path) -> tuple[Dose, ...]:
         if name not in columns
     ]
     doses: list[Dose] = []
-    if not problems:
+    if set(_COLUMNS[:2]) <= set(columns):
         for line, row in rows:
             try:
                 doses.append(_read_dose(row))
@@ -415,7 +424,11 @@ def _read_dose(row: Mapping[str, str]) -> Dose:
             numbers[key] = float(text)
         except ValueError:
             problems.append(Problem(key, text, "must be a number"))
+    route = row.get("route") or "oral"
+    try:
+        dose = Dose(numbers["time_h"], numbers["amount_mg"], route, numbers["infusion_h"])  # type: ignore[arg-type]
+    except ScenarioError as error:
+        problems += error.problems
     if problems:
         raise ScenarioError("dose", problems)
-    route = row.get("route") or "oral"
-    return Dose(numbers["time_h"], numbers["amount_mg"], route, numbers["infusion_h"])  # type: ignore[arg-type]
+    return dose

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, overload
 
 from sim import data
-from sim.errors import InputError, Problem
+from sim.errors import InputError, Problem, ScenarioError
 from sim.units import parse_quantity
 
 if TYPE_CHECKING:
@@ -129,19 +129,29 @@ class Kinetics:
             found |= {key: found[key] * weight_kg for key in found if "L" in PARAMETERS[key]}
         return OneCompartment(**found) if "V" in found else TwoCompartment(**found)
 
-    def check(self, doses: Iterable[Dose]) -> None:
+    def check(self, doses: Iterable[Dose], key: str = "doses.{}.route") -> None:
         """Refuse i.v. doses where only CL/F and V/F are known.
+
+        Parameters
+        ----------
+        doses : iterable of Dose
+            What is given.
+        key : str
+            Where a dose's route was chosen; ``{}`` becomes its place, from 0.
 
         Raises
         ------
-        InputError
-            Naming the first such dose.
+        ScenarioError
+            Naming each key that chose such a dose.
         """
-        for number, dose in enumerate(doses, start=1):
-            if self.apparent and dose.route != "oral":
-                allowed = f"must be 'oral': only CL/F and V/F of {self.drug} in {self.species}"
-                problem = Problem(f"dose {number}.route", dose.route, f"{allowed} are known")
-                raise InputError(str(problem))
+        allowed = f"must be 'oral': only CL/F and V/F of {self.drug} in {self.species} are known"
+        problems = {
+            key.format(place): Problem(key.format(place), dose.route, allowed)
+            for place, dose in enumerate(doses)
+            if self.apparent and dose.route != "oral"
+        }
+        if problems:
+            raise ScenarioError(self.drug, list(problems.values()))
 
 
 @dataclass(frozen=True)

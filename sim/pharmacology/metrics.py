@@ -257,7 +257,10 @@ def _samples(
 ) -> tuple[Array, Array]:
     """Return times after the dose and concentrations, from it to the last measurable sample."""
     try:
-        time, level = (np.array(values, dtype=np.float64) for values in (time_h, concentration))
+        time, level = (  # what is masked is missing, whatever lies under the mask
+            np.ma.filled(np.ma.array(values, dtype=np.float64), np.nan)
+            for values in (time_h, concentration)
+        )
     except (TypeError, ValueError) as error:
         wanted = "must be numbers, 0 for a sample below quantification"
         raise InputError(f"time_h, concentration: {wanted}") from error
@@ -297,7 +300,8 @@ def _wrong(
             allowed = f"must be 0 before the dose at {dose_h:g} h"
             yield Problem(f"concentration[{place}]", value, allowed)
         if not (math.isfinite(value) and value >= 0.0):
-            yield Problem(f"concentration[{place}]", value, "must be at least 0")
+            hint = "leave out a sample that is missing" if math.isnan(value) else ""
+            yield Problem(f"concentration[{place}]", value, "must be at least 0", hint)
         last = max(last, at_h) if math.isfinite(at_h) else last
 
 

@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 
 PERCENTS = (5, 50, 95)
 HALF_LIVES_AFTER = 3  # shown after the last dose of a list
-STEP_H = 0.5
+STEP_H, STEPS = 0.5, 1000  # at most, and at least that many of them
 
 
 @dataclass(repr=False)
@@ -144,7 +144,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
     else:
         late_h = [dose.at_h + regimen.every_h for dose in doses[-1:]]
         end_h = max([regimen.end_h, *ends_h, *late_h])
-    time_h = window_times(exposure.course, 0.0, end_h, STEP_H)
+    time_h = window_times(exposure.course, 0.0, end_h, min(STEP_H, end_h / STEPS))
     potency = potency_of(drug)
     result = PK(
         scenario=scenario,

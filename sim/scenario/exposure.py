@@ -83,9 +83,10 @@ def doses_of(drug: schema.Drug) -> tuple[Dose, ...]:
         weight_kg = body_weight_kg(kinetics.species)
     if regimen is None:
         doses = tuple(Dose(**dose.model_dump()) for dose in drug.doses)
+        kinetics.check(doses)
     else:
         doses = regimen.doses(weight_kg)
-    kinetics.check(doses)
+        kinetics.check(doses, "regimen.route")
     return doses
 
 

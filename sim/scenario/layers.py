@@ -150,15 +150,16 @@ def _override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Pr
         if len(above) > MOST_DEPTH:
             problems.append(Problem(key, value, "is nested too deeply"))
             continue
+        if key == "extends":
+            problems.append(Problem(key, value, "can only be given in a file"))
+            continue
+        if "" in (*above, last):
+            problems.append(Problem(key, value, "must be a dotted key such as drug.free_nM"))
+            continue
         table: Any = tree
         for part in above:
             table = table.setdefault(part, {})
-        if key == "extends":
-            problems.append(Problem(key, value, "can only be given in a file"))
-        elif "" in (*above, last):
-            problems.append(Problem(key, value, "must be a dotted key such as drug.free_nM"))
-        else:
-            table[last] = value
+        table[last] = value
     problems += [
         Problem(str(key), None, "None is no value; leave the key out")
         for key, value in overrides.items()

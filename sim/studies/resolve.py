@@ -85,7 +85,8 @@ class _Resolver:
             found.add(key)
             wrong = {value for value in given if not _fits(value, node)}
             for value in sorted(wrong):
-                self.problems.append(Problem(key, value, keys.allowed(key.split("."))))
+                hint = "" if math.isfinite(value) else "must be finite"
+                self.problems.append(Problem(key, value, keys.allowed(key.split(".")), hint))
         return found
 
     def _try(self) -> bool:

@@ -577,6 +577,8 @@ def test_analysis_of_samples_below_quantification() -> None:
         ({"time_h": np.where(T == 1, np.nan, T)}, r"time_h\[3\] = nan: must be a number"),
         ({"concentration": np.where(T == 4, -1, ORAL)}, r"concentration\[5\] = -1.0: must be at l"),
         ({"concentration": np.where(T == 4, np.inf, ORAL)}, r"concentration\[5\] = inf"),
+        ({"concentration": np.ma.array(ORAL, mask=T == 4)}, r"\[5\] = nan: .*leave out a sample"),
+        ({"time_h": np.ma.array(T, mask=T == 4)}, r"time_h\[5\] = nan: must be a number"),
         ({"concentration": ["BLQ", *ORAL[1:]]}, "must be numbers, 0 for a sample below"),
         ({"concentration": ORAL[1:]}, "two lists of one length"),
         ({"concentration": 0 * ORAL}, "no sample after the dose is above 0"),

@@ -137,6 +137,31 @@ def test_two_replicates_have_no_band() -> None:
     assert bands(two=two, three=three) == 2  # at dose 0 and beside it
 
 
+def test_one_replicate_has_no_standard_error() -> None:
+    text = words(draw_dose_response({"one": fitted(5.0, count=1)}))
+    assert "values of 1 replicate · logistic, no band with 1 replicate ·" in text
+
+
+@pytest.mark.parametrize("level", [0.0, 0.25062, 40.0, -3.0])
+def test_a_read_out_that_is_the_same_everywhere(level: float) -> None:
+    """Meshes of small networks are 0 in every run: the axis still has ticks that can be read."""
+    ax = draw_dose_response({"a": fit(DOSES, np.full((3, len(DOSES)), level))})
+    low, high = ax.get_ylim()
+    assert low < level < high
+    ax.figure.canvas.draw()
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert len(labels) > 2 and len(set(labels)) == len(labels) and max(map(len, labels)) < 7
+    assert not ax.yaxis.get_offset_text().get_text()
+
+
+def test_letters_that_the_font_lacks_give_no_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    for title in ("日本", "細胞 a"):
+        save_picture(draw_dose_response({"線": NOTHING}, title=title), tmp_path / "picture.png")
+    assert not recwarn.list
+
+
 def test_lengths_have_neither_bands_nor_ticks_below_zero() -> None:
     noise = np.random.default_rng(2).normal(size=(4, len(DOSES)))
     ax = draw_dose_response({"a": fit(DOSES, np.abs(logistic(DOSES, 0.0, 1.0, 5.0) + 0.4 * noise))})

@@ -218,7 +218,14 @@ def test_titles(regimen: Regimen, title: str) -> None:
         ({"late_days": {99: 1}}, "regimen.late_days = 99"),
         ({"late_doses": {0: 1}}, "regimen.late_doses = 0"),
         ({"late_doses": {3: -1}}, "regimen.late_doses.3 = -1"),
-        ({"late_doses": {3: 24}}, "late dose 3 at_h = 72.0: must be before dose 4 at 72 h"),
+        (
+            {"late_doses": {3: 24}},
+            "regimen.late_doses.3 = 24: must leave dose 3 before dose 4, at 72 h",
+        ),
+        (
+            {"late_days": {5: 25}, "missed_days": [8]},
+            "regimen.late_days.5 = 25: must leave dose 5 before dose 6, at 120 h",
+        ),
         ({"route": "im"}, "regimen.route = 'im': must be one of 'oral', 'iv'"),
         ({"infusion_h": 1}, "regimen.infusion_h = 1: must be 0 for an oral dose"),
         ({"first_h": -1}, "regimen.first_h = -1"),
@@ -237,6 +244,29 @@ def test_all_problems_are_told_at_once() -> None:
         "regimen.dose_mg",
         "regimen.cycles",
         "regimen.route",
+    ]
+    with pytest.raises(ScenarioError) as caught:
+        Regimen(dose_mg=1, on_days=4, missed_days=[9], late_doses={2: 25}, reductions={3: 1})
+    assert [p.key for p in caught.value.problems] == [
+        "regimen.missed_days",
+        "regimen.reductions",
+        "regimen.late_doses.2",
+    ]
+
+
+def test_all_that_is_wrong_with_a_file_is_reported_at_once(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "time_h,amount_mg,rout,route\n0,x,a,oral\n-1,2,b,po\n1,y,c,im\n2,1,d,iv\n"
+    )
+    with pytest.raises(ScenarioError) as caught:
+        read_doses(path)
+    assert [p.key for p in caught.value.problems] == [
+        "column",
+        "line 2: amount_mg",
+        "line 3: time_h",
+        "line 3: route",
+        "line 4: amount_mg",
+        "line 4: route",
     ]
 
 

@@ -96,7 +96,7 @@ def test_what_is_not_known_is_refused(ask: Callable[[drugs.Drug], object], messa
 def test_apparent_clearance_allows_no_iv_dose() -> None:
     human = load_drug("anlotinib").kinetics("human")
     human.check([Dose(0, 12)])
-    with pytest.raises(InputError, match=r"dose 2.route = 'iv': must be 'oral'"):
+    with pytest.raises(InputError, match=r"doses\.1\.route = 'iv': must be 'oral'"):
         human.check([Dose(0, 12), Dose(24, 12, "iv")])
     load_drug("axitinib").kinetics("human").check([Dose(0, 1, "iv")])
 

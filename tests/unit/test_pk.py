@@ -80,8 +80,8 @@ def test_per_kg_doses_take_the_weight_of_the_species_where_it_cancels() -> None:
         ({"species": "cat"}, "drug.species", "'human'"),
         ({"species": None}, "drug.species", "'rat'"),
         ({"regimen": None}, "drug.regimen", "drug.doses"),
-        ({"regimen": {"dose_mg_per_kg": 1}}, "drug", "body weight"),
-        ({"regimen": {"dose_mg": 12, "route": "iv"}}, "drug", "CL/F"),
+        ({"regimen": {"dose_mg_per_kg": 1}}, "drug.regimen.dose_mg_per_kg", "weight_kg"),
+        ({"regimen": {"dose_mg": 12, "route": "iv"}}, "drug.regimen.route", "CL/F"),
         ({"regimen": {"dose_mg": 12, "missed_days": [3]}}, "drug.regimen.missed_days", "1-1"),
         ({"regimen": {"dose_mg": 12, "infusion_h": 1}}, "drug.regimen.infusion_h", "oral"),
         ({"regimen": {"dose_mg": 12, "dose_mg_per_kg": 1}}, "drug.regimen.dose_mg", "either"),
@@ -90,7 +90,7 @@ def test_per_kg_doses_take_the_weight_of_the_species_where_it_cancels() -> None:
             "drug.regimen.late_days.1.5",
             "whole",
         ),
-        ({"pk_set": "poppk2042"}, "drug", "poppk2024"),
+        ({"pk_set": "poppk2042"}, "drug.pk_set", "poppk2024"),
         ({"kp_uu": 0}, "drug.kp_uu", "above 0"),
         ({"weight_kg": -70}, "drug.weight_kg", "above 0"),
         ({"subject": 0}, "drug.subject", "at least 1"),
@@ -176,6 +176,14 @@ def test_a_picture_that_cannot_be_written_is_refused_before_any_work(
     shown = CliRunner().invoke(app, ["pk", "rat_oral", "--plot", str(tmp_path / name)])
     assert shown.exit_code == 2
     assert ("no such folder" if "/" in name else "must end in .png, .pdf or .svg") in shown.output
+
+
+def test_short_courses_are_resolved_in_picture_and_population() -> None:
+    """Half-hour steps would leave two straight lines of an hour's infusion."""
+    regimen = {"dose_mg_per_kg": 3, "on_days": 3, "route": "iv", "infusion_h": 1}
+    course = sim.pk(with_drug(species="rat", regimen=regimen), subjects=20)
+    assert (np.diff(course.time_h) <= 0.0721).all()
+    assert (np.diff(sim.pk(HUMAN).time_h) <= 0.5 + 1e-9).all()
 
 
 def test_the_picture_shows_every_receptor() -> None:

@@ -595,7 +595,8 @@ def test_sweep_and_merge_write_them(angiosim: Callable[..., Any], workplace: Pat
     lines = merged.stdout.splitlines()
     fits = sim.Study.open("whole").dose_response().fits
     assert lines[: len(fits)] == [
-        f"tube_length_mm, {arm}: IC50 {fit.words()} nM"
+        f"tube_length_mm, {arm}: IC50 {fit.words()}"
+        + ("" if fit.words() == "not determined" else " nM")
         + ("" if fit.determined else f": {fit.note}")
         for arm, fit in fits.items()
     ]

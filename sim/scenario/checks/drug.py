@@ -91,12 +91,16 @@ def _dosing(scenario: Scenario) -> Iterator[Problem]:
             "for instance regimen = {dose_mg = 12, on_days = 14, off_days = 7, cycles = 4}",
         )  # fmt: skip
         return
-    if drug.species and (drug.pk_set is None or drug.pk_set in kinetics[drug.species]):
-        known = load_drug(drug.name).kinetics(drug.species, drug.pk_set).parameters
-        unknown = list(unknown_names("drug.pk", drug.pk, known, "parameter"))
-        if unknown:
-            yield from unknown
-            return
+    sets = kinetics[drug.species]
+    if drug.pk_set is not None and drug.pk_set not in sets:
+        hint = data.nearest(drug.pk_set, sets)
+        yield Problem("drug.pk_set", drug.pk_set, data.one_of(sets), hint)
+        return
+    known = load_drug(drug.name).kinetics(drug.species or "", drug.pk_set).parameters
+    unknown = list(unknown_names("drug.pk", drug.pk, known, "parameter"))
+    if unknown:
+        yield from unknown
+        return
     from sim.scenario.exposure import pharmacokinetic  # needs NumPy, which few scenarios do
 
     try:

@@ -199,12 +199,13 @@ def _about(fits: Iterable[DoseResponse]) -> str:
     """Return what points, lines and bands are."""
     fits = list(fits)
     counts = sorted({fit.replicates for fit in fits if fit.doses})
-    about = f"mean ± standard error of {' or '.join(map(str, counts))} replicates"
+    number = f"{' or '.join(map(str, counts))} replicate{'' if counts == [1] else 's'}"
+    about = f"values of {number}" if counts == [1] else f"mean ± standard error of {number}"
     about += f"{_DOT}logistic"
     if any(map(_has_band, fits)):
         about += " with 95 % band"
     elif fits:
-        about += f", no band with {' or '.join(map(str, counts))} replicates"
+        about += f", no band with {number}"
     if not all(fit.determined for fit in fits):
         about += f"{_DOT}dashed: IC50 not determined"
     return about
@@ -320,9 +321,11 @@ def _response_axis(ax: Axes, fits: Mapping[str, DoseResponse], levels: list[floa
         for side in (-1, 1)
     ]
     low, high = min(points + levels), max(points + levels)
+    if high - low <= 1e-9 * abs(high):  # all the same: ticks need a range, from 0 on
+        low, high = (0.0, 1.0) if high == low == 0 else (min(low, 0.0), max(high, 0.0))
     if 0 < low < 0.35 * high:
         low = 0.0
-    size = (high - low) or abs(high) or 1.0
+    size = high - low
     room = _RUNG * (len(fits) + 1.5)
     ax.set_ylim(low - size * (room / (1 - room) + 0.03), high + 0.06 * size)
     ax.ticklabel_format(axis="y", useOffset=False)

@@ -35,7 +35,9 @@ def findings(study: Study) -> list[str]:
         _, unit = drug_and_unit(curves.dose)
         for arm, fit in curves.fits.items():
             why = "" if fit.determined else f": {fit.note}"
-            lines.append(f"{response}, {arm}: IC50 {fit.words()} {unit}".rstrip() + why)
+            words = fit.words()
+            value = words if words == "not determined" else f"{words} {unit}".rstrip()
+            lines.append(f"{response}, {arm}: IC50 {value}{why}")
     for response in study.plan.sensitivity:
         for arm, found in sensitivity(study, response).arms.items():
             most, main = found.ranked()[0], MAIN[found.method]
