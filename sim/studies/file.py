@@ -25,6 +25,7 @@ from sim import data
 from sim.assays import READOUTS
 from sim.errors import Problem, ScenarioError
 from sim.runs.seeds import replicate_seed
+from sim.scenario import keys
 from sim.scenario.cautions import by_key
 from sim.scenario.kinds import OWN, SHARED, check_kind
 from sim.scenario.resolve import load
@@ -225,8 +226,9 @@ class _Drawing(Reader):
         dose, responses = table.get("dose"), self._responses("dose_response")
         swept = [key for axis in self.axes if axis not in self.groups for key in axis.columns]
         if dose not in swept:
-            what = data.one_of(swept) if swept else "must be swept by this study"
-            self._wrong("dose_response.dose", dose, what, data.nearest(str(dose), swept))
+            known_keys = [key for key in swept if keys.find(key.split(".")) is not None]
+            what = data.one_of(known_keys) if known_keys else "must be swept by this study"
+            self._wrong("dose_response.dose", dose, what, data.nearest(str(dose), known_keys))
         elif not all(
             type(labels.get(dose, 0)) in (int, float) and labels.get(dose, 0) >= 0
             for axis in self.axes

@@ -161,5 +161,9 @@ class Reader:
 
 
 def distinct(problems: list[Problem]) -> list[Problem]:
-    """Return each problem once."""
-    return list({str(problem): problem for problem in problems}.values())
+    """Return each problem once, an unknown key with the first of its values."""
+    found: dict[str, Problem] = {}
+    for problem in problems:
+        unknown = problem.allowed == "unknown key"
+        found.setdefault(problem.key if unknown else str(problem), problem)
+    return list(found.values())

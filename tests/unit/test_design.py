@@ -391,6 +391,24 @@ def test_wrong_ic50s_and_kinetics(settings: dict[str, Any], words: str) -> None:
 # --- what is wrong -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("key", "values"), [("drug.free_nm", [0, 1, 4]), ("drug.ic50_nM.VEGFR2", [1, 10**400])]
+)
+def test_a_mistake_is_reported_once_whatever_the_values(key: str, values: list[Any]) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        plan_study({"name": "a", "base": "tube_formation_anlotinib", "grid": {key: values}})
+    assert [problem.key for problem in caught.value.problems] == [key]
+
+
+def test_a_dose_is_not_corrected_to_a_mistyped_key() -> None:
+    grid = {"drug.free_nm": [0, 1]}
+    found = problems(
+        {"base": "tube_formation", "grid": grid, "dose_response": {"dose": "drug.free_nM"}}
+    )
+    assert "did you mean 'free_nM'" in found["drug.free_nm"]
+    assert found["dose_response.dose"].endswith("must be swept by this study")
+
+
 def test_all_that_is_wrong_is_told_at_once() -> None:
     found = problems(
         {

@@ -110,6 +110,7 @@ def _concentrations(ax: Axes, result: PK, days: NDArray[np.float64]) -> None:
         "|",
         color=style.QUIET,
         transform=ax.get_xaxis_transform(),
+        zorder=3,  # over a line that rises there
         label="dose",
     )
     ax.legend(loc="upper right", ncols=3, frameon=False)
