@@ -192,16 +192,18 @@ def named_file(name: object, folder: Path, root: Path) -> Path:
     InputError
         If it is no regular file there; the message says what the name must be.
     """
-    allowed = f"must be a file in or below {root}"
+    allowed = f"must be a file in or below {'the working folder' if root == Path() else root}"
     if not isinstance(name, str) or not name.strip():
         raise InputError(allowed)
     try:
-        root, target = root.resolve(), Path(folder, name).resolve()
+        inside, root, target = root, root.resolve(), Path(folder, name).resolve()
         if target.is_relative_to(root):
             if target.is_file():
                 return target
             kind = "that is not a regular file" if target.exists() else "there is no such file"
             allowed = f"{allowed}; {kind}"
+        elif Path(os.path.abspath(Path(folder, name))).is_relative_to(os.path.abspath(inside)):
+            allowed = f"{allowed}; that is a link out of it"
     except (OSError, RuntimeError, ValueError):  # too long, a loop of links, a NUL
         allowed = f"{allowed}; there is no such file"
     raise InputError(allowed)

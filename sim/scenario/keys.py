@@ -160,6 +160,9 @@ def problem(error: Mapping[str, Any]) -> Problem:
         hint = data.nearest(value, [str(option) for option in (find(path) or {}).get("enum", [])])
     elif kind == "value_error":
         hint = str(error["ctx"]["error"])
+    elif kind in ("list_type", "tuple_type") and isinstance(value, dict):
+        places = [name for name in value if name.isdecimal()]  # a setting such as media.7.free_nM
+        hint = f"it has no place {places[-1]}; places are counted from 0" if places else ""
     return Problem(key, value, allowed(path), hint)
 
 

@@ -63,6 +63,16 @@ def place(workplace: Path) -> Path:
     return workplace
 
 
+def test_a_link_out_of_the_folder_is_called_so(place: Path) -> None:
+    for root, words in ((place, str(place)), (Path(), "the working folder")):
+        with pytest.raises(InputError) as caught:
+            files.named_file("link.csv", root, root)
+        where = f"must be a file in or below {words}"
+        assert caught.value.reason == f"{where}; that is a link out of it"
+        with pytest.raises(InputError, match=r"in or below [^;]*$"):
+            files.named_file("../outside.csv", root, root)
+
+
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_no_key_names_a_file_outside(place: Path, name: str) -> None:
     with pytest.raises(InputError, match="must be a file in or below"):

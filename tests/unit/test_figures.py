@@ -146,6 +146,9 @@ def test_network_says_what_it_shows() -> None:
     assert "VEGF 50 ng/mL · anlotinib 5.6 nM free" in text
     assert "FGF2" not in text
     assert "t = 6.0 h (720 MCS) · seed 1 · angiosim 0.1.0" in text
+    short = make_result()
+    short.timeseries.loc[short.timeseries.index[-1], "time_h"] = 1 / 30
+    assert "t = 0.03 h (720 MCS)" in words(network.draw_network(short))
     assert "drive\n(0-1)" in text
     assert "50 µm" in text
     assert len(with_gid(ax, "scale-bar")) == 1

@@ -111,7 +111,8 @@ def test_overrides_reach_into_lists(tmp_path: Path) -> None:
     drug = load(path, {"drug.media.1.free_nM": 2}).drug
     assert drug is not None
     assert [(medium.at_h, medium.free_nM) for medium in drug.media] == [(0, 10), (3, 2)]
-    assert "drug.media" in problems(path, {"drug.media.2.free_nM": 2})
+    assert "no place 2;" in problems(path, {"drug.media.2.free_nM": 2})["drug.media"]
+    assert "no place 0;" in problems("human_12mg", {"drug.doses.0.amount_mg": 2})["drug.doses"]
 
 
 def test_overrides_take_numbers_of_numpy() -> None:

@@ -61,7 +61,7 @@ def _origin(result: Result) -> str:
 def _caption(result: Result) -> str:
     time_h = _last(result.timeseries, "time_h")
     mcs = int(_last(result.timeseries, "mcs"))
-    return _DOT.join([f"t = {time_h:.1f} h ({mcs} MCS)", _origin(result)])
+    return _DOT.join([f"t = {round(time_h, 2)} h ({mcs} MCS)", _origin(result)])
 
 
 def _last(table: pd.DataFrame, column: str) -> float:
