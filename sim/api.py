@@ -24,6 +24,7 @@ from sim.view.study.pictures import write_pictures
 
 if TYPE_CHECKING:
     from sim.calibration.file import CalibrationPlan
+    from sim.model.observers import Observer
     from sim.studies.plan import Plan
     from sim.studies.sweep import Counts
 
@@ -44,6 +45,7 @@ def run(
     out: str | Path | None = None,
     progress: bool = False,
     threads: int = 1,
+    observers: Sequence[Observer] = (),
 ) -> Result:
     """Run one experiment.
 
@@ -61,6 +63,8 @@ def run(
         Show a progress bar (plain lines if there is no terminal) on the standard error.
     threads : int
         Threads for a single large run; no bit of the results depends on them.
+    observers : sequence of Observer
+        What looks at the model while it runs; see `sim.model.observers`.
 
     Raises
     ------
@@ -71,10 +75,12 @@ def run(
     resolved = _loaded(scenario, overrides, seed)
     with show_progress() if progress else nullcontext() as show:
         if out is None:
-            return execute(resolved, progress=show, threads=threads)
+            return execute(resolved, progress=show, threads=threads, observers=observers)
         with RunFolder.create(Path(out), resolved.name, resolved.seed) as folder:
             try:
-                return execute(resolved, folder=folder, progress=show, threads=threads)
+                return execute(
+                    resolved, folder=folder, progress=show, threads=threads, observers=observers
+                )
             except InputError:
                 folder.discard()
                 raise
@@ -311,12 +317,15 @@ def execute(
     folder: RunFolder | None = None,
     progress: Progress | None = None,
     threads: int = 1,
+    observers: Sequence[Observer] = (),
 ) -> Result:
     """Run a scenario that has been loaded; write results and pictures into a folder, if given."""
     _let_numba_start(threads)
     from sim.runs.run import run_scenario
 
-    result = run_scenario(scenario, progress=progress, folder=folder, threads=threads)
+    result = run_scenario(
+        scenario, progress=progress, folder=folder, threads=threads, observers=observers
+    )
     if folder is not None:
         result.save_pictures(folder.path)
     return result

@@ -185,6 +185,14 @@ class AngiogenesisModel(mesa.Model):
             for kind, agents in super().agents_by_type.items()
         }
 
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """(rows,) ``unique_id`` of the cell in each row, 0 where there is none."""
+        ids = np.zeros(self.cells.area.size, np.int64)
+        for row, view in self._views.items():
+            ids[row] = view.unique_id
+        return ids
+
     def cell_at(self, y: int, x: int) -> EndothelialCell | None:
         """The cell on a site, if any."""
         return self._views.get(int(self.cell_id[y, x]))
@@ -249,15 +257,12 @@ class AngiogenesisModel(mesa.Model):
         return {name: array.copy() for name, array in self._state().items()}
 
     def _state(self) -> dict[str, NDArray[Any]]:
-        ids = np.zeros(self.cells.area.size, np.int64)
-        for row, view in self._views.items():
-            ids[row] = view.unique_id
         return {
             "structure": np.array([f"{k} {v}" for k, v in structure_of(self.scenario).items()]),
             "mcs": np.array(self.mcs),
             "seed": np.array(self.seed),
             "next_id": np.array(self.next_id),
-            "ids": ids,
+            "ids": self.ids,
             **self.tissue.arrays(),
             "drug.free_nM": self.free_nM,
             **{f"baths.{name}": value for name, value in self.baths.items()},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from sim.errors import stage
 from sim.model.clock import AngiogenesisModel
+from sim.model.observers import Frames, Observer, Progress, advance_observed
+from sim.model.snapshots import final_arrays
 from sim.runs.folder import RunFolder
 from sim.runs.manifest import begin_manifest, finish_manifest
 from sim.runs.result import Result
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 def run_scenario(
     scenario: Scenario,
     *,
+    observers: Sequence[Observer] = (),
     progress: Callable[[int, int], None] | None = None,
     folder: RunFolder | None = None,
     threads: int = 1,
@@ -35,8 +36,10 @@ def run_scenario(
     Parameters
     ----------
     scenario : Scenario
+    observers : sequence of Observer
+        What looks at the model while it runs, and changes nothing.
     progress : callable, optional
-        Called with the steps done and the steps in all.
+        Called about ten times a second with the steps done and the steps in all; it may raise.
     folder : RunFolder, optional
         Where everything is written; nothing is without it.
     threads : int
@@ -55,25 +58,32 @@ def run_scenario(
     manifest = begin_manifest(
         scenario_hash=scenario_hash(scenario), seed=scenario.seed, threads=threads
     )
-    report = progress or (lambda done, total: None)
-    report(0, steps)
+    looking = list(observers)
+    if progress:
+        progress(0, steps)
+        looking.append(Progress(progress, steps))
     if folder:
         folder.write_scenario(dump(scenario))
         folder.write_manifest(manifest)
     with stage("set-up"):
         model = AngiogenesisModel(scenario, threads=threads)
     frames: dict[int, Arrays] = {}
+
+    def keep(mcs: int, arrays: Arrays) -> None:
+        frames[mcs] = arrays
+        if folder:
+            folder.write_frame(mcs, arrays)
+
+    if scenario.record.frames:
+        every, fields = scenario.time.steps_per_record, scenario.record.fields
+        looking.insert(0, Frames(every, steps, fields=fields, keep=keep))
     for caution in cautions(scenario):
         logger.warning("%s", caution)
     logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.cells.living.size)
     completed = False
     try:
         with stage("run"):
-            _keep_frame(model, frames, folder)
-            while model.mcs < steps:
-                model.step()
-                _keep_frame(model, frames, folder)
-                report(model.mcs, steps)
+            advance_observed(model, steps, looking)
         completed = True
     finally:  # also what an interrupted run has is kept
         with stage("read-out"):
@@ -101,39 +111,3 @@ def _is_readout(column: str) -> bool:
     """Whether a column of the time series stands in the summary too."""
     others = ("mcs", "total_nM", "free_nM", "mean_drive")
     return column not in others and not column.startswith("inhibition_")
-
-
-def _keep_frame(
-    model: AngiogenesisModel, frames: dict[int, Arrays], folder: RunFolder | None
-) -> None:
-    """Keep a snapshot at record times."""
-    record = model.scenario.record
-    if record.frames and model.readouts["mcs"] == model.mcs:
-        with model.timed("writing"):
-            frames[model.mcs] = snapshot(model, fields=record.fields)
-            if folder:
-                folder.write_frame(model.mcs, frames[model.mcs])
-
-
-def snapshot(model: AngiogenesisModel, *, fields: bool) -> Arrays:
-    """Lattice and, if asked for, fields, as in ``frames/NNNNNN.npz``."""
-    arrays: Arrays = {"cell_id": model.cell_id.copy()}
-    if fields:
-        arrays |= _field_arrays(model)
-    return arrays
-
-
-def final_arrays(model: AngiogenesisModel) -> Arrays:
-    """Everything that ``final.npz`` holds."""
-    arrays = {"cell_id": model.cell_id.copy(), **_field_arrays(model)}
-    return arrays | {f"cell_{name}": rows for name, rows in model.cells.by_name().items()}
-
-
-def _field_arrays(model: AngiogenesisModel) -> Arrays:
-    arrays: Arrays = {}
-    spacing_um = model.scenario.domain.spacing_um
-    for name, values in model.fields.items():
-        arrays[f"field_{name}"] = values.copy()
-        factor = model.scenario.shape[0] // values.shape[0]
-        arrays[f"spacing_um_{name}"] = np.array(spacing_um * factor)
-    return arrays

@@ -1,0 +1,142 @@
+"""Observers look at a model while it runs, and change nothing: frames, progress, one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Protocol
+
+from sim.model.clock import AngiogenesisModel
+from sim.model.snapshots import Arrays, frame
+
+LONGEST_S = 0.5  # a clock or a signal waits no longer than this, or than a step
+BLINK_S = 0.1
+
+
+class Observer(Protocol):
+    """Something that looks at a model at steps of its own choice.
+
+    It only looks: no result depends on it. An exception that it raises ends the run.
+    """
+
+    def next_mcs(self, mcs: int) -> int | None:
+        """Return the first step after `mcs` at which to look, None for never again.
+
+        The start of a run is asked for with the step before it, -1.
+        """
+
+    def look(self, model: AngiogenesisModel) -> None:
+        """Look at the model, between two steps."""
+
+    def close(self) -> None:
+        """Finish; called once, also after a run that was stopped or failed."""
+
+
+class Frames:
+    """Snapshots at record times; see `sim.model.snapshots.frame`.
+
+    Parameters
+    ----------
+    every, end : int
+        Steps between two records, and in all.
+    fields : bool
+        Whether snapshots have concentrations too.
+    keep : callable
+        Called with the step and the arrays of each snapshot.
+    """
+
+    def __init__(
+        self, every: int, end: int, *, fields: bool, keep: Callable[[int, Arrays], None]
+    ) -> None:
+        self._every, self._end, self._fields, self._keep = every, end, fields, keep
+
+    def next_mcs(self, mcs: int) -> int | None:
+        """Return the next record time."""
+        return min((mcs // self._every + 1) * self._every, self._end) if mcs < self._end else None
+
+    def look(self, model: AngiogenesisModel) -> None:
+        """Take a snapshot."""
+        with model.timed("writing"):
+            self._keep(model.mcs, frame(model, fields=self._fields))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Progress:
+    """Reports the steps made, at the start, about ten times a second, and at the end.
+
+    Parameters
+    ----------
+    report : callable
+        Called with the steps made and the steps in all; it may raise to stop the run.
+    end : int
+        Steps in all.
+    """
+
+    def __init__(self, report: Callable[[int, int], None], end: int) -> None:
+        self._report, self._end, self._pace = report, end, _Pace(BLINK_S)
+
+    def next_mcs(self, mcs: int) -> int | None:
+        """Return a step in about a tenth of a second."""
+        return min(mcs + self._pace.steps, self._end) if mcs < self._end else None
+
+    def look(self, model: AngiogenesisModel) -> None:
+        """Report."""
+        self._pace.at(model.mcs)
+        self._report(model.mcs, self._end)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def advance_observed(model: AngiogenesisModel, end: int, observers: Sequence[Observer]) -> None:
+    """Advance a model to a step while observers look at it; close them afterwards.
+
+    Parameters
+    ----------
+    model : AngiogenesisModel
+    end : int
+        The step at which to stop.
+    observers : sequence of Observer
+        At one step they look in this order.
+    """
+    with ExitStack() as stack:
+        for observer in reversed(observers):
+            stack.callback(observer.close)
+        pace = _Pace(LONGEST_S)
+        wanted = [_next(observer, model.mcs - 1) for observer in observers]
+        while True:
+            pace.at(model.mcs)
+            for k, observer in enumerate(observers):
+                if wanted[k] == model.mcs:
+                    observer.look(model)
+                    wanted[k] = _next(observer, model.mcs)
+            if model.mcs >= end:
+                return
+            until = min([end, model.mcs + pace.steps, *(at for at in wanted if at is not None)])
+            model.advance(until - model.mcs)
+
+
+def _next(observer: Observer, mcs: int) -> int | None:
+    at = observer.next_mcs(mcs)
+    if at is not None and at <= mcs:
+        raise ValueError(f"{observer!r}: next_mcs({mcs}) = {at}, must be above {mcs} or None")
+    return at
+
+
+class _Pace:
+    """How many steps a model makes in a given time; one until that is known."""
+
+    def __init__(self, seconds: float) -> None:
+        self.steps = 1
+        self._seconds, self._last = seconds, (0, perf_counter())
+
+    def at(self, mcs: int) -> None:
+        """Take note that the model is at a step now."""
+        now, (before, then) = perf_counter(), self._last
+        if mcs > before and now > then:
+            fitting = int(self._seconds * (mcs - before) / (now - then))
+            self.steps = max(1, min(fitting, 2 * self.steps))  # a step may take longer later
+        self._last = mcs, now
