@@ -45,7 +45,13 @@ class FakeRun:
         self.happens: Callable[[], None] = lambda: None
 
     def __call__(
-        self, scenario: Any, *, progress: Any = None, folder: Any = None, threads: int = 1
+        self,
+        scenario: Any,
+        *,
+        progress: Any = None,
+        folder: Any = None,
+        threads: int = 1,
+        observers: Any = (),
     ) -> Any:
         self.scenario, self.threads = scenario, threads
         manifest = begin_manifest(scenario_hash="", seed=scenario.seed, threads=threads)
