@@ -65,7 +65,7 @@ class Frames:
 
 
 class Progress:
-    """Reports the steps made, at the start, about ten times a second, and at the end.
+    """Reports the steps made, at each tenth of a run and about ten times a second.
 
     Parameters
     ----------
@@ -79,8 +79,9 @@ class Progress:
         self._report, self._end, self._pace = report, end, _Pace(BLINK_S)
 
     def next_mcs(self, mcs: int) -> int | None:
-        """Return a step in about a tenth of a second."""
-        return min(mcs + self._pace.steps, self._end) if mcs < self._end else None
+        """Return a step in about a tenth of a second, or at the next tenth of the run."""
+        tenth = -(-self._end * (10 * mcs // self._end + 1) // 10)
+        return min(mcs + self._pace.steps, tenth) if mcs < self._end else None
 
     def look(self, model: AngiogenesisModel) -> None:
         """Report."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ import sim
 from sim.errors import InputError, NumericalError
 from sim.kernels.compiling import most_threads
 from sim.runs.manifest import begin_manifest, finish_manifest
+from sim.runs.result import Result
 from sim.scenario.kinds import kind_of
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped
@@ -72,7 +73,7 @@ class FakeRun:
         return self._result(scenario, folder, finish_manifest(manifest, wall_s={}, mcs=10))
 
     def _result(self, scenario: Any, folder: Any, manifest: dict[str, Any]) -> Any:
-        result = SimpleNamespace(
+        result = Result(
             scenario=scenario,
             seed=scenario.seed,
             summary={"cells": 12, "tube_length_mm": 3.14159},

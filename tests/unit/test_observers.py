@@ -165,8 +165,18 @@ def test_progress_is_reported_ten_times_a_second(monkeypatch: pytest.MonkeyPatch
     advance_observed(model, 300, [Progress(lambda *now: told.append(now), 300)])
     assert told[0] == (0, 300)
     assert told[-1] == (300, 300)
-    assert 30 <= len(told) <= 40
+    assert 30 <= len(told) <= 45
     assert max(np.diff([done for done, _ in told])) <= 10
+
+
+@pytest.mark.parametrize("end", [1, 7, 10, 24_000, 24_001])
+def test_progress_is_reported_at_each_tenth(end: int) -> None:
+    """At the first step of each, however quick the run."""
+    told: list[int] = []
+    advance_observed(Clock(0.0), end, [Progress(lambda done, _: told.append(done), end)])  # type: ignore[arg-type]
+    tenths = {10 * mcs // end: mcs for mcs in reversed(range(end + 1))}
+    assert set(tenths.values()) <= set(told)
+    assert told[-1] == end
 
 
 def test_frames_say_who_the_cells_are() -> None:
