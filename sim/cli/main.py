@@ -735,7 +735,7 @@ def _print_pk(result: PK) -> None:
     spans = [(w["start_h"], w["end_h"]) for w in windows]
     days = [days_of(start - result.first_h, end - result.first_h) for start, end in spans]
     table.add_row("days", *(f"{a}" if a == b else f"{a}-{b}" for a, b in days))
-    table.add_row("hours", *(f"{start:g}-{end:g}" for start, end in spans))
+    table.add_row("hours", *(f"{round(start, 2):.9g}-{round(end, 2):.9g}" for start, end in spans))
     for key, label in (
         ("cmax_nM", "Cmax, nM"),
         ("tmax_h", "time of Cmax, h"),
@@ -754,9 +754,10 @@ def _print_pk(result: PK) -> None:
         ):
             percents = (f"{100 * w['inhibition'][receptor][key]:.0f} %" for w in windows)
             table.add_row(f"{receptor} {label}", *percents)
+    listed = f"{len(result.doses)} dose{'' if len(result.doses) == 1 else 's'} listed"
     lines = [
         f"{drug.name}, {drug.species}, kp_uu {drug.kp_uu:g}",
-        str(result.regimen) if result.regimen else f"{len(result.doses)} doses listed",
+        str(result.regimen) if result.regimen else listed,
         f"terminal half-life {result.half_life_h:.4g} h",
     ]
     if result.accumulation is not None:

@@ -206,6 +206,18 @@ def table_of(output: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows if len(row) > 1}
 
 
+def test_listed_doses_have_one_column_up_to_three_half_lives(tmp_path: Path) -> None:
+    half_life_h = sim.pk(HUMAN).half_life_h
+    file = tmp_path / "listed.toml"
+    for last_h, counted in ((0, "\n1 dose listed\n"), (4800, "\n2 doses listed\n")):
+        times_h = sorted({0, last_h})
+        doses = [{"at_h": at_h, "amount_mg": 12} for at_h in times_h]
+        file.write_text(dump(load(with_drug(regimen=None, doses=doses))))
+        printed = CliRunner().invoke(app, ["pk", str(file)]).output
+        assert counted in printed
+        assert table_of(printed)["hours"] == [f"0-{round(last_h + 3 * half_life_h, 2)}"]
+
+
 def test_days_and_areas_are_counted_alike_in_table_and_json() -> None:
     """Day 1 is the first 24 h after the first dose; areas are in nM h."""
     changes = {**HUMAN["drug"]["regimen"], "first_h": 100}  # type: ignore[index]
