@@ -48,6 +48,12 @@ def logging_into(path: Path) -> Iterator[None]:
         handler.close()
 
 
+def folder_name(name: str, otherwise: str) -> str:
+    """Return a name as a folder can bear it: letters of any script, digits and ``._+-``."""
+    word = re.sub(r"[^\w.+-]+", "_", name).strip("._").encode()
+    return word[:100].decode(errors="ignore") or otherwise  # systems limit bytes, not letters
+
+
 class RunFolder:
     """A folder that belongs to one run.
 
@@ -93,8 +99,7 @@ class RunFolder:
         FolderError
             If the folder is taken or cannot be written; nothing is left on the disk then.
         """
-        word = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).lstrip(".")[:100] or "run"
-        path = Path("runs", f"{word}-s{seed}") if out is None else Path(out)
+        path = Path("runs", f"{folder_name(name, 'run')}-s{seed}") if out is None else Path(out)
         made: list[Path] = []
         try:
             for parent in reversed(path.parents):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from sim.errors import FolderError
 from sim.files import is_litter, locked, read_toml
+from sim.runs.folder import folder_name
 from sim.studies.table import LEDGER, check_kind
 
 LOCK = "study.lock"
@@ -18,8 +18,7 @@ LOCK = "study.lock"
 
 def default_folder(name: str) -> Path:
     """Return the folder of what is called so, if none was named: ``runs/NAME``."""
-    word = re.sub(r"[^A-Za-z0-9._+-]+", "_", name).strip("._")[:100]
-    return Path("runs", word or "unnamed")
+    return Path("runs", folder_name(name, "unnamed"))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from sim.errors import FolderError
 from sim.files import plain
 from sim.runs.folder import RunFolder
 from sim.runs.manifest import begin_manifest, finish_manifest
+from sim.studies.folder import default_folder
 
 
 def everything(folder: Path) -> list[str]:
@@ -44,6 +45,16 @@ def test_default_folders_are_numbered_on(workplace: Path) -> None:
 def test_any_name_makes_one_folder_below_runs(workplace: Path, name: str) -> None:
     with RunFolder.create(None, name, 1) as folder:
         assert folder.path.resolve().parent == workplace / "runs"
+
+
+def test_names_in_any_script_have_folders_of_their_own(workplace: Path) -> None:
+    names = ["血管 新生", "血管新生 $2", "größe", "細胞" * 50, "a b"]
+    paths = [RunFolder.create(None, name, 1).path.as_posix() for name in names]
+    assert paths[:3] == ["runs/血管_新生-s1", "runs/血管新生_2-s1", "runs/größe-s1"]
+    assert paths[3] == f"runs/{'細胞' * 16}細-s1"
+    assert paths[4] == "runs/a_b-s1"
+    assert default_folder("用量") == Path("runs", "用量")
+    assert default_folder("..") == Path("runs", "unnamed")
 
 
 def test_a_named_folder_may_be_new_or_empty(workplace: Path) -> None:
