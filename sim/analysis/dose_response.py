@@ -208,7 +208,7 @@ def _fit_of(
 ) -> DoseResponse:
     import numpy as np
 
-    from sim.fits.logistic import fit
+    from sim.fits.fitting import fit
 
     low = None if control is None else np.frombuffer(control)
     # All arms of a replicate share its seed, also where one of its runs is missing.

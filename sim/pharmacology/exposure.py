@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError, Problem
-from sim.pharmacology.compartments import Compartments, Course
+from sim.pharmacology.compartments import Compartments
+from sim.pharmacology.course import Course
 from sim.pharmacology.dosing import Dose
 from sim.units import nM_to_ng_per_ml
 
@@ -98,7 +99,7 @@ class Pharmacokinetic:
     @cached_property
     def course(self) -> Course:
         """The time course in plasma, in mg/L."""
-        return self.model.course(self.doses, self.cycle_h)
+        return Course(self.model, self.doses, self.cycle_h)
 
     def total_nM(self, time_h: ArrayLike, *, before: bool = False) -> Array:
         """All drug in plasma (nM) at these times; just `before` a dose that falls on one."""

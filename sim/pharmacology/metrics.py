@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.data import nearest, one_of
 from sim.errors import InputError, Problem, ScenarioError
-from sim.pharmacology.compartments import Course
+from sim.pharmacology.course import Course
 from sim.pharmacology.dosing import ROUTES, Route
 from sim.pharmacology.drugs import Potency, inhibition
 from sim.pharmacology.exposure import Pharmacokinetic

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from sim.errors import InputError
-from sim.pharmacology.compartments import Compartments, OneCompartment, TwoCompartment, bateman
+from sim.pharmacology.bateman import bateman
+from sim.pharmacology.compartments import Compartments, OneCompartment, TwoCompartment
+from sim.pharmacology.course import Course
 from sim.pharmacology.dosing import Dose, Regimen
 from sim.pharmacology.drugs import body_weight_kg, inhibition, load_drug
 from sim.pharmacology.exposure import Pharmacokinetic
@@ -163,7 +165,7 @@ def test_closed_forms_agree_with_the_numerical_solution(
     model: Compartments, doses: list[Dose]
 ) -> None:
     times = np.linspace(0, 60, 13)
-    course = model.course(doses)
+    course = Course(model, doses)
     found, truth = course.amounts(times), numerical(model, doses, times)
     truth[0] += waiting(model, doses, times)
     given_mg = sum(dose.amount_mg for dose in doses)
@@ -190,7 +192,7 @@ def waiting(model: Compartments, doses: Sequence[Dose], times: Array) -> Array:
 @settings(max_examples=100)
 def test_mass_is_conserved_and_nothing_is_negative(model: Compartments, doses: list[Dose]) -> None:
     times = np.linspace(0.0, 400.0, 157)
-    amounts = model.course(doses).amounts(times)
+    amounts = Course(model, doses).amounts(times)
     given_mg = np.zeros_like(times)
     for dose in doses:
         share = model.F if dose.route == "oral" else 1.0
@@ -217,9 +219,9 @@ def test_steady_state_is_what_many_cycles_come_to(model: Compartments, doses: li
         for dose in doses
     ]
     times = np.linspace(0.0, cycle_h, 25)[:-1] + 0.1
-    steady = model.course(doses, cycle_h)
+    steady = Course(model, doses, cycle_h)
     late_h = cycle_h * (cycles - 1)
-    many_h = model.course(many)
+    many_h = Course(model, many)
     np.testing.assert_allclose(
         steady.concentration(times), many_h.concentration(times + late_h), rtol=1e-8
     )
@@ -233,7 +235,7 @@ def test_steady_state_is_what_many_cycles_come_to(model: Compartments, doses: li
 
 def test_steady_state_repeats_and_its_area_is_dose_over_clearance() -> None:
     model = TwoCompartment(5, 20, 3, 60, 0.7, 0.6, lag=0.5)
-    course = model.course([Dose(2, 100), Dose(10, 50, "iv", 4)], 24.0)
+    course = Course(model, [Dose(2, 100), Dose(10, 50, "iv", 4)], 24.0)
     times = np.linspace(0, 24, 7)
     np.testing.assert_allclose(course.concentration(times), course.concentration(times + 72))
     area = np.trapezoid(course.concentration(fine := np.linspace(0, 24, 24_001)), fine)
@@ -242,9 +244,9 @@ def test_steady_state_repeats_and_its_area_is_dose_over_clearance() -> None:
     assert course.auc(0.0, 24.0) == pytest.approx(area, rel=1e-6)
     assert course.auc(20.0, 44.0) == pytest.approx(area, rel=1e-6)
     with pytest.raises(InputError, match=r"dose 1.at_h = 24: must be within the cycle of 24 h"):
-        model.course([Dose(24, 10)], 24.0)
+        Course(model, [Dose(24, 10)], 24.0)
     with pytest.raises(InputError, match=r"cycle_h = 0: must be above 0"):
-        model.course([Dose(0, 10)], 0)
+        Course(model, [Dose(0, 10)], 0)
     with pytest.raises(InputError, match="steady state"):
         course.amounts(0.0)
 
@@ -257,7 +259,7 @@ def test_windows_of_a_steady_state_hold_its_later_doses() -> None:
     assert found.tmax_h == pytest.approx(53.0)
     assert found.cmax_nM == pytest.approx(1.0 / (1 - np.exp(-2.4)) * 2500)
     assert found.auc_nM_h == pytest.approx(10 * 2500)
-    bags = model.course([Dose(5, 30, "iv", 30)], 24.0)
+    bags = Course(model, [Dose(5, 30, "iv", 30)], 24.0)
     assert list(bags.events_h(48.0, 72.0)) == [53.0, 59.0]
     # 1 mg/h all the time, and 2 mg/h from 5 h to 11 h
     low = bags.concentration(5.0)
@@ -270,11 +272,9 @@ def test_ten_bags_a_day_are_one_infusion() -> None:
     model = TwoCompartment(5, 20, 3, 60, 0.7)
     bags = Regimen(dose_mg=1, every_h=2.4, on_days=2, route="iv", infusion_h=2.4).doses()
     times = np.linspace(0, 60, 241)
-    np.testing.assert_allclose(
-        model.concentration(bags, times), model.concentration([Dose(0, 20, "iv", 48)], times),
-        rtol=1e-11,
-    )  # fmt: skip
-    steady = model.course(bags[:10], 24.0).concentration(times)
+    whole = Course(model, [Dose(0, 20, "iv", 48)]).concentration(times)
+    np.testing.assert_allclose(Course(model, bags).concentration(times), whole, rtol=1e-11)
+    steady = Course(model, bags[:10], 24.0).concentration(times)
     np.testing.assert_allclose(steady, 10 / 24 / 5, rtol=1e-11)
 
 
@@ -282,19 +282,19 @@ def test_absorption_slower_than_elimination_sets_the_half_life() -> None:
     """Nintedanib's, as measured on its curve; after an i.v. dose disposition sets it."""
     model = load_drug("nintedanib").kinetics("human").model()
     assert model.ka < model.terminal_rate
-    oral = model.course([Dose(0, 200)])
+    oral = Course(model, [Dose(0, 200)])
     late = oral.concentration(np.array([200.0, 300.0]))
     assert oral.half_life_h == pytest.approx(100 * np.log(2) / np.log(late[0] / late[1]), rel=1e-6)
     slow = OneCompartment(5.0, 20.0, 0.01)
-    iv = slow.course([Dose(0, 10, "iv"), Dose(3, 10, "iv", 2)])
+    iv = Course(slow, [Dose(0, 10, "iv"), Dose(3, 10, "iv", 2)])
     assert iv.half_life_h == pytest.approx(4 * np.log(2))
-    both = slow.course([Dose(0, 10, "iv"), Dose(3, 10)])
+    both = Course(slow, [Dose(0, 10, "iv"), Dose(3, 10)])
     assert both.half_life_h == slow.half_life_h == pytest.approx(100 * np.log(2))
 
 
 def test_areas_are_exact() -> None:
     model = TwoCompartment(5, 20, 3, 60, 0.7, 0.6)
-    course = model.course([Dose(0, 100), Dose(24, 80, "iv", 2)])
+    course = Course(model, [Dose(0, 100), Dose(24, 80, "iv", 2)])
     fine = np.linspace(3.0, 60.0, 200_001)
     area = np.trapezoid(course.concentration(fine), fine)
     assert course.auc(3.0, 60.0) == pytest.approx(area, rel=1e-8)
@@ -306,20 +306,20 @@ def test_many_subjects_are_as_many_single_ones() -> None:
     population = draw_subjects(ANLOTINIB.kinetics("rat"), 5, seed=2, weight_kg=0.3)
     doses = [Dose(0, 1), Dose(8, 2, "iv"), Dose(20, 1, "iv", 3)]
     times = np.linspace(0, 48, 97).reshape(1, 97)
-    together = population.concentration(doses, times)
+    together = Course(population, doses).concentration(times)
     assert together.shape == (5, 1, 97)
     for i in range(5):
-        alone = population.subject(i).concentration(doses, times)
+        alone = Course(population.subject(i), doses).concentration(times)
         np.testing.assert_allclose(together[i], alone, rtol=1e-13)
-    assert population.course(doses).auc_inf().shape == (5,)
+    assert Course(population, doses).auc_inf().shape == (5,)
 
 
 def test_lags_of_their_own() -> None:
     model = OneCompartment(5, 20, 1.0, lag=np.array([0.0, 0.5, 2.0]))
-    found = model.concentration([Dose(1, 10)], np.array([1.4, 2.5, 4.0]))
+    found = Course(model, [Dose(1, 10)]).concentration(np.array([1.4, 2.5, 4.0]))
     plain = OneCompartment(5, 20, 1.0)
     for row, lag in zip(found, (0.0, 0.5, 2.0), strict=True):
-        shifted = plain.concentration([Dose(0, 10)], np.array([0.4, 1.5, 3.0]) - lag)
+        shifted = Course(plain, [Dose(0, 10)]).concentration(np.array([0.4, 1.5, 3.0]) - lag)
         np.testing.assert_allclose(row, shifted)
 
 
@@ -327,9 +327,9 @@ def test_nothing_before_the_first_dose_and_later_doses_do_not_reach_back() -> No
     model = ANLOTINIB.kinetics("human").model()
     early, both = [Dose(24, 12)], [Dose(24, 12), Dose(48, 12)]
     times = np.linspace(0, 48, 49)
-    assert (model.concentration(both, times[:25]) == 0.0).all()
+    assert (Course(model, both).concentration(times[:25]) == 0.0).all()
     np.testing.assert_array_equal(
-        model.concentration(early, times), model.concentration(both, times)
+        Course(model, early).concentration(times), Course(model, both).concentration(times)
     )
 
 
@@ -337,11 +337,11 @@ def test_a_population_over_many_doses_is_fast() -> None:
     population = draw_subjects(ANLOTINIB.kinetics("human"), 200, seed=1)
     doses, times = PATIENTS.doses(), np.linspace(0, 2016, 1000)
     assert len(doses) == 56
-    population.concentration(doses, times)
+    Course(population, doses).concentration(times)
     took = []
     for _ in range(3):
         start = time.process_time()
-        population.concentration(doses, times)
+        Course(population, doses).concentration(times)
         took.append(time.process_time() - start)
     assert min(took) < 0.3
 
@@ -380,14 +380,14 @@ def test_noncompartmental_analysis_recovers_the_published_numbers(species: str) 
         np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7]) * half_life_h
     )
     iv = Regimen(dose_mg_per_kg=1, route="iv").doses(weight_kg)
-    found = noncompartmental(times, model.concentration(iv, times), iv[0].amount_mg, "iv")
+    found = noncompartmental(times, Course(model, iv).concentration(times), iv[0].amount_mg, "iv")
     assert found.half_life_h == pytest.approx(half_life_h, rel=0.01)
     assert found.CL / weight_kg == pytest.approx(CL, rel=0.02)
     assert found.Vss / weight_kg == pytest.approx(Vss, rel=0.02)
     oral = Regimen(dose_mg_per_kg=1).doses(weight_kg)
-    by_mouth = noncompartmental(times, model.concentration(oral, times), oral[0].amount_mg)
+    by_mouth = noncompartmental(times, Course(model, oral).concentration(times), oral[0].amount_mg)
     assert by_mouth.auc_inf / found.auc_inf == pytest.approx(float(model.F), rel=0.03)
-    exact_ratio = model.course(oral).auc_inf() / model.course(iv).auc_inf()
+    exact_ratio = Course(model, oral).auc_inf() / Course(model, iv).auc_inf()
     assert exact_ratio == pytest.approx(kinetics.parameters["F"].value)
 
 
@@ -409,15 +409,15 @@ def test_populations_of_animals_vary_as_published(species: str) -> None:
 def test_trough_of_day_43_is_covered_by_the_population() -> None:
     """A check of the calibration, no validation: CL/F was fitted to this trough."""
     kinetics, day_43 = ANLOTINIB.kinetics("human"), 42 * 24.0
-    typical = kinetics.model().course(PATIENTS.doses()).concentration(day_43, before=True) * 1e3
+    typical = Course(kinetics.model(), PATIENTS.doses()).concentration(day_43, before=True) * 1e3
     assert typical == pytest.approx(12.4, abs=0.05)
     population = draw_subjects(kinetics, 2000, seed=1)
-    ng_ml = population.course(PATIENTS.doses()).concentration(day_43, before=True) * 1e3
+    ng_ml = Course(population, PATIENTS.doses()).concentration(day_43, before=True) * 1e3
     low, _, high = bands(ng_ml)
     assert low < 11.38 - 4.29
     assert high > 11.38 + 4.29
     assert ng_ml.std() == pytest.approx(4.29, rel=0.25)
-    popPK = ANLOTINIB.kinetics("human", "poppk2024").model().course(PATIENTS.doses())
+    popPK = Course(ANLOTINIB.kinetics("human", "poppk2024").model(), PATIENTS.doses())
     assert popPK.concentration(day_43, before=True) * 1e3 == pytest.approx(20.5, abs=0.05)
 
 
@@ -505,7 +505,7 @@ def test_a_dose_at_the_end_of_a_window_is_not_in_it() -> None:
 
 
 def test_windows_hold_events_and_the_moment_before() -> None:
-    course = OneCompartment(1, 10, 1).course([Dose(1.05, 10, "iv"), Dose(2.03, 10)])
+    course = Course(OneCompartment(1, 10, 1), [Dose(1.05, 10, "iv"), Dose(2.03, 10)])
     times = window_times(course, 0.0, 3.0)
     level = course.concentration(times)
     assert {1.05, 2.03} <= set(times)

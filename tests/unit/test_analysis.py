@@ -14,7 +14,8 @@ import pytest
 from sim.analysis import dose_response as analysis
 from sim.analysis.dose_response import arms, dose_response
 from sim.errors import AngiosimError, InputError, ScenarioError
-from sim.fits.logistic import DoseResponse, fit
+from sim.fits.fitting import fit
+from sim.fits.logistic import DoseResponse
 from sim.studies.file import plan_study
 from sim.studies.ledger import Entry
 from sim.studies.plan import Plan

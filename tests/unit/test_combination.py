@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.fits.combination import bliss, compare, loewe
-from sim.fits.logistic import fit
+from sim.fits.fitting import fit
 
 
 def test_bliss() -> None:

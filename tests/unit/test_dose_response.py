@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from naive import dose_response as naive
 
-from sim.fits.logistic import DoseResponse, fit, logistic, normalised
+from sim.fits.fitting import fit
+from sim.fits.logistic import DoseResponse, logistic, normalised
 
 Array = np.ndarray[Any, Any]
 

@@ -16,7 +16,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from sim.errors import InputError
-from sim.fits.logistic import DoseResponse, fit, logistic
+from sim.fits.fitting import fit
+from sim.fits.logistic import DoseResponse, logistic
 from sim.view import style
 from sim.view.canvas import save_picture
 from sim.view.study.curves import draw_dose_response, draw_panels

@@ -10,8 +10,9 @@ import pytest
 from naive import dose_response as naive
 
 from sim.fits.combination import Blockade, compare
+from sim.fits.fitting import fit
 from sim.fits.limits import reversal
-from sim.fits.logistic import DoseResponse, fit, logistic, normalised
+from sim.fits.logistic import DoseResponse, logistic, normalised
 
 Array = np.ndarray[Any, Any]
 

@@ -23,7 +23,8 @@ import sim
 from sim.analysis.write import PICTURES
 from sim.errors import InputError, ScenarioError
 from sim.fits.combination import Blockade, Comparison, compare
-from sim.fits.logistic import DoseResponse, fit, logistic
+from sim.fits.fitting import fit
+from sim.fits.logistic import DoseResponse, logistic
 from sim.pharmacology.drugs import load_drug
 from sim.studies.file import plan_study
 from sim.studies.plan import Plan

@@ -1,0 +1,254 @@
+"""The time course of doses: amounts and concentrations at any time, areas, the steady state.
+
+Between events (a dose, the start or end of an infusion) the system is linear with constant input,
+so its state is carried from event to event, and every concentration comes from the state after
+the last event: the result is that of superposition, at a cost that does not grow with the number
+of doses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sim.errors import InputError, Problem
+from sim.pharmacology.bateman import Array
+from sim.pharmacology.compartments import Compartments, State, column
+from sim.pharmacology.dosing import Dose
+
+_Part = Callable[..., Array]
+
+_BLOCK = 2**16  # values computed at once: they stay in the processor's cache
+
+
+class Amounts(NamedTuple):
+    """What is where (mg). Their sum is what has been given: F of oral doses, all of others."""
+
+    gut: Array
+    central: Array
+    peripheral: Array
+    eliminated: Array
+
+
+class Course:
+    """The time course of a list of doses in one subject or many.
+
+    Parameters
+    ----------
+    model : Compartments
+        With numbers, or one value per subject.
+    doses : sequence of Dose
+        In any order.
+    cycle_h : float, optional
+        The doses are given again every `cycle_h` hours, and have been for ever: the steady state,
+        solved exactly. They begin within the cycle; infusions may last longer.
+
+    Raises
+    ------
+    InputError
+        If a dose does not begin within the cycle, or the cycle is not above 0.
+    """
+
+    def __init__(
+        self, model: Compartments, doses: Sequence[Dose], cycle_h: float | None = None
+    ) -> None:
+        self.model = model
+        self.doses = tuple(sorted(doses, key=lambda dose: dose.at_h))
+        self.cycle_h = cycle_h
+        if cycle_h is not None and not (isfinite(cycle_h) and cycle_h > 0.0):
+            raise InputError(str(Problem("cycle_h", cycle_h, "must be above 0")))
+        for number, dose in enumerate(self.doses, start=1):
+            if cycle_h is not None and dose.at_h >= cycle_h:
+                allowed = f"must be within the cycle of {cycle_h:g} h"
+                raise InputError(str(Problem(f"dose {number}.at_h", dose.at_h, allowed)))
+        self._streams = [
+            (_Stream(model, [d for d in self.doses if d.route == route], cycle_h), lag)
+            for route, lag in (("oral", column(model.lag)), ("iv", column(0.0)))
+        ]
+
+    def concentration(self, time_h: ArrayLike, *, before: bool = False) -> Array:
+        """Return the plasma concentration.
+
+        Parameters
+        ----------
+        time_h : array_like
+            Times of any shape.
+        before : bool
+            At the time of a dose, the concentration just before it.
+
+        Returns
+        -------
+        array
+            mg/L, of the shape of `time_h`; with subjects, a row for each.
+        """
+        amount = self._sum(self.model.central, time_h, before)
+        volume = self.model.central_volume
+        return np.asarray(amount / volume.reshape(volume.shape + (1,) * np.ndim(time_h)))
+
+    def amounts(self, time_h: ArrayLike) -> Amounts:
+        """Return what is in gut, centre and periphery, and what is eliminated (mg).
+
+        A dose waiting for its lag is in the gut; the part 1 - F of it is nowhere.
+
+        Raises
+        ------
+        InputError
+            If this is a steady state, which has eliminated an infinite amount.
+        """
+        if self.cycle_h is not None:
+            raise InputError("the amounts of a steady state are not defined; ask concentration()")
+        gut = self._sum(self.model.gut, time_h) + self._waiting(time_h)
+        central = self._sum(self.model.central, time_h)
+        peripheral = self._sum(self.model.peripheral, time_h)
+        return Amounts(gut, central, peripheral, self._sum(self.model.eliminated, time_h))
+
+    @property
+    def half_life_h(self) -> Array:
+        """Terminal half-life; after i.v. doses alone that of disposition."""
+        if {dose.route for dose in self.doses} == {"iv"}:
+            return np.asarray(np.log(2.0) / self.model.terminal_rate)
+        return self.model.half_life_h
+
+    def auc(self, start_h: float, end_h: float) -> Array:
+        """Return the exact area under the concentration between two times (mg h/L)."""
+        found = self._sum(self.model.eliminated, np.array([start_h, end_h]))
+        return np.asarray((found[..., 1] - found[..., 0]) / self.model.CL)
+
+    def auc_inf(self) -> Array:
+        """Return the exact area under the concentration from the first dose on (mg h/L)."""
+        given = {route: 0.0 for route in ("oral", "iv")}
+        for dose in self.doses:
+            given[dose.route] += dose.amount_mg
+        return np.asarray((np.asarray(self.model.F) * given["oral"] + given["iv"]) / self.model.CL)
+
+    def events_h(self, start_h: float, end_h: float) -> Array:
+        """Return when doses arrive and infusions end between two times, in the first subject."""
+        lag = float(np.ravel(self.model.lag)[0])
+        found = np.array(
+            [
+                time
+                for dose in self.doses
+                for time in (
+                    (dose.at_h, dose.at_h + dose.infusion_h)
+                    if dose.route == "iv"
+                    else (dose.at_h + lag,)
+                )
+            ]
+        )
+        if self.cycle_h is not None and found.size:
+            first = np.floor((start_h - found.max()) / self.cycle_h)
+            turns = np.arange(first, np.ceil((end_h - found.min()) / self.cycle_h) + 1)
+            found = np.add.outer(turns * self.cycle_h, found).ravel()
+        return np.unique(found[(found >= start_h) & (found <= end_h)])
+
+    def _sum(self, part: _Part, time_h: ArrayLike, before: bool = False) -> Array:
+        """Return one part of the amounts, summed over oral and i.v. doses."""
+        time = np.asarray(time_h, dtype=np.float64)
+        flat, n = time.reshape(1, -1), self.model.subjects or 1
+        found = np.zeros((n, flat.size))
+        step = max(1, _BLOCK // n)
+        for start in range(0, flat.size, step):
+            piece = slice(start, start + step)
+            for stream, lag in self._streams:
+                if stream.events:
+                    found[:, piece] += stream.at(part, flat[:, piece] - lag, before)
+        shape = time.shape if self.model.subjects is None else (n, *time.shape)
+        return found.reshape(shape)
+
+    def _waiting(self, time_h: ArrayLike) -> Array:
+        """Return what has been taken and waits for its lag (mg)."""
+        time = np.asarray(time_h, dtype=np.float64)
+        lag, F = column(self.model.lag), column(self.model.F)
+        found = np.zeros((self.model.subjects or 1, time.size))
+        for dose in (d for d in self.doses if d.route == "oral"):
+            since = time.reshape(1, -1) - dose.at_h
+            # the same comparison as for its arrival, so that nothing is counted twice
+            found += F * dose.amount_mg * ((since >= 0.0) & (time.reshape(1, -1) - lag < dose.at_h))
+        return found.reshape(time.shape if self.model.subjects is None else (-1, *time.shape))
+
+
+class _Stream:
+    """The doses of one route, in their own time (oral ones after the lag), and their states."""
+
+    def __init__(self, model: Compartments, doses: list[Dose], cycle_h: float | None) -> None:
+        self.model, self.cycle_h = model, cycle_h
+        changes: list[tuple[float, float, float, float]] = []  # time, gut, centre, infusion
+        begun = 0.0  # rate of the infusions that an earlier cycle began
+        for dose in doses:
+            if dose.route == "oral":
+                changes.append((dose.at_h, dose.amount_mg, 0.0, 0.0))
+            elif dose.infusion_h == 0.0:
+                changes.append((dose.at_h, 0.0, dose.amount_mg, 0.0))
+            else:
+                rate, end_h = dose.amount_mg / dose.infusion_h, dose.at_h + dose.infusion_h
+                if cycle_h is not None:
+                    begun += rate * (end_h // cycle_h)
+                    end_h %= cycle_h
+                changes.append((dose.at_h, 0.0, 0.0, rate))
+                changes.append((end_h, 0.0, 0.0, -rate))
+        self.events = len(changes)
+        if not changes:
+            return
+        changes.sort()
+        time = np.array([0.0, *(change[0] for change in changes)])
+        waits, which = np.unique(np.diff(time), return_inverse=True)
+        flows = self._flows(np.maximum(waits, 0.0))
+        n = model.subjects or 1
+        F = np.broadcast_to(np.ravel(model.F), n)
+        given = np.array([change[1:] for change in changes])
+        rates = begun + np.concatenate([[0.0], np.cumsum(given[:, 2])])
+        rates[np.abs(rates) < 1e-12 * np.abs(rates).max()] = 0.0  # rounding left by sums
+        states = np.zeros((self.events + 1, 5, n))  # gut, centre, periphery, eliminated, infusion
+        states[0, 4] = rates[0]
+
+        def run() -> None:
+            for event, wait in enumerate(which, start=1):
+                states[event] = np.einsum("ijs,js->is", flows[wait], states[event - 1])
+                states[event, 0] += F * given[event - 1, 0]
+                states[event, 1] += given[event - 1, 1]
+                states[event, 4] = rates[event]
+
+        run()
+        if cycle_h is not None:  # x = M x + b over one cycle, b being what one cycle leaves
+            rest = self._flows(np.array([cycle_h - time[-1]]))[0]
+            b = np.einsum("ijs,js->is", rest, states[-1])[:3]
+            M = np.moveaxis(self._flows(np.array([cycle_h]))[0, :3, :3], -1, 0)
+            states[0, :3] = np.linalg.solve(np.eye(3) - M, b.T[..., None])[..., 0].T
+            run()
+            self._eliminated = np.einsum("ijs,js->is", rest, states[-1])[3]  # in a cycle
+        self._time, self._states = time, states
+
+    def at(self, part: _Part, time: Array, before: bool) -> Array:
+        """Return a part of the amounts at times of shape (1 or subjects, times)."""
+        if self.cycle_h is not None:
+            turns = time // self.cycle_h
+            time = self.cycle_h - (-time % self.cycle_h) if before else time % self.cycle_h
+        side = "left" if before else "right"
+        last = np.searchsorted(self._time[1:], time, side=side)  # type: ignore[call-overload]
+        subject = np.arange(self._states.shape[-1])[:, None]
+        gut, central, peripheral, eliminated, infusion = (
+            self._states[last, row, subject] for row in range(5)
+        )
+        since = np.maximum(time - self._time[last], 0.0)
+        found = part(State(gut, central, peripheral, infusion), since)
+        if part != self.model.eliminated:
+            return found
+        found = np.asarray(found + eliminated)
+        return found if self.cycle_h is None else found + turns * self._eliminated[:, None]
+
+    def _flows(self, waits: Array) -> Array:
+        """Return the matrices that carry a state over these times, (waits, 5, 5, subjects)."""
+        model, n = self.model, self.model.subjects or 1
+        found = np.zeros((len(waits), 5, 5, n))
+        parts = (model.gut, model.central, model.peripheral, model.eliminated)
+        zero, one = np.zeros((n, 1)), np.ones((n, 1))
+        for place, source in ((0, 0), (1, 1), (2, 2), (4, 3)):
+            state = State(*(one if at == source else zero for at in range(4)))
+            for row, part in enumerate(parts):
+                found[:, row, place] = part(state, waits[None, :]).T
+        found[:, 3, 3] = 1.0
+        return found
