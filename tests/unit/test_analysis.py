@@ -227,7 +227,7 @@ def test_an_analysis_that_fails_leaves_the_table(
     sweep(plan, Curves(), tmp_path / "study")
     table = (tmp_path / "study" / "results.csv").read_bytes()
     (tmp_path / "study" / "results.csv").unlink()
-    monkeypatch.setattr("sim.fits.logistic.fit", broken)
+    monkeypatch.setattr("sim.fits.fitting.fit", broken)
     analysis._fit_of.cache_clear()
     words = r"results.csv is complete, but it could not be analysed: LinAlgError: no convergence"
     with pytest.raises(AngiosimError, match=words) as caught:
