@@ -6,9 +6,8 @@ Scalars that the data do not determine are None, never NaN: results go into JSON
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -90,17 +89,8 @@ class DoseResponse:
     left_out: tuple[tuple[float, float, float, float], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all fields; JSON takes them as they are, and `from_dict` takes them back."""
+        """Return all fields; JSON takes them as they are."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the result that `as_dict` wrote, also after a passage through JSON."""
-        plain: dict[str, Any] = {
-            key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()
-        }
-        plain["left_out"] = tuple(tuple(curve) for curve in fields["left_out"])
-        return cls(**plain)
 
     def words(self, name: str = "ic50") -> str:
         """Return a quantity as text: value and limits, a bound, or that it is not determined.

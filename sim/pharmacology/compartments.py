@@ -87,11 +87,6 @@ class Compartments(ABC):
 
     @property
     @abstractmethod
-    def steady_volume(self) -> Array:
-        """Volume of distribution at steady state (L)."""
-
-    @property
-    @abstractmethod
     def central_volume(self) -> Array:
         """Volume in which the concentration is measured (L)."""
 
@@ -160,11 +155,6 @@ class OneCompartment(Compartments):
         return np.asarray(self.CL) / self.V
 
     @property
-    def steady_volume(self) -> Array:
-        """V (L)."""
-        return np.asarray(self.V)
-
-    @property
     def central_volume(self) -> Array:
         """V (L)."""
         return np.asarray(self.V)
@@ -222,11 +212,6 @@ class TwoCompartment(Compartments):
         """The slower rate beta (1/h)."""
         disposition = (self.CL, self.V1, self.Q, self.V2)
         return self._rates.beta.reshape(np.broadcast_shapes(*map(np.shape, disposition)))
-
-    @property
-    def steady_volume(self) -> Array:
-        """V1 + V2 (L)."""
-        return np.asarray(self.V1) + self.V2
 
     @property
     def central_volume(self) -> Array:

@@ -1,4 +1,4 @@
-"""The time course of doses: amounts and concentrations at any time, areas, the steady state.
+"""The time course of doses: concentrations at any time, areas, the steady state.
 
 Between events (a dose, the start or end of an infusion) the system is linear with constant input,
 so its state is carried from event to event, and every concentration comes from the state after
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,15 +22,6 @@ from sim.pharmacology.dosing import Dose
 _Part = Callable[..., Array]
 
 _BLOCK = 2**16  # values computed at once: they stay in the processor's cache
-
-
-class Amounts(NamedTuple):
-    """What is where (mg). Their sum is what has been given: F of oral doses, all of others."""
-
-    gut: Array
-    central: Array
-    peripheral: Array
-    eliminated: Array
 
 
 class Course:
@@ -89,23 +79,6 @@ class Course:
         volume = self.model.central_volume
         return np.asarray(amount / volume.reshape(volume.shape + (1,) * np.ndim(time_h)))
 
-    def amounts(self, time_h: ArrayLike) -> Amounts:
-        """Return what is in gut, centre and periphery, and what is eliminated (mg).
-
-        A dose waiting for its lag is in the gut; the part 1 - F of it is nowhere.
-
-        Raises
-        ------
-        InputError
-            If this is a steady state, which has eliminated an infinite amount.
-        """
-        if self.cycle_h is not None:
-            raise InputError("the amounts of a steady state are not defined; ask concentration()")
-        gut = self._sum(self.model.gut, time_h) + self._waiting(time_h)
-        central = self._sum(self.model.central, time_h)
-        peripheral = self._sum(self.model.peripheral, time_h)
-        return Amounts(gut, central, peripheral, self._sum(self.model.eliminated, time_h))
-
     @property
     def half_life_h(self) -> Array:
         """Terminal half-life; after i.v. doses alone that of disposition."""
@@ -117,13 +90,6 @@ class Course:
         """Return the exact area under the concentration between two times (mg h/L)."""
         found = self._sum(self.model.eliminated, np.array([start_h, end_h]))
         return np.asarray((found[..., 1] - found[..., 0]) / self.model.CL)
-
-    def auc_inf(self) -> Array:
-        """Return the exact area under the concentration from the first dose on (mg h/L)."""
-        given = {route: 0.0 for route in ("oral", "iv")}
-        for dose in self.doses:
-            given[dose.route] += dose.amount_mg
-        return np.asarray((np.asarray(self.model.F) * given["oral"] + given["iv"]) / self.model.CL)
 
     def events_h(self, start_h: float, end_h: float) -> Array:
         """Return when doses arrive and infusions end between two times, in the first subject."""
@@ -158,17 +124,6 @@ class Course:
                     found[:, piece] += stream.at(part, flat[:, piece] - lag, before)
         shape = time.shape if self.model.subjects is None else (n, *time.shape)
         return found.reshape(shape)
-
-    def _waiting(self, time_h: ArrayLike) -> Array:
-        """Return what has been taken and waits for its lag (mg)."""
-        time = np.asarray(time_h, dtype=np.float64)
-        lag, F = column(self.model.lag), column(self.model.F)
-        found = np.zeros((self.model.subjects or 1, time.size))
-        for dose in (d for d in self.doses if d.route == "oral"):
-            since = time.reshape(1, -1) - dose.at_h
-            # the same comparison as for its arrival, so that nothing is counted twice
-            found += F * dose.amount_mg * ((since >= 0.0) & (time.reshape(1, -1) - lag < dose.at_h))
-        return found.reshape(time.shape if self.model.subjects is None else (-1, *time.shape))
 
 
 class _Stream:

@@ -128,11 +128,6 @@ def blockade(
     return found
 
 
-def troughs_nM(exposure: Pharmacokinetic) -> Array:
-    """Return the total concentration just before each dose, shape (doses,) or (subjects, doses)."""
-    return exposure.total_nM(np.array([dose.at_h for dose in exposure.course.doses]), before=True)
-
-
 def accumulation_ratio(
     exposure: Pharmacokinetic, first_h: float, last_h: float, every_h: float
 ) -> Array:

@@ -46,11 +46,6 @@ def steady_state(ligand: Array | float, rates: ReceptorRates) -> tuple[Array, Ar
     return np.asarray(free), np.asarray(binding * free / leaving)
 
 
-def half_maximal(rates: ReceptorRates) -> float:
-    """Ligand (M) at which half of the most that can be bound is bound, in steady state."""
-    return rates.k_int * (rates.k_off + rates.k_int_bound) / (rates.k_on * rates.k_int_bound)
-
-
 @inlined
 def bind(free, bound, ligand, k_on, k_off, k_int, k_int_bound, per_cell, dt_s):
     """Receptors of a cell after ``dt_s`` seconds at constant ligand (M).

@@ -13,10 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import expm
 
+from sim.pharmacology.course import Course
+
 TICK_H = 0.025
 DAY = 960  # ticks
 
 Array = NDArray[np.float64]
+
+
+def amounts(course: Course, times: Array) -> list[Array]:
+    """Gut, centre, periphery and eliminated (mg); a dose that waits for its lag is in the gut."""
+    model = course.model
+    parts = (model.gut, model.central, model.peripheral, model.eliminated)
+    found = [course._sum(part, times) for part in parts]
+    for dose in (d for d in course.doses if d.route == "oral"):
+        waits = (times >= dose.at_h) & (times - model.lag < dose.at_h)  # as its arrival is told
+        found[0] = found[0] + model.F * dose.amount_mg * waits
+    return found
 
 
 class Given(NamedTuple):

@@ -14,6 +14,11 @@ from sim.signalling.pathways import Pathway
 from sim.signalling.receptors import ReceptorRates
 
 
+def half_maximal(rates: ReceptorRates) -> float:
+    """Ligand (M) at which half of the most that can be bound is bound, in steady state."""
+    return rates.k_int * (rates.k_off + rates.k_int_bound) / (rates.k_on * rates.k_int_bound)
+
+
 def bind(
     free: float, bound: float, ligand: float, rates: ReceptorRates, dt_s: float
 ) -> tuple[float, float, float]:

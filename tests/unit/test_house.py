@@ -25,7 +25,7 @@ NOT_YET = {
     ("assays", "scenario"), ("studies", "analysis"),
 }  # fmt: skip
 TOO_LONG_YET = {
-    "sim.model.clock", "sim.api", "sim.cli.main",
+    "sim.cli.main",
 }  # fmt: skip
 
 
