@@ -1,4 +1,4 @@
-"""angiosim: an in-silico capillary tube-formation assay, from dose to network.
+"""angiosim: in-silico assays of angiogenesis, from dose to network.
 
 ``import sim`` is quick: everything but the version is imported when first used.
 """

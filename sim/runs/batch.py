@@ -32,7 +32,7 @@ class WholeRun(AngiogenesisModel):
     Examples
     --------
     >>> mesa.batch_run(  # doctest: +SKIP
-    ...     WholeRun, {"scenario": "tube_formation", "drug.free_nM": [0, 5.6], "seed": [1, 2]}
+    ...     WholeRun, {"scenario": "mine.toml", "drug.free_nM": [0, 5.6], "seed": [1, 2]}
     ... )
     """
 

