@@ -12,7 +12,8 @@ from sim import data
 from sim.pharmacology.drugs import Potency
 from sim.scenario import exposure
 from sim.scenario.schema import Scenario
-from sim.signalling.pathways import Pathway
+from sim.signalling import pathways as signalling
+from sim.signalling.pathways import Constants, Pathway
 from sim.signalling.receptors import ReceptorRates, steady_state
 from sim.tissue import CellStore, Field, Rules, Tissue, rules
 from sim.units import ng_per_ml_to_nM
@@ -163,6 +164,20 @@ def pathways_of(scenario: Scenario) -> list[Pathway]:
             )
         )
     return pathways
+
+
+def constants_of(scenario: Scenario, pathways: list[Pathway]) -> Constants | None:
+    """Constants of signalling; None if cells have none."""
+    behaviour = scenario.behaviour
+    if behaviour is None:
+        return None
+    return signalling.constants_of(
+        pathways,
+        antagonism_of(scenario, pathways),
+        basal=behaviour.basal_activity,
+        tau_activity_s=behaviour.activity_tau_min * 60,
+        tau_drive_s=behaviour.drive_tau_h * 3600,
+    )
 
 
 def antagonism_of(scenario: Scenario, pathways: list[Pathway]) -> NDArray[np.float64]:

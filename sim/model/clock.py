@@ -9,12 +9,13 @@ from copy import deepcopy
 from functools import partial
 from itertools import compress
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mesa
 import numpy as np
 from numpy.typing import NDArray
 
+from sim import hooks
 from sim.assays.tube_formation.start import place_cells
 from sim.errors import CheckpointError, InputError
 from sim.kernels.compiling import most_threads
@@ -33,9 +34,12 @@ from sim.readouts.network import measure_network
 from sim.scenario.exposure import exposure_of
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import structure_of
-from sim.signalling import pathways as signalling
 from sim.signalling.clock import substeps
 from sim.tissue import CellStore
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
 PARTS = (
@@ -99,8 +103,7 @@ class AngiogenesisModel(mesa.Model):
         self.exposure = exposure_of(scenario.drug)
         self.potency = assembly.potency_of(scenario)
         self.pathways = assembly.pathways_of(scenario)
-        self.constants = signalling.constants_of(self.pathways)
-        self.antagonism = assembly.antagonism_of(scenario, self.pathways)
+        self.constants = assembly.constants_of(scenario, self.pathways)
         self.reactions = assembly.reactions_of(scenario, self.pathways)
         self.baths = assembly.baths_of(scenario)
         self.free_nM: Array = np.zeros(substeps(scenario.time.mcs_s))
@@ -221,6 +224,10 @@ class AngiogenesisModel(mesa.Model):
         with self.timed("measuring"):
             self.readouts = self.measure()
             self.datacollector.collect(self)
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw the tissue as it is now, as a result draws its end; return the figure."""
+        return hooks.draw(self, ax=ax)
 
     def energy(self) -> dict[str, float]:
         """Energy of the whole tissue now, by term, in the unit of ``engine.temperature``.

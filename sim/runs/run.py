@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from sim.errors import stage
 from sim.model.clock import AngiogenesisModel
@@ -16,6 +19,7 @@ from sim.runs.result import Result
 from sim.scenario.cautions import cautions
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import dump, scenario_hash
+from sim.version import __version__
 
 if TYPE_CHECKING:
     from sim.runs.result import Arrays
@@ -89,22 +93,37 @@ def run_scenario(
         with stage("read-out"):
             if model.readouts["mcs"] != model.mcs:
                 model.record()
-            result = Result(
-                scenario=scenario,
-                seed=scenario.seed,
-                summary={k: v for k, v in model.readouts.items() if _is_readout(k)},
-                timeseries=model.datacollector.get_model_vars_dataframe(),
-                final=final_arrays(model),
-                frames=frames,
-                manifest=finish_manifest(
-                    manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
-                ),
-                folder=folder.path if folder else None,
+            manifest = finish_manifest(
+                manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
             )
+            result = result_of(model, frames, manifest, folder.path if folder else None)
             if folder:
                 folder.write_results(result)
             logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
     return result
+
+
+def result_of(
+    model: AngiogenesisModel,
+    frames: dict[int, Arrays] | None = None,
+    manifest: dict[str, Any] | None = None,
+    folder: Path | None = None,
+) -> Result:
+    """Return what a model has come to, also in the midst of a run; the model stays as it is."""
+    table = model.datacollector.get_model_vars_dataframe()
+    now = model.readouts if model.readouts["mcs"] == model.mcs else model.measure()
+    if model.mcs not in list(table.get("mcs", ())):
+        table = pd.concat([table, pd.DataFrame([now])], ignore_index=True)
+    return Result(
+        scenario=model.scenario,
+        seed=model.seed,
+        summary={name: value for name, value in now.items() if _is_readout(name)},
+        timeseries=table,
+        final=final_arrays(model),
+        frames=frames or {},
+        manifest=manifest or {"version": __version__, "completed": False, "mcs": model.mcs},
+        folder=folder,
+    )
 
 
 def _is_readout(column: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +30,31 @@ class Pathway:
     """bound receptors per cell in steady state at the saturating concentration"""
 
 
-def constants_of(pathways: list[Pathway]) -> Array:
-    """Constants (pathways, 7) as `advance` takes them: `ReceptorRates`, weight, saturated."""
+class Constants(NamedTuple):
+    """What `advance` has to know of the pathways, and of what their signals do."""
+
+    pathways: Array
+    """(pathways, 7) `ReceptorRates`, weight, saturated."""
+    antagonism: Array
+    """(pathways, pathways) share of the second's signal that the first one's full signal takes."""
+    basal: float
+    """E_basal"""
+    tau_activity_s: float
+    tau_drive_s: float
+
+
+def constants_of(
+    pathways: Sequence[Pathway],
+    antagonism: Array,
+    *,
+    basal: float,
+    tau_activity_s: float,
+    tau_drive_s: float,
+) -> Constants:
+    """`Constants` of some pathways."""
     rows = [(*p.rates, p.weight, p.saturated) for p in pathways]
-    return np.array(rows, dtype=np.float64).reshape(len(pathways), 7)
+    table = np.array(rows, dtype=np.float64).reshape(len(pathways), 7)
+    return Constants(table, antagonism, basal, tau_activity_s, tau_drive_s)
 
 
 @kernel
@@ -45,11 +68,7 @@ def advance(
     ligand_M,
     inhibited,
     constants,
-    antagonism,
     dt_s,
-    basal,
-    tau_activity_s,
-    tau_drive_s,
 ):
     """Receptors, activity and drive of the cells after a step, in place.
 
@@ -70,12 +89,10 @@ def advance(
         Mean over each cell's sites, M.
     inhibited : (substeps, pathways) float64
         Share of each signal that the drug takes away, at the start of each equal part of the step.
-    constants : (pathways, 7) float64
-        See `constants_of`.
-    antagonism : (pathways, pathways) float64
-        Share of the second's signal that the first one's full signal takes away.
-    dt_s, basal, tau_activity_s, tau_drive_s : float
+    constants : Constants
+    dt_s : float
     """
+    table, antagonism, basal, tau_activity_s, tau_drive_s = constants
     parts, pathways = inhibited.shape
     part_s = dt_s / parts
     kept_activity, kept_drive = np.exp(-part_s / tau_activity_s), np.exp(-part_s / tau_drive_s)
@@ -84,8 +101,8 @@ def advance(
         uptake[row] = 0.0
         for part in range(parts):
             for k in range(pathways):
-                k_on, k_off, k_int = constants[k, 0], constants[k, 1], constants[k, 2]
-                k_int_bound, per_cell = constants[k, 3], constants[k, 4]
+                k_on, k_off, k_int = table[k, 0], table[k, 1], table[k, 2]
+                k_int_bound, per_cell = table[k, 3], table[k, 4]
                 L, R, C = ligand_M[row, k], free[row, k], bound[row, k]
                 if L == 0.0 and C == 0.0 and per_cell == R:
                     signals[k] = 0.0
@@ -94,13 +111,13 @@ def advance(
                     R, C, L, k_on, k_off, k_int, k_int_bound, per_cell, part_s
                 )
                 uptake[row, k] += taken / dt_s
-                signals[k] = signal(bound[row, k], constants[k, 6], inhibited[part, k])
+                signals[k] = signal(bound[row, k], table[k, 6], inhibited[part, k])
             rest = 1.0 - basal
             for k in range(pathways):
                 share = 1.0
                 for other in range(pathways):
                     share *= 1.0 - antagonism[other, k] * signals[other]
-                rest *= 1.0 - constants[k, 5] * signals[k] * share
+                rest *= 1.0 - table[k, 5] * signals[k] * share
             before = activity[row]
             activity[row] = relax(before, 1.0 - rest, kept_activity)
             drive[row] = relax(drive[row], 0.5 * (before + activity[row]), kept_drive)

@@ -24,12 +24,18 @@ def draw(thing: Any, *, ax: Axes | None = None, fig: Figure | SubFigure | None =
     Parameters
     ----------
     thing
-        What a run, a study or a calibration gives.
+        What a run, a study or a calibration gives, or a model at work.
     ax : matplotlib.axes.Axes, optional
         Where to draw what takes one panel; a new figure without it.
     fig : matplotlib.figure.Figure or SubFigure, optional
         Where to draw what takes several.
     """
+    from sim.model.clock import AngiogenesisModel  # slow to import, and rarely drawn
+
+    if isinstance(thing, AngiogenesisModel):
+        from sim.runs.run import result_of
+
+        return draw(result_of(thing), ax=ax, fig=fig)
     raise TypeError(f"{type(thing).__name__} cannot be drawn")
 
 

@@ -57,10 +57,10 @@ def advance(
     if antagonism is None:
         antagonism = np.zeros((len(pathways), len(pathways)))
     arrays = [np.array(a, np.float64) for a in (free, bound, np.empty_like(free), activity, drive)]
-    signalling.advance(
-        np.arange(len(free)), *arrays, ligand_M, inhibited, signalling.constants_of(pathways),
-        antagonism, dt_s, basal, tau_activity_s, tau_drive_s,
-    )  # fmt: skip
+    constants = signalling.constants_of(
+        pathways, antagonism, basal=basal, tau_activity_s=tau_activity_s, tau_drive_s=tau_drive_s
+    )
+    signalling.advance(np.arange(len(free)), *arrays, ligand_M, inhibited, constants, dt_s)
     arrays[2] *= dt_s
     return tuple(arrays)
 
@@ -251,10 +251,10 @@ def test_advance_against_its_plain_twin(parts: int) -> None:
 def test_only_the_rows_that_signal_are_touched() -> None:
     pathways = list(PATHWAYS.values())
     arrays = [np.full((4, 3), 7.0) for _ in range(3)] + [np.full(4, 0.5) for _ in range(2)]
+    constants = signalling.constants_of(pathways, np.zeros((3, 3)), **TAU)
     signalling.advance(
-        np.array([2]), *arrays, np.full((4, 3), 1e-9), np.zeros((1, 3)),
-        signalling.constants_of(pathways), np.zeros((3, 3)), 30.0, *TAU.values(),
-    )  # fmt: skip
+        np.array([2]), *arrays, np.full((4, 3), 1e-9), np.zeros((1, 3)), constants, 30.0
+    )
     for array, before in zip(arrays, (7.0, 7.0, 7.0, 0.5, 0.5), strict=True):
         assert (np.delete(array, 2, axis=0) == before).all()
         assert (array[2] != before).all()

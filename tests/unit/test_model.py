@@ -11,6 +11,8 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from naive import potts as naive
 from scipy.ndimage import map_coordinates
 
@@ -21,7 +23,7 @@ from sim.errors import InputError, ScenarioError
 from sim.model import assembly
 from sim.model.clock import AngiogenesisModel
 from sim.model.parts.cells import potts_sweep
-from sim.runs.run import run_scenario
+from sim.runs.run import result_of, run_scenario
 from sim.scenario.resolve import load
 from sim.view.run.timeseries import draw_timeseries
 
@@ -142,6 +144,25 @@ def test_the_end_has_a_frame_where_it_has_a_record() -> None:
 def test_a_seed_is_a_whole_number(rng: Any) -> None:
     with pytest.raises(InputError, match=r"rng = .*must be a whole number from 0 to 2\^63"):
         AngiogenesisModel(load("tube_formation", BRIEF), rng=rng)
+
+
+def test_a_model_at_work_is_drawn_as_it_is() -> None:
+    """As a result draws its end; the model and its records stay as they are."""
+    model = AngiogenesisModel(load("tube_formation", BRIEF))
+    model.advance(6)  # between two records
+    before, rows = model.state(), len(model.datacollector.get_model_vars_dataframe())
+    figure = model.plot()
+    ax = figure.axes[0]
+    assert isinstance(figure, Figure)
+    assert "0.05 h" in " ".join(text.get_text() for text in figure.findobj(Text))
+    assert model.plot(ax=Figure().subplots()) is not figure
+    shown = result_of(model)
+    assert (shown.final["cell_id"] == model.cell_id).all()
+    assert list(shown.timeseries["mcs"]) == [0, 4, 6]
+    assert shown.timeseries["mcs"].dtype == np.int64
+    assert len(model.datacollector.get_model_vars_dataframe()) == rows
+    assert all((array == before[name]).all() for name, array in model.state().items())
+    assert ax.images
 
 
 @EXPERIMENTS

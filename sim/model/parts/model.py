@@ -12,7 +12,7 @@ from sim.model.assembly import Reactions
 from sim.pharmacology.drugs import Potency
 from sim.pharmacology.exposure import Exposure
 from sim.scenario.schema import Scenario
-from sim.signalling.pathways import Pathway
+from sim.signalling.pathways import Constants, Pathway
 from sim.tissue import Tissue
 
 Array = NDArray[np.float64]
@@ -35,9 +35,8 @@ class Model(Protocol):
     exposure: Exposure
     potency: Potency | None
     pathways: list[Pathway]
-    constants: Array
-    """(pathways, 7); see `sim.signalling.pathways.constants_of`"""
-    antagonism: Array
+    constants: Constants | None
+    """of signalling, which there may be none of"""
     reactions: dict[str, Reactions]
     threads: int
     seed: int

@@ -42,8 +42,8 @@ def ligand_at_cells(model: Model) -> Array:
 )
 def receptors(model: Model, ligand_M: Array) -> None:
     """Binding and trafficking, inhibition, activity, drive."""
-    behaviour, cells, free_nM = model.scenario.behaviour, model.tissue.cells, model.free_nM
-    if behaviour is None:
+    cells, free_nM = model.tissue.cells, model.free_nM
+    if model.constants is None:
         return
     with model.timed("signalling"):
         inhibited = np.zeros((free_nM.size, len(model.pathways)))
@@ -61,9 +61,5 @@ def receptors(model: Model, ligand_M: Array) -> None:
             ligand_M,
             inhibited,
             model.constants,
-            model.antagonism,
             model.scenario.time.mcs_s,
-            behaviour.basal_activity,
-            behaviour.activity_tau_min * 60,
-            behaviour.drive_tau_h * 3600,
         )
