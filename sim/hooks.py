@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
+__all__ = ["PLACES", "Axes", "Figure", "SubFigure", "call", "draw"]
+
 PLACES: dict[str, str] = {}
 """``module:function`` by what it is called here."""
 

@@ -38,8 +38,7 @@ from sim.signalling.clock import substeps
 from sim.tissue import CellStore
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from sim.hooks import Axes, Figure
 
 Array = NDArray[np.float64]
 PARTS = (
