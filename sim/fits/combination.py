@@ -149,10 +149,10 @@ class Blockade(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a blockade does at a dose, beside what its parts let expect.
+    """What a blockade does at a dose, beside the effect expected from its parts.
 
     Inhibition is a fraction of the difference between the controls. Limits, ``_low`` and ``_high``,
-    are 95 %. None stands for what is not known or not defined; `note` says why.
+    are 95 %. None is what is not known or not defined; `note` says why.
 
     Attributes
     ----------
@@ -198,7 +198,7 @@ def compare(
     together, so that what replicates share does not count.
 
     A part drops out of Loewe at a dose where its fit is a constant, the limits of its inhibition
-    there hold 0, and those of its largest inhibition at any dose lie within `IDLE` of 0. A part
+    there contain 0, and those of its largest inhibition at any dose lie within `IDLE` of 0. A part
     whose response may hide in noise leaves Loewe undefined.
 
     Parameters

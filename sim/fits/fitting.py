@@ -54,7 +54,7 @@ def fit(
     together and with its controls (jackknife, Student's t with replicates - 1 degrees of freedom).
     Those of unpaired data come from the delta method: the variance within doses, the same at all
     doses, and Student's t with its degrees of freedom. Limits of the IC50s are the doses at which
-    the curve cannot be told from half-way (Fieller 1954); so an interval is open on a side on which
+    the curve cannot be distinguished from half-way (Fieller 1954); so an interval is open on a side on which
     the data do not close it. Nothing is drawn at random.
 
     Parameters
@@ -229,7 +229,7 @@ def _fit(
 
 
 def _points(data: _Data) -> dict[str, Any]:
-    """Return the doses with means and standard errors, as they stand in the result."""
+    """Return the doses with means and standard errors, as they are in the result."""
     dose, response, _ = data
     count = np.isfinite(response).sum(axis=0)
     squares = np.nansum(np.square(response - mean(response)), axis=0)

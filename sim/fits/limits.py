@@ -212,7 +212,7 @@ def crossing(
 def to_doses(
     dose: Array, found: float, low: float | None, high: float | None
 ) -> tuple[float | None, float | None]:
-    """Return limits widened to the doses around: the curve drops there, and nothing tells where."""
+    """Return limits widened to the doses around: the curve drops there, and nothing shows where."""
     return (
         None if low is None else min(low, float(dose[dose <= found][-1])),
         None if high is None else max(high, float(dose[dose >= found][0])),

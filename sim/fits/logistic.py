@@ -28,7 +28,7 @@ class Curve(NamedTuple):
 class DoseResponse:
     """A fitted dose-response curve. Each quantity has 95 % limits, ``_low`` and ``_high``.
 
-    None stands for what the data do not tell: an estimate that lies outside the doses given, or a
+    None is what the data do not determine: an estimate that lies outside the doses given, or a
     limit on a side that is open. An IC50 of None with ``ic50_low = 64`` reads "above 64".
 
     Attributes

@@ -80,21 +80,21 @@ def _compiled(function: Function, folder: str = "", **options: Any) -> Function:
 
 
 class _Watch(event.Listener):
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self.tell: Callable[[], None] | None = tell
+    def __init__(self, notify: Callable[[], None]) -> None:
+        self.notify: Callable[[], None] | None = notify
 
     def on_start(self, event: Any) -> None:
-        if self.tell is not None:
-            self.tell()
-        self.tell = None
+        if self.notify is not None:
+            self.notify()
+        self.notify = None
 
     def on_end(self, event: Any) -> None:
         pass
 
 
-def when_compiling(tell: Callable[[], None]) -> AbstractContextManager[object]:
-    """Return a context in which the first kernel that is not in the cache calls `tell`."""
-    return event.install_listener("numba:compile", _Watch(tell))
+def when_compiling(notify: Callable[[], None]) -> AbstractContextManager[object]:
+    """Return a context in which the first kernel that is not in the cache calls `notify`."""
+    return event.install_listener("numba:compile", _Watch(notify))
 
 
 def kernel(function: Function) -> Function:
@@ -105,7 +105,7 @@ def kernel(function: Function) -> Function:
 def threaded(function: Function) -> Function:
     """Compile a kernel whose ``numba.prange`` loops run on all threads that numba may use.
 
-    Kept in a folder of its own: numba's cache does not tell it from a `kernel` of the same code.
+    Kept in a folder of its own: numba's cache does not distinguish it from a `kernel` of the same code.
     """
     return _compiled(function, "threads", parallel=_ONLY_PRANGE)
 

@@ -195,7 +195,7 @@ class TwoCompartment(Compartments):
 
     Notes
     -----
-    After a unit i.v. the centre holds B(alpha) + (k21 - beta) B(alpha, beta), B being
+    After a unit i.v. the centre contains B(alpha) + (k21 - beta) B(alpha, beta), B being
     :func:`bateman`; both terms are positive, since beta < k21 < alpha.
     """
 

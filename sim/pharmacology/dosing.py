@@ -406,7 +406,7 @@ def read_doses(path: str | Path) -> tuple[Dose, ...]:
                     for p in error.problems
                 ]
     if not rows and not problems:
-        problems.append(Problem("", None, "holds no dose"))
+        problems.append(Problem("", None, "contains no dose"))
     if problems:
         raise ScenarioError(str(path), problems)
     return tuple(sorted(doses, key=lambda dose: dose.at_h))

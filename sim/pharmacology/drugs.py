@@ -293,7 +293,7 @@ def inhibition(free_nM: float | Array, potency: Potency) -> Mapping[str, float |
 
 
 def _known(title: str, name: str, known: Iterable[str]) -> str:
-    """Return a name that is known, or raise an error that tells what is."""
+    """Return a name that is known, or raise an error that lists those that are."""
     options = list(known)
     if name in options:
         return name

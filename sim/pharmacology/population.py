@@ -40,7 +40,7 @@ def draw_subjects(
     Raises
     ------
     InputError
-        If `n` or `seed` is out of range, or the correlations exclude each other.
+        If `n` or `seed` is out of range, or the correlations are inconsistent.
     """
     if n < 1:
         raise InputError(str(Problem("subjects", n, "must be at least 1")))
@@ -101,5 +101,5 @@ def _root(kinetics: Kinetics) -> Array:
         root[row, row] = sqrt(max(0.0, 1.0 - float(root[row, :row] @ root[row, :row])))
     if not np.allclose(root @ root.T, matrix, atol=1e-12):
         where = f"pk.{kinetics.species}.{kinetics.name}.correlation of {kinetics.drug}"
-        raise InputError(f"{where}: these correlations exclude each other")
+        raise InputError(f"{where}: these correlations are inconsistent")
     return root

@@ -312,7 +312,7 @@ def test_doses_from_a_file(tmp_path: Path) -> None:
         ("time_h,amount_mg\n1\n", "line 2: has 1 cells; must have 2"),
         ("time_h,amount_mg\n1,2,3\n", "line 2: has 3 cells; must have 2"),
         ("time_h,amount_mg,infusion_h\n0,1,2\n", "line 2: infusion_h = 2.0: must be 0 for an oral"),
-        ("time_h,amount_mg\n", "holds no dose"),
+        ("time_h,amount_mg\n", "contains no dose"),
         ("", "is missing"),
     ],
 )
