@@ -54,8 +54,8 @@ def fit(
     together and with its controls (jackknife, Student's t with replicates - 1 degrees of freedom).
     Those of unpaired data come from the delta method: the variance within doses, the same at all
     doses, and Student's t with its degrees of freedom. Limits of the IC50s are the doses at which
-    the curve cannot be distinguished from half-way (Fieller 1954); so an interval is open on a side on which
-    the data do not close it. Nothing is drawn at random.
+    the curve cannot be distinguished from half-way (Fieller 1954); so an interval is open on a side
+    on which the data do not close it. Nothing is drawn at random.
 
     Parameters
     ----------

@@ -105,7 +105,7 @@ def kernel(function: Function) -> Function:
 def threaded(function: Function) -> Function:
     """Compile a kernel whose ``numba.prange`` loops run on all threads that numba may use.
 
-    Kept in a folder of its own: numba's cache does not distinguish it from a `kernel` of the same code.
+    Kept in a folder of its own: in numba's cache it would pass for a `kernel` of the same code.
     """
     return _compiled(function, "threads", parallel=_ONLY_PRANGE)
 
