@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from sim.analysis.sensitivity import SENSITIVITY, SENSITIVITY_TABLE, write_sensitivity
-from sim.assays import READOUTS
+from sim.assays import responses
 from sim.files import plain, write_text_atomic
 
 if TYPE_CHECKING:
@@ -22,15 +22,12 @@ if TYPE_CHECKING:
 from sim.analysis.combination import combinations
 from sim.analysis.dose_response import COMBINATION, CURVES, DOSE_RESPONSE, dose_response
 
-PICTURES = (
-    "dose_response.png",
-    *(
-        f"{kind}_{response}.png"
-        for kind in ("dose_response", "ic50", "combination", "sensitivity")
-        for response in (*READOUTS, "mean_drive")
-    ),
-)
-"""All that `sim.view.study.pictures` may draw of them."""
+
+def pictures() -> tuple[str, ...]:
+    """Return all that `sim.view.study.pictures` may draw of them."""
+    kinds = ("dose_response", "ic50", "combination", "sensitivity")
+    each = (f"{kind}_{response}.png" for kind in kinds for response in responses())
+    return ("dose_response.png", *each)
 
 
 def write_analysis(study: Study) -> None:
@@ -43,7 +40,7 @@ def write_analysis(study: Study) -> None:
     if study.folder is None:
         return
     tables = (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE)
-    for name in (*tables, *PICTURES):
+    for name in (*tables, *pictures()):
         (study.folder / name).unlink(missing_ok=True)
     if not study.is_complete:
         return

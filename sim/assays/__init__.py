@@ -1,8 +1,127 @@
-"""Assays: what an experiment prepares, and what it reads from the cells."""
+"""Assays: what an experiment prepares, and what it reads from the cells.
 
-READOUTS = (
-    "cells", "covered_fraction", "tube_length_mm", "total_length_mm", "tube_length_mm_per_mm2",
-    "segments", "junctions", "end_points", "meshes", "mean_mesh_area_um2", "largest_part_fraction",
-    "mean_chord_um", "compactness",
+Each is a folder beside this file, or an installed package that names its `Assay` in the entry-point
+group ``angiosim.assays``. Whoever needs to know them all walks over `assays`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+
+from sim import data
+from sim.assays.declare import FRACTION, Assay, Readout
+from sim.errors import InputError
+
+GROUP = "angiosim.assays"
+"""Entry points of assays: ``name = "package:ASSAY"``."""
+
+_BEFORE = (
+    Readout("time_h", "time", "h",
+            "time in the drug's schedule; 0 at the start unless time.start_h says otherwise"),
+    Readout("mcs", "Monte Carlo steps", "", "Monte Carlo steps made", files=()),
+    Readout("total_nM", "total drug", "nM",
+            "all drug: in the medium; with doses to a body, in plasma", files=()),
+    Readout("free_nM", "free drug", "nM",
+            "unbound drug: in the medium; with doses to a body, at the cells", files=()),
 )  # fmt: skip
-"""Names of the final read-outs, known without computing any."""
+DRIVE = Readout(
+    "mean_drive",
+    "mean drive",
+    FRACTION,
+    "mean drive of the living cells; further types count with 0",
+    files=("results.csv",),
+)
+CELLS = Readout("cells", "cells", "", "living cells")
+
+
+@cache
+def _own() -> tuple[Assay, ...]:
+    """Return the assays beside this file."""
+    folders = [module.name for module in iter_modules(__path__) if module.ispkg]
+    return tuple(import_module(f"{__name__}.{name}").ASSAY for name in folders)
+
+
+@cache
+def assays() -> dict[str, Assay]:
+    """Return all assays by name, sorted.
+
+    Raises
+    ------
+    InputError
+        If an installed one cannot be loaded, or has the name of another.
+    """
+    found = {one.name: one for one in _own()}
+    for point in entry_points(group=GROUP):
+        try:
+            one: Assay = point.load()
+        except Exception as error:
+            raise InputError(
+                f"the installed assay {point.name!r} ({point.value}) cannot be loaded: "
+                f"{type(error).__name__}: {error}; repair or uninstall it"
+            ) from error
+        if found.setdefault(one.name, one) is not one:
+            raise InputError(
+                f"the installed assay {point.name!r} ({point.value}) has the name of another, "
+                f"{one.name!r}; rename or uninstall it"
+            )
+    return dict(sorted(found.items()))
+
+
+def assay(name: str) -> Assay:
+    """Return an assay by its name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message names the nearest.
+    """
+    known = assays()
+    if name not in known:
+        hint = data.nearest(name, known)
+        raise InputError(
+            f"unknown assay {name!r}: {data.one_of(known)}" + (f" ({hint})" if hint else "")
+        )
+    return known[name]
+
+
+def default_assay() -> Assay:
+    """Return the assay of a scenario that names none."""
+    return next(one for one in _own() if one.default)
+
+
+@cache
+def columns(name: str | None = None) -> dict[str, Readout]:
+    """Return the columns of the time series by name, of an assay or of all."""
+    inhibitions = (
+        Readout(f"inhibition_{receptor}", f"{receptor} inhibited", FRACTION,
+                "share of the receptor's signal that the drug takes away", files=())
+        for receptor in data.names("receptors")
+    )  # fmt: skip
+    each = (one.readouts for one in assays().values() if name in (None, one.name))
+    every = (*_BEFORE, *inhibitions, DRIVE, CELLS, *(one for own in each for one in own))
+    found: dict[str, Readout] = {}
+    for one in every:
+        found.setdefault(one.name, one)
+    return found
+
+
+@cache
+def columns_of(file: str, name: str | None = None) -> tuple[str, ...]:
+    """Return which columns of the time series another file has too, of an assay or of all."""
+    return tuple(one.name for one in columns(name).values() if file in one.files)
+
+
+@cache
+def responses(name: str | None = None) -> tuple[str, ...]:
+    """Return the read-outs that a study may fit, of an assay or of all."""
+    return (*(one for one in columns_of("summary.json", name) if one != "time_h"), DRIVE.name)
+
+
+def readout(name: str) -> Readout:
+    """Return a column of the time series by its name: ``tube_length_mm@6`` is that at 6 h."""
+    plain, _, time = name.partition("@")
+    found = columns().get(plain, Readout(plain, plain.replace("_", " ")))
+    return found.at(time) if time else found

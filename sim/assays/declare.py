@@ -7,15 +7,20 @@ An assay is a folder (or an installed package) whose ``__init__`` imports nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sim.tables import Table
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+Uniforms = Callable[[int, int], "NDArray[np.float64]"]
+"""``uniforms(start, count)`` are that many numbers in [0, 1), counted from ``start``."""
 FRACTION = "0-1"
 """Unit of fractions."""
 
@@ -50,6 +55,10 @@ class Readout:
         unit = self.unit.replace("um", "µm").replace("^2", "²").replace("^3", "³")
         return f"{self.words} ({unit})" if unit and unit != FRACTION else self.words
 
+    def at(self, time: str) -> Readout:
+        """Return the same at a time in hours."""
+        return replace(self, words=f"{self.words} at {time} h")
+
 
 @dataclass(frozen=True)
 class Assay:
@@ -62,30 +71,38 @@ class Assay:
     setup, readout : type
         The tables behind ``[setup]`` and ``[readout]``.
     defaults : Path
-        TOML file with this assay's layer of the scenario: leaves ``{value, unit, source, ...}``.
+        TOML file with this assay's layer of a scenario: leaves ``{value, unit, source, evidence}``,
+        and in ``[lines.NAME]`` what is different for a cell line.
     readouts : tuple of Readout
         What `measure` gives, in this order.
     response : str
         The read-out that a study fits if it names none.
     start : str
-        ``start(scenario, uniforms)`` gives the lattice and the types of the cells on it.
+        ``start(scenario, uniforms)`` gives the lattice (y, x) int32, 0 for medium, else the cell
+        counted from 1, and the type of each cell: 1 endothelial, 2 and up the further types.
     measure : str
         ``measure(tissue, memory, scenario)`` gives the read-outs by name; it only reads.
     picture : str
-        ``draw(canvas, snapshot)`` draws the tissue on a canvas of the view.
+        ``draw(canvas, tissue, memory, scenario)`` draws over the cells; see `Canvas`.
     memory : str or None
-        Module with ``begin(tissue)``, which gives the arrays that the assay remembers, and
-        ``after_step(tissue, memory)``, which brings them up to date.
+        Module with ``begin(tissue, scenario)``, which gives the arrays that the assay remembers by
+        name, and ``after_step(tissue, memory, scenario)``, which brings them up to date in place.
     panels : tuple of (str, tuple of str)
-        Panels of the time series: label of the axis, and the read-outs drawn in it.
-    checks : tuple of str
-        ``check(scenario)`` yields what does not fit together as `sim.errors.Problem`.
+        How the read-outs are drawn over time: label of the axis, and what is drawn in it.
+    checks, cautions : str or None
+        A tuple of `sim.assays.rules.Check`: what does not fit together, and what is valid but may
+        not be as expected.
     model : str
         Class of model that runs it.
     parts : tuple of str
         Parts of the step of this assay alone.
     default : bool
         Whether it is the assay of a scenario that names none.
+
+    Notes
+    -----
+    Code is given as ``"module:name"``. `start` is not asked to place no cells; everything else
+    must cope with a tissue without any.
     """
 
     name: str
@@ -100,46 +117,116 @@ class Assay:
     picture: str
     memory: str | None = None
     panels: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    checks: tuple[str, ...] = ()
+    checks: str | None = None
+    cautions: str | None = None
     model: str = "lattice"
     parts: tuple[str, ...] = ()
     default: bool = False
 
 
-class Tissue(Protocol):
-    """What an assay sees of a model: arrays to look at."""
+def called(place: str) -> Any:
+    """Return what ``"module:name"`` says, or the module that ``"module"`` says."""
+    module, _, name = place.partition(":")
+    found = import_module(module)
+    return getattr(found, name) if name else found
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """What an assay sees of a model, or of the end of a run: arrays to look at.
+
+    Attributes
+    ----------
+    mcs : int
+        Monte Carlo steps made.
+    mcs_s : float
+        What a Monte Carlo step lasts, in seconds.
+    time_h : float
+        Hours of the drug's schedule.
+    spacing_um : float
+        Side of a site.
+    periodic : bool
+        Whether opposite edges meet.
+    lattice : (y, x) int32
+        0 for medium, else the row of the cell.
+    cells : mapping of str to (rows, ...) ndarray
+        Columns of the cells: ``alive``, ``type``, ``centroid``, ``drive``, ...; row 0 is the
+        medium.
+    fields : mapping of str to (y, x) float64
+        Concentrations.
+    """
+
+    mcs: int
+    mcs_s: float
+    time_h: float
+    spacing_um: float
+    periodic: bool
+    lattice: NDArray[np.int32]
+    cells: Mapping[str, NDArray[Any]]
+    fields: Mapping[str, NDArray[np.float64]]
+
+
+class Domain(Protocol):
+    """``[domain]``, as far as assays ask for it."""
 
     @property
-    def mcs(self) -> int:
-        """Monte Carlo steps made."""
+    def size_um(self) -> tuple[float, float]: ...  # noqa: D102
+    @property
+    def spacing_um(self) -> float: ...  # noqa: D102
+    @property
+    def boundary(self) -> str: ...  # noqa: D102
+
+
+class Cells(Protocol):
+    """``[cells]``, as far as assays ask for it."""
 
     @property
-    def mcs_s(self) -> float:
-        """What a Monte Carlo step lasts, in seconds."""
+    def density_per_mm2(self) -> float | None: ...  # noqa: D102
+    @property
+    def count(self) -> int | None: ...  # noqa: D102
+    @property
+    def seeding(self) -> str: ...  # noqa: D102
+
+
+class Scenario(Protocol):
+    """A scenario, as far as assays ask for it; `sim.scenario.schema` has all of it."""
 
     @property
-    def time_h(self) -> float:
-        """Hours of the drug's schedule."""
+    def shape(self) -> tuple[int, int]:
+        """Sites of the lattice, [y, x]."""
 
     @property
-    def spacing_um(self) -> float:
-        """Side of a site."""
+    def domain(self) -> Domain: ...  # noqa: D102
+    @property
+    def cells(self) -> Cells: ...  # noqa: D102
+    @property
+    def types(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def engine(self) -> Any: ...  # noqa: D102
+    @property
+    def setup(self) -> Any:
+        """The assay's own table."""
 
     @property
-    def periodic(self) -> bool:
-        """Whether opposite edges meet."""
+    def readout(self) -> Any:
+        """The assay's own table."""
 
-    @property
-    def lattice(self) -> NDArray[Any]:
-        """(y, x) int32: 0 for medium, else the row of the cell."""
 
-    @property
-    def cells(self) -> Mapping[str, NDArray[Any]]:
-        """Columns of the cells by name: ``alive``, ``type``, ``centroid``, ``drive``, ..."""
+class Canvas(Protocol):
+    """What a picture of an assay draws on: the cells are there, coordinates are sites [y, x].
 
-    @property
-    def fields(self) -> Mapping[str, NDArray[Any]]:
-        """Concentrations (y, x) by name."""
+    (0, 0) is the centre of the first site. ``kind`` says how a thing looks, as in
+    `sim.view.style`.
+    """
+
+    def lines(self, places: NDArray[np.float64], links: NDArray[Any], kind: str) -> None:
+        """Draw lines between linked places; lines over a periodic border at each side."""
+
+    def dots(self, places: NDArray[np.float64], kind: str) -> None:
+        """Draw a dot at each place."""
+
+    def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
+        """Draw the outline of a region (y, x)."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 
 from sim import data
-from sim.assays import READOUTS
+from sim.assays import responses
 from sim.errors import InputError, Problem, ScenarioError
 from sim.files import named_file, read_csv
 from sim.scenario import keys
@@ -29,7 +29,6 @@ Tree = dict[str, Any]
 Values = dict[str, float | int]
 
 TOP = ("format", "name", "description", "seed", *SHARED, *OWN["calibration"])
-COMPARED = (*READOUTS, "mean_drive")
 TIME = "time_h"
 MOST_TRIALS = 100_000
 MOST_ROWS = 10_000
@@ -146,6 +145,7 @@ class _Reading(Reader):
         super().__init__(tree, folder, name, problems, TOP)
         self.trials = self._number("trials", 100, 1, MOST_TRIALS)
         self.batch = self._number("batch", 4, 1, 1000)
+        self.compared = responses(self.assay.name)
         self.told: set[str] = set()
         self.cautions: list[Problem] = []
         scenario = self._resolved("base", {}) if self.base else None
@@ -251,12 +251,12 @@ class _Reading(Reader):
         if not rows:
             self._wrong("data.file", name, "must have a line of column names, and at least one row")
         for key in header:
-            if key in COMPARED and not any(row[key] for _, row in rows):
+            if key in self.compared and not any(row[key] for _, row in rows):
                 self._wrong(f"data, column {key}", None, "has no number at all; leave it out")
         for number, row in rows:
             where = f"data, line {number}"
             for key, cell in row.items():
-                if not cell and key != TIME and key.removesuffix("_sd") not in COMPARED:
+                if not cell and key != TIME and key.removesuffix("_sd") not in self.compared:
                     self._wrong(f"{where}, {key}", None, "is empty; write the value in every row")
             yield where, {key: _cell(cell) for key, cell in row.items() if cell}
 
@@ -268,7 +268,7 @@ class _Reading(Reader):
         lost = False  # what was meant for a read-out may stand in a column of another name
         for key, value in row.items():
             where, readout = f"{place}, {key}", key.removesuffix("_sd")
-            if readout in COMPARED:
+            if readout in self.compared:
                 if not _is_number(value) or value < 0 or (readout != key and value == 0):
                     what = f"must be a number {'above 0' if readout != key else 'of at least 0'}"
                     comma = isinstance(value, str) and "," in value
@@ -278,14 +278,14 @@ class _Reading(Reader):
             elif key == TIME:
                 if not _is_number(value) or value < 0:
                     self._wrong(where, value, "must be a number of hours")
-            elif not_swept(key, value) or keys.find(key.split(".")) is None:
-                known = (*COMPARED, TIME, *map(keys.dotted, keys.leaves()))
+            elif not_swept(key, value) or keys.find(key.split("."), self.assay.name) is None:
+                known = (*self.compared, TIME, *map(keys.dotted, keys.leaves(self.assay.name)))
                 what = f"must be a key of scenarios, {TIME!r}, a read-out, or READOUT_sd"
                 self._once(place, key, what, data.nearest(key, known))
                 lost = True
-        compared = [name for name in COMPARED if name in row]
+        compared = [name for name in self.compared if name in row]
         if not compared and not lost:
-            self._wrong(place, None, f"has no read-out; they are {', '.join(COMPARED)}")
+            self._wrong(place, None, f"has no read-out; they are {', '.join(self.compared)}")
         for name in compared:
             if f"{name}_sd" in row or not _is_number(row[name]):
                 continue
@@ -319,7 +319,7 @@ class _Reading(Reader):
                 continue
             self.cautions += cautions(scenario)
             record = self._record(place, row.get(TIME), scenario)
-            for readout in (name for name in COMPARED if name in row):
+            for readout in (name for name in self.compared if name in row):
                 value = float(row[readout])
                 sd = row.get(f"{readout}_sd", abs(value) * (self.relative_error or 0))
                 if sd < LEAST_SD * max(1.0, abs(value)):
@@ -395,7 +395,7 @@ def condition_of(row: Tree) -> Tree:
     return {
         key: value
         for key, value in row.items()
-        if key != TIME and key.removesuffix("_sd") not in COMPARED
+        if key != TIME and key.removesuffix("_sd") not in responses()
     }
 
 

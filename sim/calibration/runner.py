@@ -10,7 +10,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from sim.calibration.file import COMPARED, CalibrationPlan, Values, at_record
+from sim.assays import responses
+from sim.calibration.file import CalibrationPlan, Values, at_record
 from sim.errors import AngiosimError, InputError, stage
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
@@ -50,7 +51,7 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
                 "this run is not what was planned: the worker has another version of angiosim"
             )
     result = run_scenario(scenario)
-    names = [name for name in COMPARED if name in result.timeseries]
+    names = [name for name in responses(scenario.assay) if name in result.timeseries]
     rows: list[dict[Any, Any]] = result.timeseries[names].to_dict("records")
     metrics: Metrics = {
         at_record(name, number): row[name] for number, row in enumerate(rows) for name in names

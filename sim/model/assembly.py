@@ -38,7 +38,7 @@ class Reactions:
 
 
 def small(scenario: Scenario) -> Scenario:
-    """The same experiment on a few sites, without cells."""
+    """The same experiment on a few sites."""
     site_um = scenario.domain.spacing_um
     voxels = [round((field.spacing_um or site_um) / site_um) for field in scenario.fields.values()]
     side_um = math.lcm(20, *voxels) * site_um
@@ -47,11 +47,6 @@ def small(scenario: Scenario) -> Scenario:
             "domain": scenario.domain.model_copy(
                 update={"size_um": tuple(min(side_um, own) for own in scenario.domain.size_um)}
             ),
-            "setup": scenario.setup.model_copy(update={"region_um": None}),
-            "cells": scenario.cells.model_copy(update={"count": 0}),
-            "types": {
-                name: kind.model_copy(update={"count": 0}) for name, kind in scenario.types.items()
-            },
         }
     )
 

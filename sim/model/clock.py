@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import hooks
-from sim.assays.tube_formation.start import place_cells
+from sim.assays.declare import Uniforms
 from sim.errors import CheckpointError, InputError
 from sim.kernels.compiling import most_threads
 from sim.kernels.draws import SEEDING, uniforms
 from sim.model import assembly
 from sim.model.agents import EndothelialCell
+from sim.model.assay import RunningAssay
 from sim.model.assembly import ENDOTHELIAL
 from sim.model.parts.behaviour import behaviour
 from sim.model.parts.cells import deaths, potts_sweep
@@ -30,7 +31,6 @@ from sim.model.parts.fields import fields
 from sim.model.parts.record import record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.pharmacology.drugs import inhibition
-from sim.readouts.network import measure_network
 from sim.scenario.exposure import exposure_of
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import structure_of
@@ -107,12 +107,14 @@ class AngiogenesisModel(mesa.Model):
         self.baths = assembly.baths_of(scenario)
         self.free_nM: Array = np.zeros(substeps(scenario.time.mcs_s))
 
-        lattice, types = place_cells(scenario, partial(uniforms, seed, SEEDING, 0, 0))
+        self.assay = RunningAssay(scenario)
+        lattice, types = self._start(partial(uniforms, seed, SEEDING, 0, 0))
         self.tissue = assembly.tissue_of(scenario, lattice, types, self.pathways)
         self.next_id = 1
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
 
+        self.assay.begin(self)
         self._compile()
         self.readouts = self.measure()
         self.datacollector = mesa.DataCollector(
@@ -131,6 +133,7 @@ class AngiogenesisModel(mesa.Model):
         deaths(self)
         fields(self, "after_sweep")
         self.mcs += 1
+        self.assay.after_step(self)
         record_when_due(self)
         if self.mcs >= self.scenario.time.steps:
             self.running = False
@@ -200,13 +203,12 @@ class AngiogenesisModel(mesa.Model):
         return self._views.get(int(self.cell_id[y, x]))
 
     def measure(self) -> dict[str, float | int]:
-        """Time, drug, drive and all read-outs of the network, now."""
+        """Time, drug, drive, cells and the assay's read-outs, now."""
         living = self.cells.living
         now = np.array([self.time_h])
         free_nM = float(self.exposure.free_nM(now)[0])
         inhibited = inhibition(free_nM, self.potency) if self.potency else {}
         receptors = dict.fromkeys((*RECEPTORS, *self.scenario.signalling.receptors))
-        network = measure_network(self.cell_id > 0, **self.scenario.network_options)
         return {
             "time_h": self.time_h,
             "mcs": self.mcs,
@@ -215,7 +217,7 @@ class AngiogenesisModel(mesa.Model):
             **{f"inhibition_{name}": float(inhibited.get(name, 0.0)) for name in receptors},
             "mean_drive": float(self.cells["drive"][living].mean()) if living.size else 0.0,
             "cells": int(living.size),
-            **network.readouts(),
+            **self.assay.measure(self),
         }
 
     def record(self) -> None:
@@ -272,6 +274,7 @@ class AngiogenesisModel(mesa.Model):
             **self.tissue.arrays(),
             "drug.free_nM": self.free_nM,
             **{f"baths.{name}": value for name, value in self.baths.items()},
+            **self.assay.state(),
         }
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
@@ -292,6 +295,7 @@ class AngiogenesisModel(mesa.Model):
         self.free_nM[:] = state["drug.free_nM"]
         for name, value in self.baths.items():
             value[()] = state[f"baths.{name}"]
+        self.assay.restore(state)
         former, self._views = self._views, {}
         for view in former.values():
             view.remove()
@@ -361,6 +365,10 @@ class AngiogenesisModel(mesa.Model):
             if row not in self._views:
                 self._views[row] = EndothelialCell(self, row)
 
+    def _start(self, numbers: Uniforms) -> tuple[NDArray[np.int32], list[int]]:
+        """Lay the cells on the lattice, as the assay says."""
+        return self.assay.start(numbers)
+
     def _compile(self) -> None:
         """Make all kernels ready with a step of a small model of the same kind."""
         start = perf_counter()
@@ -388,7 +396,10 @@ def _reading(model: AngiogenesisModel, *, name: str) -> float | int:
 
 
 class _Rehearsal(AngiogenesisModel):
-    """A model whose step makes the kernels ready for others."""
+    """A model without cells, whose step makes the kernels ready for others."""
+
+    def _start(self, numbers: Uniforms) -> tuple[NDArray[np.int32], list[int]]:
+        return np.zeros(self.scenario.shape, np.int32), []
 
     def _compile(self) -> None:
         for values in self.fields.values():

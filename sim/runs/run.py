@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from sim.assays import columns_of
 from sim.errors import stage
 from sim.model.clock import AngiogenesisModel
 from sim.model.observers import Frames, Observer, Progress, advance_observed
@@ -114,19 +115,14 @@ def result_of(
     now = model.readouts if model.readouts["mcs"] == model.mcs else model.measure()
     if model.mcs not in list(table.get("mcs", ())):
         table = pd.concat([table, pd.DataFrame([now])], ignore_index=True)
+    kept = columns_of("summary.json", model.scenario.assay)
     return Result(
         scenario=model.scenario,
         seed=model.seed,
-        summary={name: value for name, value in now.items() if _is_readout(name)},
+        summary={name: value for name, value in now.items() if name in kept},
         timeseries=table,
         final=final_arrays(model),
         frames=frames or {},
         manifest=manifest or {"version": __version__, "completed": False, "mcs": model.mcs},
         folder=folder,
     )
-
-
-def _is_readout(column: str) -> bool:
-    """Whether a column of the time series stands in the summary too."""
-    others = ("mcs", "total_nM", "free_nM", "mean_drive")
-    return column not in others and not column.startswith("inhibition_")

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from sim.assays import assays
+from sim.assays.declare import called
+from sim.assays.rules import NEAR, Check, reads, related
 from sim.errors import Problem
-from sim.scenario.checks.rules import NEAR, related
 from sim.scenario.schema import Scenario
 from sim.signalling.clock import substeps
-
-SPARSE_PER_MM2 = 400  # fewer cells make no connected network; see docs/tube-formation.md
-FEW_CELLS = 10  # not meant to be a network at all
-
-Caution = Callable[[Scenario], Iterator[Problem]]
-_CAUTIONS: list[tuple[tuple[str, ...], Caution]] = []
 
 
 def cautions(scenario: Scenario) -> list[Problem]:
@@ -26,12 +22,19 @@ def cautions(scenario: Scenario) -> list[Problem]:
     scenario : Scenario
         As `sim.load` gives it.
     """
-    return [problem for _, look in _CAUTIONS for problem in look(scenario)]
+    return [problem for one in _of(scenario.assay) for problem in one.run(scenario)]
 
 
 def cautioned(key: str) -> bool:
     """Whether cautions depend on the value of a dotted key."""
-    return any(related(key, other) for keys, _ in _CAUTIONS for other in keys)
+    every = (one for name in assays() for one in _of(name))
+    return any(related(key, other) for one in every for other in one.reads)
+
+
+def _of(assay: str) -> tuple[Check, ...]:
+    """Return the cautions that hold for an assay."""
+    own = assays()[assay].cautions
+    return (_whole_steps, _media, *(called(own) if own else ()))
 
 
 def by_key(found: Sequence[Problem]) -> list[Problem]:
@@ -47,17 +50,7 @@ def by_key(found: Sequence[Problem]) -> list[Problem]:
     ]
 
 
-def _reads(*keys: str) -> Callable[[Caution], Caution]:
-    """Register a caution with the keys that it reads."""
-
-    def register(look: Caution) -> Caution:
-        _CAUTIONS.append((keys, look))
-        return look
-
-    return register
-
-
-@_reads("time.duration_h", "time.record_every_h", "time.mcs_s")
+@reads("time.duration_h", "time.record_every_h", "time.mcs_s")
 def _whole_steps(scenario: Scenario) -> Iterator[Problem]:
     """Runs and intervals between records are whole numbers of steps."""
     time = scenario.time
@@ -77,7 +70,7 @@ def _rounded(key: str, hours: float, steps: int, mcs_s: float, what: str) -> Ite
         yield Problem(key, hours, f"is not {unit}; {what} takes {count}")
 
 
-@_reads("drug.media", "drug.exposure", "time.mcs_s", "time.start_h")
+@reads("drug.media", "drug.exposure", "time.mcs_s", "time.start_h")
 def _media(scenario: Scenario) -> Iterator[Problem]:
     """A medium takes effect where a step, or a part of a long one, begins."""
     drug, time = scenario.drug, scenario.time
@@ -93,23 +86,6 @@ def _media(scenario: Scenario) -> Iterator[Problem]:
                 medium.at_h,
                 f"is not at the start of a step; the medium is changed at the next, {used_h:.6g} h",
             )
-
-
-@_reads("cells", "domain.size_um", "setup.region_um")
-def _sparse(scenario: Scenario) -> Iterator[Problem]:
-    """The cue's short range and the length of a cell set the widest gap that tubes bridge."""
-    cells, count = scenario.cells, scenario.cell_count
-    x, y = scenario.setup.region_um or scenario.domain.size_um
-    density = cells.density_per_mm2 if cells.count is None else cells.count / (x * y * 1e-6)
-    if density is None or density >= SPARSE_PER_MM2 or count < FEW_CELLS or cells.seeding == "blob":
-        return
-    key, value = ("density_per_mm2", density) if cells.count is None else ("count", count)
-    yield Problem(
-        f"cells.{key}",
-        value,
-        f"gives {density:.3g} cells per mm^2; below about 450 no network spans the domain",
-        "the model lacks an attractant that crosses wide gaps",
-    )
 
 
 def differ(one: float, other: float) -> bool:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sim import data
-from sim.scenario.tree import ligand_names, without_signalling
+from sim.assays import assays, default_assay
+from sim.assays.declare import Assay
+from sim.files import read_toml
+from sim.scenario.tree import dig, ligand_names, without_signalling
 
 
-def default_leaves(assay: str, line: str | None = None, *, signalling: bool = True) -> Any:
+def assay_of(tree: Mapping[str, Any]) -> Assay:
+    """Return the assay that a tree names, or that of a scenario which names none."""
+    name = tree.get("assay")
+    return assays().get(name if isinstance(name, str) else "", default_assay())
+
+
+def default_leaves(
+    assay: Assay,
+    line: str | None = None,
+    substrate: str | None = None,
+    *,
+    signalling: bool = True,
+) -> Any:
     """Return all defaults as a tree of leaves ``{value, unit, spread, source, evidence}``.
+
+    The biology of all cells lies lowest, then the substrate, the assay and the cell line.
 
     Parameters
     ----------
-    assay : str
+    assay : Assay
         Assay whose defaults these are.
-    line : str or None
-        Cell line; the assay's default line if None.
+    line, substrate : str or None
+        Cell line and substrate; the assay's own defaults if None.
     signalling : bool
         Whether the cells have receptors. If not, ligands, their fields and receptors, behaviour
         and chemotaxis towards ligands have no defaults.
@@ -26,23 +47,39 @@ def default_leaves(assay: str, line: str | None = None, *, signalling: bool = Tr
     dict
         Tables as in a scenario. A ligand's field has the voxel side wanted as its ``spacing_um``.
     """
-    tree = data.read("assays", assay)
+    own = deepcopy(_read(assay.defaults))
+    lines = own.pop("lines", {})
     ligands = ligand_names()
-    if signalling:
-        for name in ligands:
-            found = data.read("ligands", name)
-            field = found["field"]
-            if "voxel_um" in field:
-                field["spacing_um"] = field.pop("voxel_um")
-            _lay(tree, {"ligands": {name: found["ligand"]}, "fields": {name: field}})
-            receptor = found["receptor"]
-            constants = data.read("receptors", receptor)
-            leaves = {key: leaf for key, leaf in constants.items() if data.is_leaf(leaf)}
-            _lay(tree, {"signalling": {"receptors": {receptor: leaves}}})
-    else:
+    tree = data.read("model", "cell")
+    _lay(tree, {"fields": {}})
+    for name in ligands:
+        found = data.read("ligands", name)
+        field = found["field"]
+        if "voxel_um" in field:
+            field["spacing_um"] = field.pop("voxel_um")
+        _lay(tree, {"ligands": {name: found["ligand"]}, "fields": {name: field}})
+        receptor = found["receptor"]
+        constants = data.read("receptors", receptor)
+        leaves = {key: leaf for key, leaf in constants.items() if data.is_leaf(leaf)}
+        _lay(tree, {"signalling": {"receptors": {receptor: leaves}}})
+    _lay(tree, data.read("substrates", substrate or data.values(own["domain"]["substrate"])))
+    _lay(tree, own)
+    line = line or data.values(tree["cells"]["line"])
+    _lay(tree, {key: table for key, table in data.read("lines", line).items() if key != "remark"})
+    _lay(tree, lines.get(line, {}))
+    for table in (tree["fields"], dig(tree, ("engine", "chemotaxis")) or {}):
+        for name in ligands:  # after the other fields, whose place in results they would take
+            if name in table:
+                table[name] = table.pop(name)
+    if not signalling:
         without_signalling(tree)
         tree["signalling"]["enabled"]["value"] = False
-    return _lay(tree, data.read("lines", line or data.values(tree["cells"]["line"])))
+    return tree
+
+
+@cache
+def _read(path: Path) -> Any:
+    return read_toml(path)
 
 
 def _lay(tree: dict[str, Any], upper: dict[str, Any]) -> dict[str, Any]:

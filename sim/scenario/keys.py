@@ -8,18 +8,24 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, reduce
+from operator import and_, or_
 from typing import Any
 
 from sim import data
+from sim.assays import assays
+from sim.assays.declare import Assay
 from sim.errors import Problem
 from sim.scenario.defaults import default_leaves
 from sim.scenario.schema import Scenario
 from sim.scenario.tree import dig
+from sim.tables import Table
 
 Node = dict[str, Any]
 Path = tuple[str | int, ...]
 
+OWN = ("setup", "readout")
+"""Tables that each assay has for itself."""
 _BOUNDS = {
     "exclusiveMinimum": "above",
     "minimum": "at least",
@@ -32,18 +38,67 @@ _CONSTRAINTS = dict(
 
 
 @cache
-def root() -> Node:
-    """Return the schema of a scenario as one nested JSON Schema, without references."""
-    schema = Scenario.model_json_schema()
-    inlined: Node = _inline(schema, schema.pop("$defs"))
+def root(assay: str = "") -> Node:
+    """Return the schema of a scenario as one nested JSON Schema, without references.
+
+    Parameters
+    ----------
+    assay : str
+        The assay whose own tables it has; those of all assays if there is none of this name.
+    """
+    schema = _schema_of(Scenario)
+    for key in OWN:
+        tables = [_schema_of(getattr(one, key)) for one in _of(assay)]
+        merged = reduce(or_, (table["properties"] for table in tables))
+        needed = reduce(and_, (set(table.get("required", ())) for table in tables))
+        schema["properties"][key] |= {
+            "properties": merged, "required": [name for name in merged if name in needed],
+        }  # fmt: skip
+    return schema
+
+
+def _schema_of(table: type[Table]) -> Node:
+    schema = table.model_json_schema()
+    inlined: Node = _inline(schema, schema.pop("$defs", {}))
     return inlined
+
+
+def _of(name: str) -> list[Assay]:
+    """Return the assay of this name, or all if there is none."""
+    return [assays()[name]] if name in assays() else [*assays().values()]
+
+
+def _default_values(assay: str) -> Any:
+    """Return the defaults of an assay, or those that all have."""
+    return reduce(_same, (data.values(default_leaves(one)) for one in _of(assay)))
+
+
+def _same(one: Any, other: Any) -> Any:
+    """Return what two trees have in common."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return one
+    shared = (key for key in one if key in other)
+    return {
+        key: _same(one[key], other[key])
+        for key in shared
+        if one[key] == other[key] or (isinstance(one[key], dict) and isinstance(other[key], dict))
+    }
 
 
 def json_schema() -> Node:
     """Return the JSON Schema of a scenario file, with the defaults of the data files."""
-    schema = _with_defaults(root(), data.values(default_leaves("tube_formation")))
+    schema = _with_defaults(root(), _default_values(""))
     schema["properties"] = {
         **schema["properties"],
+        **{
+            key: {
+                "anyOf": [
+                    _with_defaults(_schema_of(getattr(one, key)), _default_values(one.name)[key])
+                    for one in assays().values()
+                ]
+            }
+            for key in OWN
+        },
         "extends": {
             "type": "string",
             "description": "a shipped scenario, or a file in or below this file's folder, "
@@ -57,12 +112,17 @@ def json_schema() -> Node:
     }
 
 
-def find(path: Sequence[str | int]) -> Node | None:
+def find(path: Sequence[str | int], assay: str = "") -> Node | None:
     """Return the schema at a path of keys, or None if there is no such key.
 
-    ``*`` stands for any name that the user chooses, and any place in a list of tables.
+    Parameters
+    ----------
+    path : sequence of str or int
+        ``*`` stands for any name that the user chooses, and any place in a list of tables.
+    assay : str
+        The assay whose keys these are; those of all assays if there is none of this name.
     """
-    node = root()
+    node = root(assay)
     for key in path:
         if isinstance(key, str) and key in node.get("properties", {}):
             node = node["properties"][key]
@@ -77,9 +137,9 @@ def find(path: Sequence[str | int]) -> Node | None:
     return node
 
 
-def children(path: Sequence[str | int]) -> list[str]:
+def children(path: Sequence[str | int], assay: str = "") -> list[str]:
     """Return the keys of the table at a path; none where the user chooses the names."""
-    node = find(path)
+    node = find(path, assay)
     return list(node.get("properties", {})) if node else []
 
 
@@ -88,27 +148,23 @@ def dotted(path: Sequence[str | int]) -> str:
     return ".".join(str(key) for key in path)
 
 
-def allowed(path: Sequence[str | int]) -> str:
+def allowed(path: Sequence[str | int], assay: str = "") -> str:
     """Return what a key allows, as the end of a sentence: ``must be a number above 0 in um``."""
-    node = find(path)
-    return f"must be {_kind(node, _defaults(path))}" if node else "must not be here"
+    node = find(path, assay)
+    defaults = dig(_default_values(assay), tuple(path))
+    return f"must be {_kind(node, defaults)}" if node else "must not be here"
 
 
-def _defaults(path: Sequence[str | int]) -> Any:
-    """Return the defaults below a path."""
-    return dig(data.values(default_leaves("tube_formation")), tuple(path))
-
-
-def is_needed(path: Sequence[str | int]) -> bool:
+def is_needed(path: Sequence[str | int], assay: str) -> bool:
     """Whether a key is required, or a table whose name the user chooses."""
-    around, node = find(path[:-1]) or {}, find(path) or {}
+    around, node = find(path[:-1], assay) or {}, find(path, assay) or {}
     named = path[-1] not in around.get("properties", {})
     return "properties" in node if named else path[-1] in around.get("required", [])
 
 
-def stand_in(path: Sequence[str | int]) -> Any:
+def stand_in(path: Sequence[str | int], assay: str) -> Any:
     """Return a value that a key allows, for what is wrong there while the rest is checked."""
-    return _stand_in(find(path) or {})
+    return _stand_in(find(path, assay) or {})
 
 
 def _stand_in(node: Node) -> Any:
@@ -126,49 +182,50 @@ def _stand_in(node: Node) -> Any:
     return {key: _stand_in(node["properties"][key]) for key in node.get("required", [])}
 
 
-def unknown(path: Sequence[str | int]) -> str:
+def unknown(path: Sequence[str | int], assay: str) -> str:
     """Return a hint for an unknown key: the nearest beside it, or the place where it belongs."""
-    name, siblings = str(path[-1]), children(path[:-1])
-    elsewhere = [dotted(leaf) for leaf in leaves() if leaf[-1] == name]
+    name, siblings = str(path[-1]), children(path[:-1], assay)
+    elsewhere = [dotted(leaf) for leaf in leaves(assay) if leaf[-1] == name]
     if len(elsewhere) == 1:
         return f"did you mean {elsewhere[0]!r}?"
     return data.nearest(name, siblings)
 
 
 @cache
-def leaves() -> tuple[tuple[str, ...], ...]:
+def leaves(assay: str = "") -> tuple[tuple[str, ...], ...]:
     """Return the paths of all values; ``*`` stands for a name that the user chooses."""
-    return tuple(_walk(root(), ()))
+    return tuple(_walk(root(assay), ()))
 
 
-def problem(error: Mapping[str, Any]) -> Problem:
-    """Return a pydantic error in plain words."""
+def problem(error: Mapping[str, Any], assay: str) -> Problem:
+    """Return a pydantic error of a scenario of this assay in plain words."""
     path: Path = tuple(error["loc"])
     kind, value, key = error["type"], error["input"], dotted(error["loc"])
     if kind == "extra_forbidden":
-        return Problem(key, value, "unknown key", unknown(path))
+        return Problem(key, value, "unknown key", unknown(path, assay))
     if path and path[-1] == "[key]":  # the name of a table's key
         return Problem(dotted(path[:-1]), None, "its name must be a whole number from 1")
     if kind == "missing" and isinstance(path[-1], int):  # a list that is too short
-        return Problem(dotted(path[:-1]), value, allowed(path[:-1]))
+        return Problem(dotted(path[:-1]), value, allowed(path[:-1], assay))
     if kind == "missing":
-        return Problem(key, None, f"is missing; it {allowed(path)}", _meaning(path))
+        return Problem(key, None, f"is missing; it {allowed(path, assay)}", _meaning(path, assay))
     hint = ""
     if kind == "finite_number":
         hint = "must be finite"
     elif kind == "literal_error" and isinstance(value, str):
-        hint = data.nearest(value, [str(option) for option in (find(path) or {}).get("enum", [])])
+        node = find(path, assay) or {}
+        hint = data.nearest(value, [str(option) for option in node.get("enum", [])])
     elif kind == "value_error":
         hint = str(error["ctx"]["error"])
     elif kind in ("list_type", "tuple_type") and isinstance(value, dict):
         places = [name for name in value if name.isdecimal()]  # a setting such as media.7.free_nM
         hint = f"it has no place {places[-1]}; places are counted from 0" if places else ""
-    return Problem(key, value, allowed(path), hint)
+    return Problem(key, value, allowed(path, assay), hint)
 
 
-def _meaning(path: Sequence[str | int]) -> str:
+def _meaning(path: Sequence[str | int], assay: str) -> str:
     """Return the description of a key."""
-    return str((find(path) or {}).get("description", ""))
+    return str((find(path, assay) or {}).get("description", ""))
 
 
 def _kind(node: Node, defaults: Any = None) -> str:

@@ -17,7 +17,7 @@ from sim.errors import Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
 from sim.scenario import keys
 from sim.scenario.checks import check
-from sim.scenario.defaults import default_leaves
+from sim.scenario.defaults import assay_of, default_leaves
 from sim.scenario.input import plain
 from sim.scenario.kinds import check_kind
 from sim.scenario.layers import DRIVEN, _laid, _layers, _override_tree
@@ -108,12 +108,13 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
 
 def _default_tree(user: Tree, enabled: bool) -> Tree:
     """Return the defaults that hold under what the user gave."""
-    assay, line = user.get("assay"), dig(user, ("cells", "line"))
-    leaves = default_leaves(
-        assay if isinstance(assay, str) and assay in data.names("assays") else "tube_formation",
-        line if isinstance(line, str) and line in data.names("lines") else None,
-        signalling=enabled,
-    )
+    assay = assay_of(user)
+    given = {
+        kind: dig(user, path)
+        for kind, path in (("lines", ("cells", "line")), ("substrates", ("domain", "substrate")))
+    }
+    line, substrate = (name if name in data.names(kind) else None for kind, name in given.items())
+    leaves = default_leaves(assay, line, substrate, signalling=enabled)
     drug = leaves.pop("drug", {})
     if isinstance(user.get("drug"), dict):
         leaves["drug"] = drug
@@ -122,7 +123,7 @@ def _default_tree(user: Tree, enabled: bool) -> Tree:
         if dig(user, engine) is not None and dig(user, behaviour) is None:
             table = dig(tree, behaviour[:-1]) or {}
             table.pop(behaviour[-1], None)
-    return {"format": 1, "name": "scenario", "assay": "tube_formation"} | tree
+    return {"format": 1, "name": "scenario", "assay": assay.name} | tree
 
 
 def _drop_unknown(tree: Tree, problems: list[Problem]) -> list[str]:
@@ -210,20 +211,23 @@ def _validate(
     can still be checked.
     """
     broken: list[str] = []
+    assay = assay_of(tree).name
     for attempt in range(100):  # mending one thing may bring up another
         try:
             return Scenario.model_validate(tree), broken
         except ValidationError as found:
             errors = found.errors(include_url=False)
         if attempt == 0:
-            problems += [keys.problem(e) for e in errors if not (lost and e["type"] == "missing")]
+            problems += [
+                keys.problem(e, assay) for e in errors if not (lost and e["type"] == "missing")
+            ]
             broken += [keys.dotted(error["loc"]) for error in errors]
         for error in errors:
-            _mend(tree, error["loc"], defaults)
+            _mend(tree, error["loc"], defaults, assay)
     raise AssertionError(f"the defaults of {tree.get('assay')!r} are no valid scenario: {errors}")
 
 
-def _mend(tree: Tree, path: tuple[str | int, ...], defaults: Tree) -> None:
+def _mend(tree: Tree, path: tuple[str | int, ...], defaults: Tree, assay: str) -> None:
     """Put the default or a stand-in in place of what is wrong, or drop what is not needed."""
     if dig(tree, path[:-1]) is None:
         return  # mended with another error
@@ -231,8 +235,8 @@ def _mend(tree: Tree, path: tuple[str | int, ...], defaults: Tree) -> None:
         parent, key, default = dig(tree, path[: cut - 1]), path[cut - 1], dig(defaults, path[:cut])
         if not isinstance(parent, dict):
             continue  # a list is mended as a whole
-        if default is None and keys.is_needed(path[:cut]) and not isinstance(key, int):
-            default = keys.stand_in(path[:cut])
+        if default is None and keys.is_needed(path[:cut], assay) and not isinstance(key, int):
+            default = keys.stand_in(path[:cut], assay)
         if default is not None and default != parent.get(str(key)):
             parent[str(key)] = deepcopy(default)
             return

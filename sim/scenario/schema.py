@@ -6,10 +6,24 @@ lays them under the user's file, so that what arrives here is complete.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict
+from pydantic import (
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    SerializeAsAny,
+    Strict,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticKnownError
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
+from sim import data
+from sim.assays import assays, default_assay
 from sim.tables import (
     Hours,
     Kilograms,
@@ -31,6 +45,29 @@ from sim.tables import (
 )
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Marks a text that must be one of the names that are known when it is read."""
+
+    names: Callable[[], Iterable[str]]
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_after_validator_function(self._known, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "enum": list(self.names())}
+
+    def _known(self, name: str) -> str:
+        if name not in self.names():
+            expected = {"expected": data.one_of(self.names()).removeprefix("must be ")}
+            raise PydanticKnownError("literal_error", expected)
+        return name
+
+
 class Domain(Table):
     """The square lattice."""
 
@@ -44,7 +81,9 @@ class Domain(Table):
     field_depth_um: Micrometres = Field(
         gt=0, description="depth over which ligand molecules are counted (unstirred layer, tissue)"
     )
-    substrate: Literal["gel"] = Field(description="what the cells stand on")
+    substrate: Annotated[Text, Choice(lambda: data.names("substrates"))] = Field(
+        description="what the cells are on (a file in sim/data/substrates)"
+    )
 
 
 class Time(Table):
@@ -104,18 +143,6 @@ class CellType(Table):
     )
     secretion_per_s: dict[str, Annotated[Number, Field(ge=0)]] = Field(
         {}, description="secretion by field, concentration per second of each site it covers"
-    )
-
-
-class Setup(Table):
-    """How the tube-formation assay starts."""
-
-    initial_area_sites: Number = Field(
-        ge=1, description="sites that a cell covers when it is seeded; it then grows to its target"
-    )
-    region_um: Annotated[tuple[Micrometres, Micrometres], Strict(False)] | None = Field(
-        None,
-        description="centred region [x, y] in which cells are seeded; the whole domain if unset",
     )
 
 
@@ -383,16 +410,6 @@ class Signalling(Table):
     receptors: dict[str, Receptor] = Field({}, description="by name; each has one ligand")
 
 
-class Readout(Table):
-    """How the network is read off the lattice."""
-
-    closing_um: Micrometres = Field(
-        ge=0,
-        le=50,
-        description="radius of the disc that closes the cell phase, so that cells so near touch",
-    )
-
-
 class Record(Table):
     """What is kept beside the read-outs. Records never change a result."""
 
@@ -406,7 +423,7 @@ class Scenario(Table):
     format: Literal[1] = Field(description="version of this file format")
     name: Text = Field(description="what the run is called")
     description: str = Field("", description="one line on what it shows")
-    assay: Literal["tube_formation"] = Field(description="which assay")
+    assay: Annotated[Text, Choice(assays)] = Field(description="which assay")
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(
         1, description="seed of all random numbers"
     )
@@ -417,39 +434,29 @@ class Scenario(Table):
     time: Time
     cells: Cells
     types: dict[str, CellType] = Field({}, description="further cell types")
-    setup: Setup
+    setup: SerializeAsAny[Table] = Field(description="how the assay starts")
     ligands: dict[str, Ligand] = Field({}, description="growth factors in the medium")
     fields: dict[str, DiffusingField] = Field({}, description="how each field moves")
     drug: Drug | None = None
     engine: Engine
     behaviour: Behaviour | None = None
     signalling: Signalling
-    readout: Readout
+    readout: SerializeAsAny[Table] = Field(description="how the assay is read")
     record: Record
+
+    @field_validator("setup", "readout", mode="before")
+    @classmethod
+    def _table_of_the_assay(cls, given: Any, info: ValidationInfo) -> Table:
+        """Read a table that each assay has for itself."""
+        known = assays().get(info.data.get("assay", ""), default_assay())
+        own: type[Table] = getattr(known, str(info.field_name))
+        return own.model_validate(given)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Sites of the lattice, [y, x]."""
         x, y = (round(side / self.domain.spacing_um) for side in self.domain.size_um)
         return y, x
-
-    @property
-    def network_options(self) -> dict[str, Any]:
-        """Arguments of `sim.readouts.network.measure_network` beside the lattice."""
-        return {
-            "spacing_um": self.domain.spacing_um,
-            "periodic": self.domain.boundary == "periodic",
-            "cell_area_sites": self.engine.area.target_sites,
-            "closing_um": self.readout.closing_um,
-        }
-
-    @property
-    def cell_count(self) -> int:
-        """Endothelial cells that are seeded."""
-        if self.cells.count is not None:
-            return self.cells.count
-        x, y = self.setup.region_um or self.domain.size_um
-        return round((self.cells.density_per_mm2 or 0.0) * x * y * 1e-6)
 
 
 CellType.model_rebuild()

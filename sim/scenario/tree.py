@@ -10,8 +10,8 @@ from sim.scenario.settings import REPLACED
 
 
 def ligand_names() -> list[str]:
-    """Return the growth factors, in the order of their receptors in the assay's weights."""
-    weights = list(data.read("assays", "tube_formation")["behaviour"]["weights"])
+    """Return the growth factors, in the order of their receptors in the weights of all cells."""
+    weights = list(data.read("model", "cell")["behaviour"]["weights"])
     receptor = {name: data.read("ligands", name)["receptor"] for name in data.names("ligands")}
     order = {name: place for place, name in enumerate(weights)}
     return sorted(receptor, key=lambda name: (order.get(receptor[name], len(order)), name))

@@ -22,7 +22,7 @@ from typing import Any
 import tomli_w
 
 from sim import data
-from sim.assays import READOUTS
+from sim.assays import columns_of, responses
 from sim.errors import Problem, ScenarioError
 from sim.runs.seeds import replicate_seed
 from sim.scenario import keys
@@ -40,14 +40,14 @@ from sim.studies.sampling import INDICES, Sample, check_method, read_sample
 TOP = ("format", "name", "description", "seed", *SHARED, *OWN["study"])
 _WITH_LIMITS = ("ic50", "absolute_ic50", "hill", "top", "bottom", "emax",
                 "inhibition", "bliss", "bliss_excess", "loewe", "loewe_excess")  # fmt: skip
-RESERVED = ("run", "replicate", "seed", "status", "time_h", "mean_drive", *READOUTS,
+_COLUMNS = ("run", "replicate", "seed", "status",
             "response", "dose", "determined", "replicates", "note",
             *(name + end for name in _WITH_LIMITS for end in ("", "_low", "_high")))  # fmt: skip
-"""Columns of the tables of results, curves and combinations, so no names of groups."""
 NOT_SWEPT = {
     "seed": "replicates have seeds of their own; see `replicates` and the study's `seed`",
     "extends": "can only be given in a file",
     "format": "is the same for all runs",
+    "assay": "is the same for all runs",
     "name": "is that of the study",
     "description": "is that of the study",
     "drug.doses_csv": "names a file; give the doses themselves: drug.doses",
@@ -115,7 +115,7 @@ class _Drawing(Reader):
 
     def _group(self, name: str, given: Any) -> _Axis:
         """Read one group: entries with a name and what they set."""
-        if name in RESERVED or not re.fullmatch(r"[A-Za-z_]\w*", name):
+        if name in reserved() or not re.fullmatch(r"[A-Za-z_]\w*", name):
             self._wrong(
                 f"group.{name}", None, "must be a word that is no column of the results itself"
             )
@@ -275,17 +275,17 @@ class _Drawing(Reader):
             self._wrong("sensitivity", None, what)
 
     def _responses(self, table: str) -> list[str]:
-        """Read the read-outs that a table names; by default network length."""
-        responses = self._table(table).get("responses", ["tube_length_mm"])
-        if not isinstance(responses, list) or not responses:
-            self._wrong(f"{table}.responses", responses, "must be a list of read-outs")
+        """Read the read-outs that a table names; by default the assay's own response."""
+        given = self._table(table).get("responses", [self.assay.response])
+        if not isinstance(given, list) or not given:
+            self._wrong(f"{table}.responses", given, "must be a list of read-outs")
             return []
-        known = (*READOUTS, "mean_drive")
-        for name in responses:
+        known = responses(self.assay.name)
+        for name in given:
             if name not in known:
                 hint = data.nearest(str(name), known)
                 self._wrong(f"{table}.responses", name, data.one_of(known), hint)
-        return responses
+        return given
 
     def _check_combination(self) -> None:
         """Refuse combinations of what is not run, or cannot be compared."""
@@ -410,6 +410,11 @@ class _Drawing(Reader):
         # other versions of SciPy or SALib draw other points; a line for each, ten times faster
         points = ",\n".join(map(json.dumps, self.sample.given))
         return text.replace("[sample]\n", f"[sample]\npoints = [\n{points},\n]\n", 1)
+
+
+def reserved() -> set[str]:
+    """Return the columns of the tables of results, curves and combinations: no names of groups."""
+    return {*_COLUMNS, *columns_of("results.csv")}
 
 
 def not_swept(key: str, value: Any) -> str:

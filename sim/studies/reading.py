@@ -9,6 +9,7 @@ from typing import Any
 from sim import data
 from sim.errors import FileError, Problem, ScenarioError
 from sim.files import read_toml
+from sim.scenario.defaults import assay_of
 from sim.scenario.input import default_name, plain
 from sim.scenario.kinds import check_kind
 from sim.scenario.layers import content
@@ -73,6 +74,8 @@ class Reader:
     base : dict
         What all runs have in common, ``[set]`` laid over it, and over both the overrides; empty if
         it is wrong.
+    assay : Assay
+        The assay of all runs.
     common : list
         The two places that set something for all runs: ``[set]``, and the overrides.
     """
@@ -98,6 +101,7 @@ class Reader:
         self.description = self._text("description", "")
         self.common: list[Place] = [("[set]", [self._table("set")]), (OVERRIDES, [overrides or {}])]
         self.base = self._base(folder)
+        self.assay = assay_of(self.base)
 
     def _wrong(self, key: str, value: Any, allowed: str, hint: str = "") -> None:
         self.problems.append(Problem(key, value, allowed, hint))

@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from sim.assays import columns_of
 from sim.errors import AngiosimError, FolderError, stage
 from sim.studies.task import WORKER, Metrics, Outcome, PlaceError, Task
 
@@ -51,7 +52,11 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
         RunFolder.clear(Path(task.folder))  # what a worker that died has left
         with RunFolder.create(Path(task.folder), scenario.name, task.seed) as folder:
             result = run_scenario(scenario, folder=folder)
-    return {**result.summary, "mean_drive": float(result.timeseries["mean_drive"].iloc[-1])}
+    last = result.timeseries.iloc[-1]
+    more = (
+        name for name in columns_of("results.csv", scenario.assay) if name not in result.summary
+    )
+    return {**result.summary, **{name: float(last[name]) for name in more}}
 
 
 def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,14 +11,15 @@ from rich.padding import Padding
 from rich.text import Text
 
 from sim import data
-from sim.assays.declare import couplings
+from sim.assays import assays, columns
+from sim.assays.declare import Assay, couplings
 from sim.errors import InputError
+from sim.files import read_toml
 from sim.scenario import keys
 from sim.scenario.defaults import default_leaves
 from sim.scenario.tree import dig
 
-KINDS = ("drugs", "species", "ligands", "receptors", "lines", "assays")
-ASSAY = "tube_formation"
+KINDS = ("drugs", "species", "ligands", "receptors", "lines", "substrates", "model")
 
 
 def describe(key: str | None = None) -> Group:
@@ -29,7 +30,8 @@ def describe(key: str | None = None) -> Group:
     key : str, optional
         A dotted key or a table of scenarios (``engine.length``), the last part of a key
         (``temperature``), a read-out (``tube_length_mm``) or ``readouts`` for all of them, the name
-        of a drug, species, ligand, receptor, cell line or assay, or ``couplings``: what each part
+        of a drug, species, ligand, receptor, cell line, substrate or assay, ``cell`` for the
+        defaults that all cells share, or ``couplings``: what each part
         of a step reads and writes. An overview if None.
 
     Raises
@@ -42,9 +44,11 @@ def describe(key: str | None = None) -> Group:
     if key == "couplings":
         return Group(*_couplings())
     names = {name: kind for kind in KINDS for name in data.names(kind)}
+    if key in assays():
+        return Group(*_assay(assays()[key]))
     if key in names:
         return Group(*_data_file(names[key], key))
-    readouts = _readouts()
+    readouts = columns()
     if key == "readouts":
         return Group(*(entry for name in readouts for entry in _readout(name)))
     found = _matching(key.split("."))
@@ -55,10 +59,12 @@ def describe(key: str | None = None) -> Group:
         paths = _all_keys()
         options = {keys.dotted(path[: cut + 1]) for path in paths for cut in range(len(path))}
         ends = dict.fromkeys(path[-1] for path in paths)
-        hint = data.nearest(key, [*names, *readouts, "readouts", "couplings", *ends, *options])
+        hint = data.nearest(
+            key, [*assays(), *names, *readouts, "readouts", "couplings", *ends, *options]
+        )
         raise InputError(
             f"nothing is called {key!r}: must be a key of a scenario, a read-out, or one of "
-            f"{', '.join(names)}" + (f" ({hint})" if hint else "")
+            f"{', '.join((*assays(), *names))}" + (f" ({hint})" if hint else "")
         )
     return Group(*(entry for path in found for entry in _key(path)))
 
@@ -72,37 +78,41 @@ def _overview() -> Iterator[Text | Padding]:
     for table, names in tables.items():
         yield Text(f"\n[{table}]" if table else "\ntop level")
         yield Padding.indent(Text(", ".join(names)), 4)
+    yield Text("\nAssays", style="bold")
+    for name, one in assays().items():
+        yield Text(f"{name}: {one.title}")
     yield Text("\nNumbers with their sources", style="bold")
     for kind in KINDS:
         yield Text(f"{kind}: {', '.join(data.names(kind))}")
-    yield Text("model: couplings")
+    yield Text("the step: couplings")
     yield Text("\nRead-outs", style="bold")
-    yield Text(", ".join(_readouts()))
+    yield Text(", ".join(columns()))
     yield Text(
         "\nangiosim describe NAME shows unit, default, range, meaning and source; "
         "angiosim describe readouts shows all read-outs."
     )
 
 
-@cache
-def _readouts() -> dict[str, dict[str, Any]]:
-    """Return the read-outs by name, one for each receptor where they have one each."""
-    found = {}
-    for name, about in data.read("model", "readouts")["readouts"].items():
-        for receptor in data.names("receptors"):
-            found[name.replace("RECEPTOR", receptor)] = about
-    return found
-
-
 def _readout(name: str) -> Iterator[Text | Padding]:
     """Describe one read-out: unit, meaning, and the files that have it."""
-    about = _readouts()[name]
+    about = columns()[name]
     text = Text(name, style="bold")
-    text.append(f" ({', '.join(part for part in ('read-out', about['unit']) if part)})", "not bold")
+    text.append(f" ({', '.join(part for part in ('read-out', about.unit) if part)})", "not bold")
     yield text
-    files = ["timeseries.csv", *about["files"]]
+    files = ["timeseries.csv", *about.files]
     where = ", ".join(files).replace("results.csv", "results.csv of studies")
-    yield from _indented([about["meaning"], f"in {where}"])
+    having = [one.name for one in assays().values() if name in columns(one.name)]
+    of = f" of {', '.join(having)}" if len(having) < len(assays()) else ""
+    yield from _indented([about.doc, f"in {where}{of}"])
+
+
+def _assay(one: Assay) -> Iterator[Text | Padding]:
+    """Describe an assay: its read-outs, and what it sets over substrate and cells."""
+    yield Text(f"{one.name} (assay)", style="bold")
+    names = ", ".join(readout.name for readout in one.readouts)
+    yield from _indented([one.title, f"read-outs: {names}", f"response: {one.response}"])
+    yield Text("")
+    yield from _leaves(read_toml(one.defaults), ())
 
 
 def _couplings() -> Iterator[Text | Padding]:
@@ -147,28 +157,40 @@ def _all_keys() -> list[tuple[str, ...]]:
 
 
 @cache
-def _defaults() -> Any:
-    return default_leaves(ASSAY)
+def _defaults(assay: str) -> Any:
+    return default_leaves(assays()[assay])
 
 
 def _named(path: tuple[str, ...]) -> list[str]:
     """Return the names with defaults in a table of names."""
-    table = dig(_defaults(), path)
-    return list(table) if isinstance(table, dict) else []
+    tables = (dig(_defaults(assay), path) for assay in assays())
+    return list(dict.fromkeys(name for t in tables if isinstance(t, dict) for name in t))
 
 
 def _key(path: tuple[str, ...]) -> Iterator[Text | Padding]:
-    """Describe one key: default, meaning, range and unit, source."""
-    node = keys.find(path) or {}
-    leaf = dig(_defaults(), path)
+    """Describe one key: default, meaning, range and unit, source; by assay where they differ."""
+    different: dict[str, list[str]] = {}
+    for assay in assays():
+        if keys.find(path, assay) is not None:
+            about = keys.find(path, assay), dig(_defaults(assay), path)
+            different.setdefault(repr(about), []).append(assay)
+    for having in different.values():
+        yield from _key_of(path, having[0], "" if len(having) == len(assays()) else having)
+
+
+def _key_of(path: tuple[str, ...], assay: str, having: Sequence[str]) -> Iterator[Text | Padding]:
+    """Describe a key of some assays."""
+    node = keys.find(path, assay) or {}
+    leaf = dig(_defaults(assay), path)
     if leaf is None:
         leaf = {"value": node["default"]} if "default" in node else {}
-    required = path[-1] in (keys.find(path[:-1]) or {}).get("required", [])
+    required = path[-1] in (keys.find(path[:-1], assay) or {}).get("required", [])
     yield _title(
         keys.dotted(path), leaf, node.get("unit", ""), "required" if required else "not set"
     )
-    lines = [node["description"]] if "description" in node else []
-    lines.append(keys.allowed(path).removeprefix("must be "))
+    lines = [f"of {', '.join(having)}"] if having else []
+    lines += [node["description"]] if "description" in node else []
+    lines.append(keys.allowed(path, assay).removeprefix("must be "))
     yield from _indented([*lines, *_source(leaf)])
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import sim
+from sim.assays.tube_formation.setup import cell_count
 from sim.scenario.resolve import load
 from sim.tools import bench, side_by_side
 
@@ -134,7 +135,7 @@ def test_every_scenario_loads(name: str) -> None:
             scenario = load(task["scenario"], task["overrides"])
             assert scenario.time.steps >= task.get("relax", 0)
     if name == "large":
-        assert (scenario.shape, scenario.cell_count) == ((5000, 5000), 55_000)
+        assert (scenario.shape, cell_count(scenario)) == ((5000, 5000), 55_000)
 
 
 def test_json_of_a_small_problem(angiosim: Angiosim, small_problems: None) -> None:

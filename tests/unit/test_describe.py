@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from sim import data
+from sim.assays import assays
 from sim.errors import InputError, ScenarioError
 from sim.scenario import keys
 from sim.scenario.resolve import load
@@ -30,7 +31,9 @@ def test_overview_names_all() -> None:
     text = told(None)
     for path in keys.leaves():
         assert path[-1] in text
-    for kind in ("drugs", "ligands", "receptors", "lines", "assays"):
+    for name in assays():
+        assert name in text
+    for kind in ("drugs", "ligands", "receptors", "lines", "substrates"):
         for name in data.names(kind):
             assert name in text
 
@@ -74,7 +77,7 @@ def test_a_drug_has_values_spread_and_the_doubt() -> None:
     assert "407.44 g/mol" in text
 
 
-@pytest.mark.parametrize("name", ["VEGF", "PDGFRB", "huvec", "tube_formation"])
+@pytest.mark.parametrize("name", ["VEGF", "PDGFRB", "cell", "gel", "tube_formation"])
 def test_every_data_file_can_be_told(name: str) -> None:
     assert "[published]" in told(name)
 
@@ -134,8 +137,8 @@ def test_couplings_are_what_the_parts_of_a_step_declare() -> None:
 
 def test_every_readout_is_described_with_its_files() -> None:
     import sim
-    from sim.assays import READOUTS
-    from sim.studies.file import RESERVED
+    from sim.assays import responses
+    from sim.studies.file import reserved
 
     result = sim.run(
         "tube_formation",
@@ -146,11 +149,11 @@ def test_every_readout_is_described_with_its_files() -> None:
         text = told(name)
         assert text.startswith(f"{name} (read-out")
         assert ("summary.json" in text) == (name in result.summary)
-        assert ("results.csv of studies" in text) == (name in RESERVED)
+        assert ("results.csv of studies" in text) == (name in reserved())
         assert f"{name} (read-out" in everything
         assert name in told(None)
     assert everything.count("(read-out") == len(result.timeseries.columns)
-    assert set(READOUTS) < set(result.timeseries.columns)
+    assert set(responses()) < set(result.timeseries.columns)
     assert "tube_length_mm (read-out, mm) network length" in everything
     assert "cells.count" in told("cells") and "living cells" in told("cells")
 

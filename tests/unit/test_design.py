@@ -20,7 +20,7 @@ import sim
 from sim import data
 from sim.analysis.combination import Combinations
 from sim.analysis.dose_response import DoseResponses
-from sim.assays import READOUTS
+from sim.assays import columns_of
 from sim.calibration.file import plan_calibration
 from sim.errors import InputError, ScenarioError
 from sim.fits.combination import Comparison
@@ -30,7 +30,7 @@ from sim.scenario.kinds import kind_of
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped, shipped_studies
 from sim.studies import sampling
-from sim.studies.file import RESERVED, plan_study
+from sim.studies.file import plan_study, reserved
 from sim.studies.identity import code_hash, content_of, hash_of, run_key, text_of
 from sim.studies.plan import part
 
@@ -335,7 +335,7 @@ def test_names_of_groups_are_no_columns_of_any_table() -> None:
     nothing = DoseResponse(replicates=1)
     curves = DoseResponses("", "", "", {"all": nothing}, {}, {"all": {}}).table
     pairs = Combinations("", "", "", "", {}, [({}, [Comparison(1.0)])]).table
-    assert {*curves.columns, *pairs.columns} <= {*RESERVED}
+    assert {*curves.columns, *pairs.columns} <= reserved()
     for name in ("dose", "note", "bliss", "response", "hill", "ic50_low"):
         with pytest.raises(ScenarioError, match=rf"group.{name}: must be a word that is no column"):
             plan_study({"base": "tube_formation", "group": {name: [{"name": "a"}]}})
@@ -652,7 +652,7 @@ def test_a_part_is_every_nth_run() -> None:
 
 def test_names_of_readouts_are_those_of_a_run() -> None:
     tiny = {"domain.size_um": [100, 100], "time.duration_h": "30 s"}
-    assert {*READOUTS, "time_h"} == sim.run("tube_formation", tiny).summary.keys()
+    assert {*columns_of("summary.json")} == sim.run("tube_formation", tiny).summary.keys()
 
 
 # --- what is set twice, and what is set from outside ---------------------------------------------

@@ -20,8 +20,8 @@ from matplotlib.text import Text
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from sim.assays.tube_formation.measure import network_of
 from sim.errors import PictureWarning
-from sim.readouts.network import measure_network
 from sim.view import style
 from sim.view.run import fields, frame, network, pictures, timeseries
 
@@ -110,12 +110,8 @@ def make_result(
         },
         drug=SimpleNamespace(name="anlotinib", potency="lin2018"),
         signalling=SimpleNamespace(enabled=signalling),
-        network_options={
-            "spacing_um": 2.0,
-            "periodic": boundary == "periodic",
-            "cell_area_sites": 100,
-            "closing_um": 5.0,
-        },
+        engine=SimpleNamespace(area=SimpleNamespace(target_sites=100)),
+        readout=SimpleNamespace(closing_um=5.0),
     )
     return SimpleNamespace(
         scenario=scenario,
@@ -260,7 +256,7 @@ def test_the_line_drawn_is_the_skeleton_measured(boundary: str) -> None:
     cells = (np.abs((y - x + 30) % 60 - 30) < 6).astype(np.int32)  # on a torus it goes round
     result = make_result(cells=cells, boundary=boundary)
     lines, over = with_gid(network.draw_network(result), "skeleton")
-    found = measure_network(cells > 0, **result.scenario.network_options)
+    found = network_of(cells, result.scenario)
     across = np.abs(np.diff(found.skeleton_yx[found.skeleton_links], axis=1)).max((1, 2)) > 1
     assert bool(across.any()) == (boundary == "periodic")
     assert len(lines.get_segments()) == len(found.skeleton_links) + across.sum() > 60

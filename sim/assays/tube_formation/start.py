@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.assays.declare import Scenario, Uniforms
+from sim.assays.tube_formation.setup import cell_count
 from sim.errors import InputError
-from sim.scenario.schema import Scenario
 
 TRIES_PER_CELL = 1000
-Uniforms = Callable[[int, int], NDArray[np.float64]]
 
 
 def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int32], list[int]]:
@@ -35,7 +33,7 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
     InputError
         If the cells find no room without overlap.
     """
-    counts = [scenario.cell_count, *(further.count for further in scenario.types.values())]
+    counts = [cell_count(scenario), *(further.count for further in scenario.types.values())]
     types = [tau for tau, count in enumerate(counts, start=1) for _ in range(count)]
     if not types:
         return np.zeros(scenario.shape, np.int32), types

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sim.assays import assays
+from sim.assays.declare import called
 from sim.errors import Problem
 from sim.scenario.checks import behaviour, cells, domain, drug, fields, time
 from sim.scenario.checks import scenario as whole
@@ -30,7 +32,9 @@ def check(scenario: Scenario, broken: Sequence[str] = ()) -> list[Problem]:
     """
     problems = list(_magnitudes(scenario))
     skip = [*broken, *(problem.key for problem in problems)]
-    return problems + [found for each in CHECKS for found in each.problems(scenario, skip)]
+    own = assays()[scenario.assay].checks
+    every = (*CHECKS, *(called(own) if own else ()))
+    return problems + [found for each in every for found in each.problems(scenario, skip)]
 
 
 def _magnitudes(scenario: Scenario) -> Iterator[Problem]:

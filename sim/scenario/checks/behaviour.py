@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sim.assays.rules import reads, unknown_names
 from sim.errors import Problem
-from sim.scenario.checks.rules import reads, unknown_names
 from sim.scenario.schema import Scenario
 
 

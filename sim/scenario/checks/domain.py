@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sim.assays.rules import NEAR, SIDE_SITES, is_whole, reads
 from sim.errors import Problem
-from sim.scenario.checks.rules import NEAR, is_whole, reads
 from sim.scenario.schema import Scenario
 
-SIDE_SITES = 10  # fewer sites a side make no tissue
 MOST_SITES = 25_000_000  # 10 mm square at 2 um: 55,000 cells, a few gigabytes
 LONGEST_CELL = 0.75  # target length relative to a periodic domain
 

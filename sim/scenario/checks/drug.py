@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sim import data
+from sim.assays.rules import in_steps, reads, unknown_names
 from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
-from sim.scenario.checks.rules import in_steps, reads, unknown_names
 from sim.scenario.schema import Scenario
 
 

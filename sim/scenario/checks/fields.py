@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 
 from sim import data
+from sim.assays.rules import NEAR, is_whole, reads
 from sim.errors import Problem
-from sim.scenario.checks.rules import NEAR, is_whole, reads
 from sim.scenario.schema import Scenario
 from sim.units import AVOGADRO
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from sim.assays.rules import reads
 from sim.errors import Problem
-from sim.scenario.checks.rules import reads
 from sim.scenario.schema import Scenario
 
 

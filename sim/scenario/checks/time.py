@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from sim.assays.rules import NEAR, in_steps, reads
 from sim.errors import Problem
-from sim.scenario.checks.rules import NEAR, in_steps, reads
 from sim.scenario.schema import Scenario
 
 MOST_STEPS = 10_000_000  # ten years at 30 s

@@ -15,7 +15,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgb
 from numpy.typing import NDArray
 
-from sim.readouts.network import Network, measure_network
+from sim.assays.tube_formation.measure import network_of
+from sim.readouts.network import Network
 from sim.runs.result import Result
 from sim.view import style
 from sim.view.run.frame import (
@@ -186,7 +187,7 @@ def draw_network(result: Result, ax: Axes | None = None) -> Axes:
     image[border] = dark[cells[border]]
     ax.imshow(image, extent=extent, origin="upper", interpolation="antialiased", zorder=1)
 
-    network = measure_network(result.final["cell_id"] > 0, **result.scenario.network_options)
+    network = network_of(result.final["cell_id"], result.scenario)
     _draw_skeleton(ax, network, float(domain.spacing_um))
     _bare(ax, extent)
     style.add_scale_bar(ax, extent[1])

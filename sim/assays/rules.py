@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sim import data
 from sim.errors import Problem
-from sim.scenario.schema import Scenario
 
 NEAR = 1e-9
 """Relative error of a ratio that is meant to be whole."""
+SIDE_SITES = 10
+"""Fewer sites a side make no tissue."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,11 @@ class Check:
         A table of which it looks at each entry for itself: what it says of wrong ones is left out.
     """
 
-    run: Callable[[Scenario], Iterator[Problem]]
+    run: Callable[[Any], Iterator[Problem]]
     reads: tuple[str, ...]
     each: str
 
-    def problems(self, scenario: Scenario, skip: Iterable[str]) -> list[Problem]:
+    def problems(self, scenario: Any, skip: Iterable[str]) -> list[Problem]:
         """Return what does not fit; `skip` holds the keys that are known to be wrong."""
         skip = list(skip)
         if any(_spoiled(key, other) for key in self.reads for other in skip):
@@ -46,7 +48,7 @@ class Check:
         ]
 
 
-def reads(*keys: str, each: str = "") -> Callable[[Callable[[Scenario], Iterator[Problem]]], Check]:
+def reads(*keys: str, each: str = "") -> Callable[[Callable[[Any], Iterator[Problem]]], Check]:
     """Make a check of a function; see `Check`."""
     return lambda run: Check(run, keys, each)
 

@@ -1,0 +1,102 @@
+"""What the model asks of its assay: how it starts, what it remembers, what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.assays import assay
+from sim.assays.declare import Tissue, Uniforms, called
+from sim.scenario.schema import Scenario
+from sim.tissue import CellStore
+
+PREFIX = "assay."
+"""Of what an assay remembers, in the state of a model."""
+
+
+class Model(Protocol):
+    """A model, as far as its assay sees it."""
+
+    scenario: Scenario
+    mcs: int
+
+    @property
+    def time_h(self) -> float: ...  # noqa: D102
+    @property
+    def cell_id(self) -> NDArray[np.int32]: ...  # noqa: D102
+    @property
+    def cells(self) -> CellStore: ...  # noqa: D102
+    @property
+    def fields(self) -> Mapping[str, NDArray[np.float64]]: ...  # noqa: D102
+
+
+def tissue_of(model: Model) -> Tissue:
+    """Return what the assay sees of a model: arrays that cannot be written."""
+    domain = model.scenario.domain
+    return Tissue(
+        mcs=model.mcs,
+        mcs_s=model.scenario.time.mcs_s,
+        time_h=model.time_h,
+        spacing_um=domain.spacing_um,
+        periodic=domain.boundary == "periodic",
+        lattice=model.cell_id,
+        cells={name: _read_only(column) for name, column in model.cells.columns.items()},
+        fields={name: _read_only(values) for name, values in model.fields.items()},
+    )
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+class RunningAssay:
+    """The assay of one model.
+
+    Parameters
+    ----------
+    scenario : Scenario
+
+    Attributes
+    ----------
+    memory : dict of str to ndarray
+        What it remembers; nothing before `begin`.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        declared = assay(scenario.assay)
+        self.scenario = scenario
+        self.memory: dict[str, NDArray[Any]] = {}
+        self._start, self._measure = called(declared.start), called(declared.measure)
+        self._keeper = declared.memory
+
+    def start(self, uniforms: Uniforms) -> tuple[NDArray[Any], list[int]]:
+        """Return the lattice with the cells on it, and their types."""
+        sites, types = self._start(self.scenario, uniforms)
+        return sites, types
+
+    def begin(self, model: Model) -> None:
+        """Remember what is there at the start."""
+        if self._keeper:
+            self.memory = dict(called(self._keeper).begin(tissue_of(model), self.scenario))
+
+    def after_step(self, model: Model) -> None:
+        """Bring the memory up to date."""
+        if self._keeper:
+            called(self._keeper).after_step(tissue_of(model), self.memory, self.scenario)
+
+    def measure(self, model: Model) -> dict[str, float | int]:
+        """Return the assay's own read-outs by name."""
+        return dict(self._measure(tissue_of(model), self.memory, self.scenario))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return the memory as entries of the model's state."""
+        return {f"{PREFIX}{name}": array for name, array in self.memory.items()}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Remember what a state of the model holds."""
+        self.memory = {name: state[f"{PREFIX}{name}"].copy() for name in self.memory}
