@@ -80,21 +80,21 @@ def _compiled(function: Function, folder: str = "", **options: Any) -> Function:
 
 
 class _Watch(event.Listener):
-    def __init__(self, notify: Callable[[], None]) -> None:
-        self.notify: Callable[[], None] | None = notify
+    def __init__(self, report: Callable[[], None]) -> None:
+        self.report: Callable[[], None] | None = report
 
     def on_start(self, event: Any) -> None:
-        if self.notify is not None:
-            self.notify()
-        self.notify = None
+        if self.report is not None:
+            self.report()
+        self.report = None
 
     def on_end(self, event: Any) -> None:
         pass
 
 
-def when_compiling(notify: Callable[[], None]) -> AbstractContextManager[object]:
-    """Return a context in which the first kernel that is not in the cache calls `notify`."""
-    return event.install_listener("numba:compile", _Watch(notify))
+def when_compiling(report: Callable[[], None]) -> AbstractContextManager[object]:
+    """Return a context in which the first kernel that is not in the cache calls `report`."""
+    return event.install_listener("numba:compile", _Watch(report))
 
 
 def kernel(function: Function) -> Function:
