@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
@@ -221,6 +222,29 @@ def test_what_sim_offers_is_in_the_api_page() -> None:
     text = (ROOT / "docs" / "api.md").read_text()
     for name in sim.__all__:
         assert name == "__version__" or f"sim.{name}" in text or f".{name}\n" in text, name
+
+
+def signature(name: str) -> str:
+    """Return the signature of a function or method of `sim`, without the types of parameters."""
+    owner, _, last = name.rpartition(".")
+    home = sim if owner == "sim" else getattr(sim, owner.removeprefix("sim."))
+    found = inspect.signature(inspect.unwrap(getattr(home, last)))
+    plain = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in found.parameters.values()
+        if parameter.name not in ("self", "cls")
+    ]
+    bare = found.replace(parameters=plain, return_annotation=inspect.Signature.empty)
+    return f"{name}{bare} -> {found.return_annotation}"
+
+
+def test_signatures_in_the_api_page_are_those_of_the_code() -> None:
+    block = blocks(ROOT / "docs" / "api.md", "py")[0]
+    lines = re.sub(r"\n +", " ", block).splitlines()
+    for line in lines:
+        assert line == signature(line.partition("(")[0])
+    functions = {f"sim.{name}" for name in sim.__all__ if inspect.isfunction(getattr(sim, name))}
+    assert functions <= {line.partition("(")[0] for line in lines}
 
 
 def test_promises_name_tests_that_exist() -> None:
