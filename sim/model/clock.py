@@ -28,7 +28,7 @@ from sim.model.parts.behaviour import behaviour
 from sim.model.parts.cells import deaths, potts_sweep
 from sim.model.parts.drug import free_drug
 from sim.model.parts.fields import fields
-from sim.model.parts.record import record_when_due
+from sim.model.parts.record import assay_memory, record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.pharmacology.drugs import inhibition
 from sim.scenario.exposure import exposure_of
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 PARTS = (
-    free_drug, ligand_at_cells, receptors, behaviour, fields, potts_sweep, deaths, record_when_due,
+    free_drug, ligand_at_cells, receptors, behaviour, fields, potts_sweep, deaths, assay_memory,
+    record_when_due,
 )  # fmt: skip
 """The parts of a step in the order of events; fields move before or after the sweep."""
 RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # the first columns of inhibition, in this order
@@ -133,7 +134,7 @@ class AngiogenesisModel(mesa.Model):
         deaths(self)
         fields(self, "after_sweep")
         self.mcs += 1
-        self.assay.after_step(self)
+        assay_memory(self)
         record_when_due(self)
         if self.mcs >= self.scenario.time.steps:
             self.running = False

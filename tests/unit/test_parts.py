@@ -58,7 +58,8 @@ def stated(names: Any, model: AngiogenesisModel) -> set[str]:
     out = set()
     for name in names:
         kind, _, which = name.partition(".")
-        out |= {f"{kind}.{field}" for field in model.fields} if which.isupper() else {name}
+        every = model.assay.memory if kind == "assay" else model.fields
+        out |= {f"{kind}.{field}" for field in every} if which.isupper() else {name}
     return out
 
 

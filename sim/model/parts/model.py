@@ -8,12 +8,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.model.assay import RunningAssay
 from sim.model.assembly import Reactions
 from sim.pharmacology.drugs import Potency
 from sim.pharmacology.exposure import Exposure
 from sim.scenario.schema import Scenario
 from sim.signalling.pathways import Constants, Pathway
-from sim.tissue import Tissue
+from sim.tissue import CellStore, Tissue
 
 Array = NDArray[np.float64]
 
@@ -41,6 +42,7 @@ class Model(Protocol):
     threads: int
     seed: int
 
+    assay: RunningAssay
     tissue: Tissue
     free_nM: Array
     """(substeps,) unbound drug"""
@@ -50,6 +52,18 @@ class Model(Protocol):
     @property
     def time_h(self) -> float:
         """Hours since the start of the drug's schedule."""
+
+    @property
+    def cell_id(self) -> NDArray[np.int32]:
+        """Sites, to look at."""
+
+    @property
+    def cells(self) -> CellStore:
+        """Cells as arrays."""
+
+    @property
+    def fields(self) -> dict[str, Array]:
+        """Concentrations by name."""
 
     @property
     def endothelial(self) -> NDArray[np.int64]:

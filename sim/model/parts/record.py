@@ -1,13 +1,37 @@
-"""When the model records itself."""
+"""What the assay remembers, and when the model records itself."""
 
 from __future__ import annotations
 
 from sim.assays.declare import part
-from sim.model.parts.model import FRACTION, OF_CELLS, ROWS, STEPS, Model
+from sim.model.parts.model import FIELD, FRACTION, OF_CELLS, ROWS, SITES, STEPS, Model
+
+OWN = "as the assay says"
 
 
 @part(
-    reads={"mcs": STEPS, "lattice": ROWS, **OF_CELLS, "cells.drive": FRACTION},
+    reads={
+        "mcs": STEPS,
+        "lattice": ROWS,
+        **OF_CELLS,
+        "cells.centroid": SITES,
+        "fields.FIELD": FIELD,
+        "assay.KEY": OWN,
+    },
+    writes={"assay.KEY": OWN},
+)
+def assay_memory(model: Model) -> None:
+    """What the assay remembers, on its own clock; most assays remember nothing."""
+    model.assay.after_step(model)
+
+
+@part(
+    reads={
+        "mcs": STEPS,
+        "lattice": ROWS,
+        **OF_CELLS,
+        "cells.drive": FRACTION,
+        "assay.KEY": OWN,
+    },
     writes={"readouts": "see docs/readouts.md"},
 )
 def record_when_due(model: Model) -> None:
