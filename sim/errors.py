@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code that each kind of trouble gives."""
+"""Errors and warnings, with the exit code of each."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 MOST_PROBLEMS = 50
-"""The problems that a message lists; it counts the rest."""
-LONGEST_KEY, LONGEST_SOURCE = 120, 300  # characters shown of what the user named
+"""Problems listed in a message; the rest are counted."""
+LONGEST_KEY, LONGEST_SOURCE = 120, 300  # characters shown of the user's names
 
 
 def visible(text: str) -> str:
-    """Return a text with every character that a terminal obeys or does not show escaped."""
+    """Return a text with control characters and invisible ones escaped."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
@@ -30,7 +30,7 @@ def shown(value: object, width: int = 60) -> str:
 
 
 class AngiosimError(Exception):
-    """A run could not go on."""
+    """A run failed."""
 
     exit_code = 4
 
@@ -128,11 +128,11 @@ class ScenarioError(InputError):
 
 
 class ScenarioWarning(UserWarning):
-    """A scenario is valid, but may not do what is expected of it."""
+    """A scenario is valid, but may not do what is expected."""
 
 
 class FolderError(InputError):
-    """The output folder is taken or cannot be written."""
+    """The output folder is in use, not empty or not writable."""
 
 
 class CheckpointError(AngiosimError):
@@ -140,15 +140,15 @@ class CheckpointError(AngiosimError):
 
 
 class StaleCellError(AngiosimError):
-    """A cell that has died was asked for; its row may belong to another one now."""
+    """Access to a dead cell, whose row may belong to another one now."""
 
 
 class NumericalError(AngiosimError):
-    """The numbers left the range in which the method holds."""
+    """A value left the range in which the method is valid."""
 
 
 class PictureWarning(UserWarning):
-    """A picture could not be drawn; the results that it shows are not touched by that."""
+    """A picture could not be drawn; the results are complete without it."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -170,7 +170,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Mark errors that pass with the part of a run that they come from, in their ``stage``.
+    """Record in the ``stage`` of an error the part of a run in which it was raised.
 
     The parts are ``"set-up"``, ``"run"`` and ``"read-out"``; the innermost mark stays.
     """

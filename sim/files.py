@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then moved into it."""
+"""Files that are complete or absent: written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TOKEN = secrets.token_hex(4)  # in the names of files that this process is writ
 
 
 def write_bytes_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that, whatever happens, it is the old one or the whole new one."""
+    """Write a file so that, whatever happens, either the old or the complete new one remains."""
     _write_atomic(path, lambda file: file.write(data))
 
 
@@ -60,7 +60,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     Raises
     ------
     FileError
-        If it is no regular file, cannot be read, is no such text, or has more than `most` bytes.
+        If it is not a regular file, cannot be read, is not UTF-8, or has more than `most` bytes.
     """
     try:
         mode = os.stat(path).st_mode
@@ -68,7 +68,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
             raise FileError(path, "is a folder, not a file")
         if not stat.S_ISREG(mode):  # a device or pipe may never end
             raise FileError(path, "is not a regular file")
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(path, "rb", opener=_open_nonblocking) as file:
             content = file.read(most + 1)
     except FileNotFoundError:
         raise FileError(path, "there is no such file") from None
@@ -85,7 +85,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     except UnicodeDecodeError as error:
         raise FileError(path, "not a text file (UTF-8)") from error
     if "\0" in text:
-        raise FileError(path, "not a text file (UTF-8): holds NUL characters")
+        raise FileError(path, "not a text file (UTF-8): contains NUL characters")
     return text
 
 
@@ -107,7 +107,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise FileError(path, "not valid TOML: nested too deeply") from None
     except ValueError:  # Python reads whole numbers of up to 4300 digits, and dates that exist
-        raise FileError(path, "not valid TOML: holds a number or date out of range") from None
+        raise FileError(path, "not valid TOML: a number or date is out of range") from None
 
 
 def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -131,7 +131,7 @@ def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dic
     Raises
     ------
     FileError
-        If the file cannot be read, or is no such table.
+        If the file cannot be read, or is not such a table.
     ScenarioError
         Listing what is wrong with columns and lines.
     """
@@ -145,7 +145,7 @@ def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dic
     try:  # a row ends at the line that was read last
         table = [(lines[reader.line_num - 1][0], list(map(str.strip, row))) for row in reader]
     except csv.Error as error:
-        raise FileError(path, f"is no CSV table: {error}") from None
+        raise FileError(path, f"not a CSV table: {error}") from None
     (_, header), *body = table or [(0, [])]
     if len(header) == 1 and any(other in header[0] for other in ";\t"):
         what = "cells must be separated by commas, and numbers have decimal points"
@@ -176,21 +176,21 @@ def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dic
 
 
 def named_file(name: object, folder: Path, root: Path) -> Path:
-    """Return the file that a key of another file names; nothing outside `root` is looked at.
+    """Return the file that a key of another file refers to; nothing outside `root` is read.
 
     Parameters
     ----------
     name : object
-        What the key holds: a path from `folder`.
+        Value of the key: a path relative to `folder`.
     folder : Path
-        Where the file that names it is.
+        Folder of the file with the key.
     root : Path
         Folder in or below which it must be, links followed.
 
     Raises
     ------
     InputError
-        If it is no regular file there; the message says what the name must be.
+        If it is not a regular file there; the message says what the name must be.
     """
     allowed = f"must be a file in or below {'the working folder' if root == Path() else root}"
     if not isinstance(name, str) or not name.strip():
@@ -211,12 +211,12 @@ def named_file(name: object, folder: Path, root: Path) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file; one process at a time can.
+    """Hold a lock file, as only one process at a time can.
 
-    The system lets go of it when its holder dies, however that happens, so a lock file that was
-    left behind is simply taken over, and what that holder was writing is removed. On network file
-    systems this works where they pass locks on (NFS and Lustre do by default). Nothing but a lock
-    file of this kind is changed or removed.
+    The system releases the lock when its holder dies, however that happens, so a lock file that was
+    left behind is taken over, and temporary files of that holder are removed. On network file
+    systems this works if they support locks (NFS and Lustre do by default). Only a lock
+    file of this kind is ever changed or removed.
 
     Raises
     ------
@@ -233,11 +233,11 @@ def locked(path: Path) -> Iterator[None]:
             os.close(descriptor)
             if isinstance(error, (BlockingIOError, PermissionError)):
                 raise FolderError(
-                    f"{path.parent}: another angiosim is working in this folder"
+                    f"{path.parent}: another angiosim process is using this folder"
                     + (f" ({holder[1]})" if holder else "")
                 ) from None
             raise
-        with suppress(OSError):  # that of a holder who has just removed it is of no use
+        with suppress(OSError):  # its holder may have just removed it
             if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
                 break
         os.close(descriptor)
@@ -259,18 +259,18 @@ def locked(path: Path) -> Iterator[None]:
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
                     path.unlink()
-        elif not ours and not text:  # it was there, and empty: it may be anybody's
+        elif not ours and not text:  # it was there, and empty: it may belong to another program
             os.truncate(descriptor, 0)
         os.close(descriptor)
 
 
 def is_litter(name: str, file: str) -> bool:
-    """Whether a file's name is that of `file` while it is being written."""
+    """Whether a name is the temporary one of `file` while it is being written."""
     return re.fullmatch(rf"\.{re.escape(file)}\.[0-9a-f]{{16}}\.tmp", name) is not None
 
 
 def _open_lock(path: Path) -> tuple[int, bool]:
-    """Open a lock file, and return whether it was made; refuse links and what is no file."""
+    """Open a lock file, and return whether it is new; refuse links and anything but a file."""
     flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     with suppress(FileExistsError):
         return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644), True
@@ -293,18 +293,18 @@ def _read_lock(descriptor: int) -> str:
 
 
 def _foreign(path: Path) -> FolderError:
-    return FolderError(f"{path}: is not a lock file of angiosim; remove it or name another folder")
+    return FolderError(f"{path}: not a lock file of angiosim; remove it or choose another folder")
 
 
 def _remove_litter(folder: Path, token: str) -> None:
-    """Remove the files that a process which was killed was writing."""
+    """Remove the temporary files of a process that was killed."""
     for litter in folder.glob(f".*.{token}????????.tmp"):
         if is_litter(litter.name, litter.name[1:-21]) and stat.S_ISREG(litter.lstat().st_mode):
             litter.unlink(missing_ok=True)
 
 
 def _lock(descriptor: int) -> None:
-    """Lock an open file for this process alone, or raise at once."""
+    """Lock an open file for this process alone, or raise without waiting."""
     if os.name == "posix":
         import fcntl
 
@@ -317,8 +317,8 @@ def _lock(descriptor: int) -> None:
         os.lseek(descriptor, 0, os.SEEK_SET)
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    """Open a file without waiting: what has become a pipe since must not hold us."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open a file without blocking, in case it has become a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -1,1 +1,1 @@
-"""Fits of dose-responses, their limits, and what two blockades should do together."""
+"""Fits of dose-responses, their limits, and expected effects of combined blockades."""

@@ -1,4 +1,4 @@
-"""What two blockades should do together, and what they do."""
+"""Combined blockades: expected and measured inhibition."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class Blockade(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a blockade does at a dose, beside the effect expected from its parts.
+    """Effect of a blockade at a dose, and the effect expected from its parts.
 
     Inhibition is a fraction of the difference between the controls. Limits, ``_low`` and ``_high``,
     are 95 %. None is what is not known or not defined; `note` says why.
@@ -247,7 +247,7 @@ def compare(
 
 
 def _is_flat(fit: DoseResponse) -> bool:
-    """Whether the fit is a constant: no response stands out from the noise."""
+    """Whether the fit is a constant: no response is distinguishable from noise."""
     return bool(fit.left_out) and fit.left_out[0][3] == 0.0
 
 
@@ -255,7 +255,7 @@ def _is_idle(here: Comparison, doses: Sequence[Comparison]) -> bool:
     """Whether a blockade does nothing at a dose, and little at any; see `compare`."""
 
     def limits(one: Comparison) -> tuple[float, float]:
-        value = one.inhibition or 0.0  # exact with one replicate: its runs are all alike
+        value = one.inhibition or 0.0  # exact with one replicate: all its runs are the same
         low, high = one.inhibition_low, one.inhibition_high
         return value if low is None else low, value if high is None else high
 
@@ -331,7 +331,7 @@ def _loewe_of(
         if name in idle:
             words.append(f"{name} does nothing alone and drops out of Loewe")
         elif _is_flat(fit):
-            words.append(f"no Loewe: no response told from noise in {name}")
+            words.append(f"no Loewe: response not distinguishable from noise in {name}")
             return np.array([math.nan]), words
         elif fit.ic50 is None or fit.emax is None:
             words.append(f"no Loewe: {name} alone, {fit.note or 'IC50 not determined'}")

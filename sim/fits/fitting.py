@@ -1,6 +1,6 @@
 """Dose-response: logistic fits with honest intervals.
 
-Definitions, and why the intervals are made as they are, are in ``docs/dose-response.md``.
+Definitions, and the reasons for these intervals, are in ``docs/dose-response.md``.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _fit(
         return DoseResponse(note="; ".join([words, *notes]), **points)
     flat = np.ptp(points["means"]) == 0 or (not single and not has_trend(response, paired=paired))
     if flat:
-        notes.insert(0, "no response: no rise or fall with the dose stands out from the noise")
+        notes.insert(0, "no detectable dose response")
     if back > NOTED_REVERSAL:
         why = "one replicate cannot show whether that is noise" if single else "more than noise"
         notes.append(f"the response turns back by {100 * back:.0f} % of its range: {why}")
@@ -221,7 +221,7 @@ def _fit(
     if not flat:
         result |= _relative(dose, curves, notes, top_seen=bool(top_seen))
     result |= _absolute(dose, [mean(part.controls) for part in (data, *parts)], curves, notes)
-    if not flat:  # an end of the curve that lies beyond the doses is no finding
+    if not flat:  # an end of the curve beyond the doses is not a result
         unseen = ["bottom", "emax"] if curves[0].log_ic50 > math.log(dose[-1]) else []
         unseen += [] if top_seen else ["top"]
         result |= {name + end: None for name in unseen for end in ("", "_low", "_high")}

@@ -1,4 +1,4 @@
-"""What fits of dose-responses share: reading of data, 95 % limits, and tests against noise."""
+"""Shared by all dose-response fits: reading of data, 95 % limits, tests against noise."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def numbers(values: ArrayLike, name: str) -> Array:
     try:
         table: Any = np.ma.asarray(values)
     except ValueError as error:
-        raise ValueError(f"{name}: rows differ in length; fill them up with NaN") from error
+        raise ValueError(f"{name}: rows differ in length; pad them with NaN") from error
     if table.dtype.kind not in "biuf":
         import pandas as pd
 
@@ -46,7 +46,7 @@ def numbers(values: ArrayLike, name: str) -> Array:
         table = np.ma.masked_where(pd.isna(table.data), table)
         for value in table.compressed():
             if not isinstance(value, (Real, Decimal)):
-                raise ValueError(f"{name} must be numbers, not such as {value!r}")
+                raise ValueError(f"{name} must be numbers, not {value!r}")
         table = np.ma.array(table.filled(math.nan), dtype=float)
     return np.asarray(table.astype(float).filled(math.nan))
 
@@ -281,7 +281,7 @@ def reversal(response: Array, *, paired: bool) -> float:
     """Return how far the response turns back, as a share of the range of its means.
 
     That is the smaller of its largest rise and its largest fall from a dose to a later one: 0 for
-    a monotone response, whichever way it goes. Only what stands out from noise counts (one-sided
+    a monotone response, whichever way it goes. Only what exceeds the noise counts (one-sided
     t, Bonferroni's correction for all pairs of doses). The noise of a pair is its own or that of
     all doses together, whichever is larger: few replicates know little of their own, and the noise
     may grow with the response. With one value at each dose nothing is known of it, and all counts.

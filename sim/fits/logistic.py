@@ -1,4 +1,4 @@
-"""The logistic dose-response curve, and what a fit of it finds.
+"""The logistic dose-response curve, and the result of a fit.
 
 Scalars that the data do not determine are None, never NaN: results go into JSON as they are.
 """

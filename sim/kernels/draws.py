@@ -1,6 +1,6 @@
 """Counted randomness: each draw is a function of (seed, purpose, step, place, counter).
 
-Nothing is drawn from a stream, so no draw depends on how many were made before it or on which
+Nothing is drawn from a stream, so no draw depends on how many preceded it or on which
 thread made it. The mixing function is the finaliser of SplitMix64 (Steele, Lea & Flood 2014,
 OOPSLA, doi 10.1145/2660193.2660195), which passes the usual batteries on consecutive counters.
 """
@@ -31,7 +31,7 @@ def mix(z: np.uint64) -> np.uint64:
 
 @inlined
 def key_of(seed: int, purpose: int, step: int, place: int) -> np.uint64:
-    """Key of the draws made for one purpose, at one step and place."""
+    """Key of the draws for one purpose, at one step and place."""
     key = mix(np.uint64(seed) + _GOLDEN)
     key = mix((key ^ np.uint64(purpose)) + _GOLDEN)
     key = mix((key ^ np.uint64(step)) + _GOLDEN)

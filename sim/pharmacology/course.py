@@ -21,7 +21,7 @@ from sim.pharmacology.dosing import Dose
 
 _Part = Callable[..., Array]
 
-_BLOCK = 2**16  # values computed at once: they stay in the processor's cache
+_BLOCK = 2**16  # values computed in one block, which fits the processor's cache
 
 
 class Course:

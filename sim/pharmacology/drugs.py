@@ -298,7 +298,7 @@ def _known(title: str, name: str, known: Iterable[str]) -> str:
     if name in options:
         return name
     hint = data.nearest(name, options)
-    allowed = data.one_of(options) if options else "nothing is known"
+    allowed = data.one_of(options) if options else "none is known"
     raise InputError(f"{title} {name!r}: {allowed}" + (f" ({hint})" if hint else ""))
 
 
@@ -313,7 +313,7 @@ def _fractions(drug: str, table: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _kinetics(drug: str, species: str, name: str, table: Mapping[str, Any]) -> Kinetics:
-    """Read one set of pharmacokinetics, and check that a model can be made of it."""
+    """Read one set of pharmacokinetics, and check that it defines a model."""
     where = f"drugs/{drug}.toml: pk.{species}.{name}"
     leaves = {key: leaf for key, leaf in table.items() if data.is_leaf(leaf)}
     if not any(need <= set(leaves) <= need | _OPTIONAL for need in (_ONE, _TWO)):

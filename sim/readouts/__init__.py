@@ -1,1 +1,1 @@
-"""Read-outs: functions of arrays that know nothing of the model that made them."""
+"""Read-outs: functions of arrays independent of the model that produced them."""

@@ -23,7 +23,7 @@ IntArray = NDArray[np.integer[Any]]
 FloatArray = NDArray[np.float64]
 
 SMALLEST_PART_CELLS = 3
-STRIPE_SITES = 1 << 20  # sites that are counted at once
+STRIPE_SITES = 1 << 20  # sites counted in one pass
 ORTHOGONAL = ndimage.generate_binary_structure(2, 1)
 DIAGONAL_TOO = ndimage.generate_binary_structure(2, 2)
 
@@ -294,7 +294,7 @@ def _compactness(parts: _Components, area: IntArray, domain_sites: int) -> float
     largest = int(area.argmax())
     if area[largest] == 0:
         return 0.0
-    if parts.wraps[largest]:  # it has no hull: the domain stands for it
+    if parts.wraps[largest]:  # it has no hull: the domain is used instead
         return float(area[largest] / domain_sites)
     height, width = parts.labels.shape
     mine = parts.of_piece == largest

@@ -88,7 +88,7 @@ def squared_distance(grid, square):
     height, width = grid.shape
     square[:] = height + width  # first the distance to the gap in the same column
     for step in (1, -1):
-        for turn in range(2 * height):  # twice round, to go on over the border
+        for turn in range(2 * height):  # twice round, to continue across the border
             y = turn % height if step > 0 else height - 1 - turn % height
             before = (y - step) % height
             changed = False

@@ -80,7 +80,7 @@ class Tissue:
     # -- what moves -------------------------------------------------------------------------
 
     def sweep(self, seed: int, step: int, threads: int = 1) -> None:
-        """One copy attempt per site in expectation; no bit depends on the threads."""
+        """One copy attempt per site in expectation; bit-identical for any number of threads."""
         sweep(
             self.lattice,
             self._attractants,
@@ -118,7 +118,7 @@ class Tissue:
             row, has none.
         dt : float
         threads : int
-            Threads of an explicit solver; no bit depends on them.
+            Threads of an explicit solver; results are bit-identical for any number.
 
         Returns
         -------

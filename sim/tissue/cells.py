@@ -1,7 +1,7 @@
 """The cell store: one row per cell, columns as arrays, rows that are born, freed and reused.
 
 Row 0 is the medium and the last row is the wall, so that all that a cell may touch has a row. A
-freed row counts up its generation: whoever kept a handle can tell.
+freed row counts up its generation, so that an outdated handle is detected.
 """
 
 from __future__ import annotations

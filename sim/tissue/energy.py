@@ -312,7 +312,7 @@ def copy_energy(
     anchor, ..., push
         As in `CellArrays`.
     J, ..., copy_yx
-        As in `Rules`, without its ``stiffness``, which stands in ``shape``.
+        As in `Rules`, without its ``stiffness``, which is in ``shape``.
     copy_steps, contact_steps, ring_steps : (n,) int64
         Neighbours as steps in the patch.
     height, width, periodic

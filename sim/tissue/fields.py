@@ -26,7 +26,7 @@ Transform = Callable[[NDArray[Any]], NDArray[Any]]
 
 NO_FLUX, ABSORBING, PERIODIC = range(3)  # edges
 EDGES = {"no_flux": NO_FLUX, "absorbing": ABSORBING, "periodic": PERIODIC}
-LEFT = 4  # where a row begins in its buffer: its left ghost voxel stands before a whole vector
+LEFT = 4  # where a row begins in its buffer: its left ghost voxel precedes a whole vector
 BLOCK_WIDTH = 400  # voxels; the rows at work of fifteen sub-steps fit the second-level cache
 
 
@@ -166,7 +166,7 @@ class Attractants(NamedTuple):
 def _voxels_around(site, factor, voxels, periodic):
     """The two voxels whose centres lie around a site along an axis, and the second's share.
 
-    Beyond the edge stands the opposite edge of a periodic domain, or else the edge itself.
+    Beyond the edge is the opposite edge of a periodic domain, or else the edge itself.
     """
     position = (site + 0.5) / factor - 0.5
     first = int(np.floor(position))
@@ -231,16 +231,16 @@ def settle(c: NDArray[np.float64]) -> tuple[float, float]:
 
 
 @inlined
-def _load_row(c, lattice, factor, gain_of, kept_of, alike, y, first_x, count, now, gain, kept):
+def _load_row(c, lattice, factor, gain_of, kept_of, uniform, y, first_x, count, now, gain, kept):
     """A row of a block before the first sub-step, and what each voxel gains and keeps in one.
 
-    Cells that are ``alike`` gain and keep the same.
+    If ``uniform``, all cells gain and keep the same.
     """
     width = c.shape[1]
     done, x = 0, first_x % width
     while done < count:  # in runs that end where the domain wraps around
         run = min(count - done, width - x)
-        if factor == 1 and alike:  # vectorised
+        if factor == 1 and uniform:  # vectorised
             gain_out, gain_in = gain_of[0], gain_of[gain_of.size - 1]
             kept_out, kept_in = kept_of[0], kept_of[kept_of.size - 1]
             for i in range(run):
@@ -290,10 +290,10 @@ def _close_row(line, count, edge, at_left, at_right):
 
 @inlined
 def _euler_block(
-    c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, top, bottom, left, right,
+    c, lattice, factor, gain_of, kept_of, uniform, k, substeps, edge, top, bottom, left, right,
     first_x, count, rows, gain, kept, zero, out,
 ):  # fmt: skip
-    """All sub-steps of a block: row y of one follows at once on row y + 1 of the one before."""
+    """All sub-steps of a block: row y of one directly follows row y + 1 of the one before."""
     height, width = c.shape
     open_edge = edge == PERIODIC
     first_y = top - substeps if open_edge else max(top - substeps, 0)
@@ -307,7 +307,7 @@ def _euler_block(
         if front < end_y:
             now = rows[0, _third(front - first_y)]
             _load_row(
-                c, lattice, factor, gain_of, kept_of, alike, front % height, first_x, count, now,
+                c, lattice, factor, gain_of, kept_of, uniform, front % height, first_x, count, now,
                 gain[newest], kept[newest],
             )  # fmt: skip
             _close_row(now, count, edge, at_left, at_right)
@@ -335,7 +335,7 @@ def _euler_block(
 
 @kernel
 def euler_block(
-    c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, top, bottom, left, right, out
+    c, lattice, factor, gain_of, kept_of, uniform, k, substeps, edge, top, bottom, left, right, out
 ):
     """All sub-steps of the voxels from ``top`` to ``bottom`` and ``left`` to ``right``, into `out`.
 
@@ -352,18 +352,18 @@ def euler_block(
     rows = np.zeros((substeps + 1, 3, room))  # the latest three rows of each sub-step
     gain, kept = np.empty((substeps + 1, room)), np.empty((substeps + 1, room))
     _euler_block(
-        c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, top, bottom, left, right,
+        c, lattice, factor, gain_of, kept_of, uniform, k, substeps, edge, top, bottom, left, right,
         first_x, count, rows, gain, kept, np.zeros(room), out,
     )  # fmt: skip
 
 
-def _euler(c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge, threads, out):
+def _euler(c, lattice, factor, gain_of, kept_of, uniform, k, substeps, edge, threads, out):
     height, width = c.shape
     strips = max(1, width // BLOCK_WIDTH)
     for block in numba.prange(threads * strips):
         band, strip = block // strips, block % strips
         euler_block(
-            c, lattice, factor, gain_of, kept_of, alike, k, substeps, edge,
+            c, lattice, factor, gain_of, kept_of, uniform, k, substeps, edge,
             band * height // threads, (band + 1) * height // threads,
             strip * width // strips, (strip + 1) * width // strips, out,
         )  # fmt: skip
@@ -409,14 +409,14 @@ def euler_step(
     edge : int
         `NO_FLUX`, `ABSORBING` (c = 0 one voxel outside) or `PERIODIC`.
     threads : int
-        No bit of the result depends on it.
+        Results are bit-identical for any number.
     """
     h = dt / substeps
     gain_of, kept_of = h * source_of, 1.0 - h * loss_of
-    alike = bool((gain_of[1:] == gain_of[-1]).all() and (kept_of[1:] == kept_of[-1]).all())
+    uniform = bool((gain_of[1:] == gain_of[-1]).all() and (kept_of[1:] == kept_of[-1]).all())
     euler = on_threads(threads, _euler_serial, _euler_threaded)
     euler(
-        c, lattice, factor, gain_of, kept_of, alike, h * diffusion, substeps, edge, threads,
+        c, lattice, factor, gain_of, kept_of, uniform, h * diffusion, substeps, edge, threads,
         np.empty_like(c),
     )  # fmt: skip
 
@@ -474,7 +474,7 @@ def exponential_step(
     With u0 = max(loss) inside the exponential and (u0 - loss) c >= 0 among the sources (Cox &
     Matthews 2002, doi 10.1006/jcph.2002.6995, first order), the steady state is that of the
     Laplacian whatever the step, and what is non-negative stays so up to rounding. Uniform loss
-    and constant sources are integrated exactly. More sub-steps are made where u0 dt > 1.
+    and constant sources are integrated exactly. More sub-steps are taken where u0 dt > 1.
 
     Parameters as in `euler_step`, but for ``overlap``, see `overlaps`.
     """

@@ -1,7 +1,7 @@
 """The lattice: an array [y, x] of sites.
 
-A site holds 0 for medium or the row of its cell in the cell store. Beyond a walled domain stands
-the store's last row, the wall; a periodic one goes on at its other side.
+A site holds 0 for medium or the row of its cell in the cell store. Beyond a walled domain is
+the store's last row, the wall; a periodic one continues at its other side.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def flat(offsets, row):
 def patch_axis(first, count, side, periodic):
     """Sites (n,) along one axis of a patch: those of a tile, and `REACH` more on each side.
 
-    `NOWHERE` beyond a walled domain, and between its two ends where a tile goes on at the other
+    `NOWHERE` beyond a walled domain, and between its two ends where a tile continues at the other
     one.
     """
     gap = 0 if periodic or first + count <= side else REACH

@@ -6,7 +6,7 @@ as many attempts are made as it has sites: a random site, a random copy neighbou
 probability min(1, exp(-dH / T)). Within a colour a tile sees the cells' moments as they were when
 the colour began, plus its own changes; changes are sums of integers, so that their order does not
 matter. Each draw is a function of (seed, purpose, step, tile, counter). So it does not matter who
-runs which tile, and no bit depends on the number of threads.
+runs which tile, and the result is bit-identical for any number.
 """
 
 from __future__ import annotations

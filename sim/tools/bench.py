@@ -1,7 +1,7 @@
 """``angiosim bench``: how fast the engine is on this machine.
 
 Every measurement runs in a process of its own: its peak memory is its own, and Numba reads its
-number of threads only once. This process starts them and lays out what they print.
+number of threads only once. This process starts them and formats what they print.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Task = dict[str, Any]
-"""What a measuring process is told, and can be written as JSON."""
+"""What to measure, as JSON for the process that does it."""
 Row = dict[str, Any]
-"""What it found."""
+"""Its result."""
 
-NEVER_MCS = 1_000_000  # longer than any run here: nothing is measured in a timed block
+NEVER_MCS = 1_000_000  # longer than any run here: nothing is recorded in a timed block
 
 CELLS: dict[str, Any] = {
     "format": 1,
@@ -115,7 +115,7 @@ LONG = ("large",)
 
 
 def plan(names: Iterable[str], threads: int) -> list[Task]:
-    """Return the measurements of some problems, or of the usual ones if none is named.
+    """Return the measurements of some problems, or of the usual ones if none is given.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def plan(names: Iterable[str], threads: int) -> list[Task]:
 
 
 def measure(tasks: list[Task], say: Callable[[str], None]) -> Iterator[Row]:
-    """Make the measurements, each in its own process; yield a row of figures for each."""
+    """Run the measurements, each in its own process; yield a row of figures for each."""
     for number, task in enumerate(tasks, start=1):
         say(f"{number}/{len(tasks)} {task['problem']}")
         yield _in_own_process(task)
@@ -211,7 +211,7 @@ def _thread_counts(most: int) -> list[int]:
 
 
 def _in_own_process(task: Task) -> Row:
-    # Numba can be told of more threads than there are processors before it is imported only
+    # Numba accepts more threads than there are processors only if set before it is imported
     threads = str(max(task["threads"], processors()))
     program = "from sim.tools.bench import work; work()"
     done = subprocess.run(
@@ -231,7 +231,7 @@ def _in_own_process(task: Task) -> Row:
 
 
 def work() -> None:
-    """Make the measurement that the command line tells; print what was found as JSON."""
+    """Run the measurement given on the command line; print its result as JSON."""
     task = json.loads(sys.argv[1])
     found = {
         "problem": task["problem"],
@@ -339,7 +339,7 @@ def _spread(name: str, seconds: list[float]) -> Row:
 
 
 def _peak_memory_MiB() -> float | None:
-    """Return the most memory that this process ever held; None where there is no `resource`."""
+    """Return the peak memory of this process; None where there is no `resource`."""
     try:
         import resource
     except ImportError:  # Windows
@@ -356,11 +356,11 @@ _MEASURES: dict[str, Callable[[Task], Row]] = {
 }
 
 
-# -- on paper -------------------------------------------------------------------------------------
+# -- tables -------------------------------------------------------------------------------------
 
 
 def report(rows: list[Row], *, markdown: bool = False) -> list[RenderableType]:
-    """Lay the rows out as tables."""
+    """Format the rows as tables."""
     out: list[RenderableType] = ["  ".join(f"{key} {value}" for key, value in machine().items())]
     steps = [row for row in rows if "ms_per_mcs" in row]
     groups = [[row for row in steps if row["problem"] not in ("threads", "size", "large")]]
@@ -407,7 +407,7 @@ def _table_of_steps(rows: list[Row], markdown: bool) -> Table:
 
 
 def _seconds_of(row: Row) -> Iterator[tuple[str, str, str]]:
-    """Yield the lines of what is no step: title, median, spread."""
+    """Yield the lines of other measurements than steps: title, median, spread."""
     titles = {"help_s": "`--help`, s", "warm_run_s": "small run, kernels cached, s",
               "run_s": "run of tube_formation, s"}  # fmt: skip
     for key, title in titles.items():
@@ -422,7 +422,7 @@ def _seconds_of(row: Row) -> Iterator[tuple[str, str, str]]:
 
 
 def report_comparison(rows: list[Row], *, markdown: bool = False) -> list[RenderableType]:
-    """Lay out what was measured side by side: figures, check, ratio or why there is none."""
+    """Format a comparison: figures, check, ratio or why there is none."""
     out: list[RenderableType] = ["  ".join(f"{key} {value}" for key, value in machine().items())]
     for row in rows:
         ours, theirs = row["angiosim"], row["glazier"]

@@ -1,4 +1,4 @@
-"""``angiosim doctor``: what is installed here, what is wrong, and how to mend it."""
+"""``angiosim doctor``: check the installation and suggest fixes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sim.version import __version__
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """Result of one check.
 
     Attributes
     ----------
     what, found : str
-        What was looked at, and what was found.
+        What was checked, and the result.
     mend : str
-        What to do about it; empty if all is well.
+        What to do about it; empty if it is in order.
     """
 
     what: str
@@ -33,7 +33,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything that a run needs."""
+    """Check everything that a run needs."""
     return [
         Finding("angiosim", f"{__version__} in {Path(__file__).parents[1]}"),
         _python(),
@@ -47,7 +47,7 @@ def examine() -> list[Finding]:
 
 
 def report(findings: list[Finding]) -> str:
-    """Return the findings as lines of text, the troubles repeated at the end."""
+    """Return the findings as lines of text, with the fixes at the end."""
     width = max(len(finding.what) for finding in findings)
     lines = [
         f"{'!!' if finding.mend else 'ok'}  {finding.what:<{width}}  {finding.found}"
@@ -56,7 +56,7 @@ def report(findings: list[Finding]) -> str:
     troubles = [finding for finding in findings if finding.mend]
     if not troubles:
         return "\n".join([*lines, "", "Everything is in order."])
-    return "\n".join([*lines, "", "To mend:", *(f"  {t.what}: {t.mend}" for t in troubles)])
+    return "\n".join([*lines, "", "To fix:", *(f"  {t.what}: {t.mend}" for t in troubles)])
 
 
 def _python() -> Finding:
@@ -106,7 +106,7 @@ def _scenarios() -> Finding:
     from sim.scenario.shipped import shipped
 
     found = shipped()
-    mend = "" if found else "install angiosim again: its scenarios are missing"
+    mend = "" if found else "reinstall angiosim: its scenarios are missing"
     return Finding("scenarios", f"{len(found)} shipped", mend)
 
 
@@ -119,18 +119,18 @@ def _kernel_cache() -> Finding:
         folder = cache_folder()
     except Exception as error:  # no numba, or a broken one
         reason = " ".join(str(error).split())
-        return Finding(what, f"not reached: {reason}", "mend numba first (above)")
+        return Finding(what, f"not reached: {reason}", "fix numba first (above)")
     if folder is None:
         return Finding(
             what,
             "none: every run compiles again",
-            "set ANGIOSIM_CACHE_DIR to a folder that can be written",
+            "set ANGIOSIM_CACHE_DIR to a writable folder",
         )
     named = os.environ.get("ANGIOSIM_CACHE_DIR")
     trouble = _unwritable(Path(folder))
-    mend = "make it writable, or set ANGIOSIM_CACHE_DIR to a folder that is" if trouble else ""
+    mend = "make it writable, or set ANGIOSIM_CACHE_DIR to a writable folder" if trouble else ""
     if named and Path(named) != folder.parent:
-        trouble, mend = f", for {named} cannot be written", "name a folder that can be written"
+        trouble, mend = f", since {named} is not writable", "choose a writable folder"
     older = sum(other.is_dir() for other in folder.parent.glob("kernels-*")) - 1
     note = f"; {older} of older versions beside it can be deleted" if older > 0 else ""
     return Finding(what, f"{folder}{trouble}{note}", mend)
@@ -140,14 +140,14 @@ def _working_folder() -> Finding:
     folder = Path.cwd()
     trouble = _unwritable(folder)
     free = shutil.disk_usage(folder).free / 1e9
-    mend = "change to a folder that can be written, or run with --out" if trouble else ""
+    mend = "change to a writable folder, or run with --out" if trouble else ""
     if not trouble and free < 0.1:
-        mend = "make room: a run may need 100 MB"
+        mend = "free some space: a run may need 100 MB"
     return Finding("working folder", f"{folder}{trouble}, {free:.1f} GB free", mend)
 
 
 def _unwritable(folder: Path) -> str:
-    """Return why a folder (or the one it would be made in) cannot be written; empty if it can."""
+    """Return why a folder (or its parent) is not writable; empty if it is."""
     place = next(place for place in (folder, *folder.parents) if place.exists())
     try:
         with tempfile.TemporaryFile(dir=place):

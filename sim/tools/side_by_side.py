@@ -142,7 +142,7 @@ def blueprint(scenario: Scenario, labels: Path) -> dict[str, Any]:
     """Return glazier's description of a scenario with one type of cell and at most a cue.
 
     glazier 0.3 gives medium the contact energies of the first type that is declared. So the first
-    one stands for medium, no cell is of it, and medium's energies are given to both.
+    one represents the medium and has no cells, and both get the energies of the medium.
 
     Parameters
     ----------

@@ -396,7 +396,7 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
     plan = plan_calibration(SHORT)
 
     def again(counts: Counts) -> None:
-        with pytest.raises(FolderError, match="another angiosim is working"):
+        with pytest.raises(FolderError, match="another angiosim process is using"):
             calibrate(plan, Here(plan), tmp_path / "fit")
         raise KeyboardInterrupt
 

@@ -590,7 +590,7 @@ def test_doctor_names_what_is_missing_and_how_to_mend_it(
     assert done.exit_code == 4
     assert "!!  numba" in done.stdout
     assert "numba: pip install --force-reinstall numba" in done.stdout
-    assert "kernel cache: mend numba first (above)" in done.stdout
+    assert "kernel cache: fix numba first (above)" in done.stdout
     assert "Traceback" not in done.output
 
 

@@ -178,7 +178,7 @@ def test_files_that_are_no_files_or_too_large(place: Path, monkeypatch: pytest.M
         ("a,a\n1,2\n", "column = 'a': is given twice"),
         ("a,\n1,2\n", "column 2: has no name"),
         ("a;b\n1;2\n", "separated by commas"),
-        ('a\n"1\n', "is no CSV table"),
+        ('a\n"1\n', "not a CSV table"),
         ("a\n1\n2\n3\n4\n", "has 4 rows; must have at most 3"),
     ],
 )

@@ -239,7 +239,7 @@ def test_noise_is_no_response() -> None:
     rng = np.random.default_rng(3)
     found = [fit(DOSES, only_noise(rng), UNSTIMULATED) for _ in range(60)]
     assert sum(one.determined for one in found) <= 3
-    silent = [one for one in found if one.note.startswith("no response")]
+    silent = [one for one in found if one.note.startswith("no detectable dose response")]
     assert len(silent) > 50
     assert all(one.ic50 is one.ic50_low is one.ic50_high is one.hill is None for one in silent)
     assert all(one.absolute_ic50 is None and one.absolute_ic50_low == 1000 for one in silent)
@@ -321,7 +321,7 @@ def test_a_response_that_turns_back_has_no_ic50(sign: int) -> None:
 @pytest.mark.parametrize("value", [0.0, 3.0])
 def test_constant_data(value: float) -> None:
     found = fit(DOSES, np.full((8, 12), value), unstimulated=0.0)
-    assert found.ic50 is None and not found.determined and found.note.startswith("no response")
+    assert found.ic50 is None and not found.determined and found.note.startswith("no detectable dose response")
     assert found.top == found.bottom == value
     assert (found.absolute_ic50_low == 1000) == (value > 0)
     assert ("the controls do not differ" in found.note) == (value == 0)

@@ -129,7 +129,7 @@ def test_noise_without_pairs_is_no_response() -> None:
     found = [
         fit(DOSES, np.random.default_rng(s).normal(size=(3, 9)), paired=False) for s in range(40)
     ]
-    assert sum(one.note.startswith("no response") for one in found) >= 36
+    assert sum(one.note.startswith("no detectable dose response") for one in found) >= 36
 
 
 def test_one_value_a_dose_has_no_limits() -> None:
@@ -250,7 +250,7 @@ def test_masked_and_missing_values_of_any_kind_count_as_nan() -> None:
      ([0, 1, 2, np.inf], "finite"), ([0, 1, 2, np.nan], "missing"), ([0, 1, None, 2], "missing"),
      (np.ma.masked_equal([0, 1, 2, 9], 9), "missing"),
      ([-9, -8, -7, -6], "at least 0, not -9; if these are logarithms"),
-     (["0", "1", "2", "4"], "doses must be numbers"), ([0, 1, 2, "4 nM"], "such as '4 nM'"),
+     (["0", "1", "2", "4"], "doses must be numbers"), ([0, 1, 2, "4 nM"], "not '4 nM'"),
      ([[0, 1], [2]], "rows differ in length")],
 )  # fmt: skip
 def test_wrong_doses_are_refused(doses: Any, words: str) -> None:
@@ -261,7 +261,7 @@ def test_wrong_doses_are_refused(doses: Any, words: str) -> None:
 @pytest.mark.parametrize(
     ("response", "words"),
     [(np.ones((4, 3)), "transpose"), (np.ones(4), "shape"), ([[1, 2, 3, np.inf]], "finite"),
-     ([[1, 2, 3, "n.d."]], "response must be numbers, not such as 'n.d.'"),
+     ([[1, 2, 3, "n.d."]], "response must be numbers, not 'n.d.'"),
      ([[1, 2, 3, 4], [1, 2]], "rows differ in length"), ([[1, 2, 3, 4j]], "must be numbers")],
 )  # fmt: skip
 def test_wrong_responses_are_refused(response: Any, words: str) -> None:

@@ -238,12 +238,12 @@ def test_a_part_whose_response_may_hide_in_noise_does_not_drop_out() -> None:
     acting = noisy(DOSE / (DOSE + 6), chance, 3)
     hidden = 15 - 1.9 * (DOSE > 0) + np.random.default_rng(2).normal(scale=0.6, size=(3, 7))
     one = Blockade(hidden, fit(DOSE, hidden, 5.0))
-    assert "no response" in one.fit.note
+    assert "no detectable dose response" in one.fit.note
     parts = {"acting": Blockade(acting, fit(DOSE, acting, 5.0)), "hidden": one}
     for given in (parts, {"hidden": one}):
         for found in compare(DOSE, acting, np.full(3, 5.0), given):
             assert found.loewe is None and found.loewe_low is None
-            assert "no Loewe: no response told from noise in hidden" in found.note
+            assert "no Loewe: response not distinguishable from noise in hidden" in found.note
 
 
 def test_a_small_part_drops_out_where_it_is_not_told_from_nothing() -> None:
@@ -253,7 +253,7 @@ def test_a_small_part_drops_out_where_it_is_not_told_from_nothing() -> None:
         chance = np.random.default_rng(seed)
         x = 15 - 0.4 * (DOSE > 0) + chance.normal(scale=0.15, size=(4, 7))
         part = Blockade(x, fit(DOSE, x, 5.0))
-        if "no response" not in part.fit.note:
+        if "no detectable dose response" not in part.fit.note:
             continue
         alone = compare(DOSE, x, np.full(4, 5.0))
         found = compare(DOSE, x, np.full(4, 5.0), {"small": part})
