@@ -321,7 +321,11 @@ def test_a_response_that_turns_back_has_no_ic50(sign: int) -> None:
 @pytest.mark.parametrize("value", [0.0, 3.0])
 def test_constant_data(value: float) -> None:
     found = fit(DOSES, np.full((8, 12), value), unstimulated=0.0)
-    assert found.ic50 is None and not found.determined and found.note.startswith("no detectable dose response")
+    assert (
+        found.ic50 is None
+        and not found.determined
+        and found.note.startswith("no detectable dose response")
+    )
     assert found.top == found.bottom == value
     assert (found.absolute_ic50_low == 1000) == (value > 0)
     assert ("the controls do not differ" in found.note) == (value == 0)
