@@ -1,0 +1,393 @@
+"""What holds for every assay, and an assay that others have installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sim.assays import assay, assays, columns, default_assay, readout, responses
+from sim.assays.declare import Assay, Readout, called
+from sim.errors import InputError
+from sim.kernels.draws import SEEDING, uniforms
+from sim.model.assay import tissue_of
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
+from sim.scenario.writing import dump
+
+ROOT = Path(__file__).parents[2]
+EVERY = pytest.mark.parametrize("one", assays().values(), ids=assays())
+
+
+def scenario_of(one: Assay, **settings: Any) -> Scenario:
+    """The assay's defaults, which name the assay alone, on few sites and for a short time."""
+    return load({"assay": one.name, "domain": {"size_um": [200, 200]}, "time": {"duration_h": 0.1}},
+                settings)  # fmt: skip
+
+
+# --- the contract --------------------------------------------------------------------------------
+
+
+@EVERY
+def test_its_defaults_make_a_scenario_that_says_all(one: Assay) -> None:
+    import tomllib
+
+    scenario = load({"assay": one.name})
+    assert isinstance(scenario.setup, one.setup) and isinstance(scenario.readout, one.readout)
+    assert load(tomllib.loads(dump(scenario))) == scenario
+
+
+@EVERY
+def test_its_code_and_its_words_are_there(one: Assay) -> None:
+    for place in (one.start, one.measure, one.picture, one.memory, one.checks, one.cautions):
+        assert place is None or called(place) is not None
+    names = [each.name for each in one.readouts]
+    assert len({*names}) == len(names) and one.response in names
+    assert {name for _, panel in one.panels for name in panel} <= {*names}
+    for each in one.readouts:
+        assert each.words and each.doc and each.name not in each.label.replace(each.words, "")
+    assert one.title and (Path(one.defaults)).is_file()
+
+
+@EVERY
+def test_no_site_is_filled_twice(one: Assay) -> None:
+    scenario = scenario_of(one)
+    for seed in range(3):
+        sites, types = called(one.start)(scenario, partial(uniforms, seed, SEEDING, 0, 0))
+        assert sites.shape == scenario.shape and sites.dtype == np.int32
+        assert set(np.unique(sites[sites > 0])) == {*range(1, len(types) + 1)}
+        assert set(types) <= {*range(1, 2 + len(scenario.types))}
+
+
+@EVERY
+def test_it_measures_exactly_its_readouts(one: Assay) -> None:
+    model = AngiogenesisModel(scenario_of(one))
+    found = called(one.measure)(tissue_of(model), model.assay.memory, model.scenario)
+    assert list(found) == [each.name for each in one.readouts]
+    assert model.readouts.keys() == columns(one.name).keys()
+    assert {type(value) for value in found.values()} <= {int, float}
+    assert {*responses(one.name)} == {*found, "cells", "mean_drive"}
+
+
+@EVERY
+def test_it_copes_with_no_cells(one: Assay) -> None:
+    model = AngiogenesisModel(scenario_of(one))
+    model.remove_all_agents()
+    model.step()
+    assert np.isfinite([value for value in model.measure().values()]).all()
+
+
+@EVERY
+def test_what_it_sees_cannot_be_written(one: Assay) -> None:
+    tissue = tissue_of(AngiogenesisModel(scenario_of(one)))
+    for array in (tissue.lattice, *tissue.cells.values(), *tissue.fields.values()):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+
+
+@EVERY
+@pytest.mark.parametrize("cut", [1, 7])
+def test_a_run_split_anywhere_agrees(one: Assay, cut: int) -> None:
+    scenario = scenario_of(one)
+    whole, first, second = (AngiogenesisModel(scenario, rng=seed) for seed in (3, 3, 4))
+    whole.advance(12)
+    first.advance(cut)
+    second.restore(first.state())
+    second.advance(12 - cut)
+    wanted, found = whole.state(), second.state()
+    assert wanted.keys() == found.keys()
+    for name, array in wanted.items():
+        assert array.tobytes() == found[name].tobytes(), name
+    assert second.measure() == whole.measure()
+
+
+@EVERY
+def test_recording_changes_nothing_that_it_remembers(one: Assay) -> None:
+    often, seldom = (
+        AngiogenesisModel(scenario_of(one, **{"time.record_every_h": every}))
+        for every in ("30 s", 0.1)
+    )
+    often.advance(12)
+    seldom.advance(12)
+    for name, array in often.assay.state().items():
+        assert array.tobytes() == seldom.assay.state()[name].tobytes()
+    assert often.measure() == seldom.measure()
+
+
+@dataclass
+class Paper:
+    """A canvas that notes what is drawn."""
+
+    drawn: list[str] = field(default_factory=list)
+
+    def lines(self, places: NDArray[np.float64], links: NDArray[Any], kind: str) -> None:
+        assert links.size == 0 or links.max() < len(places)
+        self.drawn.append(kind)
+
+    def dots(self, places: NDArray[np.float64], kind: str) -> None:
+        assert places.shape[1] == 2
+        self.drawn.append(kind)
+
+    def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
+        assert mask.ndim == 2
+        self.drawn.append(kind)
+
+
+@EVERY
+def test_its_picture_draws(one: Assay) -> None:
+    model = AngiogenesisModel(scenario_of(one))
+    paper = Paper()
+    called(one.picture)(paper, tissue_of(model), model.assay.memory, model.scenario)
+    assert paper.drawn
+
+
+@EVERY
+def test_it_is_checked_without_kernels(one: Assay) -> None:
+    program = (
+        "import sys; from sim.scenario.resolve import load; from sim.scenario.cautions import *;"
+        f"cautions(load({{'assay': {one.name!r}}}));"
+        "print([m for m in ('numba', 'mesa', 'scipy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@EVERY
+def test_its_readouts_are_documented(one: Assay) -> None:
+    pages = [ROOT / "docs" / "readouts.md", ROOT / "docs" / f"{one.name.replace('_', '-')}.md"]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
+    for each in one.readouts:
+        assert f"`{each.name}`" in text
+
+
+# --- all of them ---------------------------------------------------------------------------------
+
+
+def test_one_assay_is_the_default() -> None:
+    assert [one for one in assays().values() if one.default] == [default_assay()]
+    assert load({}).assay == default_assay().name
+
+
+def test_an_unknown_assay_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'tube_formation'"):
+        assay("tube_fromation")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("tube_length_mm", "network length (mm)"),
+        ("tube_length_mm@6", "network length at 6 h (mm)"),
+        ("mean_mesh_area_um2", "mean mesh area (µm²)"),
+        ("compactness", "compactness"),
+        ("cells", "cells"),
+        ("none_such", "none such"),
+    ],
+)
+def test_what_a_readout_is_called_on_axes(name: str, words: str) -> None:
+    assert readout(name).label == words
+
+
+def test_a_readout_of_several_assays_is_one() -> None:
+    found: dict[str, Readout] = {}
+    for one in assays().values():
+        for each in one.readouts:
+            assert found.setdefault(each.name, each) == each
+
+
+# --- an assay of others --------------------------------------------------------------------------
+
+DECLARATION = """
+from pathlib import Path
+from pydantic import Field
+from sim.assays.declare import Assay, Readout
+from sim.tables import Micrometres, Switch, Table
+
+class Setup(Table):
+    row_um: Micrometres = Field(gt=0, description="distance between the cells of the row")
+
+class Options(Table):
+    absolute: Switch = Field(description="whether directions are left out")
+
+ASSAY = Assay(
+    name="walk", title="how far cells of a row walk",
+    setup=Setup, readout=Options, defaults=Path(__file__).with_name("defaults.toml"),
+    readouts=(Readout("walked_um", "distance walked", "um", "mean way of a cell's centre"),
+              Readout("looks", "looks", "", "times that the memory was brought up to date")),
+    response="walked_um", start="walk.code:start", measure="walk.code:measure",
+    picture="walk.code:draw", memory="walk.code", panels=(("way (µm)", ("walked_um",)),),
+    checks="walk.code:CHECKS",
+)
+"""
+CODE = """
+import numpy as np
+from sim.assays.rules import reads
+from sim.errors import Problem
+
+def start(scenario, uniforms):
+    sites = np.zeros(scenario.shape, np.int32)
+    step = max(12, round(scenario.setup.row_um / scenario.domain.spacing_um))
+    count = min(scenario.cells.count, scenario.shape[1] // step)
+    for cell in range(count):
+        sites[20:28, cell * step + 2 : cell * step + 10] = cell + 1
+    return sites, [1] * count
+
+def begin(tissue, scenario):
+    return {"way": np.zeros(len(tissue.cells["alive"])), "looks": np.array(0),
+            "last": tissue.cells["centroid"].copy()}
+
+def after_step(tissue, memory, scenario):
+    if tissue.mcs % 2:
+        return
+    step = tissue.cells["centroid"] - memory["last"]
+    memory["way"] += np.hypot(*step.T) * tissue.spacing_um
+    memory["last"][:] = tissue.cells["centroid"]
+    memory["looks"] += 1
+
+def measure(tissue, memory, scenario):
+    alive = tissue.cells["alive"]
+    mean = float(memory["way"][alive].mean()) if alive.any() else 0.0
+    return {"walked_um": mean, "looks": int(memory["looks"])}
+
+def draw(canvas, tissue, memory, scenario):
+    canvas.dots(tissue.cells["centroid"][tissue.cells["alive"]], "ends")
+    canvas.outline(tissue.lattice > 0, "region")
+
+@reads("cells.count")
+def _counted(scenario):
+    if scenario.cells.count is None:
+        yield Problem("cells.count", None, "is missing; a row is of so many cells")
+
+CHECKS = (_counted,)
+"""
+DEFAULTS = """
+[domain]
+size_um = {value = [200, 120], unit = "um", source = "a row", evidence = "choice"}
+boundary = {value = "walls", source = "a dish", evidence = "choice"}
+substrate = {value = "gel", source = "a dish", evidence = "choice"}
+[time]
+duration_h = {value = 0.1, unit = "h", source = "short", evidence = "choice"}
+record_every_h = {value = 0.05, unit = "h", source = "short", evidence = "choice"}
+[cells]
+count = {value = 5, source = "few", evidence = "choice"}
+seeding = {value = "grid", source = "a row", evidence = "choice"}
+[setup]
+row_um = {value = 30, unit = "um", source = "a row", evidence = "choice"}
+[readout]
+absolute = {value = true, source = "a way", evidence = "choice"}
+"""
+STUDY = """
+base = {assay = "walk"}
+replicates = 2
+[grid]
+"drug.free_nM" = [0, 5, 20, 80]
+[set]
+"drug.name" = "anlotinib"
+[dose_response]
+dose = "drug.free_nM"
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder on whose path an assay of others is installed."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "walk").mkdir()
+    (site / "walk" / "__init__.py").write_text(DECLARATION)
+    (site / "walk" / "code.py").write_text(CODE)
+    (site / "walk" / "defaults.toml").write_text(DEFAULTS)
+    about = site / "walk-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: walk\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[angiosim.assays]\nwalk = walk:ASSAY\n")
+    return site
+
+
+def with_it(site: Path, *command: str, folder: Path | None = None) -> str:
+    """What Python says with the assay installed; nothing may go wrong."""
+    paths = [str(site), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, encoding="utf-8", cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_an_installed_assay_runs(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('assay = "walk"\n[setup]\nrow_um = 40\n')
+    said = with_it(installed, "-m", "sim", "run", "mine.toml", "--out", "out", folder=tmp_path)
+    assert "PictureWarning" not in said and "left out" not in said, said
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert list(summary) == ["time_h", "cells", "walked_um", "looks"]
+    assert summary["cells"] == 5 and summary["walked_um"] > 0 and summary["looks"] == 6
+    with np.load(tmp_path / "out" / "final.npz") as final:
+        assert final["assay_looks"] == 6 and final["assay_way"].any()
+    for name in ("network.png", "timeseries.png"):
+        assert (tmp_path / "out" / name).stat().st_size > 1000
+
+
+def test_an_installed_assay_keeps_its_memory_in_the_state(installed: Path) -> None:
+    program = (
+        "from sim.scenario.resolve import load; from sim.model.clock import AngiogenesisModel\n"
+        "one, two = (AngiogenesisModel(load({'assay': 'walk'})) for _ in range(2))\n"
+        "one.advance(5); state = one.state()\n"
+        "print(sorted(name for name in state if name.startswith('assay.')))\n"
+        "one.advance(4); two.restore(state); two.advance(4)\n"
+        "print(all(a.tobytes() == b.tobytes() for a, b in"
+        " zip(one.state().values(), two.state().values())))\n"
+        "print(two.measure() == one.measure(), two.readouts['looks'])"
+    )
+    said = with_it(installed, "-c", program).splitlines()
+    assert said == ["['assay.last', 'assay.looks', 'assay.way']", "True", "True 3"]
+
+
+def test_an_installed_assay_is_checked_and_described(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        'assay = "walk"\n[setup]\nrow_um = -1\nregion_um = [1, 1]\n[cells]\ndensity_per_mm2 = 500\n'
+    )
+    program = "from sim.scenario.resolve import load\ntry:\n  load('mine.toml')\n" \
+        "except Exception as error:\n  print(error)"  # fmt: skip
+    said = with_it(installed, "-c", program, folder=tmp_path)
+    for problem in ("setup.row_um", "setup.region_um", "cells.count: is missing"):
+        assert problem in said
+    said = with_it(installed, "-m", "sim", "describe", "walked_um")
+    assert "read-out, um" in said and "of walk" in said
+    said = with_it(installed, "-m", "sim", "describe", "setup")
+    assert "setup.row_um = 30 um" in said and "setup.initial_area_sites = 100" in said
+    assert "how far cells of a row walk" in with_it(installed, "-m", "sim", "describe")
+    schema = json.loads(with_it(installed, "-m", "sim.scenario.keys"))
+    assert schema["properties"]["assay"]["enum"] == ["tube_formation", "walk"]
+    assert [*schema["properties"]["setup"]["anyOf"][1]["properties"]] == ["row_um"]
+
+
+def test_an_installed_assay_is_swept(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(STUDY)
+    with_it(installed, "-m", "sim", "sweep", "study.toml", "--out", "out", folder=tmp_path)
+    header, *rows = (tmp_path / "out" / "results.csv").read_text().splitlines()
+    assert len(rows) == 8 and {"walked_um", "looks"} <= {*header.split(",")}
+    assert "tube_length_mm" not in header
+    assert [*json.loads((tmp_path / "out" / "dose_response.json").read_text())] == ["walked_um"]
+
+
+def test_an_installed_assay_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    about = tmp_path / "broken-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[angiosim.assays]\nbroken = broken:ASSAY\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "sim", "validate", "tube_formation"], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+    )  # fmt: skip
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "the installed assay 'broken'" in " ".join(done.stderr.split())
