@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -40,8 +42,6 @@ def scenario_of(one: Assay, **settings: Any) -> Scenario:
 
 @EVERY
 def test_its_defaults_make_a_scenario_that_says_all(one: Assay) -> None:
-    import tomllib
-
     scenario = load({"assay": one.name})
     assert isinstance(scenario.setup, one.setup) and isinstance(scenario.readout, one.readout)
     assert load(tomllib.loads(dump(scenario))) == scenario
@@ -207,85 +207,9 @@ def test_a_readout_of_several_assays_is_one() -> None:
 
 # --- an assay of others --------------------------------------------------------------------------
 
-DECLARATION = """
-from pathlib import Path
-from pydantic import Field
-from sim.assays.declare import Assay, Readout
-from sim.tables import Micrometres, Switch, Table
-
-class Setup(Table):
-    row_um: Micrometres = Field(gt=0, description="distance between the cells of the row")
-
-class Options(Table):
-    absolute: Switch = Field(description="whether directions are left out")
-
-ASSAY = Assay(
-    name="walk", title="how far cells of a row walk",
-    setup=Setup, readout=Options, defaults=Path(__file__).with_name("defaults.toml"),
-    readouts=(Readout("walked_um", "distance walked", "um", "mean way of a cell's centre"),
-              Readout("looks", "looks", "", "times that the memory was brought up to date")),
-    response="walked_um", start="walk.code:start", measure="walk.code:measure",
-    picture="walk.code:draw", memory="walk.code", panels=(("way (µm)", ("walked_um",)),),
-    checks="walk.code:CHECKS",
-)
-"""
-CODE = """
-import numpy as np
-from sim.assays.rules import reads
-from sim.errors import Problem
-
-def start(scenario, uniforms):
-    sites = np.zeros(scenario.shape, np.int32)
-    step = max(12, round(scenario.setup.row_um / scenario.domain.spacing_um))
-    count = min(scenario.cells.count, scenario.shape[1] // step)
-    for cell in range(count):
-        sites[20:28, cell * step + 2 : cell * step + 10] = cell + 1
-    return sites, [1] * count
-
-def begin(tissue, scenario):
-    return {"way": np.zeros(len(tissue.cells["alive"])), "looks": np.array(0),
-            "last": tissue.cells["centroid"].copy()}
-
-def after_step(tissue, memory, scenario):
-    if tissue.mcs % 2:
-        return
-    step = tissue.cells["centroid"] - memory["last"]
-    memory["way"] += np.hypot(*step.T) * tissue.spacing_um
-    memory["last"][:] = tissue.cells["centroid"]
-    memory["looks"] += 1
-
-def measure(tissue, memory, scenario):
-    alive = tissue.cells["alive"]
-    mean = float(memory["way"][alive].mean()) if alive.any() else 0.0
-    return {"walked_um": mean, "looks": int(memory["looks"])}
-
-def draw(canvas, tissue, memory, scenario):
-    canvas.dots(tissue.cells["centroid"][tissue.cells["alive"]], "ends")
-    canvas.outline(tissue.lattice > 0, "region")
-
-@reads("cells.count")
-def _counted(scenario):
-    if scenario.cells.count is None:
-        yield Problem("cells.count", None, "is missing; a row is of so many cells")
-
-CHECKS = (_counted,)
-"""
-DEFAULTS = """
-[domain]
-size_um = {value = [200, 120], unit = "um", source = "a row", evidence = "choice"}
-boundary = {value = "walls", source = "a dish", evidence = "choice"}
-substrate = {value = "gel", source = "a dish", evidence = "choice"}
-[time]
-duration_h = {value = 0.1, unit = "h", source = "short", evidence = "choice"}
-record_every_h = {value = 0.05, unit = "h", source = "short", evidence = "choice"}
-[cells]
-count = {value = 5, source = "few", evidence = "choice"}
-seeding = {value = "grid", source = "a row", evidence = "choice"}
-[setup]
-row_um = {value = 30, unit = "um", source = "a row", evidence = "choice"}
-[readout]
-absolute = {value = true, source = "a way", evidence = "choice"}
-"""
+RECIPE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("### an assay")[2]
+DECLARATION, CODE = re.findall(r"```python\n(.*?)```", RECIPE, re.DOTALL)[:2]
+DEFAULTS, ENTRY_POINT = re.findall(r"```toml\n(.*?)```", RECIPE, re.DOTALL)[:2]
 STUDY = """
 base = {assay = "walk"}
 replicates = 2
@@ -300,7 +224,7 @@ dose = "drug.free_nM"
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder on whose path an assay of others is installed."""
+    """A folder on whose path the assay of the recipe in CONTRIBUTING is installed."""
     site = tmp_path_factory.mktemp("site")
     (site / "walk").mkdir()
     (site / "walk" / "__init__.py").write_text(DECLARATION)
@@ -309,7 +233,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     about = site / "walk-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: walk\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[angiosim.assays]\nwalk = walk:ASSAY\n")
+    groups = tomllib.loads(ENTRY_POINT)["project"]["entry-points"]
+    text = "".join(
+        f"[{group}]\n" + "".join(f"{name} = {place}\n" for name, place in points.items())
+        for group, points in groups.items()
+    )
+    (about / "entry_points.txt").write_text(text)
     return site
 
 
