@@ -43,7 +43,7 @@ def tissue_of(model: Model) -> Tissue:
         spacing_um=domain.spacing_um,
         periodic=domain.boundary == "periodic",
         lattice=model.cell_id,
-        cells={name: _read_only(column) for name, column in model.cells.columns.items()},
+        cells={name: _read_only(rows[:-1]) for name, rows in model.cells.columns.items()},
         fields={name: _read_only(values) for name, values in model.fields.items()},
     )
 

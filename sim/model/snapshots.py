@@ -38,7 +38,7 @@ def frame(model: AngiogenesisModel, *, fields: bool) -> Arrays:
 def final_arrays(model: AngiogenesisModel) -> Arrays:
     """Everything that ``final.npz`` holds."""
     columns = {f"cell_{name}": rows for name, rows in model.cells.by_name().items()}
-    memory = {f"assay_{name}": array.copy() for name, array in model.assay.memory.items()}
+    memory = {name: array.copy() for name, array in model.assay.state().items()}
     return {"cell_id": model.cell_id.copy(), **_fields(model), **columns, **memory}
 
 

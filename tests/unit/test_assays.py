@@ -261,8 +261,8 @@ def test_an_installed_assay_runs(installed: Path, tmp_path: Path) -> None:
     assert list(summary) == ["time_h", "cells", "walked_um", "looks"]
     assert summary["cells"] == 5 and summary["walked_um"] > 0 and summary["looks"] == 6
     with np.load(tmp_path / "out" / "final.npz") as final:
-        assert final["assay_looks"] == 6 and final["assay_way"].any()
-    for name in ("network.png", "timeseries.png"):
+        assert final["assay.looks"] == 6 and final["assay.way"].any()
+    for name in ("timeseries.png",):
         assert (tmp_path / "out" / name).stat().st_size > 1000
 
 
@@ -282,14 +282,18 @@ def test_an_installed_assay_keeps_its_memory_in_the_state(installed: Path) -> No
 
 
 def test_an_installed_assay_is_checked_and_described(installed: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.toml").write_text(
-        'assay = "walk"\n[setup]\nrow_um = -1\nregion_um = [1, 1]\n[cells]\ndensity_per_mm2 = 500\n'
+    program = (
+        "import sys; from sim.scenario.resolve import load\n"
+        "try: load(sys.argv[1])\nexcept Exception as error: print(error)"
     )
-    program = "from sim.scenario.resolve import load\ntry:\n  load('mine.toml')\n" \
-        "except Exception as error:\n  print(error)"  # fmt: skip
-    said = with_it(installed, "-c", program, folder=tmp_path)
-    for problem in ("setup.row_um", "setup.region_um", "cells.count: is missing"):
-        assert problem in said
+    for text, problems in (
+        ("[setup]\nrow_um = -1\nregion_um = [1, 1]", ("setup.row_um = -1", "setup.region_um")),
+        ("[cells]\ndensity_per_mm2 = 500", ("cells.count: is missing",)),
+        ("[cells]\ncount = 50", ("a row longer than the domain",)),
+    ):
+        (tmp_path / "mine.toml").write_text(f'assay = "walk"\n{text}\n')
+        said = with_it(installed, "-c", program, "mine.toml", folder=tmp_path)
+        assert all(problem in said for problem in problems), said
     said = with_it(installed, "-m", "sim", "describe", "walked_um")
     assert "read-out, um" in said and "of walk" in said
     said = with_it(installed, "-m", "sim", "describe", "setup")
