@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.calibration.result import Calibration
-from sim.errors import InputError, Problem, ScenarioWarning
-from sim.runs.folder import RunFolder
+from sim.errors import Problem, ScenarioWarning
+from sim.kernels.threads import allow_threads
+from sim.runs.into import run_into
 from sim.runs.pk import PK
 from sim.runs.result import Result
 from sim.scenario import resolve as loading
 from sim.scenario.cautions import cautions
 from sim.scenario.schema import Scenario
+from sim.studies.sweep import SweepOptions
 from sim.studies.table import Study
-from sim.view.study.pictures import write_pictures
+from sim.view.progress import show_run, show_study
 
 if TYPE_CHECKING:
+    from sim.analysis.analyse import Analysis
     from sim.calibration.file import CalibrationPlan
     from sim.model.observers import Observer
     from sim.studies.plan import Plan
     from sim.studies.sweep import Counts
 
 __all__ = [
-    "PK", "Calibration", "Result", "Study", "calibrate", "calibrate_plan", "execute", "load", "pk",
-    "run", "show_progress", "sweep", "sweep_plan",
+    "PK", "Calibration", "Result", "Study", "calibrate", "calibrate_plan", "load", "merge", "pk",
+    "run", "sweep", "sweep_plan",
 ]  # fmt: skip
-
-Progress = Callable[[int, int], None]
-"""Called between steps with the steps done and the steps in all."""
-COMPILING = "compiling kernels: about half a minute, once on this machine"
 
 
 def run(
@@ -73,17 +69,15 @@ def run(
         (`FolderError`); nothing has been written then.
     """
     resolved = _loaded(scenario, overrides, seed)
-    with show_progress() if progress else nullcontext() as show:
-        if out is None:
-            return execute(resolved, progress=show, threads=threads, observers=observers)
-        with RunFolder.create(Path(out), resolved.name, resolved.seed) as folder:
-            try:
-                return execute(
-                    resolved, folder=folder, progress=show, threads=threads, observers=observers
-                )
-            except InputError:
-                folder.discard()
-                raise
+    with show_run() if progress else nullcontext() as show:
+        if out is not None:
+            return run_into(
+                Path(out), resolved, observers=observers, progress=show, threads=threads
+            )
+        allow_threads(threads)
+        from sim.runs.run import run_scenario
+
+        return run_scenario(resolved, observers=observers, progress=show, threads=threads)
 
 
 def load(
@@ -198,53 +192,49 @@ def sweep(
         (`FolderError`) or no scheduler answers.
     """
     from sim.studies.file import plan_study
-    from sim.view.progress import show_study
 
     plan = plan_study(study, overrides, seed)
     _warn(plan.cautions)
+    options = SweepOptions(workers, scheduler, shard, retry_failed, keep_runs)
     with show_study() if progress is True else nullcontext(progress or None) as show:
-        return sweep_plan(
-            plan,
-            out=None if out is None else Path(out),
-            workers=workers,
-            scheduler=scheduler,
-            shard=shard,
-            retry_failed=retry_failed,
-            keep_runs=keep_runs,
-            progress=show,
-        )
+        made, _ = sweep_plan(plan, None if out is None else Path(out), options, show)
+    return made
 
 
 def sweep_plan(
-    plan: Plan,
-    *,
-    out: Path | None,
-    workers: int | None,
-    scheduler: str | None,
-    **options: Any,
-) -> Study:
-    """Make the runs of a planned study; the options are those of `sim.studies.sweep.sweep`."""
-    from sim.studies.executors import Dask, Pool
-    from sim.studies.sweep import sweep as make
+    plan: Plan, out: Path | None, options: SweepOptions, progress: Callable[[Counts], None] | None
+) -> tuple[Study, Analysis]:
+    """Make the runs of a planned study; return those asked for, and what the whole study shows."""
+    from sim.analysis.write import write_analysis
+    from sim.studies.executors import start_executor
+    from sim.studies.sweep import sweep
 
-    executor: Dask | Pool
-    if scheduler is not None:
-        executor = Dask(plan.base, scheduler)
-    else:
-        executor = Pool(plan.base, workers or processors())
-    with closing(executor):
-        study = make(plan, executor, out, **options)
-    write_pictures(study.whole())
-    return study
+    found: list[Analysis] = []
+    with closing(start_executor(plan.base, options.workers, options.scheduler)) as executor:
+        study = sweep(
+            plan, executor, out, options, progress=progress,
+            analyse=lambda whole: found.append(write_analysis(whole)),
+        )  # fmt: skip
+    _draw(found[-1])
+    return study, found[-1]
 
 
-def merge(folders: Sequence[Path], out: Path) -> Study:
-    """Put the shards of a study together in a new folder, as `sim.studies.merge.merge` does."""
-    from sim.studies.merge import merge as put_together
+def merge(folders: Sequence[Path], out: Path) -> tuple[Study, Analysis]:
+    """Put the shards of a study together in a new folder, and analyse it."""
+    from sim.analysis.write import write_analysis
+    from sim.studies import merge as shards
 
-    study = put_together(folders, out)
-    write_pictures(study)
-    return study
+    found: list[Analysis] = []
+    study = shards.merge(folders, out, analyse=lambda whole: found.append(write_analysis(whole)))
+    _draw(found[-1])
+    return study, found[-1]
+
+
+def _draw(found: Analysis) -> None:
+    """Draw what a study shows into its folder."""
+    from sim.view.study.pictures import write_pictures
+
+    write_pictures(found)
 
 
 def calibrate(
@@ -276,7 +266,6 @@ def calibrate(
         (`FolderError`) or Optuna is not installed.
     """
     from sim.calibration.file import plan_calibration
-    from sim.view.progress import show_study
 
     plan = plan_calibration(calibration, trials)
     _warn(plan.cautions)
@@ -293,6 +282,7 @@ def calibrate_plan(
     """Make a planned calibration, and its pictures in its folder; see `calibrate`."""
     from sim.calibration.calibrate import calibrate as make
     from sim.calibration.runner import simulate_records
+    from sim.kernels.threads import processors
     from sim.studies.executors import Pool
 
     with closing(Pool(plan.base, workers or processors(), simulate_records)) as pool:
@@ -302,112 +292,3 @@ def calibrate_plan(
 
         save_pictures(result, out)
     return result
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def execute(
-    scenario: Scenario,
-    *,
-    folder: RunFolder | None = None,
-    progress: Progress | None = None,
-    threads: int = 1,
-    observers: Sequence[Observer] = (),
-) -> Result:
-    """Run a scenario that has been loaded; write results and pictures into a folder, if given."""
-    _let_numba_start(threads)
-    from sim.runs.run import run_scenario
-
-    result = run_scenario(
-        scenario, progress=progress, folder=folder, threads=threads, observers=observers
-    )
-    if folder is not None:
-        result.save_pictures(folder.path)
-    return result
-
-
-def _let_numba_start(threads: int) -> None:
-    """Allow more threads than processors, which numba must know before it is loaded."""
-    allowed = int(os.environ.get("NUMBA_NUM_THREADS", processors()))
-    if threads > allowed and "numba" not in sys.modules:
-        os.environ["NUMBA_NUM_THREADS"] = str(threads)
-
-
-@contextmanager
-def show_progress() -> Iterator[Progress]:
-    """Give a callback that shows the steps done: a bar on a terminal, else plain lines."""
-    with ExitStack() as stack:
-
-        def watch(tell: Callable[[], None]) -> None:
-            """Announce compiling; called in the run, which may set up numba before its import."""
-            from sim.kernels.compiling import when_compiling
-
-            stack.enter_context(when_compiling(tell))
-
-        if sys.stderr.isatty():
-            yield _bar(stack, watch)
-        else:
-            yield _plain_lines(watch)
-
-
-def _bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None]) -> Progress:
-    """Give a callback that moves a bar."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bar
-
-    bar = Bar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("steps"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    stack.enter_context(bar)
-    task = bar.add_task("preparing", total=None)
-    watched = False
-
-    def show(mcs: int, total: int) -> None:
-        nonlocal watched
-        if not watched:
-            watched = True
-            watch(lambda: bar.update(task, description=COMPILING))
-        if mcs:
-            bar.update(task, completed=mcs, total=total, description="running")
-
-    return show
-
-
-def _plain_lines(watch: Callable[[Callable[[], None]], None]) -> Progress:
-    """Give a callback that writes a line at each tenth of the run."""
-    began = time.monotonic()
-    last = -1
-
-    def write(line: str) -> None:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-
-    def show(mcs: int, total: int) -> None:
-        nonlocal last
-        if last == -1:
-            watch(lambda: write(COMPILING))
-        tenth = 10 * mcs // max(total, 1)
-        if tenth != last:
-            last = tenth
-            write(f"{mcs}/{total} steps, {time.monotonic() - began:.0f} s")
-
-    return show

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from sim import hooks
-from sim.analysis.dose_response import Labels, _controls, arms, dose_response
+from sim.analysis.dose_response import DoseResponses, Labels, _controls, arms, dose_response
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -91,11 +91,15 @@ def combinations(study: Study, response: str | None = None) -> Combinations:
     InputError
         If the study has no ``[combination]`` or no such read-out, or is a shard.
     """
-    from sim.fits.combination import Blockade, compare
-
     if not study.plan.combination:
         raise InputError(f"{study.plan.name}: has no [combination]")
-    curves = dose_response(study, response)
+    return compare_parts(study, dose_response(study, response))
+
+
+def compare_parts(study: Study, curves: DoseResponses) -> Combinations:
+    """Compare combined blockades with their parts, whose dose-responses are known."""
+    from sim.fits.combination import Blockade, compare
+
     tables, controls = arms(study, curves.response), _controls(study, curves.response)
     group, parts = study.plan.combination["group"], study.plan.combination["parts"]
     known = {repr(labels): arm for arm, labels in curves.labels.items()}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sim import hooks
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-DOSE_RESPONSE, CURVES, COMBINATION = "dose_response.json", "dose_response.csv", "combination.csv"
-"""Files of a study folder."""
 QUANTITIES = ("ic50", "absolute_ic50", "hill", "top", "bottom", "emax")
 Labels = dict[str, Any]
 """What an arm is called in each group, and its values of what else is swept."""
@@ -65,6 +62,11 @@ class DoseResponses:
 
     def __getitem__(self, arm: str) -> DoseResponse:
         return self.fits[arm]
+
+    @property
+    def unit(self) -> str:
+        """Unit of the dose; empty if its key names none."""
+        return "nM" if self.dose.endswith("_nM") else ""
 
     @property
     def differing(self) -> list[str]:
@@ -197,22 +199,10 @@ def arms(study: Study, response: str) -> dict[str, tuple[Array, Array]]:
 
 
 def _fit(dose: Array, values: Array, control: Array | None) -> DoseResponse:
-    """Fit an arm; tables, pictures and combinations all ask for the same fits."""
-    given = None if control is None else control.tobytes()
-    return _fit_of(values.shape, dose.tobytes(), values.tobytes(), given)
-
-
-@lru_cache(maxsize=1024)
-def _fit_of(
-    shape: tuple[int, ...], dose: bytes, values: bytes, control: bytes | None
-) -> DoseResponse:
-    import numpy as np
-
+    """Fit an arm. All arms of a replicate share its seed, also where one of its runs is missing."""
     from sim.fits.fitting import fit
 
-    low = None if control is None else np.frombuffer(control)
-    # All arms of a replicate share its seed, also where one of its runs is missing.
-    return fit(np.frombuffer(dose), np.frombuffer(values).reshape(shape), low, paired=True)
+    return fit(dose, values, control, paired=True)
 
 
 def _controls(study: Study, response: str) -> dict[str, Array]:

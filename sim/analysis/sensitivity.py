@@ -6,17 +6,13 @@ distribution that lies below its value, whatever the distribution.
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim import hooks
 from sim.analysis.arms import arm_of, value_of
 from sim.errors import InputError
-from sim.files import plain, write_text_atomic
 from sim.runs.seeds import replicate_seed
 from sim.studies.sampling import INDICES, LEVELS, STEP, Sample, check_method
 
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-SENSITIVITY, SENSITIVITY_TABLE = "sensitivity.json", "sensitivity.csv"
 COLUMNS = ("response", "arm", "method", "parameter", "index", "value", "low", "high", "note")
 MAIN = {"saltelli": "ST", "morris": "mu_star"}
 """The index that parameters are ranked by."""
@@ -174,23 +169,6 @@ def sensitivity(study: Study, response: str | None = None) -> Sensitivity:
             for arm, values in _values(study, plan.sample, response).items()
         },
     )
-
-
-def write_sensitivity(study: Study) -> None:
-    """Write ``sensitivity.json`` and ``sensitivity.csv`` of a study that asks for indices."""
-    if study.folder is None or not study.plan.sensitivity:
-        return
-    found = [sensitivity(study, response) for response in study.plan.sensitivity]
-    tree = {
-        one.response: {arm: asdict(indices) for arm, indices in one.arms.items()} for one in found
-    }
-    text = json.dumps(plain(tree), indent=2, allow_nan=False, ensure_ascii=False)
-    write_text_atomic(study.folder / SENSITIVITY, text + "\n")
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(row for one in found for row in one.rows())
-    write_text_atomic(study.folder / SENSITIVITY_TABLE, table.getvalue())
 
 
 def _values(study: Study, sample: Sample, response: str) -> dict[str, Array]:

@@ -1,26 +1,27 @@
-"""The files of a study's analysis."""
+"""What is found in a study, as files of its folder."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.analysis.sensitivity import SENSITIVITY, SENSITIVITY_TABLE, write_sensitivity
+from sim.analysis.analyse import Analysis, analyse
+from sim.analysis.sensitivity import COLUMNS
 from sim.assays import responses
+from sim.errors import AngiosimError
 from sim.files import plain, write_text_atomic
+from sim.studies.table import Study
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from sim.studies.table import Study
-
-    Array = NDArray[np.float64]
-from sim.analysis.combination import combinations
-from sim.analysis.dose_response import COMBINATION, CURVES, DOSE_RESPONSE, dose_response
+DOSE_RESPONSE, CURVES, COMBINATION = "dose_response.json", "dose_response.csv", "combination.csv"
+SENSITIVITY, SENSITIVITY_TABLE = "sensitivity.json", "sensitivity.csv"
+TABLES = (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE)
 
 
 def pictures() -> tuple[str, ...]:
@@ -30,35 +31,59 @@ def pictures() -> tuple[str, ...]:
     return ("dose_response.png", *each)
 
 
-def write_analysis(study: Study) -> None:
-    """Write what a study asks for: fits, combinations, and the files of its sensitivity.
+def write_analysis(study: Study) -> Analysis:
+    """Analyse a study whose table is written, and write what is found beside it.
 
-    What is there is of an earlier table, so it is removed where nothing is made: of a shard, while
-    runs are still planned, and when the study does not ask for it any more. So are its pictures,
-    which are drawn elsewhere.
+    What is there is of an earlier table, so it is removed where nothing takes its place: of a
+    shard, while runs are still planned, and when the study does not ask for it any more. So are
+    its pictures, which are drawn elsewhere.
+
+    Raises
+    ------
+    AngiosimError
+        If the analysis fails.
     """
-    if study.folder is None:
-        return
-    tables = (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE)
-    for name in (*tables, *pictures()):
-        (study.folder / name).unlink(missing_ok=True)
-    if not study.is_complete:
-        return
-    write_sensitivity(study)
-    if not study.plan.dose_response:
-        return
-    responses = study.plan.dose_response["responses"]
-    found = {response: dose_response(study, response) for response in responses}
-    fits = {
-        response: {arm: fit.as_dict() for arm, fit in one.fits.items()}
-        for response, one in found.items()
-    }
-    text = json.dumps(plain(fits), indent=2, allow_nan=False, ensure_ascii=False)
-    write_text_atomic(study.folder / DOSE_RESPONSE, text + "\n")
-    _write_tables(study.folder / CURVES, [one.table for one in found.values()])
-    if study.plan.combination:
-        compared = [combinations(study, response).table for response in responses]
-        _write_tables(study.folder / COMBINATION, compared)
+    try:
+        for name in (*TABLES, *pictures()):
+            if study.folder is not None:
+                (study.folder / name).unlink(missing_ok=True)
+        found = analyse(study)
+        if study.folder is not None:
+            _write(found, study.folder)
+    except Exception as error:
+        kind = "" if isinstance(error, AngiosimError) else f"{type(error).__name__}: "
+        raise AngiosimError(
+            f"{study.folder}: results.csv is complete, but it could not be analysed: {kind}{error}"
+        ) from error
+    return found
+
+
+def _write(found: Analysis, folder: Path) -> None:
+    if found.sensitivities:
+        tree = {
+            one.response: {arm: asdict(indices) for arm, indices in one.arms.items()}
+            for one in found.sensitivities
+        }
+        _write_json(folder / SENSITIVITY, tree)
+        table = io.StringIO(newline="")
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(row for one in found.sensitivities for row in one.rows())
+        write_text_atomic(folder / SENSITIVITY_TABLE, table.getvalue())
+    if found.dose_responses:
+        fits = {
+            one.response: {arm: fit.as_dict() for arm, fit in one.fits.items()}
+            for one in found.dose_responses
+        }
+        _write_json(folder / DOSE_RESPONSE, fits)
+        _write_tables(folder / CURVES, [one.table for one in found.dose_responses])
+    if found.combinations:
+        _write_tables(folder / COMBINATION, [one.table for one in found.combinations])
+
+
+def _write_json(path: Path, content: object) -> None:
+    text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text_atomic(path, text + "\n")
 
 
 def _write_tables(path: Path, tables: list[pd.DataFrame]) -> None:

@@ -19,18 +19,18 @@ from sim.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from sim.runs.result import Result
+    import pandas as pd
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 
-LOG = "run.log"
+LOG, SCENARIO, MANIFEST = "run.log", "scenario.toml", "manifest.json"
+TIMESERIES, SUMMARY, FINAL, FRAMES = "timeseries.csv", "summary.json", "final.npz", "frames"
+"""What a run folder holds."""
 _FILES = (
-    LOG, "scenario.toml", "manifest.json", "timeseries.csv", "summary.json", "final.npz",
+    LOG, SCENARIO, MANIFEST, TIMESERIES, SUMMARY, FINAL,
     "network.png", "fields.png", "timeseries.png",
 )  # fmt: skip
-_FRAMES = "frames"
 _MARK = "angiosim "  # how the log of a run begins
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -110,8 +110,8 @@ class RunFolder:
                 _make(path, made)
                 if any(path.iterdir()):
                     raise FolderError(
-                        f"{path}: this folder is not empty, and nothing is written over; "
-                        "name another one"
+                        f"{path}: folder is not empty, and existing files are never overwritten; "
+                        "choose another"
                     )
             return cls(path, made)
         except BaseException as error:
@@ -119,7 +119,7 @@ class RunFolder:
             if isinstance(error, OSError):
                 reason = (error.strerror or str(error)).lower()
                 raise FolderError(
-                    f"{path}: cannot write there ({reason}); name another folder with --out"
+                    f"{path}: cannot write there ({reason}); choose another folder with --out"
                 ) from error
             raise
 
@@ -139,7 +139,7 @@ class RunFolder:
         self.close()
         for item in _content(self.path):
             item.unlink()
-        _remove_empty([*self._made, self.path / _FRAMES])
+        _remove_empty([*self._made, self.path / FRAMES])
 
     @staticmethod
     def clear(path: Path) -> None:
@@ -156,34 +156,41 @@ class RunFolder:
         log = path / LOG
         if (
             log not in known
-            or {*path.rglob("*")} - {*known, path / _FRAMES}
+            or {*path.rglob("*")} - {*known, path / FRAMES}
             or not files.read_text(log).startswith(_MARK)
         ):
             raise FolderError(f"{path}: holds something else than a run; move it away")
         for item in known:
             item.unlink()
-        _remove_empty([path, path / _FRAMES])
+        _remove_empty([path, path / FRAMES])
 
     def write_scenario(self, text: str) -> None:
         """Write the resolved scenario as ``scenario.toml``."""
-        files.write_text_atomic(self.path / "scenario.toml", text)
+        files.write_text_atomic(self.path / SCENARIO, text)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write ``manifest.json``; see `begin_manifest` and `finish_manifest`."""
-        self._write_json("manifest.json", manifest)
+        self._write_json(MANIFEST, manifest)
 
     def write_frame(self, mcs: int, arrays: Arrays) -> None:
         """Write a snapshot as ``frames/NNNNNN.npz``, named by its Monte Carlo step."""
-        (self.path / _FRAMES).mkdir(exist_ok=True)
-        files.write_npz_atomic(self.path / _FRAMES / f"{mcs:06d}.npz", arrays)
+        (self.path / FRAMES).mkdir(exist_ok=True)
+        files.write_npz_atomic(self.path / FRAMES / f"{mcs:06d}.npz", arrays)
 
-    def write_results(self, result: Result) -> None:
-        """Write time series, summary and final state, and the manifest as the last of them."""
-        table = result.timeseries.to_csv(index=False, lineterminator="\n")
-        files.write_text_atomic(self.path / "timeseries.csv", table)
-        self._write_json("summary.json", result.summary)
-        files.write_npz_atomic(self.path / "final.npz", result.final)
-        self.write_manifest(result.manifest)
+    def write_results(
+        self,
+        *,
+        timeseries: pd.DataFrame,
+        summary: Mapping[str, float],
+        final: Arrays,
+        manifest: Mapping[str, Any],
+    ) -> None:
+        """Write what a run gives, and the manifest as the last of it."""
+        table = timeseries.to_csv(index=False, lineterminator="\n")
+        files.write_text_atomic(self.path / TIMESERIES, table)
+        self._write_json(SUMMARY, summary)
+        files.write_npz_atomic(self.path / FINAL, final)
+        self.write_manifest(manifest)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False)
@@ -193,7 +200,7 @@ class RunFolder:
 def _content(folder: Path) -> list[Path]:
     """Return the files in a run folder that a run writes, whole or while they are written."""
     found = []
-    for path in (*folder.iterdir(), *(folder / _FRAMES).glob("*")):
+    for path in (*folder.iterdir(), *(folder / FRAMES).glob("*")):
         name = re.sub(r"^\.(.+)\.[0-9a-f]{16}\.tmp$", r"\1", path.name)
         frame = path.parent != folder
         known = re.fullmatch(r"\d{6,}\.npz", name) if frame else name in _FILES

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim import hooks
+from sim.runs.reading import read_run
 from sim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -36,8 +38,8 @@ class Result:
         The final state, as in ``final.npz``: ``cell_id`` (y, x), ``field_NAME`` and
         ``spacing_um_NAME``, and ``cell_COLUMN`` for each column of the cells, row 0 being the
         medium.
-    frames : dict of int to dict
-        Snapshots by Monte Carlo step.
+    frames : mapping of int to dict
+        Snapshots by Monte Carlo step; of a run that was opened, each read when it is asked for.
     manifest : dict
         Versions, times, rates.
     folder : Path or None
@@ -49,7 +51,7 @@ class Result:
     summary: dict[str, float | int]
     timeseries: pd.DataFrame
     final: Arrays
-    frames: dict[int, Arrays]
+    frames: Mapping[int, Arrays]
     manifest: dict[str, Any]
     folder: Path | None
 
@@ -57,6 +59,17 @@ class Result:
         found = ", ".join(f"{name} {value:.4g}" for name, value in self.summary.items())
         where = f", in {self.folder}" if self.folder else ""
         return f"<{self.scenario.name}, seed {self.seed}: {found}{where}>"
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Result:
+        """Return the run in a folder, as it was when it was written.
+
+        Raises
+        ------
+        InputError
+            If that is not the folder of a run, or of one that has not ended.
+        """
+        return cls(**read_run(Path(folder)))
 
     def plot(self, ax: Axes | None = None) -> Figure:
         """Draw the network at the end of the run; return the figure."""

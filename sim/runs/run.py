@@ -99,7 +99,12 @@ def run_scenario(
             )
             result = result_of(model, frames, manifest, folder.path if folder else None)
             if folder:
-                folder.write_results(result)
+                folder.write_results(
+                    timeseries=result.timeseries,
+                    summary=result.summary,
+                    final=result.final,
+                    manifest=result.manifest,
+                )
             logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
     return result
 

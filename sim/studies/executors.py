@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.errors import AngiosimError, InputError
+from sim.kernels.threads import processors
 from sim.studies.task import WORKER, Outcome, Task
 from sim.studies.worker import Run, attempt, serve, simulate
 
@@ -234,6 +235,23 @@ class Dask:
         except Exception as error:  # `attempt` raises nothing: its process died, or has no angiosim
             return Outcome(task.key, None, stage=WORKER, error=f"{type(error).__name__}: {error}")
         return outcome
+
+
+def start_executor(base: dict[str, Any], workers: int | None, scheduler: str | None) -> Pool | Dask:
+    """Return the cluster of a Dask scheduler if one is given, else worker processes here.
+
+    Parameters
+    ----------
+    base : dict
+        The study's base.
+    workers : int or None
+        How many processes; by default one for each processor.
+    scheduler : str or None
+        Address of a Dask scheduler.
+    """
+    if scheduler is not None:
+        return Dask(base, scheduler)
+    return Pool(base, workers or processors())
 
 
 @contextmanager

@@ -9,12 +9,12 @@ from pathlib import Path
 from sim.errors import FolderError, InputError
 from sim.studies.folder import hold
 from sim.studies.ledger import Ledger
-from sim.studies.sweep import _update, _write
+from sim.studies.sweep import Analyse, finish, write_if_new
 from sim.studies.table import LEDGER, STUDY, Study, open_result
 from sim.studies.task import DONE
 
 
-def merge(folders: Sequence[Path], out: Path) -> Study:
+def merge(folders: Sequence[Path], out: Path, *, analyse: Analyse | None = None) -> Study:
     """Put the shards of a study together.
 
     Parameters
@@ -23,6 +23,8 @@ def merge(folders: Sequence[Path], out: Path) -> Study:
         Study folders of the shards.
     out : Path
         New or empty; or one that holds this study, which then takes up what it has not.
+    analyse : callable, optional
+        Called once the table is written.
 
     Raises
     ------
@@ -55,9 +57,9 @@ def merge(folders: Sequence[Path], out: Path) -> Study:
                 )
             keys |= {n: k for n, k in ledger.planned().items() if entries[k].status == DONE}
             runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]
-            _update(out / STUDY, plan.text)
+            write_if_new(out / STUDY, plan.text)
             ledger.plan(runs, plan.text, code)
             ledger.take_over(together)
             result = Study(plan, runs, ledger.entries(), out)
-            _write(result)
+            finish(result, analyse)
             return result

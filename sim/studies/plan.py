@@ -90,6 +90,6 @@ class Plan:
     cautions: list[Problem]
 
 
-def part(runs: Sequence[PlannedRun], shard: tuple[int, int] | None) -> list[PlannedRun]:
+def runs_of(runs: Sequence[PlannedRun], shard: tuple[int, int] | None) -> list[PlannedRun]:
     """Return the runs of shard (i, n): every n-th one, from the i-th; all without a shard."""
     return list(runs if shard is None else runs[shard[0] - 1 :: shard[1]])

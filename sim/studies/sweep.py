@@ -15,14 +15,13 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sim.analysis.write import write_analysis
-from sim.errors import AngiosimError, FolderError, InputError
+from sim.errors import FolderError, InputError
 from sim.files import write_text_atomic
 from sim.studies.executors import Executor
 from sim.studies.folder import hold
 from sim.studies.identity import code_hash
 from sim.studies.ledger import Entry, Ledger
-from sim.studies.plan import Plan, PlannedRun, part
+from sim.studies.plan import Plan, PlannedRun, runs_of
 from sim.studies.table import LEDGER, STUDY, Study, write_results
 from sim.studies.task import DONE, FAILED, PLANNED, WORKER, Task
 
@@ -69,6 +68,34 @@ class Counts:
 
 
 Progress = Callable[[Counts], None]
+Analyse = Callable[[Study], object]
+"""Called with the whole study when its table is written, while its folder is still held."""
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """How the runs of a study are made; nothing in them changes a result.
+
+    Attributes
+    ----------
+    workers : int or None
+        Worker processes; by default one for each processor.
+    scheduler : str or None
+        Address of a Dask scheduler, whose cluster makes the runs instead.
+    shard : (int, int) or None
+        (i, n): only every n-th run, from the i-th. The folder has the whole plan.
+    retry_failed : bool
+        Rerun runs that failed by an error. Those that only their worker or its machine kept from
+        being made are rerun anyway.
+    keep_runs : bool
+        Keep a run folder of each run that is made, in ``runs/``.
+    """
+
+    workers: int | None = None
+    scheduler: str | None = None
+    shard: Shard | None = None
+    retry_failed: bool = False
+    keep_runs: bool = False
 
 
 def parse_shard(text: str) -> Shard:
@@ -90,11 +117,10 @@ def sweep(
     plan: Plan,
     executor: Executor,
     out: Path | None = None,
+    options: SweepOptions = SweepOptions(),
     *,
-    shard: Shard | None = None,
-    retry_failed: bool = False,
-    keep_runs: bool = False,
     progress: Progress | None = None,
+    analyse: Analyse | None = None,
 ) -> Study:
     """Make all runs of a study that have not been made.
 
@@ -107,15 +133,12 @@ def sweep(
     out : Path, optional
         The study's folder: new, empty, or the study's own, which is then gone on with. Without it
         nothing is written.
-    shard : (int, int), optional
-        (i, n): make only every n-th run, from the i-th. The folder has the whole plan.
-    retry_failed : bool
-        Make runs again that failed by an error. Those that only their worker or its machine
-        kept from being made are made again anyway.
-    keep_runs : bool
-        Keep a run folder of each run that is made, in ``runs/``.
+    options : SweepOptions
+        Its workers and scheduler are the executor's matter.
     progress : callable, optional
         Called with `Counts` several times a second; what it raises stops the study.
+    analyse : callable, optional
+        Called once the table is written, also of a study that was stopped.
 
     Returns
     -------
@@ -132,49 +155,43 @@ def sweep(
     KeyboardInterrupt
         As it came. What has finished is kept.
     """
-    runs = part(plan.runs, shard)
+    runs = runs_of(plan.runs, options.shard)
     with (
         hold(out, STUDY, plan.name) if out else nullcontext(),
         Ledger(out and out / LEDGER) as ledger,
     ):
         if out:
             _check_same(ledger, plan, out)
-            _update(out / STUDY, plan.text)
+            write_if_new(out / STUDY, plan.text)
         ledger.plan(plan.runs, plan.text, code_hash())
         try:
             entries = ledger.entries()
-            due = {run.key: run for run in runs if is_due(entries[run.key], retry_failed)}
+            due = {run.key: run for run in runs if is_due(entries[run.key], options.retry_failed)}
             tasks = [
-                Task(run.key, run.settings, run.seed, _run_folder(out, run) if keep_runs else None)
+                Task(
+                    run.key,
+                    run.settings,
+                    run.seed,
+                    _run_folder(out, run) if options.keep_runs else None,
+                )
                 for run in due.values()
             ]
             others = {run.key for run in runs} - due.keys()
             make_runs(tasks, [entries[key].status for key in others], ledger, executor, progress)
         except BaseException:
             with suppress(Exception):  # the first trouble is the one to tell
-                _write(Study(plan, plan.runs, ledger.entries(), out))
+                finish(Study(plan, plan.runs, ledger.entries(), out), analyse)
             raise
         result = Study(plan, plan.runs, ledger.entries(), out)
-        _write(result)
+        finish(result, analyse)
         return replace(result, runs=runs)
 
 
-def _write(result: Study) -> None:
-    """Write the table, and then what is read from it.
-
-    Raises
-    ------
-    AngiosimError
-        If an analysis fails; the table is there.
-    """
-    write_results(result)
-    try:
-        write_analysis(result)
-    except Exception as error:
-        kind = "" if isinstance(error, AngiosimError) else f"{type(error).__name__}: "
-        raise AngiosimError(
-            f"{result.folder}: results.csv is complete, but it could not be analysed: {kind}{error}"
-        ) from error
+def finish(study: Study, analyse: Analyse | None) -> None:
+    """Write the table, and have it analysed."""
+    write_results(study)
+    if analyse is not None:
+        analyse(study)
 
 
 def make_runs(
@@ -248,7 +265,7 @@ def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
         )
 
 
-def _update(path: Path, text: str) -> None:
+def write_if_new(path: Path, text: str) -> None:
     """Write a file unless it holds just that."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text_atomic(path, text)

@@ -35,6 +35,7 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
     """
     with stage("set-up"):
         from sim.runs.folder import RunFolder
+        from sim.runs.into import run_into
         from sim.runs.run import run_scenario
         from sim.scenario.resolve import load
         from sim.studies.identity import code_hash, content_of, hash_of, run_key, text_of
@@ -50,8 +51,7 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
         result = run_scenario(scenario)
     else:
         RunFolder.clear(Path(task.folder))  # what a worker that died has left
-        with RunFolder.create(Path(task.folder), scenario.name, task.seed) as folder:
-            result = run_scenario(scenario, folder=folder)
+        result = run_into(Path(task.folder), scenario, pictures=False)
     last = result.timeseries.iloc[-1]
     more = (
         name for name in columns_of("results.csv", scenario.assay) if name not in result.summary

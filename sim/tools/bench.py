@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.api import processors
 from sim.errors import AngiosimError, InputError
+from sim.kernels.threads import processors
 from sim.runs.manifest import library_version
 from sim.tools import side_by_side
 from sim.version import __version__

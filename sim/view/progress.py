@@ -1,11 +1,11 @@
-"""How far a study is, on the standard error: a table on a terminal, else plain lines."""
+"""How far a run or a study is, on the standard error: drawn on a terminal, else plain lines."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from sim.studies.sweep import Counts, Progress
@@ -14,6 +14,85 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LINE_EVERY_S = 60
+COMPILING = "compiling kernels: about half a minute, once on this machine"
+
+Steps = Callable[[int, int], None]
+"""Called with the steps done and the steps in all."""
+
+
+@contextmanager
+def show_run() -> Iterator[Steps]:
+    """Give a callback that shows the steps done: a bar on a terminal, else plain lines."""
+    with ExitStack() as stack:
+
+        def watch(tell: Callable[[], None]) -> None:
+            """Announce compiling; called in the run, which may set up numba before its import."""
+            from sim.kernels.compiling import when_compiling
+
+            stack.enter_context(when_compiling(tell))
+
+        if sys.stderr.isatty():
+            yield _step_bar(stack, watch)
+        else:
+            yield _step_lines(watch)
+
+
+def _step_bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None]) -> Steps:
+    """Give a callback that moves a bar."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bar
+
+    bar = Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    stack.enter_context(bar)
+    task = bar.add_task("preparing", total=None)
+    watched = False
+
+    def show(mcs: int, total: int) -> None:
+        nonlocal watched
+        if not watched:
+            watched = True
+            watch(lambda: bar.update(task, description=COMPILING))
+        if mcs:
+            bar.update(task, completed=mcs, total=total, description="running")
+
+    return show
+
+
+def _step_lines(watch: Callable[[Callable[[], None]], None]) -> Steps:
+    """Give a callback that writes a line at each tenth of the run."""
+    began = time.monotonic()
+    last = -1
+
+    def write(line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    def show(mcs: int, total: int) -> None:
+        nonlocal last
+        if last == -1:
+            watch(lambda: write(COMPILING))
+        tenth = 10 * mcs // max(total, 1)
+        if tenth != last:
+            last = tenth
+            write(f"{mcs}/{total} steps, {time.monotonic() - began:.0f} s")
+
+    return show
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,20 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from sim.analysis import dose_response as analysis
 from sim.analysis.dose_response import arms, dose_response
+from sim.analysis.write import write_analysis
 from sim.errors import AngiosimError, InputError, ScenarioError
 from sim.fits.fitting import fit
 from sim.studies.file import plan_study
 from sim.studies.ledger import Entry
 from sim.studies.plan import Plan
-from sim.studies.sweep import sweep
+from sim.studies.sweep import SweepOptions
+from sim.studies.sweep import sweep as sweep_alone
 from sim.studies.table import Study
 from sim.studies.task import Outcome, Task
 from sim.studies.worker import attempt
+
+sweep = partial(sweep_alone, analyse=write_analysis)
 
 DOSES = [0, 16, 1, 2, 4, 8, 1000]
 STUDY: dict[str, Any] = {
@@ -227,7 +231,6 @@ def test_an_analysis_that_fails_leaves_the_table(
     table = (tmp_path / "study" / "results.csv").read_bytes()
     (tmp_path / "study" / "results.csv").unlink()
     monkeypatch.setattr("sim.fits.fitting.fit", broken)
-    analysis._fit_of.cache_clear()
     words = r"results.csv is complete, but it could not be analysed: LinAlgError: no convergence"
     with pytest.raises(AngiosimError, match=words) as caught:
         sweep(plan, Curves(), tmp_path / "study")
@@ -238,7 +241,7 @@ def test_an_analysis_that_fails_leaves_the_table(
 
 def test_shards_leave_fits_when_all_is_made(plan: Plan, tmp_path: Path) -> None:
     file = tmp_path / "study" / "dose_response.json"
-    sweep(plan, Curves(), tmp_path / "study", shard=(1, 2))
+    sweep(plan, Curves(), tmp_path / "study", SweepOptions(shard=(1, 2)))
     assert not file.exists()
-    sweep(plan, Curves(), tmp_path / "study", shard=(2, 2))
+    sweep(plan, Curves(), tmp_path / "study", SweepOptions(shard=(2, 2)))
     assert file.exists()

@@ -84,7 +84,12 @@ class FakeRun:
             folder=folder and folder.path,
         )
         if folder is not None:
-            folder.write_results(result)
+            folder.write_results(
+                timeseries=result.timeseries,
+                summary=result.summary,
+                final=result.final,
+                manifest=result.manifest,
+            )
         return result
 
 
@@ -444,9 +449,9 @@ def test_compiling_is_announced_only_when_it_happens(
         "from sim.kernels.compiling import kernel\n@kernel\ndef twice(x):\n    return 2 * x\n"
     )
     program = (
-        "from sim.api import show_progress\n"
+        "from sim.view.progress import show_run\n"
         "from kernels import twice\n"
-        "with show_progress() as show:\n"
+        "with show_run() as show:\n"
         "    show(0, 10); twice(1); twice(1.5); show(10, 10)\n"
     )
     monkeypatch.setenv("ANGIOSIM_CACHE_DIR", str(workplace / "cache"))

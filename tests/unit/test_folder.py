@@ -5,7 +5,6 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 import pytest
 
 import sim
-from sim.errors import FolderError
+from sim.errors import FolderError, InputError
 from sim.files import plain
 from sim.runs.folder import RunFolder
 from sim.runs.manifest import begin_manifest, finish_manifest
@@ -24,8 +23,8 @@ def everything(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def some_result(**manifest: Any) -> SimpleNamespace:
-    return SimpleNamespace(
+def some_result(**manifest: Any) -> dict[str, Any]:
+    return dict(
         summary={"cells": np.int64(3), "mean_mesh_area_um2": float("nan"), "meshes": 0},
         timeseries=pd.DataFrame({"time_h": [0.0, 0.5], "mcs": [0, 60], "meshes": [0.1, np.nan]}),
         final={"cell_id": np.arange(6, dtype=np.int32).reshape(2, 3)},
@@ -80,7 +79,7 @@ def test_a_named_folder_is_never_written_over(workplace: Path) -> None:
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")])
 def test_runs_may_be_something_else(workplace: Path, make: Callable[[Path], None]) -> None:
     make(Path("runs"))
-    with pytest.raises(FolderError, match="name another folder with --out"):
+    with pytest.raises(FolderError, match="choose another folder with --out"):
         RunFolder.create(None, "tube", 1)
     assert everything(workplace) == ["runs"]
 
@@ -151,7 +150,7 @@ def test_the_files_of_a_run(workplace: Path) -> None:
         folder.write_scenario('name = "µ"\n')
         folder.write_frame(0, {"cell_id": np.zeros((2, 2))})
         folder.write_frame(720, {"cell_id": np.ones((2, 2))})
-        folder.write_results(some_result(completed=True))
+        folder.write_results(**some_result(completed=True))
     assert everything(Path("out")) == [
         "final.npz", "frames", "frames/000000.npz", "frames/000720.npz", "manifest.json",
         "run.log", "scenario.toml", "summary.json", "timeseries.csv",
@@ -183,7 +182,7 @@ def test_the_manifest_says_completed_only_when_all_else_is_written(
             folder.write_manifest({"completed": False})
             monkeypatch.setattr(os, "replace", failing)
             with pytest.raises(OSError, match="No space"):
-                folder.write_results(some_result(completed=True))
+                folder.write_results(**some_result(completed=True))
             monkeypatch.setattr(os, "replace", replace)
         assert json.loads((folder.path / "manifest.json").read_text()) == {"completed": False}
         assert not list(folder.path.glob(".*"))
@@ -223,3 +222,67 @@ def test_plain() -> None:
         "p": Path("x"),
     }
     assert plain(given) == {"a": 0.5, "b": [None, [True, None]], "3": [0, 1], "p": "x"}
+
+
+# --- what is written can be opened -----------------------------------------------------------
+
+RUNS = {
+    "drug": ("tube_formation_anlotinib", {"record.frames": True}),
+    "doses": ("rat_oral", {}),
+    "plain": ("reference/openvt_angiogenesis", {"record.frames": True, "record.fields": True}),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_opened_run_is_what_the_run_returned(name: str, workplace: Path) -> None:
+    source, settings = RUNS[name]
+    steps = {"time.duration_mcs": 20, "time.record_every_mcs": 7}
+    hours = {"time.duration_h": "90 s", "time.record_every_h": "60 s"}
+    size = {"domain.size_um": [120, 120]} if name != "plain" else {}
+    time = steps if name == "plain" else hours
+    known = sim.run(source, settings | time | size, out="out", seed=5)
+    found = sim.Result.open("out")
+    assert found.scenario == known.scenario
+    assert (found.seed, found.summary, found.folder) == (5, known.summary, known.folder)
+    pd.testing.assert_frame_equal(found.timeseries, known.timeseries, check_exact=True)
+    assert found.manifest == json.loads(json.dumps(known.manifest))
+    assert list(found.frames) == list(known.frames)
+    pairs = [(found.final, known.final)]
+    for one, other in [*pairs, *((found.frames[mcs], known.frames[mcs]) for mcs in known.frames)]:
+        assert one.keys() == other.keys()
+        for key in one:
+            np.testing.assert_array_equal(one[key], other[key])
+            assert one[key].dtype == other[key].dtype
+    assert repr(found) == repr(known)
+    assert found.plot().axes
+
+
+def test_what_is_no_run_cannot_be_opened(workplace: Path) -> None:
+    Path("empty").mkdir()
+    Path("study").mkdir()
+    Path("study/study.toml").touch()
+    with RunFolder.create(Path("stopped"), "tube", 1) as folder:
+        folder.write_manifest({"completed": False, "ended": None})
+    reasons = {
+        "none": "no such folder",
+        "empty": "is not a run folder",
+        "study": "holds a study, not a run; use `sim.Study.open`",
+        "stopped": "has not ended",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises(InputError, match=reason):
+            sim.Result.open(name)
+
+
+def test_a_damaged_run_is_named_by_its_file(workplace: Path) -> None:
+    brief = {"time.duration_h": "60 s", "domain.size_um": [120, 120]}
+    sim.run("tube_formation", brief, out="out")
+    for name in ("final.npz", "timeseries.csv", "summary.json", "scenario.toml", "manifest.json"):
+        path = Path("out", name)
+        content = path.read_bytes()
+        for damaged in (b"", b"{\x00", None):
+            path.unlink() if damaged is None else path.write_bytes(damaged)
+            with pytest.raises(InputError, match=r"out"):
+                sim.Result.open("out")
+            path.write_bytes(content)
+    assert sim.Result.open("out").summary

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import sim
+from sim.analysis.analyse import analyse
 from sim.analysis.write import pictures as all_pictures
+from sim.analysis.write import write_analysis
 from sim.errors import InputError, ScenarioError
 from sim.fits.combination import Blockade, Comparison, compare
 from sim.fits.fitting import fit
@@ -28,10 +30,13 @@ from sim.fits.logistic import DoseResponse, logistic
 from sim.pharmacology.drugs import load_drug
 from sim.studies.file import plan_study
 from sim.studies.plan import Plan
-from sim.studies.sweep import sweep
+from sim.studies.sweep import SweepOptions
+from sim.studies.sweep import sweep as sweep_alone
 from sim.studies.task import Outcome, Task
 from sim.studies.worker import attempt
-from sim.view.study.pictures import findings, write_pictures
+from sim.view.study.pictures import write_pictures
+
+sweep = partial(sweep_alone, analyse=write_analysis)
 
 Array = NDArray[np.float64]
 LIGANDS = {"VEGF": "VEGFR2", "PDGF-BB": "PDGFRB", "FGF-2": "FGFR1"}
@@ -526,23 +531,23 @@ def pictures(folder: Path) -> set[str]:
 
 
 def test_pictures_of_a_study(tmp_path: Path) -> None:
-    write_pictures(made(plan_study(SCREEN), tmp_path / "screen"))
+    write_pictures(analyse(made(plan_study(SCREEN), tmp_path / "screen")))
     assert pictures(tmp_path / "screen") == {
         f"{what}_{response}.png"
         for what in ("dose_response", "ic50")
         for response in ("tube_length_mm", "meshes")
     }
-    write_pictures(made(plan_study(ABLATION), tmp_path / "ablation"))
+    write_pictures(analyse(made(plan_study(ABLATION), tmp_path / "ablation")))
     assert pictures(tmp_path / "ablation") == {
         f"{what}_tube_length_mm.png" for what in ("dose_response", "ic50", "combination")
     }
     one = SCREEN | {"group": {"ligand": LIGANDS_AND_NONE}}
-    write_pictures(made(plan_study(one), tmp_path / "one"))
+    write_pictures(analyse(made(plan_study(one), tmp_path / "one")))
     assert pictures(tmp_path / "one") == {"dose_response.png"}
     for name in ("screen", "ablation", "one"):
         assert pictures(tmp_path / name) <= set(all_pictures())
     before = (tmp_path / "one" / "dose_response.png").read_bytes()
-    write_pictures(sim.Study.open(tmp_path / "one"))
+    write_pictures(analyse(sim.Study.open(tmp_path / "one")))
     assert (tmp_path / "one" / "dose_response.png").read_bytes() == before
 
 
@@ -559,12 +564,12 @@ def test_pictures_of_an_earlier_table_do_not_stay(tmp_path: Path) -> None:
 
 
 def test_no_pictures_of_what_has_not_been_measured(tmp_path: Path) -> None:
-    write_pictures(made(plan_study(SCREEN)))
+    write_pictures(analyse(made(plan_study(SCREEN))))
     bare = {"base": "tube_formation", "grid": {"drug.free_nM": [0, 1]}}
-    write_pictures(made(plan_study(bare), tmp_path / "bare"))
+    write_pictures(analyse(made(plan_study(bare), tmp_path / "bare")))
     for name, doses in (("nothing", [1]), ("controls", [0, 1])):
         tree = SCREEN | {"grid": {"drug.free_nM": doses}}
-        write_pictures(made(plan_study(tree), tmp_path / name, failing=1))
+        write_pictures(analyse(made(plan_study(tree), tmp_path / name, failing=1)))
     assert not any(map(pictures, (tmp_path / "bare", tmp_path / "nothing", tmp_path / "controls")))
 
 
@@ -573,7 +578,7 @@ def test_no_pictures_of_arms_beyond_counting(tmp_path: Path) -> None:
     tree = SCREEN | {"grid": grid, "replicates": 1, "group": {"ligand": LIGANDS_AND_NONE}}
     study = made(plan_study(tree), tmp_path / "study")
     assert len(study.dose_response().fits) == 62
-    write_pictures(study)
+    write_pictures(analyse(study))
     assert not pictures(tmp_path / "study")
 
 
@@ -590,7 +595,7 @@ def test_sweep_and_merge_write_them(angiosim: Callable[..., Any], workplace: Pat
     assert pictures(Path("study")) == {"dose_response.png"}
     plan = plan_study(ABLATION)
     for i in (1, 2):
-        sweep(plan, Chain(), Path(f"shard{i}"), shard=(i, 2))
+        sweep(plan, Chain(), Path(f"shard{i}"), SweepOptions(shard=(i, 2)))
     merged = angiosim("merge", "shard1", "shard2", "--out", "whole")
     assert merged.exit_code == 0
     lines = merged.stdout.splitlines()
@@ -602,7 +607,7 @@ def test_sweep_and_merge_write_them(angiosim: Callable[..., Any], workplace: Pat
         for arm, fit in fits.items()
     ]
     assert lines[len(fits)].startswith("see combination.csv, combination_tube_length_mm.png, dose")
-    assert findings(sim.Study.open("shard1")) == []
+    assert analyse(sim.Study.open("shard1")).findings() == []
     assert "combination_tube_length_mm.png" in pictures(Path("whole"))
 
 
@@ -655,7 +660,7 @@ def test_a_shard_is_analysed_by_nobody(
 
 @pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
 def test_a_shard_is_not_analysed_in_python_either(tree: dict[str, Any]) -> None:
-    shard = sweep(plan_study(tree), Chain(), shard=(1, 2))
+    shard = sweep(plan_study(tree), Chain(), None, SweepOptions(shard=(1, 2)))
     asked = [key for key in ("dose_response", "combination", "sensitivity") if key in tree]
     for key in asked:
         with pytest.raises(InputError, match=r"this is one shard .* `angiosim merge`"):

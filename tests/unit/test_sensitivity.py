@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -16,19 +17,25 @@ import pytest
 import tomli_w
 
 from sim.analysis import sensitivity as module
+from sim.analysis.analyse import analyse
 from sim.analysis.sensitivity import Indices
+from sim.analysis.write import write_analysis
 from sim.api import Study
 from sim.errors import AngiosimError, InputError, ScenarioError
 from sim.studies.file import plan_study
 from sim.studies.identity import hash_of
-from sim.studies.merge import merge
+from sim.studies.merge import merge as merge_alone
 from sim.studies.sampling import Sample, Spread
-from sim.studies.sweep import sweep
+from sim.studies.sweep import SweepOptions
+from sim.studies.sweep import sweep as sweep_alone
 from sim.studies.table import open_result
 from sim.studies.task import Outcome, Task
 from sim.studies.worker import attempt
 from sim.view.study.pictures import write_pictures
 from sim.view.study.sensitivity import draw_sensitivity
+
+sweep = partial(sweep_alone, analyse=write_analysis)
+merge = partial(merge_alone, analyse=write_analysis)
 
 pytest.importorskip("SALib")
 
@@ -344,7 +351,7 @@ def test_where_there_is_nothing_to_tell_there_are_no_numbers(method: str, tmp_pa
             assert words in found.note
             text = (out / "sensitivity.json").read_text()
             assert "NaN" not in text and "Infinity" not in text
-        write_pictures(study)
+        write_pictures(analyse(study))
         if name != "failed":
             assert (out / "sensitivity_tube_length_mm.png").stat().st_size > 5000
 
@@ -399,7 +406,7 @@ def test_the_files_are_the_same_bit_by_bit_whichever_way(tmp_path: Path) -> None
     for name in ("one", "two"):
         made(study, ishigami, tmp_path / name)
     for i in (1, 2, 3):
-        sweep(plan, Cheap(ishigami), tmp_path / f"shard{i}", shard=(i, 3))
+        sweep(plan, Cheap(ishigami), tmp_path / f"shard{i}", SweepOptions(shard=(i, 3)))
         assert not (tmp_path / f"shard{i}" / "sensitivity.json").exists()
     merge([tmp_path / f"shard{i}" for i in (3, 1, 2)], tmp_path / "merged")
     for name in ("sensitivity.json", "sensitivity.csv", "results.csv", "study.toml"):
@@ -526,12 +533,12 @@ def test_the_pictures_of_a_study_are_in_its_folder_and_always_the_same(
 ) -> None:
     for method in ("saltelli", "morris"):
         study = tree(method, 8, replicates=2, sensitivity={"responses": ["tube_length_mm"]})
-        write_pictures(made(study, ishigami, tmp_path / method))
+        write_pictures(analyse(made(study, ishigami, tmp_path / method)))
         picture = tmp_path / method / "sensitivity_tube_length_mm.png"
         assert picture.stat().st_size > 10_000
         shard = made(study, ishigami)
         shard.runs = shard.runs[::2]
-        write_pictures(shard)  # nothing to write, nowhere to write it
+        write_pictures(analyse(shard))  # nothing to write, nowhere to write it
         done = angiosim("merge", tmp_path / method, "--out", tmp_path / f"{method} merged")
         assert done.exit_code == 0, done.stderr
         merged = tmp_path / f"{method} merged" / picture.name

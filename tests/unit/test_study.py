@@ -23,8 +23,9 @@ from processes import children_of
 
 import sim
 from sim import files
-from sim.api import processors
+from sim.analysis.analyse import Analysis, analyse
 from sim.errors import AngiosimError, FolderError, InputError
+from sim.kernels.threads import processors
 from sim.studies import table as results
 from sim.studies.executors import Dask, Pool
 from sim.studies.file import plan_study
@@ -33,7 +34,7 @@ from sim.studies.forecast import SITE_STEP_S, forecast
 from sim.studies.ledger import Entry, Ledger
 from sim.studies.merge import merge
 from sim.studies.plan import Plan
-from sim.studies.sweep import Counts, parse_shard, sweep
+from sim.studies.sweep import Counts, SweepOptions, parse_shard, sweep
 from sim.studies.table import Study, open_result
 from sim.studies.task import Outcome, Task
 from sim.studies.worker import Run, attempt
@@ -123,7 +124,7 @@ def test_worker_processes_give_the_same_bytes(
 def test_merged_shards_give_the_same_bytes(plan: Plan, table: bytes, tmp_path: Path) -> None:
     folders = [tmp_path / f"shard{i}" for i in (3, 1, 2)]
     for i, folder in zip((3, 1, 2), folders, strict=True):
-        study = sweep(plan, Here(plan), folder, shard=(i, 3))
+        study = sweep(plan, Here(plan), folder, SweepOptions(shard=(i, 3)))
         assert len(study.runs) == 10
         assert len(open_result(folder).runs) == 30  # the whole plan, most of it still planned
         assert open_result(folder).count("done") == 10
@@ -239,9 +240,9 @@ def test_code_that_changed_makes_all_runs_again(
 def test_shards_of_different_versions_are_not_merged(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweep(plan, Here(plan), tmp_path / "a", shard=(1, 2))
+    sweep(plan, Here(plan), tmp_path / "a", SweepOptions(shard=(1, 2)))
     monkeypatch.setattr("sim.studies.sweep.code_hash", lambda: "another")
-    sweep(plan, Here(plan), tmp_path / "b", shard=(2, 2))
+    sweep(plan, Here(plan), tmp_path / "b", SweepOptions(shard=(2, 2)))
     with pytest.raises(InputError, match="made with another angiosim"):
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
     assert not (tmp_path / "whole").exists()
@@ -282,7 +283,7 @@ def test_failed_runs_are_made_again_when_asked(plan: Plan, table: bytes, tmp_pat
     sweep(plan, same, tmp_path / "study")
     assert same.made == []
     mended = Here(plan)
-    study = sweep(plan, mended, tmp_path / "study", retry_failed=True)
+    study = sweep(plan, mended, tmp_path / "study", SweepOptions(retry_failed=True))
     assert len(mended.made) == 18
     assert study.failures == []
     assert (tmp_path / "study" / "results.csv").read_bytes() == table
@@ -473,9 +474,8 @@ def test_a_signal_keeps_what_has_finished(
 
     made = []
 
-    def stopped(plan: Plan, **options: Any) -> Study:
+    def stopped(plan: Plan, out: Path, options: SweepOptions, progress: Any) -> Study:
         here = Here(plan)
-        progress = options.pop("progress")
 
         def after_five(counts: Counts) -> None:
             made.append(counts)
@@ -483,9 +483,7 @@ def test_a_signal_keeps_what_has_finished(
                 os.kill(os.getpid(), signum)
             progress(counts)
 
-        options.pop("workers"), options.pop("scheduler")
-        out = options.pop("out")
-        return sweep(plan, here, out, progress=after_five, **options)
+        return sweep(plan, here, out, options, progress=after_five)
 
     monkeypatch.setattr(api, "sweep_plan", stopped)
     done = angiosim("sweep", study_file, "--out", "study", "--quiet")
@@ -573,10 +571,10 @@ def test_a_shard_in_the_folder_of_the_whole_loses_no_row(
 ) -> None:
     out = tmp_path / "study"
     sweep(plan, Here(plan), out)
-    assert len(sweep(plan, Here(plan), out, shard=(2, 3)).runs) == 10
+    assert len(sweep(plan, Here(plan), out, SweepOptions(shard=(2, 3))).runs) == 10
     assert (out / "results.csv").read_bytes() == table
     for i in (2, 1, 3):
-        sweep(plan, Here(plan), tmp_path / "one", shard=(i, 3))
+        sweep(plan, Here(plan), tmp_path / "one", SweepOptions(shard=(i, 3)))
     assert (tmp_path / "one" / "results.csv").read_bytes() == table
 
 
@@ -604,8 +602,8 @@ def test_rows_have_the_points_that_they_were_made_with(
     tree = {"name": "points", "base": "tube_formation",
             "sample": {"method": "lhs", "n": 8, "ranges": ranges}}  # fmt: skip
     plan = plan_study(tree)
-    sweep(plan, Here(plan), tmp_path / "a", shard=(1, 2))
-    sweep(plan, Here(plan), tmp_path / "b", shard=(2, 2))
+    sweep(plan, Here(plan), tmp_path / "a", SweepOptions(shard=(1, 2)))
+    sweep(plan, Here(plan), tmp_path / "b", SweepOptions(shard=(2, 2)))
     drawn = [run.parameters["drug.free_nM"] for run in plan.runs]
     draw = sampling.METHODS["lhs"]
     monkeypatch.setitem(sampling.METHODS, "lhs", lambda sample: draw(sample) / 2)  # type: ignore[index]
@@ -787,8 +785,8 @@ def test_a_write_that_fails_at_any_moment_loses_nothing(
 
 def test_shards_of_different_studies_are_not_merged(plan: Plan, tmp_path: Path) -> None:
     other = plan_study({**STUDY, "replicates": 2})
-    sweep(plan, Here(plan), tmp_path / "a", shard=(1, 2))
-    sweep(other, Here(other), tmp_path / "b", shard=(2, 2))
+    sweep(plan, Here(plan), tmp_path / "a", SweepOptions(shard=(1, 2)))
+    sweep(other, Here(other), tmp_path / "b", SweepOptions(shard=(2, 2)))
     with pytest.raises(InputError, match="is another study than"):
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
     with pytest.raises(InputError, match="is no study folder"):
@@ -800,22 +798,23 @@ def test_shards_of_different_studies_are_not_merged(plan: Plan, tmp_path: Path) 
     assert not (tmp_path / "whole").exists()
 
 
-@pytest.mark.parametrize("moment", ["plan", "take_over", "_write", "write_analysis"])
+@pytest.mark.parametrize("moment", ["plan", "take_over", "write_results", "analyse"])
 def test_a_merge_that_was_killed_is_repeated(
     plan: Plan, table: bytes, tmp_path: Path, moment: str
 ) -> None:
     folders = [tmp_path / f"shard{i}" for i in (1, 2)]
     for i, folder in enumerate(folders, 1):
-        sweep(plan, Here(plan), folder, shard=(i, 2))
+        sweep(plan, Here(plan), folder, SweepOptions(shard=(i, 2)))
     script = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom sim.studies import merge, sweep\n"
         "from sim.studies.ledger import Ledger\n"
         "def kill(self, *_):\n"
         "    if getattr(self, 'path', True): os.kill(os.getpid(), signal.SIGKILL)\n"
         "    return real(self, *_)\n"
-        f"owner = next(o for o in (Ledger, merge, sweep) if hasattr(o, {moment!r}))\n"
-        f"real = getattr(owner, {moment!r}); setattr(owner, {moment!r}, kill)\n"
-        "*folders, out = map(Path, sys.argv[1:])\nmerge.merge(folders, out)\n"
+        f"owner = next((o for o in (Ledger, sweep) if hasattr(o, {moment!r})), None)\n"
+        f"if owner: real = getattr(owner, {moment!r}); setattr(owner, {moment!r}, kill)\n"
+        "*folders, out = map(Path, sys.argv[1:])\n"
+        "merge.merge(folders, out, analyse=None if owner else kill)\n"
     )
     whole = tmp_path / "whole"
     words = [sys.executable, "-c", script, *map(str, folders), str(whole)]
@@ -833,7 +832,7 @@ def test_different_results_of_one_run_are_not_merged(plan: Plan, tmp_path: Path)
     def other(base: Any, task: Task) -> dict[str, float]:
         return {"tube_length_mm": 1.0}
 
-    sweep(plan, Here(plan, other), tmp_path / "b", shard=(1, 30))
+    sweep(plan, Here(plan, other), tmp_path / "b", SweepOptions(shard=(1, 30)))
     with pytest.raises(AngiosimError, match="has another result of run"):
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
     assert not (tmp_path / "whole").exists()
@@ -842,13 +841,13 @@ def test_different_results_of_one_run_are_not_merged(plan: Plan, tmp_path: Path)
 def test_done_is_better_than_failed_and_missing_runs_stay_planned(
     plan: Plan, tmp_path: Path
 ) -> None:
-    sweep(plan, Here(plan, fake_runs.failing), tmp_path / "a", shard=(1, 2))
-    sweep(plan, Here(plan), tmp_path / "b", shard=(1, 2))
+    sweep(plan, Here(plan, fake_runs.failing), tmp_path / "a", SweepOptions(shard=(1, 2)))
+    sweep(plan, Here(plan), tmp_path / "b", SweepOptions(shard=(1, 2)))
     for order in (["a", "b"], ["b", "a"]):
         out = tmp_path / "".join(order)
         study = merge([tmp_path / name for name in order], out)
         assert (study.count("done"), study.count("planned")) == (15, 15)
-    sweep(plan, Here(plan), tmp_path / "c", shard=(2, 2))
+    sweep(plan, Here(plan), tmp_path / "c", SweepOptions(shard=(2, 2)))
     assert merge([tmp_path / "c"], tmp_path / "ab").count("done") == 30  # what came later
 
 
@@ -905,7 +904,7 @@ def test_trouble_in_the_model_is_told_with_its_stage(
 
     target = {
         "set-up": "sim.model.clock.AngiogenesisModel._compile",
-        "run": "sim.runs.run._keep_frame",
+        "run": "sim.runs.run.advance_observed",
         "read-out": "sim.runs.run.final_arrays",
     }[part]
     monkeypatch.setattr(target, broken)
@@ -975,10 +974,9 @@ def test_the_command_tells_failures_of_runs_from_those_of_the_machine(
 
     from sim import api
 
-    def made_here(plan: Plan, **options: Any) -> Study:
-        for name in ("workers", "scheduler", "progress"):
-            del options[name]
-        return sweep(plan, Here(plan, both), **options)
+    def made_here(plan: Plan, out: Path, options: SweepOptions, _: Any) -> tuple[Study, Analysis]:
+        study = sweep(plan, Here(plan, both), out, options)
+        return study, analyse(study)
 
     monkeypatch.setattr(api, "sweep_plan", made_here)
     done = angiosim("sweep", study_file, "--quiet")

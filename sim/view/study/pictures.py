@@ -1,4 +1,4 @@
-"""The pictures that a study leaves in its folder, and what it found in words."""
+"""The pictures that a study leaves in its folder."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.analysis.combination import combinations
-from sim.analysis.dose_response import DoseResponses, dose_response
-from sim.analysis.sensitivity import MAIN, Sensitivity, sensitivity
+from sim.analysis.analyse import Analysis
+from sim.analysis.combination import Combinations
+from sim.analysis.dose_response import DoseResponses
+from sim.analysis.sensitivity import Sensitivity
 from sim.runs.folder import LOG, logging_into
-from sim.studies.table import Study
+from sim.studies.plan import Plan
 from sim.studies.task import DONE
 from sim.view.words import drug_and_unit, readout_words
 
@@ -22,46 +23,18 @@ if TYPE_CHECKING:
 MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
 
 
-def findings(study: Study) -> list[str]:
-    """Return a line for each read-out and arm: its IC50, and what it depends on most.
+def write_pictures(found: Analysis) -> None:
+    """Write the pictures of what a study shows into its folder: all that can be drawn.
 
-    A shard, or a study with runs still planned, has none.
+    A picture that cannot be drawn is left out with a warning.
     """
-    lines: list[str] = []
-    if not study.is_complete:
-        return lines
-    for response in study.plan.dose_response.get("responses", ()):
-        curves = dose_response(study, response)
-        _, unit = drug_and_unit(curves.dose)
-        for arm, fit in curves.fits.items():
-            why = "" if fit.determined else f": {fit.note}"
-            words = fit.words()
-            value = words if words == "not determined" else f"{words} {unit}".rstrip()
-            lines.append(f"{response}, {arm}: IC50 {value}{why}")
-    for response in study.plan.sensitivity:
-        for arm, found in sensitivity(study, response).arms.items():
-            most, main = found.ranked()[0], MAIN[found.method]
-            value = found.parameters[most][main]
-            told = found.note if value is None else f"depends most on {most} ({main} {value:.3g})"
-            lines.append(f"{response}, {arm}: {told}")
-    return lines
-
-
-def write_pictures(study: Study) -> None:
-    """Write the pictures of a study into its folder: all that it asks for and can be drawn.
-
-    A shard, or a study without a folder, without runs that are done or with runs still planned has
-    none. A picture that cannot be drawn is left out with a warning.
-    """
-    if study.folder is None or not study.count(DONE) or not study.is_complete:
+    folder, plan = found.study.folder, found.study.plan
+    if folder is None or not found.study.count(DONE):
         return
-    with logging_into(study.folder / LOG):
-        if study.plan.dose_response:
-            _dose_responses(study, study.folder)
-        if study.plan.combination:
-            _combinations(study, study.folder)
-        if study.plan.sensitivity:
-            _sensitivities(study, study.folder)
+    with logging_into(folder / LOG):
+        _dose_responses(found.dose_responses, folder, plan)
+        _combinations(found.combinations, folder, plan)
+        _sensitivities(found.sensitivities, folder)
 
 
 def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes:
@@ -128,13 +101,12 @@ def _levels(found: DoseResponses, arms: list[str]) -> dict[str, float]:
     return {f"unstimulated, {_name(found, arm)}": level for arm, level in known.items()}
 
 
-def _dose_responses(study: Study, folder: Path) -> None:
+def _dose_responses(all_found: list[DoseResponses], folder: Path, plan: Plan) -> None:
     """Write curves, and where arms differ in two names maps of IC50s."""
     from sim.view.canvas import try_picture
 
-    name, origin = study.plan.name, study.plan.description
-    found = [dose_response(study, each) for each in study.plan.dose_response["responses"]]
-    found = [one for one in found if any(any(fit.doses) for fit in one.fits.values())]
+    name, origin = plan.name, plan.description
+    found = [one for one in all_found if any(any(fit.doses) for fit in one.fits.values())]
     found = [one for one in found if len(one.fits) <= MOST_ARMS]
     for one in found:
         if len(one.differing) > 1:
@@ -167,30 +139,21 @@ def _draw_responses(found: list[DoseResponses], name: str, origin: str) -> Axes:
     )
 
 
-def _combinations(study: Study, folder: Path) -> None:
+def _combinations(all_found: list[Combinations], folder: Path, plan: Plan) -> None:
     """Write what combined blockades do, a picture for each read-out."""
     from sim.view.canvas import try_picture
     from sim.view.study.combination import draw_combinations
 
-    for response in study.plan.dose_response["responses"]:
-        found = combinations(study, response)
+    for found in all_found:
         if found.measured:
-            path = folder / f"combination_{response}.png"
-            about = study.plan.description
-            try_picture(path, partial(draw_combinations, found, about), study.plan.name)
+            path = folder / f"combination_{found.response}.png"
+            try_picture(path, partial(draw_combinations, found, plan.description), plan.name)
 
 
-def _sensitivities(study: Study, folder: Path) -> None:
+def _sensitivities(all_found: list[Sensitivity], folder: Path) -> None:
     """Write what read-outs depend on, a picture for each."""
     from sim.view.canvas import try_picture
-    from sim.view.study.sensitivity import draw_sensitivity
 
-    for response in study.plan.sensitivity:
-        found, title = sensitivity(study, response), study.plan.name
-
-        def drawn(found: Sensitivity = found) -> Axes:
-            axes = draw_sensitivity(found.arms, response=found.response, title=found.study)
-            return next(iter(axes.values()))
-
-        path = folder / f"sensitivity_{response}.png"
-        try_picture(path, drawn, f"{title}: sensitivity of {response}")
+    for found in all_found:
+        path = folder / f"sensitivity_{found.response}.png"
+        try_picture(path, found.plot, f"{found.study}: sensitivity of {found.response}")

@@ -1,0 +1,102 @@
+"""What all commands share: exit codes, signals, options."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from sim.errors import AngiosimError, Interrupted, PictureWarning, Problem, visible
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and warnings only.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
+]
+
+
+@contextmanager
+def exit_codes(*, verbose: bool = False) -> Iterator[None]:
+    """Turn what goes wrong into one message and an exit code; show the log if `verbose`.
+
+    A picture that could not be drawn is a line, and changes no exit code.
+    """
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, PictureWarning):
+            typer.echo(f"warning: {message}", err=True)
+        else:
+            usual(message, category, *where)
+
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: verbose and not record.exc_info)
+    logging.getLogger("sim").addHandler(handler)
+    warnings.showwarning = show  # type: ignore[assignment]
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        if verbose:
+            traceback.print_exc()
+        notes = map(visible, getattr(error, "__notes__", []))
+        typer.echo("; ".join([message(error), *notes]), err=True)
+        stopped = isinstance(error, KeyboardInterrupt)
+        otherwise = 128 + signal.SIGINT if stopped else AngiosimError.exit_code
+        raise typer.Exit(getattr(error, "exit_code", otherwise)) from None
+    finally:
+        warnings.showwarning = usual
+        logging.getLogger("sim").removeHandler(handler)
+
+
+def message(error: BaseException) -> str:
+    """Return what to tell the user about an error."""
+    if isinstance(error, (AngiosimError, Interrupted)):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped at once"
+    if isinstance(error, OSError) and error.strerror:
+        return visible(f"{error.filename or 'the disk'}: {error.strerror.lower()}")
+    hint = "; `angiosim doctor` may know more" if isinstance(error, ImportError) else ""
+    return visible(f"unexpected {type(error).__name__}: {error}") + hint
+
+
+@contextmanager
+def stop_at(what: str) -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C and SIGTERM back until the check that this gives; a second one is obeyed."""
+    caught: list[int] = []
+
+    def note(signum: int, _: FrameType | None) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(signum)
+        sys.stderr.write(f"\n{what}; again to stop at once\n")
+
+    def check() -> None:
+        if caught:
+            raise Interrupted(caught[0])
+
+    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield check
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def print_cautions(found: list[Problem], file: str = "") -> None:
+    """Print what is valid, but may not be as expected."""
+    for caution in found:
+        typer.echo(f"warning: {file}{': ' if file else ''}{caution}", err=True)

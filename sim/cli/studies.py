@@ -1,0 +1,274 @@
+"""Commands for many runs: ``sweep``, ``merge`` and ``calibrate``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.common import Quiet, Settings, Verbose, exit_codes, print_cautions, stop_at
+from sim.errors import InputError, visible
+
+if TYPE_CHECKING:
+    from sim.analysis.analyse import Analysis
+    from sim.calibration.result import Calibration
+    from sim.studies.plan import Plan, PlannedRun
+    from sim.studies.sweep import Counts
+    from sim.studies.table import Study
+
+SOME_FAILED = 3
+"""Exit code of a study with runs that failed."""
+FAILURES_SHOWN = 20
+FINDINGS_SHOWN = 12
+
+
+def sweep(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A study file, or the name of a shipped one.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The study's folder: new, or one to resume. [default: runs/NAME]"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes. [default: one for each processor]"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of all replicates. [default: the study's, or 1]")
+    ] = None,
+    settings: Settings = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://HOST:PORT", help="Run on this Dask cluster."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Run only every N-th run, from the I-th; see merge."),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Rerun failed runs.")
+    ] = False,
+    keep_runs: Annotated[
+        bool, typer.Option("--keep-runs", help="Keep a run folder of each run, in runs/.")
+    ] = False,
+    only_list: Annotated[
+        bool,
+        typer.Option(
+            "--list", help="List the runs, how they stand, and how long the rest may take."
+        ),
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a study: all runs that are still missing, with results in one folder."""
+    with exit_codes(verbose=verbose):
+        from sim import api
+        from sim.scenario.settings import parse_settings
+        from sim.studies.file import plan_study
+        from sim.studies.folder import default_folder
+        from sim.studies.plan import runs_of
+        from sim.studies.sweep import SweepOptions, parse_shard
+
+        plan = plan_study(file, parse_settings(settings or []), seed)
+        which = parse_shard(shard) if shard else None
+        options = SweepOptions(workers, scheduler, which, retry_failed, keep_runs)
+        folder = out or default_folder(plan.name)
+        if only_list:
+            print_cautions(plan.cautions)
+            _print_plan(plan, runs_of(plan.runs, options.shard), folder, workers)
+            return
+        if not quiet:
+            print_cautions(plan.cautions)
+        with _study_progress(folder, quiet=quiet) as progress:
+            study, found = api.sweep_plan(plan, folder, options, progress)
+        _finish_study(study, found, quiet=quiet)
+
+
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of the shards.")],
+    out: Annotated[Path, typer.Option(help="New folder for the whole study.")],
+) -> None:
+    """Put the shards of a study together, and analyse it."""
+    with exit_codes():
+        from sim import api
+
+        _finish_study(*api.merge(folders, out), quiet=False)
+
+
+def calibrate(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="FILE", help="A calibration file, or the name of a shipped one."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Its folder: new, or one to resume. [default: runs/NAME]"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes. [default: one for each processor]"),
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Points to try. [default: the file's]")
+    ] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Fit named parameters to a data table; resumes by default."""
+    with exit_codes(verbose=verbose):
+        from sim import api
+        from sim.calibration.file import plan_calibration
+        from sim.studies.folder import default_folder
+
+        plan = plan_calibration(file, trials)
+        if not quiet:
+            print_cautions(plan.cautions)
+        folder = out or default_folder(plan.name)
+        with _study_progress(folder, quiet=quiet) as progress:
+            result = api.calibrate_plan(plan, folder, workers, progress)
+        _finish_calibration(result, quiet=quiet)
+
+
+@contextmanager
+def _study_progress(folder: Path, *, quiet: bool) -> Iterator[Callable[[Counts], None]]:
+    """Give what shows progress; a signal stops the study then, and keeps what has finished."""
+    from sim.view.progress import show_study
+
+    shown = nullcontext() if quiet else show_study()
+    try:
+        with stop_at("stopping, and keeping what has finished") as check, shown as show:
+
+            def progress(counts: Counts) -> None:
+                if show is not None:
+                    show(counts)
+                check()
+
+            yield progress
+    except InputError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        error.add_note(f"what has finished is in {folder}; the same command goes on")
+        raise
+
+
+def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
+    """Say what was calibrated, and how well; exit with 3 if trials failed."""
+    if not quiet:
+        for key, found in result.ranges.items():
+            value = result.values[key]
+            typer.echo(f"{key} = {value} (calibrated; standard error: {found})")
+        fresh, count = result.fresh.objective, len(result.plan.targets)
+        typer.echo(
+            f"objective {result.objective:.4g} over {count} numbers, trial {result.best.number}"
+        )
+        if fresh is not None:
+            typer.echo(f"objective {fresh:.4g} on fresh seeds: this is the one to show")
+        if result.reduced_chi_square is not None:
+            typer.echo(f"reduced chi-square {result.reduced_chi_square:.3g}; about 1 is a good fit")
+        if result.scatter is not None:
+            typer.echo(f"scatter of the replicates adds about {result.scatter:.2g}")
+        done, where = f"{len(result.done)} of {len(result.trials)}", visible(str(result.folder))
+        typer.echo(f"{done} trials done, in {where}")
+        if result.verdict:
+            typer.echo(f"warning: {result.verdict}", err=True)
+    failures = result.failures
+    if failures:
+        typer.echo(f"{len(failures)} failed:", err=True)
+        for trial in failures[:FAILURES_SHOWN]:
+            typer.echo(f"  {visible(str(trial))}", err=True)
+        if len(failures) > FAILURES_SHOWN:
+            typer.echo(f"  and {len(failures) - FAILURES_SHOWN} more, in trials.csv", err=True)
+        raise typer.Exit(SOME_FAILED)
+
+
+def _finish_study(study: Study, found: Analysis, *, quiet: bool) -> None:
+    """Say how a study stands; exit with 3 if runs failed or are missing."""
+    failures, done = study.failures, study.count("done")
+    failed, missing = len(failures), len(study.runs) - done - len(failures)
+    hindered = sum(failure.stage == "worker" for failure in failures)
+    if not quiet:
+        _print_findings(found)
+        typer.echo(f"{done} of {len(study.runs)} runs done, in {visible(str(study.folder))}")
+        if study.is_shard and not found.study.is_complete:
+            typer.echo("this is one shard; `angiosim merge` analyses the study from all its shards")
+        if study.folder is not None and not (study.folder / "results.parquet").exists():
+            typer.echo("results.csv only; for results.parquet: pip install 'angiosim[analysis]'")
+    if failed > hindered:
+        typer.echo(f"{failed - hindered} failed; --retry-failed reruns them:", err=True)
+    for number, failure in enumerate(sorted(failures, key=lambda f: f.stage == "worker")):
+        if number == failed - hindered:
+            what = "failed because of their worker, not their scenario; the next start reruns them:"
+            typer.echo(f"{hindered} {what}", err=True)
+        if number < FAILURES_SHOWN:
+            typer.echo(f"  {visible(str(failure))}", err=True)
+    if failed > FAILURES_SHOWN:
+        typer.echo(f"  and {failed - FAILURES_SHOWN} more, in ledger.sqlite", err=True)
+    if missing:
+        folder = shlex.quote(visible(str(study.folder)))
+        command = f"angiosim sweep {folder}/study.toml --out {folder}"
+        typer.echo(f"{missing} missing: `{command}` runs them", err=True)
+    if failed or missing:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _print_findings(found: Analysis) -> None:
+    """Print what a study shows, and the files that hold it."""
+    lines, folder = found.findings(), found.study.folder
+    for line in lines[:FINDINGS_SHOWN]:
+        typer.echo(line)
+    if len(lines) > FINDINGS_SHOWN:
+        typer.echo(f"and {len(lines) - FINDINGS_SHOWN} more")
+    if lines and folder is not None:
+        kinds = (".csv", ".json", ".png")
+        names = sorted(path.name for path in folder.iterdir() if path.suffix in kinds)
+        typer.echo(f"see {', '.join(names)}")
+
+
+def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int | None) -> None:
+    """Print the runs of a plan, a line each; on the standard error, how they stand in all."""
+    from sim.kernels.threads import processors
+    from sim.studies.folder import check_owner
+    from sim.studies.forecast import SITE_STEP_S, forecast
+    from sim.studies.ledger import Ledger
+    from sim.studies.table import STUDY
+    from sim.view.progress import duration
+
+    check_owner(folder, STUDY, plan.name)
+    entries = {}
+    if os.path.isfile(folder / "ledger.sqlite"):
+        with Ledger(folder / "ledger.sqlite", read_only=True) as ledger:
+            entries = ledger.entries()
+    columns = ["run", *plan.groups, *plan.parameters, "replicate", "seed", "key", "status"]
+    lines = ["\t".join(columns)]
+    for run in runs:
+        values = [
+            run.index,
+            *(run.group[name] for name in plan.groups),
+            *(run.parameters.get(key, "") for key in plan.parameters),
+            run.replicate,
+            run.seed,
+            run.key[:12],
+            entries[run.key].status if run.key in entries else "planned",
+        ]
+        lines.append("\t".join(map(str, values)))
+    typer.echo("\n".join(lines))
+    found, workers = forecast(plan, runs, entries), workers or processors()
+    typer.echo(
+        f"{found.total} runs: {found.done} done, {found.failed} failed, {found.left} left",
+        err=True,
+    )
+    if found.left:
+        took = duration(max(1.0, found.seconds / min(workers, found.left)))
+        basis = (
+            f"at the mean time of {found.finished} finished"
+            if found.finished
+            else f"a rough estimate: {1e9 * SITE_STEP_S:g} ns for each lattice site and step"
+        )
+        count = f"{workers} worker process{'es' if workers > 1 else ''}"
+        typer.echo(f"about {took} for those left, with {count} ({basis})", err=True)
