@@ -198,6 +198,10 @@ def _data_file(kind: str, name: str) -> Iterator[Text | Padding]:
     """Describe all numbers of one data file."""
     yield Text(f"{name} ({data.one(kind)})\n", style="bold")
     yield from _leaves(data.read(kind, name), ())
+    for one in assays().values() if kind == "lines" else ():
+        if own := read_toml(one.defaults).get("lines", {}).get(name):
+            yield Text(f"\nin {one.name}", style="bold")
+            yield from _leaves(own, ())
 
 
 def _leaves(node: Any, path: tuple[str, ...]) -> Iterator[Text | Padding]:

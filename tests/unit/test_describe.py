@@ -82,6 +82,12 @@ def test_every_data_file_can_be_told(name: str) -> None:
     assert "[published]" in told(name)
 
 
+def test_a_line_has_what_assays_set_for_it() -> None:
+    text = told("ea_hy926")
+    assert "a hybrid endothelial line" in text
+    assert "in tube_formation time.duration_h = 3 h" in text
+
+
 def test_every_key_of_a_full_scenario_can_be_told() -> None:
     import tomllib
 
