@@ -46,7 +46,7 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
         from sim.runs.run import run_scenario
 
         scenario = load(base, task.settings, task.seed)
-        if key_of(content_hash(scenario), task.seed) != task.key:
+        if key_of(scenario, task.seed) != task.key:
             raise PlaceError(
                 "this run is not what was planned: the worker has another version of angiosim"
             )
@@ -60,14 +60,10 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
     return metrics
 
 
-def content_hash(scenario: Scenario) -> str:
-    """Return the hash of what decides the records of a run: also when they are made."""
-    return hash_of(text_of(decisive(scenario)))
-
-
-def key_of(content: str, seed: int) -> str:
-    """Return the key of a run."""
-    return run_key(content, seed, code_hash())
+def key_of(scenario: Scenario, seed: int) -> str:
+    """Return the key of a run by what decides its records: also when they are made."""
+    content = hash_of(text_of(decisive(scenario)))
+    return run_key(content, seed, code_hash(scenario.assay))
 
 
 class _Runner:
@@ -112,13 +108,13 @@ class _Runner:
         for condition in plan.conditions:
             settings = condition | point
             try:
-                found = content_hash(load(plan.base, settings))
+                scenario = load(plan.base, settings)
             except InputError as error:
                 problems = getattr(error, "problems", [error])
                 return f"set-up: {'; '.join(map(str, problems))}"
             runs.append(
                 [
-                    PlannedRun(0, {}, settings, settings, number, seed, key_of(found, seed))
+                    PlannedRun(0, {}, settings, settings, number, seed, key_of(scenario, seed))
                     for number, seed in enumerate(seeds, first)
                 ]
             )
@@ -145,7 +141,7 @@ class _Runner:
             self._ledger.plan(
                 [replace(run, index=n) for n, run in enumerate(due.values(), 1)],
                 self._plan.text,
-                code_hash(),
+                code_hash(load(self._plan.base).assay),
             )
             tasks = [Task(run.key, run.settings, run.seed) for run in due.values()]
             others = [self._known[run.key].status for run in runs if run.key not in due]

@@ -342,6 +342,7 @@ class _Drawing(Reader):
                 key for axis in self.axes if axis not in self.groups for key in axis.columns
             ),
             runs=self._runs(resolver),
+            code=" ".join(sorted({code_hash(assay) for _, assay, _ in resolver.hashes()})),
             sample=self.sample,
             dose_response=self.dose_response,
             sensitivity=self.sensitivity,
@@ -351,11 +352,10 @@ class _Drawing(Reader):
         )
 
     def _runs(self, resolver: _Resolver) -> list[PlannedRun]:
-        code = code_hash()
         seeds = [(n, replicate_seed(self.seed, n)) for n in range(1, self.replicates + 1)]
         runs: list[PlannedRun] = []
         index = 0
-        for points, content_hash in resolver.hashes():
+        for points, assay, content_hash in resolver.hashes():
             group: dict[str, str] = {}
             parameters: dict[str, Any] = {}
             settings: dict[str, Any] = {}
@@ -366,7 +366,7 @@ class _Drawing(Reader):
                 index += self.replicates
                 continue
             for replicate, seed in seeds:
-                key = run_key(content_hash, seed, code)
+                key = run_key(content_hash, seed, code_hash(assay))
                 index += 1
                 runs.append(PlannedRun(index, group, parameters, settings, replicate, seed, key))
         return runs

@@ -8,13 +8,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import sim.assays
 from sim import data
+from sim.assays import assays
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import decisive
 from sim.version import FLOORS
 
-NOT_IN_A_RUN = ("fits", "version.py", "data/scenarios")
-"""What is on floors 0 to 3 and never takes part in a run."""
+NOT_IN_A_RUN = ("fits", "version")
+"""Rooms of floors 0 to 3 that never take part in a run."""
+ROOM_OF_MODEL = {"lattice": "tissue", "bed": "bed"}
+"""The room of each class of model."""
 
 
 def content_of(scenario: Scenario) -> dict[str, Any]:
@@ -41,18 +45,41 @@ def run_key(content_hash: str, seed: int, code: str) -> str:
 
 
 @cache
-def code_hash() -> str:
-    """Return the hash of all source and data files of floors 0 to 3."""
-    package = Path(data.__file__).parents[1]
+def code_hash(assay: str) -> str:
+    """Return the hash of what computes a run of an assay: source and data files of floors 0 to 3.
+
+    Folders of other assays and the room of the other class of model are left out: adding an assay
+    makes nobody run old studies again.
+    """
+    package, own = Path(data.__file__).parents[1], assays()[assay]
+    home = own.defaults.parent
+    rooms = {room for floor in FLOORS[:4] for room in floor} - {*NOT_IN_A_RUN}
+    rooms -= {room for model, room in ROOM_OF_MODEL.items() if model != own.model}
+    found = [pair for room in sorted(rooms) for pair in _files(package / room, room)]
+    found = [(name, file) for name, file in found if not _of_other_assay(name, home.name)]
+    if not home.is_relative_to(Path(sim.assays.__file__).parent):  # installed by itself
+        found += _files(home, assay)
     digest = hashlib.sha256()
-    for room in (room for floor in FLOORS[:4] for room in floor):
-        path = package / room
-        found = [path.with_suffix(".py")] if not path.is_dir() else [
-            *path.rglob("*.py"), *path.rglob("*.toml")
-        ]  # fmt: skip
-        for file in sorted(filter(Path.is_file, found)):
-            name = file.relative_to(package).as_posix()
-            if not name.startswith(NOT_IN_A_RUN):
-                content = file.read_bytes()
-                digest.update(f"{name} {len(content)} ".encode() + content)
+    for name, file in found:
+        content = file.read_bytes()
+        digest.update(f"{name} {len(content)} ".encode() + content)
     return digest.hexdigest()[:32]
+
+
+def _of_other_assay(name: str, own: str) -> bool:
+    """Whether a file is in the folder of another assay than `own`."""
+    room, *below = name.split("/")
+    return room == "assays" and len(below) > 1 and below[0] != own
+
+
+def _files(path: Path, name: str) -> list[tuple[str, Path]]:
+    """Return the source and data files of a room by name; that of a file is with its suffix."""
+    if not path.is_dir():
+        file = path.with_suffix(".py")
+        return [(f"{name}.py", file)] if file.is_file() else []
+    found = sorted([*path.rglob("*.py"), *path.rglob("*.toml")])
+    return [
+        (f"{name}/{file.relative_to(path).as_posix()}", file)
+        for file in found
+        if path.joinpath("scenarios") not in file.parents  # those that come with a wheel
+    ]

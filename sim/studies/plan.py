@@ -59,6 +59,8 @@ class Plan:
         Columns of the results that say which run it is.
     runs : list of PlannedRun
         In order.
+    code : str
+        Hash of the code that the keys of the runs were made with.
     sample : Sample or None
         Its sampled design.
     dose_response : dict
@@ -82,6 +84,7 @@ class Plan:
     groups: tuple[str, ...]
     parameters: tuple[str, ...]
     runs: list[PlannedRun]
+    code: str
     sample: Sample | None
     dose_response: dict[str, Any]
     sensitivity: list[str]

@@ -46,13 +46,13 @@ class _Resolver:
         while not self._try():
             pass
 
-    def hashes(self) -> Iterator[tuple[tuple[Point, ...], str]]:
-        """Yield the points of each combination, and the hash of its resolved content."""
+    def hashes(self) -> Iterator[tuple[tuple[Point, ...], str, str]]:
+        """Yield the points of each combination, its assay, and the hash of its content."""
         numbered = [list(zip(axis.classes, axis.points, strict=True)) for axis in self.axes]
         for combination in product(*numbered):
             points = tuple(point for _, point in combination)
             template = self.templates[tuple(number for number, _ in combination)]
-            yield points, template.hash_with(points)
+            yield points, template.scenario.assay, template.hash_with(points)
 
     def cautions(self) -> Iterator[Problem]:
         """Yield the cautions of all combinations; numbers that none depends on are left out."""
@@ -161,7 +161,7 @@ class _Template:
     """
 
     def __init__(self, scenario: Scenario, numbers: Mapping[str, int | float]) -> None:
-        self._scenario = scenario
+        self.scenario = scenario
         tree = content_of(scenario)
         names, self.lost = list(numbers), []
         for place, (key, value) in enumerate(numbers.items()):
@@ -182,7 +182,7 @@ class _Template:
 
     def with_numbers(self, numbers: Iterable[tuple[str, int | float]]) -> Scenario:
         """Return the scenario with these numbers in their places."""
-        tree = self._scenario.model_dump(mode="json", by_alias=True)
+        tree = self.scenario.model_dump(mode="json", by_alias=True)
         for key, value in numbers:
             *above, last = _path(tree, key)
             dig(tree, tuple(above))[last] = value

@@ -19,7 +19,6 @@ from sim.errors import FolderError, InputError
 from sim.files import write_text_atomic
 from sim.studies.executors import Executor
 from sim.studies.folder import hold
-from sim.studies.identity import code_hash
 from sim.studies.ledger import Entry, Ledger
 from sim.studies.plan import Plan, PlannedRun, runs_of
 from sim.studies.table import LEDGER, STUDY, Study, write_results
@@ -163,7 +162,7 @@ def sweep(
         if out:
             _check_same(ledger, plan, out)
             write_if_new(out / STUDY, plan.text)
-        ledger.plan(plan.runs, plan.text, code_hash())
+        ledger.plan(plan.runs, plan.text, plan.code)
         try:
             entries = ledger.entries()
             due = {run.key: run for run in runs if is_due(entries[run.key], options.retry_failed)}

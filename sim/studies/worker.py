@@ -41,7 +41,7 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
         from sim.studies.identity import code_hash, content_of, hash_of, run_key, text_of
 
         scenario = load(base, task.settings, task.seed)
-        key = run_key(hash_of(text_of(content_of(scenario))), task.seed, code_hash())
+        key = run_key(hash_of(text_of(content_of(scenario))), task.seed, code_hash(scenario.assay))
         if key != task.key:
             raise PlaceError(
                 "this run is not what was planned: the worker has another version of angiosim, "

@@ -479,7 +479,7 @@ def test_nothing_stands_beside_a_calibration_that_it_is_not_of(
         calibrate(changed, here, tmp_path)
     assert leftovers(tmp_path) == {"calibration.toml"}
     calibrate(changed, Here(changed), tmp_path)
-    monkeypatch.setattr("sim.calibration.runner.code_hash", lambda: "other code")
+    monkeypatch.setattr("sim.calibration.runner.code_hash", lambda _: "other code")
     with pytest.raises(KeyboardInterrupt):
         calibrate(changed, here, tmp_path)
     assert leftovers(tmp_path) == {"calibration.toml"}

@@ -32,7 +32,7 @@ from sim.scenario.shipped import shipped, shipped_studies
 from sim.studies import sampling
 from sim.studies.file import plan_study, reserved
 from sim.studies.identity import code_hash, content_of, hash_of, run_key, text_of
-from sim.studies.plan import part
+from sim.studies.plan import runs_of
 
 LIGANDS = [
     {"name": "VEGF", "set": {"ligands.VEGF.bath_ng_ml": 50}},
@@ -58,7 +58,7 @@ def problems(tree: dict[str, Any]) -> dict[str, str]:
 def full_key(plan: Any, run: Any) -> str:
     """The key of a run, resolved in full."""
     scenario = load(plan.base, run.settings, run.seed)
-    return run_key(hash_of(text_of(content_of(scenario))), run.seed, code_hash())
+    return run_key(hash_of(text_of(content_of(scenario))), run.seed, code_hash(scenario.assay))
 
 
 # --- plans ---------------------------------------------------------------------------------------
@@ -204,15 +204,17 @@ def test_a_key_follows_the_code_of_floors_0_to_3(
     monkeypatch.setattr(data, "__file__", str(tmp_path / "sim" / "data" / "__init__.py"))
 
     def now() -> str:
-        return str(code_hash.__wrapped__())
+        return str(code_hash.__wrapped__("tube_formation"))
 
     before = now()
-    assert before == code_hash()
+    assert before == code_hash("tube_formation")
     for name in (
         "model/clock.py",
         "tissue/potts.py",
         "data/drugs/anlotinib.toml",
         "scenario/schema.py",
+        "assays/declare.py",
+        "assays/tube_formation/start.py",
         "tables.py",
     ):
         file = tmp_path / "sim" / name
@@ -226,7 +228,10 @@ def test_a_key_follows_the_code_of_floors_0_to_3(
         "view/style.py",
         "fits/logistic.py",
         "version.py",
+        "assays/another/__init__.py",
+        "bed/vessels.py",
     ):
+        (tmp_path / "sim" / name).parent.mkdir(exist_ok=True)
         with (tmp_path / "sim" / name).open("a") as file_:
             file_.write("\n")
         assert now() == before, name
@@ -644,10 +649,10 @@ def test_studies_are_listed_apart_and_validated(
 
 def test_a_part_is_every_nth_run() -> None:
     runs = plan_study(STUDY).runs
-    parts = [part(runs, (i, 5)) for i in range(1, 6)]
+    parts = [runs_of(runs, (i, 5)) for i in range(1, 6)]
     assert sorted(run.index for some in parts for run in some) == [run.index for run in runs]
     assert [run.index for run in parts[1]] == [2, 7, 12]
-    assert part(runs, None) == runs
+    assert runs_of(runs, None) == runs
 
 
 def test_names_of_readouts_are_those_of_a_run() -> None:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,7 @@ def test_code_that_changed_makes_all_runs_again(
 ) -> None:
     plan = plan_study(STUDY)
     sweep(plan, Here(plan), tmp_path / "study")
-    monkeypatch.setattr("sim.studies.file.code_hash", lambda: "another")
+    monkeypatch.setattr("sim.studies.file.code_hash", lambda _: "another")
     plan = plan_study(STUDY)
     assert open_result(tmp_path / "study").count("done") == 30  # as it was made
     here = Here(plan)
@@ -241,8 +242,8 @@ def test_shards_of_different_versions_are_not_merged(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep(plan, Here(plan), tmp_path / "a", SweepOptions(shard=(1, 2)))
-    monkeypatch.setattr("sim.studies.sweep.code_hash", lambda: "another")
-    sweep(plan, Here(plan), tmp_path / "b", SweepOptions(shard=(2, 2)))
+    other = replace(plan, code="another")
+    sweep(other, Here(plan), tmp_path / "b", SweepOptions(shard=(2, 2)))
     with pytest.raises(InputError, match="made with another angiosim"):
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
     assert not (tmp_path / "whole").exists()
