@@ -210,23 +210,23 @@ def _controls(study: Study, response: str) -> dict[str, Array]:
     dose, named = (study.plan.dose_response.get(key, {}) for key in ("dose", "unstimulated"))
     runs = [run for run in study.runs if _is_control(run, study.plan)]
 
-    def alike(run: PlannedRun) -> str:
+    def shared(run: PlannedRun) -> str:
         """Return all that a control shares with its arms."""
         group = {name: arm for name, arm in run.group.items() if name not in named}
         return repr((sorted(group.items()), sorted(others(run, (dose,)).items())))
 
     lowest: dict[str, float] = {}
     for run in runs:
-        lowest[alike(run)] = min(run.parameters[dose], lowest.get(alike(run), math.inf))
+        lowest[shared(run)] = min(run.parameters[dose], lowest.get(shared(run), math.inf))
     values: dict[str, Array] = {}
     for run in runs:
-        if run.parameters[dose] == lowest[alike(run)]:
-            column = values.setdefault(alike(run), _unknown(study.plan))
+        if run.parameters[dose] == lowest[shared(run)]:
+            column = values.setdefault(shared(run), _unknown(study.plan))
             column[run.replicate - 1] = value_of(study, run, response)
     return {
-        arm_of(run, (dose,)): values[alike(run)]
+        arm_of(run, (dose,)): values[shared(run)]
         for run in study.runs
-        if not _is_control(run, study.plan) and alike(run) in values
+        if not _is_control(run, study.plan) and shared(run) in values
     }
 
 

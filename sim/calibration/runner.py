@@ -20,7 +20,7 @@ from sim.studies.executors import Executor
 from sim.studies.identity import code_hash, hash_of, run_key, text_of
 from sim.studies.ledger import Entry, Ledger
 from sim.studies.plan import PlannedRun
-from sim.studies.sweep import Counts, Progress, is_due, make_runs
+from sim.studies.sweep import Counts, Progress, make_runs, must_run
 from sim.studies.task import DONE, FAILED, Metrics, PlaceError, Task
 
 if TYPE_CHECKING:
@@ -128,29 +128,29 @@ class _Runner:
         AngiosimError
             If the machine, and not the run, is in trouble twice: the optimiser must not hear of it.
         """
-        due = self._due(runs)
+        missing = self._missing(runs)
         impossible = [FAILED] * (count - len(runs))
-        self.made = bool(due)
-        self._before += count - len(due)
-        if due and self._stale:
+        self.made = bool(missing)
+        self._before += count - len(missing)
+        if missing and self._stale:
             _clear(self._stale)
             self._stale = None
         for _ in range(2):
-            if not due:
+            if not missing:
                 break
             self._ledger.plan(
-                [replace(run, index=n) for n, run in enumerate(due.values(), 1)],
+                [replace(run, index=n) for n, run in enumerate(missing.values(), 1)],
                 self._plan.text,
                 code_hash(load(self._plan.base).assay),
             )
-            tasks = [Task(run.key, run.settings, run.seed) for run in due.values()]
-            others = [self._known[run.key].status for run in runs if run.key not in due]
+            tasks = [Task(run.key, run.settings, run.seed) for run in missing.values()]
+            others = [self._known[run.key].status for run in runs if run.key not in missing]
             ended = self._ended + others + impossible
-            make_runs(tasks, ended, self._ledger, self._executor, self._tell)
+            make_runs(tasks, ended, self._ledger, self._executor, self._report)
             self._known = self._ledger.entries()
-            due = self._due(runs)
-        if due:
-            key, run = next(iter(due.items()))
+            missing = self._missing(runs)
+        if missing:
+            key, run = next(iter(missing.items()))
             values = ", ".join(f"{name} = {run.settings[name]}" for name in self._plan.parameters)
             raise AngiosimError(
                 f"a run could not be made, twice ({values}): {self._known[key].error}; mend that, "
@@ -158,12 +158,12 @@ class _Runner:
             )
         self._ended += [self._known[run.key].status for run in runs] + impossible
 
-    def _due(self, runs: Sequence[PlannedRun]) -> dict[str, PlannedRun]:
+    def _missing(self, runs: Sequence[PlannedRun]) -> dict[str, PlannedRun]:
         """Return those that are not known, by key, and those that only their machine hindered."""
         known = self._known
-        return {r.key: r for r in runs if r.key not in known or is_due(known[r.key], False)}
+        return {r.key: r for r in runs if r.key not in known or must_run(known[r.key], False)}
 
-    def _tell(self, counts: Counts) -> None:
+    def _report(self, counts: Counts) -> None:
         if self._progress is not None:
             plan = self._plan
             total = (plan.trials + 1) * len(plan.conditions) * plan.replicates

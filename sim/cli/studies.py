@@ -158,7 +158,7 @@ def _study_progress(folder: Path, *, quiet: bool) -> Iterator[Callable[[Counts],
 
 
 def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
-    """Say what was calibrated, and how well; exit with 3 if trials failed."""
+    """Report what was calibrated, and how well; exit with 3 if trials failed."""
     if not quiet:
         for key, found in result.ranges.items():
             value = result.values[key]
@@ -188,27 +188,30 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
 
 
 def _finish_study(study: Study, found: Analysis, *, quiet: bool) -> None:
-    """Say how a study stands; exit with 3 if runs failed or are missing."""
-    failures, done = study.failures, study.count("done")
+    """Report on a study; exit with 3 if runs failed or are missing."""
+    from sim.studies.table import LEDGER, PARQUET, RESULTS
+    from sim.studies.task import DONE, WORKER
+
+    failures, done = study.failures, study.count(DONE)
     failed, missing = len(failures), len(study.runs) - done - len(failures)
-    hindered = sum(failure.stage == "worker" for failure in failures)
+    by_worker = sum(failure.stage == WORKER for failure in failures)
     if not quiet:
         _print_findings(found)
         typer.echo(f"{done} of {len(study.runs)} runs done, in {visible(str(study.folder))}")
         if study.is_shard and not found.study.is_complete:
             typer.echo("this is one shard; `angiosim merge` analyses the study from all its shards")
-        if study.folder is not None and not (study.folder / "results.parquet").exists():
-            typer.echo("results.csv only; for results.parquet: pip install 'angiosim[analysis]'")
-    if failed > hindered:
-        typer.echo(f"{failed - hindered} failed; --retry-failed reruns them:", err=True)
-    for number, failure in enumerate(sorted(failures, key=lambda f: f.stage == "worker")):
-        if number == failed - hindered:
+        if study.folder is not None and not (study.folder / PARQUET).exists():
+            typer.echo(f"{RESULTS} only; for {PARQUET}: pip install 'angiosim[analysis]'")
+    if failed > by_worker:
+        typer.echo(f"{failed - by_worker} failed; --retry-failed reruns them:", err=True)
+    for number, failure in enumerate(sorted(failures, key=lambda f: f.stage == WORKER)):
+        if number == failed - by_worker:
             what = "failed because of their worker, not their scenario; the next start reruns them:"
-            typer.echo(f"{hindered} {what}", err=True)
+            typer.echo(f"{by_worker} {what}", err=True)
         if number < FAILURES_SHOWN:
             typer.echo(f"  {visible(str(failure))}", err=True)
     if failed > FAILURES_SHOWN:
-        typer.echo(f"  and {failed - FAILURES_SHOWN} more, in ledger.sqlite", err=True)
+        typer.echo(f"  and {failed - FAILURES_SHOWN} more, in {LEDGER}", err=True)
     if missing:
         folder = shlex.quote(visible(str(study.folder)))
         command = f"angiosim sweep {folder}/study.toml --out {folder}"
@@ -231,18 +234,18 @@ def _print_findings(found: Analysis) -> None:
 
 
 def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int | None) -> None:
-    """Print the runs of a plan, a line each; on the standard error, how they stand in all."""
+    """Print the runs of a plan, a line each; on the standard error, their status in all."""
     from sim.kernels.threads import processors
     from sim.studies.folder import check_owner
     from sim.studies.forecast import SITE_STEP_S, forecast
     from sim.studies.ledger import Ledger
-    from sim.studies.table import STUDY
+    from sim.studies.table import LEDGER, STUDY
     from sim.view.progress import duration
 
     check_owner(folder, STUDY, plan.name)
     entries = {}
-    if os.path.isfile(folder / "ledger.sqlite"):
-        with Ledger(folder / "ledger.sqlite", read_only=True) as ledger:
+    if os.path.isfile(folder / LEDGER):
+        with Ledger(folder / LEDGER, read_only=True) as ledger:
             entries = ledger.entries()
     columns = ["run", *plan.groups, *plan.parameters, "replicate", "seed", "key", "status"]
     lines = ["\t".join(columns)]

@@ -50,7 +50,7 @@ def hold(out: Path, file: str, name: str) -> Iterator[None]:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise FolderError(
-                f"{out}: cannot write there ({reason}); name another folder with --out"
+                f"{out}: cannot write there ({reason}); choose another folder with --out"
             ) from error
         yield
 
@@ -66,28 +66,28 @@ def check_owner(out: Path, file: str, name: str) -> None:
     """Refuse a folder that holds anything but this study or calibration; see `hold`."""
     try:
         if not stat.S_ISDIR(out.stat().st_mode):
-            raise FolderError(f"{out}: cannot write there (not a folder); name another folder")
+            raise FolderError(f"{out}: cannot write there (not a folder); choose another folder")
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:  # a name that is too long
         reason = (error.strerror or str(error)).lower()
-        raise FolderError(f"{out}: cannot write there ({reason}); name another folder") from None
+        raise FolderError(f"{out}: cannot write there ({reason}); choose another folder") from None
     check_kind(out, file)
     kind = file.removesuffix(".toml")
     if os.path.lexists(described := out / file):
         found = None if described.is_symlink() else read_toml(described).get("name")
         if found is not None and found != name:
             raise FolderError(
-                f"{out}: holds the {kind} {found!r}, not {name!r}; name another folder"
+                f"{out}: holds the {kind} {found!r}, not {name!r}; choose another folder"
             )
         if found is None or not (out / LEDGER).is_file():
             raise FolderError(
-                f"{out}: holds a file {file} that no {kind} has written; name another folder"
+                f"{out}: holds a file {file} that no {kind} has written; choose another folder"
             )
         return
     left = (LOCK, LEDGER, f"{LEDGER}-journal")  # by a process that was killed at once
     if any(not (path.name in left or is_litter(path.name, file)) for path in out.iterdir()):
         raise FolderError(
-            f"{out}: this folder is not empty and holds no {kind}, and nothing is written over; "
-            "name another one"
+            f"{out}: folder is not empty and holds no {kind}, and existing files are never "
+            "overwritten; choose another"
         )

@@ -79,8 +79,8 @@ class Ledger:
         self.path = path
         for file in () if path is None else (path, path.with_name(f"{path.name}-journal")):
             if file.is_symlink() or (file.exists() and not file.is_file()):
-                raise InputError(f"{file}: must be a regular file, no link; name another folder")
-        with self._told():
+                raise InputError(f"{file}: must be a regular file, no link; choose another folder")
+        with self._plain_errors():
             if path is None:
                 self._file = sqlite3.connect(":memory:")
             elif read_only:
@@ -91,7 +91,7 @@ class Ledger:
             else:
                 self._file = sqlite3.connect(path, timeout=60)
         try:
-            with self._told():
+            with self._plain_errors():
                 self._begin(read_only=read_only)
         except BaseException:
             self._file.close()
@@ -108,9 +108,9 @@ class Ledger:
         self._file.close()
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Let all that is read inside be of one moment; who writes has to wait."""
-        with self._told():
+    def read_transaction(self) -> Iterator[None]:
+        """Read everything inside as of one moment; writers wait."""
+        with self._plain_errors():
             self._file.execute("BEGIN")
         try:
             yield
@@ -133,7 +133,7 @@ class Ledger:
             (run.key, json.dumps(run.group | run.parameters), run.replicate, run.seed)
             for run in runs
         ]
-        with self._told(), self._file as file:
+        with self._plain_errors(), self._file as file:
             file.executemany(
                 "INSERT INTO runs (key, parameters, replicate, seed, status)"
                 " VALUES (?, ?, ?, ?, 'planned') ON CONFLICT DO UPDATE"
@@ -146,24 +146,24 @@ class Ledger:
 
     def planned(self) -> dict[int, str]:
         """Return the keys of the last plan, by the number of the run."""
-        with self._told():
+        with self._plain_errors():
             return dict(self._file.execute("SELECT run, key FROM plan ORDER BY run").fetchall())
 
     def parameters(self) -> dict[str, dict[str, Any]]:
         """Return group and parameters of the planned runs, by key."""
-        with self._told():
+        with self._plain_errors():
             rows = self._file.execute("SELECT key, parameters FROM runs JOIN plan USING (key)")
             return {key: json.loads(parameters) for key, parameters in rows.fetchall()}
 
     def knows(self, keys: Iterable[str]) -> bool:
         """Whether one of these runs was planned before."""
-        with self._told():
+        with self._plain_errors():
             rows = self._file.execute("SELECT key FROM runs").fetchall()
         return not {key for (key,) in rows}.isdisjoint(keys)
 
     def about(self) -> dict[str, str]:
         """Return what the last plan was made from: `study`, `code`, and angiosim's `version`."""
-        with self._told():
+        with self._plain_errors():
             return dict(self._file.execute("SELECT name, value FROM about").fetchall())
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
@@ -180,7 +180,7 @@ class Ledger:
             )
             for outcome in outcomes
         ]
-        with self._told(), self._file as file:
+        with self._plain_errors(), self._file as file:
             file.executemany(
                 "UPDATE runs SET status = ?, metrics = ?, stage = ?, error = ?, traceback = ?,"
                 " seconds = ? WHERE key = ? AND status != 'done'",
@@ -189,7 +189,7 @@ class Ledger:
 
     def entries(self) -> dict[str, Entry]:
         """Return all that is known, by key."""
-        with self._told():
+        with self._plain_errors():
             rows = self._file.execute(
                 "SELECT key, status, metrics, stage, error, traceback, seconds FROM runs"
             ).fetchall()
@@ -214,7 +214,7 @@ class Ledger:
             If the two know different results of the same run.
         """
         mine, rank = self.entries(), {PLANNED: 0, FAILED: 1, DONE: 2}
-        with other._told():
+        with other._plain_errors():
             rows = other._file.execute("SELECT * FROM runs").fetchall()
             names = [column[1] for column in other._file.execute("PRAGMA table_info(runs)")]
         known = other.entries()
@@ -230,7 +230,7 @@ class Ledger:
                     "merged"
                 )
         marks = ", ".join("?" * len(names))
-        with self._told(), self._file as file:
+        with self._plain_errors(), self._file as file:
             file.executemany(
                 f"INSERT OR REPLACE INTO runs ({', '.join(names)}) VALUES ({marks})", better
             )
@@ -250,7 +250,7 @@ class Ledger:
                 file.execute(f"PRAGMA user_version = {VERSION}")
             return
         if application != APPLICATION_ID:
-            raise InputError(f"{self.path}: is not the ledger of a study; name another folder")
+            raise InputError(f"{self.path}: is not the ledger of a study; choose another folder")
         if version != VERSION:
             age = "newer" if version > VERSION else "older"
             raise InputError(
@@ -260,8 +260,8 @@ class Ledger:
             )
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Say in plain words what SQLite says."""
+    def _plain_errors(self) -> Iterator[None]:
+        """Report errors of SQLite in plain words."""
         try:
             yield
         except sqlite3.OperationalError as error:

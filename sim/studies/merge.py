@@ -52,8 +52,8 @@ def merge(folders: Sequence[Path], out: Path, *, analyse: Analyse | None = None)
             about, entries = ledger.about(), ledger.entries()
             if about and (about["study"], about["code"]) != (plan.text, code):
                 raise FolderError(
-                    f"{out}: holds another study, or one made with another angiosim; name another "
-                    "folder"
+                    f"{out}: holds another study, or one made with another angiosim; choose "
+                    "another folder"
                 )
             keys |= {n: k for n, k in ledger.planned().items() if entries[k].status == DONE}
             runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]

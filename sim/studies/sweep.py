@@ -165,7 +165,7 @@ def sweep(
         ledger.plan(plan.runs, plan.text, plan.code)
         try:
             entries = ledger.entries()
-            due = {run.key: run for run in runs if is_due(entries[run.key], options.retry_failed)}
+            due = {run.key: run for run in runs if must_run(entries[run.key], options.retry_failed)}
             tasks = [
                 Task(
                     run.key,
@@ -223,7 +223,7 @@ def make_runs(
         raise
 
 
-def is_due(entry: Entry, retry_failed: bool) -> bool:
+def must_run(entry: Entry, retry_failed: bool) -> bool:
     """Whether a run is to be made."""
     if entry.status == FAILED:
         return retry_failed or entry.stage == WORKER
@@ -260,7 +260,7 @@ def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
     ):
         raise FolderError(
             f"{out}: holds another study of the name {plan.name!r}, with another base and other "
-            "things swept; name another folder"
+            "things swept; choose another folder"
         )
 
 

@@ -185,7 +185,7 @@ def check_kind(folder: Path, file: str) -> None:
     other = CALIBRATION if file == STUDY else STUDY
     if os.path.exists(folder / other) and not os.path.exists(folder / file):
         found, kind = (name.removesuffix(".toml") for name in (other, file))
-        raise FolderError(f"{folder}: holds a {found}, not a {kind}; name another folder")
+        raise FolderError(f"{folder}: holds a {found}, not a {kind}; choose another folder")
 
 
 def open_result(folder: Path) -> Study:
@@ -202,7 +202,7 @@ def open_result(folder: Path) -> Study:
     check_kind(folder, STUDY)
     if not os.path.isfile(folder / LEDGER):
         raise InputError(f"{folder}: is no study folder; `angiosim sweep` makes one")
-    with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.at_once():
+    with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.read_transaction():
         entries, keys, about = ledger.entries(), ledger.planned(), ledger.about()
         stored = ledger.parameters()
     if not about:
@@ -220,9 +220,9 @@ def open_result(folder: Path) -> Study:
         names.setdefault(run.key, []).append(run.group | run.parameters)
     if len(runs) < len(keys) or any(stored[key] not in known for key, known in names.items()):
         raise InputError(
-            f"{folder}: was planned by angiosim {about['version']} or with libraries that draw "
-            "other points, and its runs cannot be told apart here; open it with those, or read "
-            "results.csv"
+            f"{folder}: was planned by angiosim {about['version']} or with versions of SciPy or "
+            "SALib that give other sample points, so its runs cannot be matched here; open it with "
+            "those, or read results.csv"
         )
     return Study(plan, runs, entries, folder)
 

@@ -88,7 +88,7 @@ def test_a_line_has_what_assays_set_for_it() -> None:
     assert "in tube_formation time.duration_h = 3 h" in text
 
 
-def test_every_key_of_a_full_scenario_can_be_told() -> None:
+def test_every_key_of_a_full_scenario_can_be_plain_errors() -> None:
     import tomllib
 
     def walk(node: dict[str, object], path: str = "") -> None:

@@ -459,7 +459,7 @@ def test_what_has_no_combination() -> None:
         made(plan_study(SCREEN)).combinations()
 
 
-def test_failing_doses_are_told() -> None:
+def test_failing_doses_are_plain_errors() -> None:
     study = made(plan_study(ABLATION), failing=3)
     table = study.combinations().table.set_index("dose")
     assert (table.loc[3, "note"] == "4 of 4 replicates missing").all()

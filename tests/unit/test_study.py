@@ -624,7 +624,7 @@ def test_rows_have_the_points_that_they_were_made_with(
         (text,) = file.execute("SELECT value FROM about WHERE name = 'study'").fetchone()
         text = re.sub(r"(?s)points = \[.*?\n\]\n", "", text)
         file.execute("UPDATE about SET value = ? WHERE name = 'study'", (text,))
-    with pytest.raises(InputError, match="cannot be told apart here"):
+    with pytest.raises(InputError, match="cannot be matched here"):
         open_result(tmp_path / "a")
 
 
@@ -650,7 +650,7 @@ def test_what_is_read_at_once_is_of_one_moment(plan: Plan, tmp_path: Path) -> No
     sweep(plan, Here(plan), tmp_path)
     more = plan_study({**STUDY, "replicates": 4})
     with Ledger(tmp_path / "ledger.sqlite", read_only=True) as ledger:
-        with ledger.at_once():
+        with ledger.read_transaction():
             assert len(ledger.planned()) == 30
 
             def plan_anew() -> None:
@@ -764,7 +764,7 @@ def test_a_write_that_fails_at_any_moment_loses_nothing(
             nonlocal calls
             calls += 1
             if calls > failing:
-                with self._told():
+                with self._plain_errors():
                     raise sqlite3.OperationalError("database or disk is full")
             real(self, outcomes)
 
