@@ -21,7 +21,7 @@ import sim.tissue
 from sim import data
 from sim.errors import InputError, ScenarioError
 from sim.model import assembly
-from sim.model.clock import AngiogenesisModel
+from sim.model.clock import AngiogenesisModel, _Rehearsal
 from sim.model.parts.cells import potts_sweep
 from sim.runs.run import result_of, run_scenario
 from sim.scenario.resolve import load
@@ -75,7 +75,7 @@ def test_a_model_that_is_built_compiles_no_more(name: str, settings: dict[str, A
 @EXPERIMENTS
 def test_the_small_experiment_is_of_the_same_kind(name: str, settings: dict[str, Any]) -> None:
     scenario = load(name, settings)
-    small = AngiogenesisModel(assembly.small(scenario))
+    small = _Rehearsal(assembly.small(scenario))
     assert small.cell_id.size <= 40 * 40
     assert small.cells.living.size == 0
     assert small.fields.keys() == AngiogenesisModel(scenario).fields.keys()
