@@ -1,4 +1,4 @@
-"""Arms of a study: what they are called, and the read-outs of their runs."""
+"""Arms of a study: their names, and the read-outs of their runs."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def value_of(study: Study, run: PlannedRun, response: str) -> float:
     if response not in entry.metrics:
         hint = data.nearest(response, entry.metrics)
         known = data.one_of(entry.metrics)
-        raise InputError(f"{response!r} is no read-out: {known}; {hint}".rstrip("; "))
+        raise InputError(f"{response!r} is not a read-out: {known}; {hint}".rstrip("; "))
     value = float(entry.metrics[response])
     return value if math.isfinite(value) else math.nan

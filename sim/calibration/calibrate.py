@@ -1,18 +1,18 @@
 """Fitting parameters to data: least squares over simulated means, with Optuna, resumable.
 
-The objective of a trial is the sum over all numbers of the data table of ((m - d) / s)^2, where d
-is the number, s its standard error, and m the mean of the replicates (chi-square; Press et al.,
+The objective of a trial is the sum over all values of the data table of ((m - d) / s)^2, where d
+is the value, s its standard error, and m the mean of the replicates (chi-square; Press et al.,
 Numerical Recipes, 3rd ed. 2007, section 15.1). The scatter of the replicates is left out of the
 weights on purpose: a weight that falls with it would reward parameters that make runs erratic. It
 is reported beside the fit instead.
 
 All trials share their seeds, so that they differ by their parameters alone (common random
 numbers). Points are chosen by the tree-structured Parzen estimator (Bergstra et al. 2011) of Optuna
-(Akiba et al. 2019), a batch at a time. What it chooses follows from its seed and what it was told,
-in order; so nothing of it is stored: a calibration always starts at the first trial, and finds in
-the ledger what was made before. Stopped, killed, or with any number of workers, it ends the same.
-Optuna's own storage could not promise that, for it keeps trials, but not the sampler's random
-state.
+(Akiba et al. 2019), a batch at a time. Its choices follow from its seed and the results it was
+given, in order; so none of its state is stored: a calibration always starts at the first trial,
+and finds finished runs in the ledger. Stopped, killed, or with any number of workers, it ends the
+same. Optuna's own storage could not promise that, for it keeps trials, but not the sampler's
+random state.
 """
 
 from __future__ import annotations
@@ -59,10 +59,9 @@ def calibrate(
     plan : CalibrationPlan
         From `sim.calibration.file.plan_calibration`.
     executor : Executor
-        Makes the runs; left to the caller to close.
+        Executes the runs; the caller closes it.
     out : Path, optional
-        The calibration's folder: new, empty, or its own, which is then gone on with. Without it
-        nothing is written.
+        The calibration's folder: new, empty, or its own, to resume. Without it nothing is written.
     progress : callable, optional
         Called with `Counts` several times a second; what it raises stops the calibration.
 
@@ -71,12 +70,12 @@ def calibrate(
     InputError
         If Optuna is not installed.
     FolderError
-        If the folder holds something else, is in use or cannot be written.
+        If the folder contains something else, is in use or is not writable.
     AngiosimError
-        If it cannot go on: no room on the disk, no workers, a run that its machine hinders twice,
-        no trial that could be evaluated.
+        If it cannot continue: a full disk, no workers, a run that fails twice because of its
+        machine, no trial that could be evaluated.
     KeyboardInterrupt
-        As it came. What has finished is kept.
+        Passed on. Finished runs are kept.
     """
     with (
         _Optimiser(plan) as optimiser,
@@ -117,7 +116,7 @@ def scenario_of(result: Calibration) -> str:
     lines += [f"# {result.verdict}"] if result.verdict else []
     head = {
         "name": f"{plan.name}, calibrated",
-        "description": f"with values that were calibrated in {plan.name!r}",
+        "description": f"with values calibrated in {plan.name!r}",
     }
     intro = "# Calibrated with angiosim calibrate, see calibration.json beside this file:"
     return "\n".join([intro, *lines, "", tomli_w.dumps(content(plan.base, result.values) | head)])

@@ -1,4 +1,4 @@
-"""From a calibration file to what is fitted: parameters with ranges, and the numbers to meet."""
+"""From a calibration file to what is fitted: parameters with ranges, and the data."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ LEAST_SD = 1e-12  # of a number, and as a share of it: chi-square stays a number
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One number of the data table.
+    """One value of the data table.
 
     Attributes
     ----------
     row : int
         Its row, from 1.
     condition : int
-        Place of its condition among those of the plan.
+        Index of its condition among those of the plan.
     time_h : float or None
         Record time; None for the end of the run.
     readout : str
     value, sd : float
-        The number and its standard error.
+        The value and its standard error.
     metric : str
         What a run calls the read-out at that time.
     """
@@ -75,9 +75,9 @@ class CalibrationPlan:
     replicates : int
         Runs of each condition in a trial; all trials have the same seeds.
     trials, batch : int
-        Points to try, and how many are chosen before the next are evaluated.
+        Points to try, and how many are chosen at a time.
     base : dict
-        What all runs have in common: content of a scenario file.
+        Common to all runs: content of a scenario file.
     parameters : dict of str to Spread
         What is fitted, by dotted key.
     conditions : list of dict
@@ -139,7 +139,7 @@ def at_record(readout: str, record: int) -> str:
 
 
 class _Reading(Reader):
-    """A calibration while it is read: what is wrong is noted, and the rest goes on."""
+    """A calibration while it is read: errors are collected, and reading continues."""
 
     def __init__(self, tree: Tree, folder: Path, name: str, problems: list[Problem]) -> None:
         super().__init__(tree, folder, name, problems, TOP)
@@ -184,7 +184,7 @@ class _Reading(Reader):
         }
 
     def _try_parameters(self) -> None:
-        """Refuse ranges at whose ends, or in whose middle, the scenario is wrong."""
+        """Refuse ranges whose ends or middle give an invalid scenario."""
         if self._resolved("parameters", self._middle()) is None:
             return
         for key, spread in self.parameters.items():
@@ -252,7 +252,7 @@ class _Reading(Reader):
             self._wrong("data.file", name, "must have a line of column names, and at least one row")
         for key in header:
             if key in self.compared and not any(row[key] for _, row in rows):
-                self._wrong(f"data, column {key}", None, "has no number at all; leave it out")
+                self._wrong(f"data, column {key}", None, "has no values; remove it")
         for number, row in rows:
             where = f"data, line {number}"
             for key, cell in row.items():
@@ -261,11 +261,8 @@ class _Reading(Reader):
             yield where, {key: _cell(cell) for key, cell in row.items() if cell}
 
     def _check_columns(self, place: str, row: Tree) -> None:
-        """Note all that is wrong with a row, as far as it can be seen without a scenario.
-
-        What is wrong with a whole column is noted at the first row.
-        """
-        lost = False  # what was meant for a read-out may stand in a column of another name
+        """Note errors of a row that show without a scenario; those of a column at its first row."""
+        lost = False  # a value meant for a read-out may be in a column with another name
         for key, value in row.items():
             where, readout = f"{place}, {key}", key.removesuffix("_sd")
             if readout in self.compared:
@@ -274,7 +271,7 @@ class _Reading(Reader):
                     comma = isinstance(value, str) and "," in value
                     self._wrong(where, value, what, "with a decimal point" if comma else "")
                 if readout not in row:
-                    self._once(place, key, f"stands without {readout!r}")
+                    self._once(place, key, f"has no matching column {readout!r}")
             elif key == TIME:
                 if not _is_number(value) or value < 0:
                     self._wrong(where, value, "must be a number of hours")
@@ -297,7 +294,7 @@ class _Reading(Reader):
                 self._wrong(f"{place}, {name}", row[name], what)
 
     def _once(self, place: str, column: str, allowed: str, hint: str = "") -> None:
-        """Note what is wrong with a column, unless that was told of an earlier row."""
+        """Note an error of a column, unless an earlier row reported it."""
         if f"{column}: {allowed}" not in self.told:
             self.told.add(f"{column}: {allowed}")
             self._wrong(f"{place}, {column}", None, allowed, hint)
@@ -323,7 +320,7 @@ class _Reading(Reader):
                 value = float(row[readout])
                 sd = row.get(f"{readout}_sd", abs(value) * (self.relative_error or 0))
                 if sd < LEAST_SD * max(1.0, abs(value)):
-                    what = f"has a standard error of {sd:g}, which is too small to be true"
+                    what = f"has a standard error of {sd:g}, which is implausibly small"
                     self._wrong(f"{place}, {readout}", value, what)
                 metric = readout if record is None else at_record(readout, record)
                 self.targets.append(
@@ -383,7 +380,7 @@ class _Reading(Reader):
         )
 
     def _complete_rows(self) -> list[Tree]:
-        """Return the table with a standard error for each number."""
+        """Return the table with a standard error for each value."""
         rows = [dict(row) for _, row in self.rows]
         for target in self.targets:
             rows[target.row - 1][f"{target.readout}_sd"] = target.sd
@@ -400,7 +397,7 @@ def condition_of(row: Tree) -> Tree:
 
 
 def _cell(text: str) -> Any:
-    """Return what a cell holds: a number as spreadsheets write it, else a TOML value or a text."""
+    """Return the content of a cell: a number as in spreadsheets, else a TOML value or a text."""
     if re.fullmatch(r"[+-]?\d{1,15}", text, re.ASCII):
         return int(text)
     if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text, re.ASCII):

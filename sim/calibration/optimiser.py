@@ -17,7 +17,7 @@ SEED_BITS = 32  # of Optuna's samplers
 
 
 class _Optimiser:
-    """Optuna's sampler, asked and told in order; a context in which Optuna is silent."""
+    """Optuna's sampler, replayed in order; a context in which Optuna is silent."""
 
     def __init__(self, plan: CalibrationPlan) -> None:
         try:
@@ -57,7 +57,7 @@ class _Optimiser:
         return [{key: asked.params[key] for key in space} for asked in self._asked]
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Take what came of the points that were asked for, in their order."""
+        """Pass on the results of the points that were asked for, in their order."""
         for asked, trial in zip(self._asked, trials, strict=True):
             if trial.objective is None:
                 self._study.tell(asked, state=self._optuna.trial.TrialState.FAIL)

@@ -1,4 +1,4 @@
-"""How well least squares determine parameters, from trials that were made anyway."""
+"""How well least squares determine the parameters, from the trials of the search."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def standard_errors(shares: Array, residuals: Array, scatter: Array) -> Array | 
     `NEAR` times the numbers to estimate. With A = J J', the covariance is
     A^-1 J (1 + scatter) J' A^-1 (Press et al., Numerical Recipes, 3rd ed. 2007, section 15.4, with
     the noise of simulated means added to that of the data). Noise in the slopes makes J J' too
-    large, so what it adds on average is taken off; where nothing is left, noise cannot be told
-    from an effect, and nothing is determined.
+    large, so what it adds on average is taken off; where nothing is left, the effect is not
+    distinguishable from noise, and nothing is determined.
 
     That is the error of the minimum. The lowest trial lies beside it, by about the Gauss-Newton
     step -A^-1 J r with its residuals r (section 15.5); its square is added to the variance.
@@ -28,14 +28,14 @@ def standard_errors(shares: Array, residuals: Array, scatter: Array) -> Array | 
     shares : (n, P) array
         Parameters of the trials.
     residuals : (n, T) array
-        (mean - number) / standard error of each number, by trial.
+        (mean - value) / standard error of each value, by trial.
     scatter : (T,) array
-        Variance of a simulated mean over that of the number.
+        Variance of a simulated mean over that of the value.
 
     Returns
     -------
     (P,) array or None
-        In units of `shares`; None where the trials do not tell.
+        In units of `shares`; None where the trials do not determine it.
     """
     size = shares.shape[1] + 1
     near = np.argsort((residuals**2).sum(axis=1), kind="stable")[: NEAR * size]

@@ -1,4 +1,4 @@
-"""What a calibration gives."""
+"""Result of a calibration."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 
-FAR = 4.0  # standard errors: by chance, one of 16,000 numbers is further from the truth
+FAR = 4.0  # standard errors: by chance, one of 16,000 values is further from the truth
 
 
 NOTE = (
     "calibrated: these values were fitted to the data given here, with the seeds `fitted`; the "
-    "objective on the seeds `fresh`, which took no part in the fit, is the one to show. `low` and "
-    "`high` are one standard error below and above, from the errors of the data, the scatter of "
-    "the replicates and the distance of the best trial from the minimum, as if the model were "
-    "right and its read-outs straight lines near the best: an approximation from the trials that "
-    "were made. They are null where that is not known, and open where they reach the end of the "
-    "range searched."
+    "objective on the seeds `fresh`, which took no part in the fit, is the one to report. `low` "
+    "and `high` are one standard error below and above, from the errors of the data, the scatter "
+    "of the replicates and the distance of the best trial from the minimum, assuming that the "
+    "model is correct and its read-outs are linear near the optimum: an approximation from the "
+    "trials of this search. They are null where that is not known, and open where they reach the "
+    "end of the range searched."
 )
 
 
 @dataclass(frozen=True)
 class Match:
-    """How a number of the data was met.
+    """How a value of the data was matched.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Match:
     sd : float or None
         Their standard deviation; None of a single one.
     residual : float
-        (mean - number) / its standard error.
+        (mean - value) / its standard error.
     """
 
     mean: float
@@ -54,7 +54,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Miss:
-    """A number of the data that the best fit is far from.
+    """A value of the data that the best fit misses.
 
     Attributes
     ----------
@@ -62,9 +62,9 @@ class Miss:
         Its row in the table, from 1.
     readout : str
     value, simulated : float
-        The number, and the mean of the replicates.
+        The value, and the mean of the replicates.
     standard_errors : float
-        The difference in standard errors of the number and of the mean together.
+        The difference, in standard errors of the value and of the mean together.
     """
 
     row: int
@@ -112,7 +112,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Range:
-    """How well a parameter is determined, as far as the trials tell.
+    """How well a parameter is determined, as far as the trials show.
 
     Attributes
     ----------
@@ -139,7 +139,7 @@ class Range:
 
 @dataclass(repr=False)
 class Calibration:
-    """What a calibration gives.
+    """Result of a calibration.
 
     Attributes
     ----------
@@ -186,22 +186,22 @@ class Calibration:
 
     @property
     def objective(self) -> float:
-        """Chi-square of the best trial, which was made small on the seeds of the fit."""
+        """Chi-square of the best trial, minimised on the seeds of the fit."""
         assert self.best.objective is not None
         return self.best.objective
 
     @property
     def reduced_chi_square(self) -> float | None:
-        """The objective by degree of freedom: about 1 for a model and errors that are right.
+        """The objective per degree of freedom: about 1 if model and errors are right.
 
-        None where there are not more numbers than parameters.
+        None where there are not more values than parameters.
         """
         freedom = len(self.plan.targets) - len(self.plan.parameters)
         return self.objective / freedom if freedom > 0 else None
 
     @property
     def misses(self) -> list[Miss]:
-        """The numbers that the best values miss by more than `FAR` standard errors, worst first.
+        """The values that the best fit misses by more than `FAR` standard errors, worst first.
 
         On the fresh seeds, or on those of the fit if the fresh runs failed.
         """
@@ -216,13 +216,13 @@ class Calibration:
 
     @property
     def verdict(self) -> str:
-        """In words, how far the best fit is from the data; empty if it is near all numbers."""
+        """In words, how far the best fit is from the data; empty if it is close to all values."""
         misses = self.misses
         if not misses:
             return ""
         return (
             f"the best fit is far from the data: it misses {len(misses)} of "
-            f"{len(self.plan.targets)} numbers by more than {FAR:g} standard errors; {misses[0]}; "
+            f"{len(self.plan.targets)} values by more than {FAR:g} standard errors; {misses[0]}; "
             "check the units of the data, its standard errors, and the ranges of the parameters"
         )
 
@@ -259,7 +259,7 @@ class Calibration:
 
     @property
     def _scatter(self) -> list[float]:
-        """Variance of the simulated mean over that of the number, by target."""
+        """Variance of the simulated mean over that of the value, by target."""
         size = self.plan.replicates
         pairs = zip(self.plan.targets, self.best.matches, strict=True)
         return [(match.sd or 0.0) ** 2 / size / target.sd**2 for target, match in pairs]
@@ -273,7 +273,7 @@ class Calibration:
         return pd.DataFrame(rows, columns=columns)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what ``calibration.json`` holds."""
+        """Return the content of ``calibration.json``."""
         from importlib.metadata import version
 
         plan = self.plan

@@ -35,7 +35,7 @@ PICTURES = ("objective.png", "profile.png", "fit.png")
 
 
 def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
-    """Make one run with the model; its metrics are the read-outs at each record and at the end.
+    """Run one task with the model; its metrics are the read-outs at each record and at the end.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
         scenario = load(base, task.settings, task.seed)
         if key_of(scenario, task.seed) != task.key:
             raise PlaceError(
-                "this run is not what was planned: the worker has another version of angiosim"
+                "this run differs from the planned one: the worker has another version of angiosim"
             )
     result = run_scenario(scenario)
     names = [name for name in responses(scenario.assay) if name in result.timeseries]
@@ -61,13 +61,13 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
 
 
 def key_of(scenario: Scenario, seed: int) -> str:
-    """Return the key of a run by what decides its records: also when they are made."""
+    """Return the key of a run, by all that determines its records, their times included."""
     content = hash_of(text_of(decisive(scenario)))
     return run_key(content, seed, code_hash(scenario.assay))
 
 
 class _Runner:
-    """Makes the runs of points that the ledger does not know, and compares them with the data."""
+    """Runs the points that are not in the ledger, and compares them with the data."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class _Runner:
         out: Path | None,
     ) -> None:
         self._plan, self._executor, self._ledger, self._progress = plan, executor, ledger, progress
-        self._stale = out  # whose files are of an earlier start, until runs are made
+        self._stale = out  # whose files are of an earlier start, until there are new runs
         self._known = ledger.entries()
         self._ended: list[str] = []
         self._before, self._began = 0, time.monotonic()
@@ -101,7 +101,7 @@ class _Runner:
         ]
 
     def _runs(self, point: Values, fresh: bool) -> list[list[PlannedRun]] | str:
-        """Return the runs of a point by condition and replicate, or why there can be none."""
+        """Return the runs of a point by condition and replicate, or why it has none."""
         plan = self._plan
         first, seeds = (plan.replicates if fresh else 0) + 1, seeds_of(plan, fresh=fresh)
         runs = []
@@ -121,12 +121,12 @@ class _Runner:
         return runs
 
     def _make(self, runs: Sequence[PlannedRun], count: int) -> None:
-        """Have those runs made that are not known; `count` of them were asked for.
+        """Execute the runs that are not in the ledger, of `count` in all.
 
         Raises
         ------
         AngiosimError
-            If the machine, and not the run, is in trouble twice: the optimiser must not hear of it.
+            If the machine, and not the run, fails twice: the optimiser must not see that.
         """
         missing = self._missing(runs)
         impossible = [FAILED] * (count - len(runs))
@@ -153,13 +153,13 @@ class _Runner:
             key, run = next(iter(missing.items()))
             values = ", ".join(f"{name} = {run.settings[name]}" for name in self._plan.parameters)
             raise AngiosimError(
-                f"a run could not be made, twice ({values}): {self._known[key].error}; mend that, "
-                "and start again to go on"
+                f"a run failed twice for a reason outside the model ({values}): "
+                f"{self._known[key].error}; fix it and start again to resume"
             )
         self._ended += [self._known[run.key].status for run in runs] + impossible
 
     def _missing(self, runs: Sequence[PlannedRun]) -> dict[str, PlannedRun]:
-        """Return those that are not known, by key, and those that only their machine hindered."""
+        """Return the runs still to do, by key, with those that failed because of their machine."""
         known = self._known
         return {r.key: r for r in runs if r.key not in known or must_run(known[r.key], False)}
 
@@ -185,7 +185,7 @@ class _Runner:
             arm = arms[target.condition]
             values = [entry.metrics.get(target.metric, math.nan) for entry in arm]
             if not all(map(math.isfinite, values)):
-                return None, [], f"read-out: {target.readout} of row {target.row} is no number"
+                return None, [], f"read-out: {target.readout} of row {target.row} is not a number"
             mean = fmean(values)
             sd = stdev(values) if len(values) > 1 else None
             matches.append(Match(mean, sd, (mean - target.value) / target.sd))
@@ -193,11 +193,11 @@ class _Runner:
 
 
 def _clear(out: Path) -> None:
-    """Remove what was made of earlier trials."""
+    """Remove the files of earlier trials."""
     for name in (REPORT, BEST, *PICTURES, TRIALS):
         (out / name).unlink(missing_ok=True)
 
 
 def _holds(path: Path, text: str) -> bool:
-    """Whether a file is there and holds just that."""
+    """Whether a file exists with exactly this content."""
     return path.exists() and path.read_text(encoding="utf-8") == text

@@ -1,4 +1,4 @@
-"""From a study file to the runs that it plans, each with the key that it is known by.
+"""From a study file to the runs that it plans, each with its key.
 
 Resolving a scenario takes milliseconds, so it is not done for each of 10,000 runs. Settings are of
 two kinds. A *number* goes to one place of the resolved scenario, whatever its value; runs that
@@ -50,7 +50,7 @@ NOT_SWEPT = {
     "assay": "is the same for all runs",
     "name": "is that of the study",
     "description": "is that of the study",
-    "drug.doses_csv": "names a file; give the doses themselves: drug.doses",
+    "drug.doses_csv": "refers to a file; list the doses themselves: drug.doses",
 }
 
 
@@ -93,7 +93,7 @@ def plan_study(
 
 
 class _Drawing(Reader):
-    """A study while it is read: what is wrong is added to `problems`, and the rest goes on."""
+    """A study while it is read: errors are added to `problems`, and reading continues."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class _Drawing(Reader):
         """Read one group: entries with a name and what they set."""
         if name in reserved() or not re.fullmatch(r"[A-Za-z_]\w*", name):
             self._wrong(
-                f"group.{name}", None, "must be a word that is no column of the results itself"
+                f"group.{name}", None, "must be an identifier, and not the name of a results column"
             )
         points: list[Point] = []
         if not isinstance(given, list) or not given:
@@ -208,7 +208,7 @@ class _Drawing(Reader):
         self._refuse_set_twice([(axis.place, [s for _, s in axis.points]) for axis in self.axes])
         swept = {key for axis in self.axes if axis not in self.groups for key in axis.columns}
         for name in (axis.columns[0] for axis in self.groups if axis.columns[0] in swept):
-            self._wrong(f"group.{name}", None, "must not be called as a key that is swept")
+            self._wrong(f"group.{name}", None, "must not have the name of a swept key")
         count = self.replicates * math.prod(len(axis.points) for axis in self.axes)
         if count > MOST_RUNS:
             self._wrong("", None, f"plans {count:,} runs; must be at most {MOST_RUNS:,}")
@@ -243,7 +243,7 @@ class _Drawing(Reader):
             self._check_unstimulated(table["unstimulated"])
 
     def _check_unstimulated(self, named: Any) -> None:
-        """Refuse a control that is no arm."""
+        """Refuse a control that is not an arm."""
         key = "dose_response.unstimulated"
         arms = {
             axis.columns[0]: [labels[axis.columns[0]] for labels, _ in axis.points]
@@ -261,7 +261,7 @@ class _Drawing(Reader):
                 self._wrong(f"{key}.{group}", arm, data.one_of(arms[group]), hint)
 
     def _check_sensitivity(self) -> None:
-        """Refuse read-outs that are none, and designs that no indices are computed from."""
+        """Refuse unknown read-outs, and designs without indices."""
         table, sample = self._table("sensitivity"), self._table("sample")
         self.sensitivity: list[str] = []
         for key in table:
@@ -271,11 +271,11 @@ class _Drawing(Reader):
         if sample.get("method") in INDICES:
             self.sensitivity = self._responses("sensitivity")
         elif "sensitivity" in self.tree:
-            what = f"needs points that indices follow from: sample.method {data.one_of(INDICES)}"
+            what = f"needs a design with indices: sample.method {data.one_of(INDICES)}"
             self._wrong("sensitivity", None, what)
 
     def _responses(self, table: str) -> list[str]:
-        """Read the read-outs that a table names; by default the assay's own response."""
+        """Read the read-outs of a table; by default the assay's response."""
         given = self._table(table).get("responses", [self.assay.response])
         if not isinstance(given, list) or not given:
             self._wrong(f"{table}.responses", given, "must be a list of read-outs")
@@ -288,7 +288,7 @@ class _Drawing(Reader):
         return given
 
     def _check_combination(self) -> None:
-        """Refuse combinations of what is not run, or cannot be compared."""
+        """Refuse combinations of arms that are not run, or cannot be compared."""
         self.combination = table = self._table("combination")
         if not table:
             return
@@ -385,7 +385,7 @@ class _Drawing(Reader):
         return min(map(float, self._table("grid").get(dose, ())), default=math.inf)
 
     def _text_of_file(self) -> str:
-        """Return the study as a file that needs no other."""
+        """Return the study as a file without references to others."""
         tree: Tree = {
             "format": FORMAT,
             "name": self.name,
@@ -418,7 +418,7 @@ def reserved() -> set[str]:
 
 
 def not_swept(key: str, value: Any) -> str:
-    """Return why a setting cannot differ between runs; nothing if it can."""
+    """Return why a setting cannot differ between runs; empty if it can."""
     if key in NOT_SWEPT:
         return NOT_SWEPT[key]
     below = value.items() if isinstance(value, dict) else ()

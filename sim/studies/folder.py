@@ -1,4 +1,4 @@
-"""The folder of a study or a calibration, in which one process at a time works."""
+"""The folder of a study or a calibration, used by one process at a time."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ LOCK = "study.lock"
 
 
 def default_folder(name: str) -> Path:
-    """Return the folder of what is called so, if none was named: ``runs/NAME``."""
+    """Return the default folder of a study or calibration, ``runs/NAME``."""
     return Path("runs", folder_name(name, "unnamed"))
 
 
 @contextmanager
 def hold(out: Path, file: str, name: str) -> Iterator[None]:
-    """Hold a folder: make it, and keep others out while it is used.
+    """Create and lock a folder while it is used.
 
     Parameters
     ----------
     out : Path
         New, empty, or its own.
     file : str
-        What describes its content, with a ``name``: ``study.toml`` or ``calibration.toml``.
+        The file that describes its content: ``study.toml`` or ``calibration.toml``.
     name : str
-        The one that it must have.
+        The ``name`` that this file must have.
 
     Raises
     ------
     FolderError
-        If the folder holds anything else, is in use or cannot be written.
+        If the folder contains anything else, is in use or is not writable.
     """
     made = [path for path in (out, *out.parents) if not os.path.exists(path)]
     with ExitStack() as held:
         held.callback(_remove_empty, made)
         try:
-            check_owner(out, file, name)  # before anything there is touched
+            check_owner(out, file, name)  # before anything there is changed
             out.mkdir(parents=True, exist_ok=True)
             held.enter_context(locked(out / LOCK))
-            check_owner(out, file, name)  # as the one who held it before has left it
+            check_owner(out, file, name)  # as its previous user left it
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise FolderError(
@@ -56,14 +56,14 @@ def hold(out: Path, file: str, name: str) -> Iterator[None]:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove the folders that are empty, innermost first."""
+    """Remove empty folders, innermost first."""
     for path in folders:
         with suppress(OSError):  # not empty: it has been used
             path.rmdir()
 
 
 def check_owner(out: Path, file: str, name: str) -> None:
-    """Refuse a folder that holds anything but this study or calibration; see `hold`."""
+    """Refuse a folder that contains anything but this study or calibration; see `hold`."""
     try:
         if not stat.S_ISDIR(out.stat().st_mode):
             raise FolderError(f"{out}: cannot write there (not a folder); choose another folder")
@@ -78,16 +78,16 @@ def check_owner(out: Path, file: str, name: str) -> None:
         found = None if described.is_symlink() else read_toml(described).get("name")
         if found is not None and found != name:
             raise FolderError(
-                f"{out}: holds the {kind} {found!r}, not {name!r}; choose another folder"
+                f"{out}: contains the {kind} {found!r}, not {name!r}; choose another folder"
             )
         if found is None or not (out / LEDGER).is_file():
             raise FolderError(
-                f"{out}: holds a file {file} that no {kind} has written; choose another folder"
+                f"{out}: contains a file {file} that no {kind} has written; choose another folder"
             )
         return
-    left = (LOCK, LEDGER, f"{LEDGER}-journal")  # by a process that was killed at once
+    left = (LOCK, LEDGER, f"{LEDGER}-journal")  # by a process that was killed early
     if any(not (path.name in left or is_litter(path.name, file)) for path in out.iterdir()):
         raise FolderError(
-            f"{out}: folder is not empty and holds no {kind}, and existing files are never "
+            f"{out}: folder is not empty and not that of a {kind}, and existing files are never "
             "overwritten; choose another"
         )

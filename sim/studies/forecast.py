@@ -1,4 +1,4 @@
-"""How a planned study stands, and how long the rest of it may take."""
+"""Status of a planned study, and how long the rest may take."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from sim.studies.task import DONE, FAILED, WORKER
 SITE_STEP_S = 30e-9
 """Processor time of one lattice site in one step: with signalling 29 to 30 ns, measured."""
 
-LOADED = 20  # runs whose size is looked up; the others are taken to be like them
+LOADED = 20  # runs whose size is looked up; the others are assumed to be similar
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """How a study stands.
+    """Status of a study.
 
     Attributes
     ----------
     total, done, failed, left : int
-        Runs. Those that only their worker failed are left, as they are made again.
+        Runs. Those that failed because of their worker count as left, since they are rerun.
     seconds : float
-        Processor time of those that are left: an estimate.
+        Estimated processor time of those that are left.
     finished : int
         Finished runs whose mean time the estimate is based on; without any it is
         `SITE_STEP_S` times sites and steps.
@@ -41,7 +41,7 @@ class Forecast:
 
 
 def forecast(plan: Plan, runs: Sequence[PlannedRun], entries: Mapping[str, Entry]) -> Forecast:
-    """Return how these runs of a plan stand.
+    """Return the status of these runs of a plan.
 
     Parameters
     ----------
@@ -49,22 +49,22 @@ def forecast(plan: Plan, runs: Sequence[PlannedRun], entries: Mapping[str, Entry
     runs : sequence of PlannedRun
         All of it, or a shard.
     entries : mapping of str to Entry
-        What the ledger knows, by key.
+        Entries of the ledger, by key.
     """
     known = [entries.get(run.key) for run in runs]
     done = sum(entry is not None and entry.status == DONE for entry in known)
     failed = sum(
         entry is not None and entry.status == FAILED and entry.stage != WORKER for entry in known
     )
-    due = list({
+    missing = list({
         run.key: run
         for run, entry in zip(runs, known, strict=True)
         if entry is None or entry.status not in (DONE, FAILED) or entry.stage == WORKER
     }.values())  # fmt: skip
     times = [entries[key].seconds for key in {run.key for run in runs} if _is_done(entries, key)]
-    each = (fmean(times) if times else _estimate(plan, due)) if due else 0.0
+    each = (fmean(times) if times else _estimate(plan, missing)) if missing else 0.0
     left = len(runs) - done - failed
-    return Forecast(len(runs), done, failed, left, each * len(due), len(times))
+    return Forecast(len(runs), done, failed, left, each * len(missing), len(times))
 
 
 def _is_done(entries: Mapping[str, Entry], key: str) -> bool:

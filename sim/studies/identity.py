@@ -1,4 +1,4 @@
-"""What a run of a study is known by: what decides its result, and nothing else."""
+"""The key of a run: a hash of all that determines its result, and of nothing else."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sim.scenario.writing import decisive
 from sim.version import FLOORS
 
 NOT_IN_A_RUN = ("fits", "version")
-"""Rooms of floors 0 to 3 that never take part in a run."""
+"""Rooms of floors 0 to 3 that take no part in a run."""
 ROOM_OF_MODEL = {"lattice": "tissue", "bed": "bed"}
 """The room of each class of model."""
 
 
 def content_of(scenario: Scenario) -> dict[str, Any]:
-    """Return what decides the final read-outs: without names, seed and when to look."""
+    """Return what determines the final read-outs: without names, seed and times of records."""
     content = decisive(scenario)
     for key in ("record_every_h", "record_every_mcs"):
         content["time"].pop(key, None)

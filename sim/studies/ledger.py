@@ -1,4 +1,4 @@
-"""The ledger of a study: what is known about each run, in one SQLite file with one writer.
+"""The ledger of a study: the record of each run, in one SQLite file with one writer.
 
 SQLite's rollback journal is used, not its write-ahead log: a ledger is then one file that also
 works on network file systems, and a finished run is on the disk when `Ledger.record` returns.
@@ -47,7 +47,7 @@ _ABOUT = "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL)"  # st
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the ledger knows about a run."""
+    """The ledger's record of a run."""
 
     status: str
     metrics: Metrics
@@ -63,28 +63,30 @@ class Ledger:
     Parameters
     ----------
     path : Path or None
-        The file, made if it is not there; None for a ledger in memory.
+        The file, created if missing; None for a ledger in memory.
     read_only : bool
-        Open it to look only.
+        Open it for reading only.
 
     Raises
     ------
     InputError
-        If the file is no ledger, or one of another version.
+        If the file is not a ledger, or one of another version.
     AngiosimError
-        Also from all methods, if the disk is full or cannot be written.
+        Also from all methods, if the disk is full or not writable.
     """
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self.path = path
         for file in () if path is None else (path, path.with_name(f"{path.name}-journal")):
             if file.is_symlink() or (file.exists() and not file.is_file()):
-                raise InputError(f"{file}: must be a regular file, no link; choose another folder")
+                raise InputError(
+                    f"{file}: must be a regular file, not a link; choose another folder"
+                )
         with self._plain_errors():
             if path is None:
                 self._file = sqlite3.connect(":memory:")
             elif read_only:
-                # what a killed writer has left half done is taken back when a reader may write
+                # a transaction of a killed writer is rolled back by a reader that may write
                 mode = "rw" if os.access(path, os.W_OK) else "ro"
                 address = f"{path.resolve().as_uri()}?mode={mode}"
                 self._file = sqlite3.connect(address, uri=True, timeout=60)
@@ -109,7 +111,7 @@ class Ledger:
 
     @contextmanager
     def read_transaction(self) -> Iterator[None]:
-        """Read everything inside as of one moment; writers wait."""
+        """Read a consistent snapshot; writers wait."""
         with self._plain_errors():
             self._file.execute("BEGIN")
         try:
@@ -118,7 +120,7 @@ class Ledger:
             self._file.rollback()
 
     def plan(self, runs: Sequence[PlannedRun], study: str, code: str) -> None:
-        """Enter planned runs in place of the last plan; what is known about runs stays.
+        """Enter planned runs in place of the last plan; results of runs are kept.
 
         Parameters
         ----------
@@ -126,7 +128,7 @@ class Ledger:
         study : str
             The content of ``study.toml``.
         code : str
-            Hash of the code that the keys of the runs were made with.
+            Hash of the code behind the keys of the runs.
         """
         about = {"study": study, "code": code, "version": __version__}
         rows = [
@@ -162,12 +164,12 @@ class Ledger:
         return not {key for (key,) in rows}.isdisjoint(keys)
 
     def about(self) -> dict[str, str]:
-        """Return what the last plan was made from: `study`, `code`, and angiosim's `version`."""
+        """Return the origin of the last plan: `study`, `code`, and angiosim's `version`."""
         with self._plain_errors():
             return dict(self._file.execute("SELECT name, value FROM about").fetchall())
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
-        """Enter what came of runs; when this returns, it is on the disk."""
+        """Enter the outcomes of runs; when this returns, they are on disk."""
         rows = [
             (
                 FAILED if outcome.metrics is None else DONE,
@@ -188,7 +190,7 @@ class Ledger:
             )
 
     def entries(self) -> dict[str, Entry]:
-        """Return all that is known, by key."""
+        """Return all records, by key."""
         with self._plain_errors():
             rows = self._file.execute(
                 "SELECT key, status, metrics, stage, error, traceback, seconds FROM runs"
@@ -206,12 +208,12 @@ class Ledger:
         }
 
     def take_over(self, other: Ledger) -> None:
-        """Enter what another ledger knows and this one does not; done is better than failed.
+        """Enter the records of another ledger that are missing here; done replaces failed.
 
         Raises
         ------
         AngiosimError
-            If the two know different results of the same run.
+            If the two have different results of the same run.
         """
         mine, rank = self.entries(), {PLANNED: 0, FAILED: 1, DONE: 2}
         with other._plain_errors():
@@ -225,8 +227,8 @@ class Ledger:
                 better.append(row)
             elif own.status == entry.status == DONE and repr(own.metrics) != repr(entry.metrics):
                 raise AngiosimError(
-                    f"{other.path}: has another result of run {row[0]} than the ledgers before "
-                    "it: they were made on machines that do not give the same bits; nothing was "
+                    f"{other.path}: its result of run {row[0]} differs from that of the other "
+                    "ledgers: machines differed in the last bits of their results; nothing was "
                     "merged"
                 )
         marks = ", ".join("?" * len(names))
@@ -250,32 +252,32 @@ class Ledger:
                 file.execute(f"PRAGMA user_version = {VERSION}")
             return
         if application != APPLICATION_ID:
-            raise InputError(f"{self.path}: is not the ledger of a study; choose another folder")
+            raise InputError(f"{self.path}: not the ledger of a study; choose another folder")
         if version != VERSION:
             age = "newer" if version > VERSION else "older"
             raise InputError(
                 f"{self.path}: was written by {'an' if age == 'older' else 'a'} {age} angiosim "
-                f"(ledger version {version}; this one reads {VERSION}); go on with that angiosim, "
+                f"(ledger version {version}; this one reads {VERSION}); resume with that version, "
                 "or start in another folder: results.csv stays readable, and nothing was changed"
             )
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
-        """Report errors of SQLite in plain words."""
+        """Translate errors of SQLite."""
         try:
             yield
         except sqlite3.OperationalError as error:
             raise AngiosimError(
-                f"{self.path}: {error}; all runs that had finished before are kept: make room, or "
-                "make the folder writable, and start again to go on"
+                f"{self.path}: {error}; all finished runs are kept: free some space, or "
+                "make the folder writable, and start again to resume"
             ) from error
         except sqlite3.DatabaseError as error:
             raise InputError(
-                f"{self.path}: {error}; this file is damaged or no ledger: restore a copy of it, "
+                f"{self.path}: {error}; this file is damaged or not a ledger: restore a copy, "
                 "or start in another folder"
             ) from error
 
 
 def _storable(text: str) -> str:
-    """Return a text as a file can hold it: names of files may hold bytes that are no text."""
+    """Return a text that can be stored: names of files may contain bytes that are not text."""
     return text.encode(errors="backslashreplace").decode()

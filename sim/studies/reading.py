@@ -1,4 +1,4 @@
-"""What the files of studies and calibrations have in common, and how what is wrong is told."""
+"""Common parts of study and calibration files, and how their errors are reported."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ Tree = dict[str, Any]
 
 FORMAT = 1
 Place = tuple[str, Sequence[Mapping[str, Any]]]
-"""What messages call a place of the file, and all settings that stand there."""
+"""Name of a place in the file for messages, and all settings made there."""
 
 MOST_RUNS = 1_000_000
 OVERRIDES = "overrides (--set)"
 NAMES = ("name", "description", "seed")
-"""What the file has of its own, and not from its base."""
+"""Keys of the file itself, which it does not take from its base."""
 
 
 def open_file(
     source: str | Path | Mapping[str, Any], shipped: Mapping[str, Path], kind: str
 ) -> tuple[Tree, Path, str, str, list[Problem]]:
-    """Return content, folder, label, default name and what is wrong of a file.
+    """Return content, folder, label, default name and errors of a file.
 
     Parameters
     ----------
@@ -56,14 +56,14 @@ def open_file(
         check_kind(source, kind)
         hint = data.nearest(str(source), shipped)
         if not hint and "no such file" in error.reason:
-            hint = "`angiosim scenarios` lists what is shipped"
+            hint = "`angiosim scenarios` lists the shipped ones"
         reason = f"{error.reason}; {hint}" if hint else error.reason
         raise FileError(str(source) or "''", reason) from None
     return tree, path.parent, str(source), default_name(path), problems
 
 
 class Reader:
-    """A file while it is read: what is wrong is added to `problems`, and the rest goes on.
+    """A file while it is read: errors are added to `problems`, and reading continues.
 
     Attributes
     ----------
@@ -72,8 +72,8 @@ class Reader:
     seed, replicates : int
     name, description : str
     base : dict
-        What all runs have in common, ``[set]`` laid over it, and over both the overrides; empty if
-        it is wrong.
+        The base of all runs, with ``[set]`` and then the overrides laid over it; empty if it is
+        wrong.
     assay : Assay
         The assay of all runs.
     common : list
@@ -159,13 +159,13 @@ class Reader:
         return {key: item for key, item in laid.items() if key not in NAMES}
 
     def _refuse_set_twice(self, places: Sequence[Place]) -> None:
-        """Refuse what two of these places set, or one of them and all runs have in common."""
+        """Refuse settings made in two of these places, or in one of them and for all runs."""
         for common in self.common:
             self.problems += set_twice([common, *places])
 
 
 def distinct(problems: list[Problem]) -> list[Problem]:
-    """Return each problem once, an unknown key with the first of its values."""
+    """Return each error once, an unknown key with the first of its values."""
     found: dict[str, Problem] = {}
     for problem in problems:
         unknown = problem.allowed == "unknown key"

@@ -26,18 +26,18 @@ Point = tuple[dict[str, Any], dict[str, Any]]
 
 @dataclass(eq=False)
 class _Axis:
-    """Points of which every run has one."""
+    """Points, of which each run has one."""
 
     place: str  # in the file
     columns: tuple[str, ...]
     points: list[Point]
-    classes: list[int] = field(default_factory=list)  # points alike but for numbers share one
+    classes: list[int] = field(default_factory=list)  # shared by points that differ only in numbers
 
 
 class _Resolver:
-    """Resolves every combination of points, and checks each point on the way.
+    """Resolves every combination of points, and checks each point.
 
-    What is wrong is added to `problems`; combinations are only looked at when nothing is.
+    Errors are added to `problems`; combinations are only checked if there are none.
     """
 
     def __init__(self, base: Tree, axes: list[_Axis], problems: list[Problem]) -> None:
@@ -69,7 +69,7 @@ class _Resolver:
             yield from cautions(template.with_numbers(pair for _, p in combination for pair in p))
 
     def _number_keys(self) -> set[str]:
-        """Keys whose values are numbers of one place; numbers out of range are told here."""
+        """Keys whose values are numbers of one place; numbers out of range are reported here."""
         values: dict[str, list[Any]] = {}
         for axis in self.axes:
             for _, settings in axis.points:
@@ -90,7 +90,7 @@ class _Resolver:
         return found
 
     def _try(self) -> bool:
-        """Make all templates; False if a key proved to be no mere number, to try again."""
+        """Build all templates; False, to try again, if a key turned out not to be a mere number."""
         self.templates: dict[tuple[int, ...], _Template] = {}
         for axis in self.axes:
             known: dict[str, int] = {}
@@ -117,7 +117,7 @@ class _Resolver:
         return repr(sorted((k, None if k in self.numbers else v) for k, v in settings.items()))
 
     def _telling(self, axis: _Axis) -> list[int]:
-        """Points that must be looked at: one of each class, and the ends of each number."""
+        """Points that must be checked: one of each class, and the extremes of each number."""
         found = {axis.classes.index(number) for number in set(axis.classes)}
         for key in self.numbers:
             having = [(p[1][key], i) for i, p in enumerate(axis.points) if key in p[1]]
@@ -126,9 +126,9 @@ class _Resolver:
         return sorted(found)
 
     def _agrees(self, numbers: tuple[int, ...]) -> bool:
-        """Look at a combination; whether each of its numbers went to its place, and nowhere else.
+        """Check a combination; return whether each number went to its place, and nowhere else.
 
-        Its problems, if it is wrong, are noted.
+        Its errors are added to `problems`.
         """
         pairs = list(zip(self.axes, numbers, strict=True))
         settings: Tree = {}
@@ -157,7 +157,7 @@ class _Template:
     pieces : list of str
         The text between the numbers.
     lost : list of str
-        Keys that hold another value than the one given.
+        Keys with another value than the one given.
     """
 
     def __init__(self, scenario: Scenario, numbers: Mapping[str, int | float]) -> None:
@@ -168,7 +168,7 @@ class _Template:
             *above, last = _path(tree, key)
             parent, found = dig(tree, tuple(above)), dig(tree, (*above, last))
             if found is None:
-                continue  # it decides nothing: when to look, or what to record
+                continue  # it does not affect results: what and when to record
             if found == value and type(found) in (int, float):
                 parent[last] = f"\0{'f' if type(found) is float else 'i'}{place}\0"
             else:

@@ -29,7 +29,7 @@ DISTRIBUTIONS = {
 }
 """Distributions with the two numbers that each takes."""
 
-CENTRAL = 0.99  # of a normal or log-normal distribution: no design asks for an endless value
+CENTRAL = 0.99  # of a normal or log-normal distribution: no design asks for an infinite value
 LEVELS = 4  # of a Morris design
 STEP = LEVELS / (2 * (LEVELS - 1))  # of a Morris trajectory: 2/3 of the unit cube
 INDICES = ("saltelli", "morris")
@@ -77,7 +77,7 @@ class Spread:
         return float(f"{value:.10g}")  # the same on machines whose last digits differ
 
     def table(self) -> dict[str, Any]:
-        """Return it as it stands in a study file."""
+        """Return it as written in a study file."""
         numbers: tuple[Any, Any] = self.numbers
         if self.whole:
             numbers = int(numbers[0]), int(numbers[1])
@@ -133,7 +133,7 @@ class Sample:
 
 @contextmanager
 def _any_number() -> Iterator[None]:
-    """Keep SciPy from warning of a number that is no power of two: the points are still even."""
+    """Silence SciPy's warning about numbers that are not powers of 2: points are still even."""
     with catch_warnings():
         simplefilter("ignore", UserWarning)
         yield
@@ -188,7 +188,7 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
     base : Scenario or None
         What published spreads are looked up for; None if it is wrong itself.
     problems : list of Problem
-        Where all that is wrong is added.
+        Errors are added here.
     """
     known, before = ("method", "n", "seed", "ranges", "points"), len(problems)
     for key in tree:
@@ -219,7 +219,7 @@ def read_sample(tree: Any, seed: int, base: Scenario | None, problems: list[Prob
         problems.append(Problem("sample.points", given, what))
     sample = Sample(method, numbers["n"][0], numbers["seed"][0], spreads, given)
     if given and len(problems) == before and (what := _what_is_wrong(sample)):
-        hint = "take out `points` to draw anew"
+        hint = "delete `points` to draw new ones"
         problems.append(Problem("sample.points", None, what, hint))
     return sample
 
@@ -234,7 +234,7 @@ def _is_point(point: Any, size: int) -> bool:
 
 
 def _what_is_wrong(sample: Sample) -> str:
-    """Return why the points given are not those of the design, or nothing."""
+    """Return why the points given do not fit the design; empty if they do."""
     k, points = len(sample.spreads), sample.given
     size = {"saltelli": k + 2, "morris": k + 1}.get(sample.method, 1)
     if len(points) != sample.n * size:
@@ -276,7 +276,7 @@ def check_method(method: str) -> None:
     Raises
     ------
     InputError
-        Saying what to install.
+        With what to install.
     """
     from importlib.util import find_spec
 
@@ -318,13 +318,13 @@ def read_spread(
     problems: list[Problem],
     table: str = "sample.ranges",
 ) -> Spread:
-    """Read the spread of one parameter, which stands in `table`; see `read_sample`."""
+    """Read the spread of one parameter from `table`; see `read_sample`."""
     dummy = Spread("uniform", (0.0, 1.0))
     if given == "published":
         try:
             found = base and published(key, base)
         except InputError:
-            found = None  # the drug is wrong; told elsewhere
+            found = None  # the drug is wrong; reported elsewhere
         if found is None and base is not None:
             what = "has no published spread; give a range or a distribution"
             problems.append(Problem(f"{table}, {key}", given, what))

@@ -1,4 +1,4 @@
-"""What a study leaves: its runs with their read-outs, as a table, and what failed."""
+"""Result of a study: its runs with their read-outs, as a table, and the failures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 STUDY, LEDGER, RESULTS, PARQUET = "study.toml", "ledger.sqlite", "results.csv", "results.parquet"
 """Files of a study folder."""
 CALIBRATION = "calibration.toml"
-"""What describes the folder of a calibration, as `STUDY` does that of a study."""
+"""The file that describes the folder of a calibration, as `STUDY` does that of a study."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Failure:
     ----------
     run : PlannedRun
     stage : str
-        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if not the run, but its process or
-        machine failed.
+        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if its process or machine failed.
     error, traceback : str
         What went wrong.
     """
@@ -58,7 +57,7 @@ class Failure:
 
 @dataclass(repr=False)
 class Study:
-    """A study with what is known of its runs.
+    """A study with the results of its runs.
 
     Attributes
     ----------
@@ -67,7 +66,7 @@ class Study:
     runs : list of PlannedRun
         The runs asked for: all of the plan, or those of a shard.
     entries : mapping of str to Entry
-        What is known of each run, by its key.
+        The ledger's entry of each run, by its key.
     folder : Path or None
         Its folder; None if nothing was written.
     """
@@ -93,12 +92,12 @@ class Study:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every run of the study is done or has failed: only then is it analysed."""
+        """Whether all runs of the study are done or failed: only then is it analysed."""
         return not self.is_shard and not self.count(PLANNED)
 
     @classmethod
     def open(cls, folder: str | Path) -> Study:
-        """Return the study in a folder, as far as it is; see `open_result`."""
+        """Return the study in a folder, also while it is running; see `open_result`."""
         return open_result(Path(folder))
 
     def dose_response(self, response: str | None = None) -> Any:
@@ -127,16 +126,16 @@ class Study:
         Raises
         ------
         InputError
-            If the study has no ``[sample]`` that indices follow from, or no such read-out.
+            If the study has no ``[sample]`` with indices, or no such read-out.
         """
         return hooks.call("sensitivity", self, response)
 
     def whole(self) -> Self:
-        """Return the study that a shard belongs to, as far as its folder knows it."""
+        """Return the whole study of a shard, as far as its folder has it."""
         return replace(self, runs=self.plan.runs) if self.is_shard else self
 
     def check_not_shard(self) -> None:
-        """Refuse to analyse some of a study's runs as if they were all.
+        """Refuse to analyse a shard as if it were the whole study.
 
         Raises
         ------
@@ -169,39 +168,38 @@ class Study:
 
 
 def check_kind(folder: Path, file: str) -> None:
-    """Refuse the folder of a calibration for a study, and that of a study for a calibration.
+    """Refuse the folder of a calibration where a study is expected, and the reverse.
 
     Parameters
     ----------
     folder : Path
     file : str
-        What it must be described by: `STUDY` or `CALIBRATION`.
+        The file expected in it: `STUDY` or `CALIBRATION`.
 
     Raises
     ------
     FolderError
-        If it is described by the other.
+        If it has the other one.
     """
     other = CALIBRATION if file == STUDY else STUDY
     if os.path.exists(folder / other) and not os.path.exists(folder / file):
         found, kind = (name.removesuffix(".toml") for name in (other, file))
-        raise FolderError(f"{folder}: holds a {found}, not a {kind}; choose another folder")
+        raise FolderError(f"{folder}: contains a {found}, not a {kind}; choose another folder")
 
 
 def open_result(folder: Path) -> Study:
-    """Return the study in a folder, as far as it is; it may be running.
+    """Return the study in a folder; it may be running.
 
-    Runs have the keys that they were made with, also if the code has changed since.
+    Runs keep their keys, also if the code has changed since.
 
     Raises
     ------
     InputError
-        If there is no study, one of another version, or one whose runs this version would call
-        otherwise than they were.
+        If there is no study, one of another version, or one whose runs cannot be matched here.
     """
     check_kind(folder, STUDY)
     if not os.path.isfile(folder / LEDGER):
-        raise InputError(f"{folder}: is no study folder; `angiosim sweep` makes one")
+        raise InputError(f"{folder}: not a study folder; `angiosim sweep` creates one")
     with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.read_transaction():
         entries, keys, about = ledger.entries(), ledger.planned(), ledger.about()
         stored = ledger.parameters()
@@ -211,18 +209,18 @@ def open_result(folder: Path) -> Study:
         plan = plan_study(tomllib.loads(about["study"]))
     except ScenarioError as error:
         raise InputError(
-            f"{folder}: was planned by angiosim {about['version']}, and this is {__version__}; "
-            f"open it with that one, or read results.csv. {error}"
+            f"{folder}: was planned with angiosim {about['version']}, and this is {__version__}; "
+            f"open it with that version, or read results.csv. {error}"
         ) from error
     runs = [replace(run, key=keys[run.index]) for run in plan.runs if run.index in keys]
-    names: dict[str, list[Any]] = {}  # arms that are the same run share a key
+    names: dict[str, list[Any]] = {}  # identical runs of several arms share a key
     for run in runs:
         names.setdefault(run.key, []).append(run.group | run.parameters)
     if len(runs) < len(keys) or any(stored[key] not in known for key, known in names.items()):
         raise InputError(
-            f"{folder}: was planned by angiosim {about['version']} or with versions of SciPy or "
-            "SALib that give other sample points, so its runs cannot be matched here; open it with "
-            "those, or read results.csv"
+            f"{folder}: was planned with angiosim {about['version']} or other versions of SciPy or "
+            "SALib, which give other sample points, so its runs cannot be matched here; open it "
+            "with those, or read results.csv"
         )
     return Study(plan, runs, entries, folder)
 
@@ -260,7 +258,7 @@ def write_results(study: Study) -> None:
     write_text_atomic(study.folder / RESULTS, text.getvalue())
     if find_spec("pyarrow") is not None:
         write_bytes_atomic(study.folder / PARQUET, _parquet(columns, rows))
-    else:  # one that was written where pyarrow is would be of an earlier table
+    else:  # an older one, written where pyarrow is installed, would be outdated
         (study.folder / PARQUET).unlink(missing_ok=True)
 
 

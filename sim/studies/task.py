@@ -1,4 +1,4 @@
-"""What a worker is given, what it gives back, and how a run stands."""
+"""The task and the outcome of a worker, and the status of a run."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ Metrics = dict[str, float | int]
 PLANNED, DONE, FAILED = "planned", "done", "failed"
 
 
-WORKER = "worker"  # stage of what says nothing about a run: its process died, no memory, no disk
+WORKER = "worker"  # stage of failures not caused by the run: its process died, no memory, no disk
 
 
 class PlaceError(AngiosimError):
-    """The place where a run is made does not fit; elsewhere, or later, it may."""
+    """A worker that cannot do the run, where another, or a later one, may."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run to make.
+    """A run to do.
 
     Attributes
     ----------
     key : str
-        What it is known by.
+        Its key.
     settings : dict
         What is laid over the study's base, by dotted key.
     seed : int
     folder : str or None
-        New folder for all its results, if they are wanted.
+        New folder for all its results, if they are kept.
     """
 
     key: str
@@ -47,7 +47,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: its metrics, or where and why it failed.
+    """Outcome of a run: its metrics, or where and why it failed.
 
     Attributes
     ----------
@@ -55,8 +55,7 @@ class Outcome:
     metrics : dict or None
         Final read-outs; None if it failed.
     stage : str
-        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if not the run, but its process or
-        machine failed.
+        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if its process or machine failed.
     error, traceback : str
     seconds : float
         How long it took.

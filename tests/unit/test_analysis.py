@@ -155,7 +155,7 @@ def test_arms_of_several_groups_and_keys_say_what_they_are() -> None:
 
 def test_what_is_no_readout_and_what_has_no_dose(plan: Plan) -> None:
     study = sweep(plan, Curves())
-    with pytest.raises(InputError, match=r"'meshs' is no read-out.*did you mean 'meshes'"):
+    with pytest.raises(InputError, match=r"'meshs' is not a read-out.*did you mean 'meshes'"):
         dose_response(study, "meshs")
     bare = plan_study({"base": "tube_formation"})
     with pytest.raises(InputError, match=r"has no \[dose_response\]"):

@@ -561,7 +561,7 @@ def test_trials_that_fail_stop_nothing(tmp_path: Path) -> None:
         assert (trial.number in failed) == (glue > 15 or glue < 5)
     reasons = {trial.reason for trial in failed.values()}
     assert reasons == {
-        "run: FloatingPointError: not finite", "read-out: meshes of row 2 is no number",
+        "run: FloatingPointError: not finite", "read-out: meshes of row 2 is not a number",
     }  # fmt: skip
     table = pd.read_csv(tmp_path / "fit" / "trials.csv")
     assert set(table.loc[table["status"] == "failed", "trial"]) == set(failed)
@@ -645,7 +645,7 @@ def test_trouble_that_stays_stops_and_is_never_told_to_the_optimiser(
 ) -> None:
     plan = plan_calibration(SHORT)
     here = Troubled(plan, times=2)
-    told = rf"could not be made, twice \({MU} = .*killed by signal 9; mend that, and start again"
+    told = rf"failed twice for a reason outside the model \({MU} = .*killed by signal 9; fix it and"
     with pytest.raises(AngiosimError, match=told):
         calibrate(plan, here, tmp_path / "fit")
     assert not (tmp_path / "fit" / "calibration.json").exists()
@@ -818,7 +818,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         ("meshes;time_h\n1,5;1\n", "data.file", "must be separated by commas"),
         ("meshes\ttime_h\n1\t1\n", "data.file", "must be separated by commas"),
         ("time_h,meshes\n1,1,5\n", "data, line 2", "(numbers have decimal points, not commas)"),
-        ("meshes,junctions\n1,\n2,\n", "data, column junctions", "has no number at all"),
+        ("meshes,junctions\n1,\n2,\n", "data, column junctions", "has no values; remove it"),
         ("meshes\n1\n2\n1.0\n1\n", "data, line 5", "is the same as line 2"),
         ("drug.free_nM,meshes\n0,5\n,3\n", "data, line 3, drug.free_nM", "is empty"),
         ("drug.free_nM,meshes\n.5,5\n05,-1\n", "data, line 3, meshes", "of at least 0"),

@@ -323,7 +323,7 @@ def test_points_of_another_design_are_refused(method: str) -> None:
     plan_study(tree)
     for n in (4, 16):
         changed = {**tree, "sample": {**tree["sample"], "n": n}}
-        with pytest.raises(ScenarioError, match=r"sample.points: .*take out `points` to draw anew"):
+        with pytest.raises(ScenarioError, match=r"sample.points: .*delete `points` to draw new"):
             plan_study(changed)
     points = tree["sample"]["points"]
     for wrong in (points[1:] + points[:1], [[0.4, 0.3], *points[1:]]):
@@ -331,7 +331,7 @@ def test_points_of_another_design_are_refused(method: str) -> None:
         if method in ("sobol", "lhs"):
             plan_study(changed)
             continue
-        with pytest.raises(ScenarioError, match=rf"layout of '{method}'.*take out `points`"):
+        with pytest.raises(ScenarioError, match=rf"layout of '{method}'.*delete `points`"):
             plan_study(changed)
 
 
@@ -342,13 +342,13 @@ def test_names_of_groups_are_no_columns_of_any_table() -> None:
     pairs = Combinations("", "", "", "", {}, [({}, [Comparison(1.0)])]).table
     assert {*curves.columns, *pairs.columns} <= reserved()
     for name in ("dose", "note", "bliss", "response", "hill", "ic50_low"):
-        with pytest.raises(ScenarioError, match=rf"group.{name}: must be a word that is no column"):
+        with pytest.raises(ScenarioError, match=rf"group.{name}: must be an identifier, and not"):
             plan_study({"base": "tube_formation", "group": {name: [{"name": "a"}]}})
 
 
 def test_a_group_has_no_name_of_a_key() -> None:
     arms = [{"name": "a"}, {"name": "b"}]
-    with pytest.raises(ScenarioError, match="must not be called as a key"):
+    with pytest.raises(ScenarioError, match="must not have the name of a swept key"):
         plan_study({
             "base": "tube_formation", "group": {"units": arms}, "grid": {"units": ["physical"]},
         })  # fmt: skip
@@ -435,7 +435,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         "grid, drug.free_nM": "twice",
         "cells.densty_per_mm2": "density_per_mm2",
         "zip": "equal length",
-        "group.meshes": "no column",
+        "group.meshes": "not the name of a results column",
         "group.line.1.name": "twice",
         "group.line.1.sett": "did you mean 'set'",
         "dose_response.dose": "did you mean 'drug.free_nM'",

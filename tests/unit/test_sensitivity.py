@@ -489,7 +489,7 @@ def test_other_points_give_no_indices(method: str, tmp_path: Path) -> None:
 
 def test_what_is_no_readout() -> None:
     study = made(tree("morris", 4), linear)
-    with pytest.raises(InputError, match=r"'meshs' is no read-out.*did you mean 'meshes'"):
+    with pytest.raises(InputError, match=r"'meshs' is not a read-out.*did you mean 'meshes'"):
         study.sensitivity("meshs")
 
 
