@@ -1,4 +1,4 @@
-"""Assays: what an experiment prepares, and what it reads from the cells.
+"""Assays: how an experiment starts, and what is measured.
 
 Each is a folder beside this file, or an installed package that names its `Assay` in the entry-point
 group ``angiosim.assays``. Whoever needs to know them all walks over `assays`.
@@ -21,9 +21,9 @@ GROUP = "angiosim.assays"
 _BEFORE = (
     Readout("time_h", "time", "h",
             "time in the drug's schedule; 0 at the start unless time.start_h says otherwise"),
-    Readout("mcs", "Monte Carlo steps", "", "Monte Carlo steps made", files=()),
+    Readout("mcs", "Monte Carlo steps", "", "Monte Carlo steps so far", files=()),
     Readout("total_nM", "total drug", "nM",
-            "all drug: in the medium; with doses to a body, in plasma", files=()),
+            "total drug: in the medium; with doses to a body, in plasma", files=()),
     Readout("free_nM", "free drug", "nM",
             "unbound drug: in the medium; with doses to a body, at the cells", files=()),
 )  # fmt: skip
@@ -88,7 +88,7 @@ def assay(name: str) -> Assay:
 
 
 def default_assay() -> Assay:
-    """Return the assay of a scenario that names none."""
+    """Return the default assay."""
     return next(one for one in _own() if one.default)
 
 

@@ -1,1 +1,1 @@
-"""What an experiment is: the scenario's schema, how files become scenarios, how assays start."""
+"""What an experiment is: the scenario's schema, how files become scenarios."""

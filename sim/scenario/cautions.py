@@ -1,4 +1,4 @@
-"""What is valid, but may not be as expected: reported before a run, never an error."""
+"""Warnings before a run about input that is valid, but may not do what is expected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sim.signalling.clock import substeps
 
 
 def cautions(scenario: Scenario) -> list[Problem]:
-    """Return what a user of a valid scenario should know before it is run.
+    """Return the warnings about a valid scenario.
 
     Parameters
     ----------

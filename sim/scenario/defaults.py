@@ -16,7 +16,7 @@ from sim.scenario.tree import dig, ligand_names, without_signalling
 
 
 def assay_of(tree: Mapping[str, Any]) -> Assay:
-    """Return the assay that a tree names, or that of a scenario which names none."""
+    """Return the assay of a tree, or the default one."""
     name = tree.get("assay")
     return assays().get(name if isinstance(name, str) else "", default_assay())
 
@@ -68,7 +68,7 @@ def default_leaves(
     _lay(tree, {key: table for key, table in data.read("lines", line).items() if key != "remark"})
     _lay(tree, lines.get(line, {}))
     for table in (tree["fields"], dig(tree, ("engine", "chemotaxis")) or {}):
-        for name in ligands:  # after the other fields, whose place in results they would take
+        for name in ligands:  # after the other fields, to keep the order of results
             if name in table:
                 table[name] = table.pop(name)
     if not signalling:

@@ -33,7 +33,7 @@ def pharmacokinetic(drug: schema.Drug, subjects: int | None = None) -> Pharmacok
     Raises
     ------
     InputError
-        If the drug, the species or the doses do not fit each other.
+        If drug, species and doses are inconsistent.
     """
     found = load_drug(drug.name)
     kinetics = kinetics_of(drug)
@@ -61,7 +61,7 @@ def kinetics_of(drug: schema.Drug) -> Kinetics:
 
 
 def one_subject(drug: schema.Drug, kinetics: Kinetics) -> Compartments:
-    """The typical subject, or the one that the scenario takes out of the virtual population."""
+    """The typical subject, or the one chosen from the virtual population."""
     if drug.subject is None:
         return kinetics.model(drug.weight_kg)
     everyone = draw_subjects(kinetics, drug.subject, drug.population_seed, drug.weight_kg)
@@ -76,7 +76,7 @@ def doses_of(drug: schema.Drug) -> tuple[Dose, ...]:
     Raises
     ------
     InputError
-        If a dose makes no sense, needs a body weight, or is i.v. where only CL/F is known.
+        If a dose is invalid, needs a body weight, or is i.v. where only CL/F is known.
     """
     kinetics, regimen, weight_kg = kinetics_of(drug), regimen_of(drug), drug.weight_kg
     if weight_kg is None and kinetics.per_kg:

@@ -1,6 +1,6 @@
-"""The door: what users hand in becomes plain tables, and what no key may hold is refused.
+"""Input of users becomes plain tables; values that no key may have are refused.
 
-Files, mappings from Python and single settings all pass here, once.
+Files, mappings from Python and single settings all pass through here, once.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sim.errors import Problem
 
 MOST_DEPTH = 20
 MOST_TEXT = 10_000  # characters
-FORMULA = ("=", "+", "-", "@")  # spreadsheets compute a cell that begins so
+FORMULA = ("=", "+", "-", "@")  # spreadsheets evaluate a cell that begins so
 
 
 def plain(value: Any, problems: list[Problem], key: str = "", depth: int = 0) -> Any:
     """Return a copy made of plain Python: dict without None, list, numbers (also NumPy's), text.
 
-    What is wrong is added to `problems`: keys and texts that hold control or invisible characters,
-    names that a spreadsheet would compute, dates, tables too deep, and what is no value.
+    Errors are added to `problems`: keys and texts with control or invisible characters,
+    names that a spreadsheet would evaluate, dates, tables too deep, and what is not a value.
 
     Parameters
     ----------
@@ -74,28 +74,28 @@ def plain(value: Any, problems: list[Problem], key: str = "", depth: int = 0) ->
 
 
 def wrong_name(name: str) -> str:
-    """Return what is wrong with a name or key, as the end of a sentence; nothing if all is well."""
+    """Return the error of a name or key, as the end of a sentence; empty if it is valid."""
     if not name.strip():
         return "must not be empty"
     if not name.isprintable():
-        return "must not hold control or invisible characters"
+        return "must not contain control or invisible characters"
     if name.startswith(FORMULA):
-        return f"must not begin with {' '.join(FORMULA)}, which spreadsheets take for a formula"
+        return f"must not begin with {' '.join(FORMULA)}, which spreadsheets treat as a formula"
     return ""
 
 
 def default_name(path: Path) -> str:
-    """Return the name of what a file holds, if it gives none."""
+    """Return the default name for the content of a file."""
     name = "".join(c if c.isprintable() else "_" for c in path.stem).lstrip("".join(FORMULA))
     return name.strip() or "unnamed"
 
 
 def _wrong_text(text: str, key: str) -> str:
-    """Return what is wrong with a text, if something is."""
+    """Return the error of a text, if any."""
     if len(text) > MOST_TEXT:
         return f"must have at most {MOST_TEXT:,} characters"
     if key == "name" and text:
         return wrong_name(text)
-    if key == "description":  # of as many lines as one likes
+    if key == "description":  # of any number of lines
         text = "".join(c for c in text if c not in "\n\r\t" and unicodedata.category(c) != "Zs")
-    return "" if text.isprintable() else "must not hold control or invisible characters"
+    return "" if text.isprintable() else "must not contain control or invisible characters"

@@ -1,4 +1,4 @@
-"""Every key of a scenario in words: what it means, what it allows, and what is wrong with a value.
+"""Every key of a scenario in words: its meaning, its range, and messages about wrong values.
 
 The one source is the schema; its published form is a JSON Schema with the defaults filled in.
 """
@@ -25,7 +25,7 @@ Node = dict[str, Any]
 Path = tuple[str | int, ...]
 
 OWN = ("setup", "readout")
-"""Tables that each assay has for itself."""
+"""Tables that each assay defines itself."""
 _BOUNDS = {
     "exclusiveMinimum": "above",
     "minimum": "at least",
@@ -102,7 +102,7 @@ def json_schema() -> Node:
         "extends": {
             "type": "string",
             "description": "a shipped scenario, or a file in or below this file's folder, "
-            "whose keys hold where this file says nothing",
+            "whose keys apply where this file has none",
         },
     }
     return {
@@ -149,7 +149,7 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 def allowed(path: Sequence[str | int], assay: str = "") -> str:
-    """Return what a key allows, as the end of a sentence: ``must be a number above 0 in um``."""
+    """Return the range of a key, as the end of a sentence: ``must be a number above 0 in um``."""
     node = find(path, assay)
     defaults = dig(_default_values(assay), tuple(path))
     return f"must be {_kind(node, defaults)}" if node else "must not be here"
@@ -163,7 +163,7 @@ def is_needed(path: Sequence[str | int], assay: str) -> bool:
 
 
 def stand_in(path: Sequence[str | int], assay: str) -> Any:
-    """Return a value that a key allows, for what is wrong there while the rest is checked."""
+    """Return a valid value of a key, to replace a wrong one while the rest is checked."""
     return _stand_in(find(path, assay) or {})
 
 
@@ -229,7 +229,7 @@ def _meaning(path: Sequence[str | int], assay: str) -> str:
 
 
 def _kind(node: Node, defaults: Any = None) -> str:
-    """Return what a node holds: ``a whole number at least 1``; what has a default is not needed."""
+    """Describe the values of a node: ``a whole number at least 1``."""
     if "const" in node:
         return repr(node["const"])
     if "enum" in node:
@@ -260,7 +260,7 @@ def _kind(node: Node, defaults: Any = None) -> str:
 
 
 def _plural(node: Node) -> str:
-    """Return what many nodes hold: ``whole numbers at least 1``."""
+    """Describe the values of many nodes: ``whole numbers at least 1``."""
     one, _, more = _kind(node).removeprefix("a ").partition(" ")
     if one == "whole":
         one, more = "whole number", more.removeprefix("number").strip()
@@ -319,7 +319,7 @@ def _with_defaults(node: Node, defaults: Any) -> Node:
             node[key] = _with_defaults(node[key], None)
     if "prefixItems" in node:
         node["prefixItems"] = [_with_defaults(item, None) for item in node["prefixItems"]]
-    if "unit" in node:  # "12 mg" beside 12
+    if "unit" in node:  # "12 mg" as well as 12
         bounds = {key: node.pop(key) for key in ("type", *_BOUNDS) if key in node}
         node["anyOf"] = [bounds, {"type": "string", "description": "a number with its unit"}]
     return node

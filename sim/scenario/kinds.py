@@ -17,7 +17,7 @@ KINDS = {"scenario": "run", "study": "sweep", "calibration": "calibrate"}
 
 
 SHARED = ("base", "set", "replicates")
-"""What studies and calibrations have, and scenarios have not."""
+"""Keys of studies and calibrations that scenarios do not have."""
 
 
 OWN = {
@@ -26,11 +26,11 @@ OWN = {
     ),
     "calibration": ("trials", "batch", "parameters", "data"),
 }  # fmt: skip
-"""What only files of a kind have."""
+"""Keys that only files of one kind have."""
 
 
 def kind_of(source: str | Path | Mapping[str, Any], likely: str = "scenario") -> str:
-    """Return whether a name, a file or its content is of a scenario, a study or a calibration.
+    """Return whether a name, a file or its content is a scenario, a study or a calibration.
 
     The kind is that to which most of its keys belong.
 
@@ -39,7 +39,7 @@ def kind_of(source: str | Path | Mapping[str, Any], likely: str = "scenario") ->
     source : str, Path or mapping
         The name of a shipped file, a TOML file, or its content.
     likely : str
-        What it is if as many keys belong there, or if it cannot be read.
+        The answer if the keys do not decide, or if it cannot be read.
     """
     names = {"scenario": shipped, "study": shipped_studies, "calibration": shipped_calibrations}
     try:
@@ -57,7 +57,7 @@ def kind_of(source: str | Path | Mapping[str, Any], likely: str = "scenario") ->
 
 
 def check_kind(source: str | Path | Mapping[str, Any], kind: str) -> None:
-    """Refuse what is of another kind; for what was found wrong, to tell why.
+    """Refuse a file of another kind, to explain its errors.
 
     Raises
     ------

@@ -31,9 +31,9 @@ def content(
     folder: Path | None = None,
     label: str = "scenario",
 ) -> Tree:
-    """Return the content of a file with all that it extends laid beneath it, without defaults.
+    """Return the content of a file laid over all that it extends, without defaults.
 
-    Loading what this returns is loading the file, without reading any.
+    Loading this equals loading the file, but reads none.
 
     Parameters
     ----------
@@ -42,10 +42,9 @@ def content(
     overrides : mapping, optional
         As in `load`.
     folder : Path, optional
-        Where it stands, the working folder if none is given: files that it names may lie in or
-        below it.
+        Its folder, by default the working folder: it may refer to files in or below it.
     label : str
-        What messages call it.
+        Its name in messages.
 
     Raises
     ------
@@ -83,7 +82,10 @@ def _layers(
         except FileError as error:
             hint = ""
             if "no such file" in error.reason:
-                hint = data.nearest(path.stem, shipped()) or "`angiosim scenarios` lists some"
+                hint = (
+                    data.nearest(path.stem, shipped())
+                    or "`angiosim scenarios` lists the shipped ones"
+                )
             raise ScenarioError(label, [Problem("", None, error.reason, hint)]) from None
     _take_doses(tree, path.parent, root, problems)
     tree.setdefault("name", name)
@@ -93,7 +95,7 @@ def _layers(
         try:
             path = _extended(base, path, root)
             if path in (other.resolve() for other in seen):
-                raise InputError("must not lead back to itself")
+                raise InputError("must not be circular")
             tree = plain(read_toml(path), problems)
         except InputError as error:
             hint = data.nearest(base, shipped()) if isinstance(base, str) else ""
@@ -108,10 +110,10 @@ def _layers(
 
 
 def _take_doses(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -> None:
-    """Put the doses of a CSV file in the place of its name."""
+    """Replace the name of a CSV file by its doses."""
     drug = tree.get("drug")
     if not isinstance(drug, dict) or not isinstance(drug.get("doses_csv"), str):
-        return  # what is no text is found by the schema
+        return  # other values than texts are reported by the schema
     name = drug.pop("doses_csv")
     if "doses" in drug:
         problems.append(Problem("drug.doses_csv", name, "must not be given together with 'doses'"))
@@ -139,7 +141,7 @@ def _extended(base: Any, path: Path, root: Path) -> Path:
 
 
 def _override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Problem]) -> Tree:
-    """Return single settings by dotted key as one tree; they may name files below the folder."""
+    """Return settings by dotted key as one tree; they may refer to files below the folder."""
     tree: Tree = {}
     settings = plain(overrides, problems)
     wrong = contradictions(settings)
@@ -161,7 +163,7 @@ def _override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Pr
             table = table.setdefault(part, {})
         table[last] = value
     problems += [
-        Problem(str(key), None, "None is no value; leave the key out")
+        Problem(str(key), None, "None is not a value; omit the key")
         for key, value in overrides.items()
         if value is None
     ]
@@ -170,7 +172,7 @@ def _override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Pr
 
 
 def _contradictions(tree: Any, path: tuple[str | int, ...] = ()) -> Iterator[Problem]:
-    """Yield the pairs of alternative keys of which one layer gives both, and drop the second."""
+    """Yield the alternative keys that one layer gives together, and drop the second."""
     if isinstance(tree, list):
         for place, item in enumerate(tree):
             yield from _contradictions(item, (*path, place))

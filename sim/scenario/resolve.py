@@ -1,6 +1,6 @@
 """From a file to a scenario: defaults, cell line, extended files, the file, single settings.
 
-Each layer is laid over the one below it. All that is wrong is told at once.
+Each layer is laid over the one below it. All errors are reported at once.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def load(
     Raises
     ------
     ScenarioError
-        With everything that is wrong.
+        With all errors.
     """
     if isinstance(source, Scenario):
         source = _as_tree(source)
@@ -54,7 +54,7 @@ def load(
     problems: list[Problem] = []
     try:
         layers = _layers(source, label, None, problems)
-        # what is missing may stand in a file that was not found
+        # missing keys may be in a file that was not found
         lost = any(problem.key.startswith(("extends", "drug.doses_csv")) for problem in problems)
         layers.append(_override_tree(overrides or {}, Path.cwd(), problems))
         if seed is not None:
@@ -77,7 +77,7 @@ def load(
 
 
 def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Scenario:
-    """Lay what the user gave over the defaults, and check it all."""
+    """Lay the user's input over the defaults, and check it all."""
     told = [problem.key for problem in problems]
     enabled = dig(user, ("signalling", "enabled")) is not False
     if not enabled:
@@ -107,7 +107,7 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
 
 
 def _default_tree(user: Tree, enabled: bool) -> Tree:
-    """Return the defaults that hold under what the user gave."""
+    """Return the defaults below the user's input."""
     assay = assay_of(user)
     given = {
         kind: dig(user, path)
@@ -183,7 +183,7 @@ def _voxel_um(domain: Domain, wanted_um: float) -> float:
 
 
 def _settle(tree: Tree, defaults: Tree) -> None:
-    """Name the drug's potency, and put named tables into one order, in place."""
+    """Fill in the potency set of the drug, and sort named tables, in place."""
     drug = tree.get("drug")
     known = isinstance(drug, dict) and drug.get("name") in data.names("drugs")
     if isinstance(drug, dict) and known and drug.get("potency") is None:
@@ -205,14 +205,14 @@ def _settle(tree: Tree, defaults: Tree) -> None:
 def _validate(
     tree: Tree, defaults: Tree, problems: list[Problem], lost: bool
 ) -> tuple[Scenario, list[str]]:
-    """Return the scenario, and the keys that had to be mended to make one.
+    """Return the scenario, and the keys that were replaced to get one.
 
-    What is wrong is reported, then replaced by its default or dropped, so that everything else
+    Wrong values are reported, then replaced by their default or dropped, so that everything else
     can still be checked.
     """
     broken: list[str] = []
     assay = assay_of(tree).name
-    for attempt in range(100):  # mending one thing may bring up another
+    for attempt in range(100):  # one fix may bring up another error
         try:
             return Scenario.model_validate(tree), broken
         except ValidationError as found:
@@ -223,18 +223,20 @@ def _validate(
             ]
             broken += [keys.dotted(error["loc"]) for error in errors]
         for error in errors:
-            _mend(tree, error["loc"], defaults, assay)
-    raise AssertionError(f"the defaults of {tree.get('assay')!r} are no valid scenario: {errors}")
+            _replace(tree, error["loc"], defaults, assay)
+    raise AssertionError(
+        f"the defaults of {tree.get('assay')!r} are not a valid scenario: {errors}"
+    )
 
 
-def _mend(tree: Tree, path: tuple[str | int, ...], defaults: Tree, assay: str) -> None:
-    """Put the default or a stand-in in place of what is wrong, or drop what is not needed."""
+def _replace(tree: Tree, path: tuple[str | int, ...], defaults: Tree, assay: str) -> None:
+    """Replace a wrong value by the default or a stand-in, or drop it if it is not needed."""
     if dig(tree, path[:-1]) is None:
-        return  # mended with another error
+        return  # fixed with another error
     for cut in range(len(path), 0, -1):
         parent, key, default = dig(tree, path[: cut - 1]), path[cut - 1], dig(defaults, path[:cut])
         if not isinstance(parent, dict):
-            continue  # a list is mended as a whole
+            continue  # a list is replaced as a whole
         if default is None and keys.is_needed(path[:cut], assay) and not isinstance(key, int):
             default = keys.stand_in(path[:cut], assay)
         if default is not None and default != parent.get(str(key)):

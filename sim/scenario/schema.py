@@ -1,7 +1,7 @@
 """The scenario: every key that a file may hold, with its unit, range and meaning.
 
 Biological and numerical defaults are data with a source (``sim/data``); `sim.scenario.resolve`
-lays them under the user's file, so that what arrives here is complete.
+lays them under the user's file, so that a scenario is complete here.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from sim.tables import (
 
 @dataclass(frozen=True)
 class Choice:
-    """Marks a text that must be one of the names that are known when it is read."""
+    """Marks a text that must be one of the names known when it is read."""
 
     names: Callable[[], Iterable[str]]
 
@@ -87,18 +87,22 @@ class Domain(Table):
 
 
 class Time(Table):
-    """How long, and how often to look."""
+    """How long, and how often to record."""
 
     duration_h: Hours | None = Field(None, gt=0, description="length of the run")
     duration_mcs: Whole | None = Field(
         None, gt=0, description="length of the run in Monte Carlo steps (units = lattice)"
     )
-    mcs_s: Seconds = Field(gt=0, description="what a Monte Carlo step lasts: the cells' pace")
+    mcs_s: Seconds = Field(
+        gt=0, description="duration of one Monte Carlo step; sets the cells' pace"
+    )
     record_every_h: Hours | None = Field(None, gt=0, description="interval between records")
     record_every_mcs: Whole | None = Field(
         None, gt=0, description="interval between records in steps (units = lattice)"
     )
-    start_h: Hours = Field(0.0, ge=0, description="time of the drug's schedule at which it starts")
+    start_h: Hours = Field(
+        0.0, ge=0, description="time of the drug's schedule at which the run starts"
+    )
 
     @property
     def steps(self) -> int:
@@ -220,7 +224,7 @@ class Dose(Table):
 
     at_h: Hours = Field(ge=0, description="when it is given; of an infusion, its start")
     amount_mg: Milligrams = Field(ge=0, description="amount")
-    route: Literal["oral", "iv"] = Field("oral", description="swallowed, or into a vein")
+    route: Literal["oral", "iv"] = Field("oral", description="by mouth, or into a vein")
     infusion_h: Hours = Field(0.0, ge=0, description="how long an infusion lasts; 0 is a bolus")
 
 
@@ -240,7 +244,7 @@ class Regimen(Table):
     reductions: dict[Ordinal, Number] = Field(
         {}, description="by number of the cycle, the dose from it on, in the unit of the dose"
     )
-    loading: Number | None = Field(None, ge=0, description="the first dose of all, if another")
+    loading: Number | None = Field(None, ge=0, description="the first dose of all, if it differs")
     missed_days: tuple[Whole, ...] = Field(
         (), strict=False, description="numbers of days without the dose, counted from 1"
     )
@@ -253,13 +257,13 @@ class Regimen(Table):
     late_doses: dict[Ordinal, Hours] = Field(
         {}, description="by number of the dose, hours that it was late"
     )
-    route: Literal["oral", "iv"] = Field("oral", description="swallowed, or into a vein")
+    route: Literal["oral", "iv"] = Field("oral", description="by mouth, or into a vein")
     infusion_h: Hours = Field(0.0, ge=0, description="how long an infusion lasts; 0 is a bolus")
     first_h: Hours = Field(0.0, ge=0, description="time of the first dose; day 1 begins with it")
 
 
 class Drug(Table):
-    """Which inhibitor, how potent, and how much of it the cells see."""
+    """Which inhibitor, how potent, and how much of it reaches the cells."""
 
     name: Text = Field(description="drug (a file in sim/data/drugs)")
     potency: Text | None = Field(None, description="potency set of the drug; its default if unset")
@@ -274,7 +278,7 @@ class Drug(Table):
     media: tuple[Medium, ...] = Field(
         (), strict=False, description="media by time (exposure = schedule); none before the first"
     )
-    species: Text | None = Field(None, description="body that is dosed (exposure = pk)")
+    species: Text | None = Field(None, description="species that takes the doses (exposure = pk)")
     pk_set: Text | None = Field(
         None, description="set of the drug's pharmacokinetics in the species; its first if unset"
     )
@@ -375,7 +379,7 @@ class DrivenMu(Table):
 
 
 class Behaviour(Table):
-    """From receptor signals to what a cell does."""
+    """From receptor signals to the behaviour of a cell."""
 
     weights: dict[str, Annotated[Number, Field(ge=0, le=1)]] = Field(
         description="w, share of the activity that a saturated receptor switches on"
@@ -411,7 +415,7 @@ class Signalling(Table):
 
 
 class Record(Table):
-    """What is kept beside the read-outs. Records never change a result."""
+    """What is saved besides the read-outs. Records never change a result."""
 
     frames: Switch = Field(description="cell lattices at record times, in frames/")
     fields: Switch = Field(description="concentration fields in the frames")
@@ -421,7 +425,7 @@ class Scenario(Table):
     """One experiment, complete."""
 
     format: Literal[1] = Field(description="version of this file format")
-    name: Text = Field(description="what the run is called")
+    name: Text = Field(description="name of the run")
     description: str = Field("", description="one line on what it shows")
     assay: Annotated[Text, Choice(assays)] = Field(description="which assay")
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(

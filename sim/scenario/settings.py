@@ -1,4 +1,4 @@
-"""Single settings by dotted key: how they are written, and which of them give one thing twice."""
+"""Single settings by dotted key: how they are written, and which of them conflict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sim.errors import InputError, Problem, ScenarioError, shown
 
 Path = tuple[str, ...]
 
-# Two keys for one thing: giving one takes back the other where a lower layer had set it.
+# Two keys for one thing: giving one removes the other where a lower layer had set it.
 ALTERNATIVES = (
     ("count", "density_per_mm2"),
     ("duration_h", "duration_mcs"),
@@ -42,7 +42,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise InputError(f"--set {shown(text)}: must be KEY=VALUE, such as drug.free_nM=5.6")
     try:
         (parsed,) = tomllib.loads(f"value = {value}").values()
-    except (ValueError, RecursionError):  # no TOML value, or more than one
+    except (ValueError, RecursionError):  # not a TOML value, or more than one
         parsed = value.strip()
     return key.strip(), parsed
 
@@ -53,7 +53,7 @@ def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If one is not that.
+        If one does not have this form.
     ScenarioError
         If a key is given twice, or two of them set one thing.
     """
@@ -72,7 +72,7 @@ def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def contradictions(settings: Mapping[str, Any]) -> dict[str, Problem]:
-    """Return, by key, what is wrong with settings that set the same thing as another one."""
+    """Return, by key, the errors of settings that conflict with another one."""
     paths = {key: list(_paths({key: value})) for key, value in settings.items()}
     ordered = sorted(paths, key=lambda key: (key.count("."), key))
     found: dict[str, Problem] = {}
@@ -90,7 +90,7 @@ def set_twice(places: Iterable[tuple[str, Iterable[Mapping[str, Any]]]]) -> Iter
     Parameters
     ----------
     places : iterable of (str, iterable of mapping)
-        What messages call each place, and all settings that it has.
+        Each place by its name in messages, with all its settings.
     """
     found = [
         (place, list(dict.fromkeys(path for settings in each for path in _paths(settings))))

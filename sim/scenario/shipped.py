@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sim import data
 
-STUDIES, CALIBRATIONS = "sweeps/", "calibration/"  # where they stand among the scenarios
+STUDIES, CALIBRATIONS = "sweeps/", "calibration/"  # their folders among the scenarios
 
 
 def shipped() -> dict[str, Path]:

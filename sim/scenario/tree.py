@@ -18,7 +18,7 @@ def ligand_names() -> list[str]:
 
 
 def without_signalling(tree: dict[str, Any]) -> None:
-    """Take out of a tree, in place, what cells without receptors do not have."""
+    """Remove from a tree, in place, what cells without receptors do not have."""
     for path in signalling_tables(tree):
         table = tree
         for key in path[:-1]:

@@ -1,4 +1,4 @@
-"""A scenario as TOML, and the hash of what decides its result."""
+"""A scenario as TOML, and the hash of all that determines its result."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def dump(scenario: Scenario) -> str:
 
 
 def scenario_hash(scenario: Scenario) -> str:
-    """Return the SHA-256 of what decides a result: all but name, description, seed and record."""
+    """Return the SHA-256 of all that determines a result; see `decisive`."""
     text = json.dumps(decisive(scenario), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def decisive(scenario: Scenario) -> Tree:
-    """Return what decides a result: all but name, description, seed and record."""
+    """Return all that determines a result: not name, description, seed and record."""
     content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED))
     return content
 
@@ -52,7 +52,7 @@ def structure_of(scenario: Scenario) -> dict[str, str]:
 
 
 def _as_tree(scenario: Scenario) -> Tree:
-    """Return a scenario as plain tables, without what is not given."""
+    """Return a scenario as plain tables, without keys that are not given."""
     tree: Tree = _without_empty(scenario.model_dump(by_alias=True, exclude_none=True))
     return tree
 

@@ -541,7 +541,7 @@ def test_a_lock_left_behind_is_taken_over(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_else_is_refused(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("precious")
-    with pytest.raises(FolderError, match="not empty and holds no study"):
+    with pytest.raises(FolderError, match="not empty and not that of a study"):
         sweep(plan, Here(plan), tmp_path)
     assert everything(tmp_path) == ["precious.txt"]
     sweep(plan, Here(plan), tmp_path / "study")
@@ -630,7 +630,7 @@ def test_rows_have_the_points_that_they_were_made_with(
 
 def test_a_folder_of_others_keeps_all_its_files(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / ".theirs.tmp").write_text("precious")
-    with pytest.raises(FolderError, match="not empty and holds no study"):
+    with pytest.raises(FolderError, match="not empty and not that of a study"):
         sweep(plan, Here(plan), tmp_path)
     assert everything(tmp_path) == [".theirs.tmp"]
 
@@ -1050,7 +1050,7 @@ def test_what_was_killed_at_once_goes_on_and_strangers_keep_their_files(tmp_path
         (folder / litter).touch()
     with hold(ours, "study.toml", "doses"):
         assert not (ours / half).exists()
-    with pytest.raises(FolderError, match="holds no study"), hold(theirs, "study.toml", "doses"):
+    with pytest.raises(FolderError, match="not that of a study"), hold(theirs, "study.toml", "doses"):
         pass
     assert (theirs / ".mine.tmp").exists()
 

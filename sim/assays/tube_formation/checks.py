@@ -1,4 +1,4 @@
-"""Whether the cells fit in, and are enough."""
+"""Whether the cells fit into the domain, and are enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sim.assays.tube_formation.setup import cell_count
 from sim.errors import Problem
 
 SPARSE_PER_MM2 = 400  # fewer cells make no connected network; see docs/tube-formation.md
-FEW_CELLS = 10  # not meant to be a network at all
+FEW_CELLS = 10  # not meant to form a network
 
 # Share of the seeded region that cells may cover at the start: discs that fall at random without
 # overlap jam at 0.547, and below 0.45 in small regions; discs on a square grid fill 0.785; a
@@ -82,7 +82,7 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             key,
             given,
-            f"gives {count + others} cells that want {wanted:.6g} um^2 in all, more than the "
+            f"gives {count + others} cells of {wanted:.6g} um^2 target area in all, more than the "
             f"domain's {domain:.6g} um^2",
             "fewer cells, a larger domain.size_um or a smaller engine.area.target_sites",
         )

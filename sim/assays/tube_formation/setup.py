@@ -23,12 +23,12 @@ class Setup(Table):
 
 
 class NetworkOptions(Table):
-    """How the network is read off the lattice."""
+    """How the network is measured."""
 
     closing_um: Micrometres = Field(
         ge=0,
         le=50,
-        description="radius of the disc that closes the cell phase, so that cells so near touch",
+        description="radius of the disc that closes narrow gaps between cells before measuring",
     )
 
 

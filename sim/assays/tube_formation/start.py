@@ -31,7 +31,7 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
     Raises
     ------
     InputError
-        If the cells find no room without overlap.
+        If there is no room for the cells without overlap.
     """
     counts = [cell_count(scenario), *(further.count for further in scenario.types.values())]
     types = [tau for tau, count in enumerate(counts, start=1) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""What the schema alone cannot see: whether the parts of a scenario fit each other."""
+"""Checks beyond the schema: whether the parts of a scenario fit each other."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check(scenario: Scenario, broken: Sequence[str] = ()) -> list[Problem]:
 def _magnitudes(scenario: Scenario) -> Iterator[Problem]:
     for key, value in _numbers(scenario.model_dump(by_alias=True, exclude={"seed"}), ""):
         if abs(value) > LARGEST_NUMBER:
-            yield Problem(key, value, f"must not be larger than {LARGEST_NUMBER:g} in size")
+            yield Problem(key, value, f"must not be larger than {LARGEST_NUMBER:g} in magnitude")
 
 
 def _numbers(node: Any, key: str) -> Iterator[tuple[str, float]]:

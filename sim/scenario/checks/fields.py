@@ -74,7 +74,7 @@ def _stability(scenario: Scenario) -> Iterator[Problem]:
 
 @reads("time.mcs_s", "ligands.*.exchange_per_s", each="fields")
 def _steps_of_exponential_fields(scenario: Scenario) -> Iterator[Problem]:
-    """The exponential solver makes a sub-step for each 1/rate; that must come to an end."""
+    """The exponential solver takes a sub-step for each 1/rate, so the rate is bounded."""
     mcs_s = scenario.time.mcs_s
     for name, field in scenario.fields.items():
         ligand = scenario.ligands.get(name)
@@ -90,7 +90,7 @@ def _steps_of_exponential_fields(scenario: Scenario) -> Iterator[Problem]:
 
 @reads("domain", "engine.area", "ligands", "signalling", "time.mcs_s")
 def _uptake(scenario: Scenario) -> Iterator[Problem]:
-    """In one step receptors must not take up more than lies over their cell."""
+    """In one step receptors must not take up more than there is over their cell."""
     sites = scenario.engine.area.target_sites
     litres = sites * scenario.domain.spacing_um**2 * scenario.domain.field_depth_um * 1e-15
     for name, receptor in scenario.signalling.receptors.items():
@@ -104,7 +104,7 @@ def _uptake(scenario: Scenario) -> Iterator[Problem]:
                 "domain.field_depth_um",
                 scenario.domain.field_depth_um,
                 f"must be at least {least:.3g} at this time.mcs_s: {name} would take up more "
-                "ligand in a step than lies over a cell",
+                "ligand in a step than there is over a cell",
             )
 
 
