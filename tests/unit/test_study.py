@@ -1050,7 +1050,10 @@ def test_what_was_killed_at_once_goes_on_and_strangers_keep_their_files(tmp_path
         (folder / litter).touch()
     with hold(ours, "study.toml", "doses"):
         assert not (ours / half).exists()
-    with pytest.raises(FolderError, match="not that of a study"), hold(theirs, "study.toml", "doses"):
+    with (
+        pytest.raises(FolderError, match="not that of a study"),
+        hold(theirs, "study.toml", "doses"),
+    ):
         pass
     assert (theirs / ".mine.tmp").exists()
 
