@@ -326,6 +326,20 @@ def test_spurs_go_and_sprouts_stay() -> None:
     assert grown == pytest.approx(20, abs=4)
 
 
+@pytest.mark.parametrize(("up", "down", "left"), [(3, 6, 6), (6, 3, 6), (4, 4, 0)])
+def test_a_forked_end_keeps_its_longer_tine(up: int, down: int, left: int) -> None:
+    """Both tines are spurs; the shorter goes first, and the other then belongs to its tube."""
+
+    def total(*tines: int) -> float:
+        mask = draw(blank(40, 90), (20, 10), (20, 60))
+        for rows in tines:
+            draw(mask, (20, 60), (20 + rows, 60 + abs(rows)))
+        return measure(mask, cell=200).readouts()["total_length_mm"]
+
+    # where both go, the junction goes with them: a step of half a site
+    assert total(-up, down) == pytest.approx(total(left), abs=0.6)
+
+
 def test_rough_outlines_make_no_branches() -> None:
     rng = np.random.default_rng(5)
     bar = blank(60, 300)
@@ -488,13 +502,20 @@ def test_rolling_a_torus_changes_nothing(seed: int) -> None:
     values = network.readouts()
     assert values["segments"] > 5
     skeleton = on_doubled_grid(network)
-    for y, x in ((1, 0), (0, 1), (37, 53), (48, 40)):
+    between = 2 * network.junction_yx % 1.0  # 0 where a junction is a single position
+    wide = np.argsort(-between.max(axis=1))[:12]
+    onto_the_corner = -np.rint(network.junction_yx[wide]).astype(int)
+    for y, x in ((1, 0), (0, 1), (37, 53), (48, 40), *onto_the_corner):
         moved = measure(np.roll(mask, (y, x), (0, 1)), periodic=True, cell=20)
         rolled = np.roll(skeleton, (2 * y, 2 * x), (0, 1))
         np.testing.assert_array_equal(on_doubled_grid(moved), rolled)
         np.testing.assert_array_equal(moved.kept, np.roll(network.kept, (y, x), (0, 1)))
         np.testing.assert_array_equal(moved.meshes > 0, np.roll(network.meshes > 0, (y, x), (0, 1)))
         assert moved.readouts() == values
+        apart = moved.junction_yx[:, None] - network.junction_yx - (y, x)
+        apart -= np.rint(apart / mask.shape) * mask.shape  # the shortest way round
+        np.testing.assert_allclose(np.abs(apart).max(axis=2).min(axis=1), 0, atol=1e-9)
+        assert ((moved.junction_yx >= 0) & (moved.junction_yx < mask.shape)).all()
 
 
 @pytest.mark.parametrize("periodic", [False, True])
