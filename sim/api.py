@@ -1,4 +1,4 @@
-"""What ``import sim`` offers: run a scenario, look at the result."""
+"""The Python interface: what ``import sim`` offers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(
     Parameters
     ----------
     scenario : str, Path, mapping or Scenario
-        Name of a shipped scenario, path of a file, the content of one, or what `load` gave.
+        Name of a shipped scenario, path of a file, the content of one, or the result of `load`.
     overrides : mapping, optional
         Values by dotted key, laid over the scenario: ``{"drug.free_nM": 5.6}``.
     seed : int, optional
@@ -58,15 +58,15 @@ def run(
     progress : bool
         Show a progress bar (plain lines if there is no terminal) on the standard error.
     threads : int
-        Threads for a single large run; no bit of the results depends on them.
+        Threads for a single large run; results are bit-identical for any number.
     observers : sequence of Observer
-        What looks at the model while it runs; see `sim.model.observers`.
+        Objects that observe the model while it runs; see `sim.model.observers`.
 
     Raises
     ------
     InputError
-        If the scenario is wrong (`ScenarioError` lists every problem) or the folder is taken
-        (`FolderError`); nothing has been written then.
+        If the scenario is invalid (`ScenarioError` lists all errors) or the folder is in use or
+        not empty (`FolderError`); then nothing has been written.
     """
     resolved = _loaded(scenario, overrides, seed)
     with show_run() if progress else nullcontext() as show:
@@ -85,7 +85,7 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
 ) -> Scenario:
-    """Return a complete, checked scenario; warn of what may not be as expected.
+    """Return a complete, checked scenario, with warnings where it may not do what is expected.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def load(
     Raises
     ------
     ScenarioError
-        With everything that is wrong.
+        With all errors.
     """
     return _loaded(source, overrides, seed)
 
@@ -159,27 +159,27 @@ def sweep(
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
 ) -> Study:
-    """Make the runs of a study that have not been made.
+    """Run a study: everything still missing is run.
 
     Parameters
     ----------
     study : str, Path or mapping
         Name of a shipped study, path of a file, or the content of one.
     out : str or Path, optional
-        The study's folder; one that holds this study is gone on with. By default nothing is
+        The study's folder; an existing folder of this study is resumed. By default nothing is
         written.
     workers : int, optional
         Worker processes; by default one for each processor.
     scheduler : str, optional
-        Address of a Dask scheduler whose cluster makes the runs instead.
+        Address of a Dask scheduler, to run on its cluster instead.
     shard : (int, int), optional
         (i, n): only every n-th run, from the i-th.
     retry_failed : bool
-        Make runs again that failed.
+        Rerun failed runs.
     keep_runs : bool
-        Keep a run folder of each run that is made.
+        Keep a run folder of each run.
     progress : bool or callable
-        Show a table of progress on the standard error, or what to call with `Counts`.
+        Show a table of progress on the standard error; or a function to call with `Counts`.
     overrides : mapping, optional
         Values by dotted key, laid over the base of all runs and over the file's ``[set]``.
     seed : int, optional
@@ -188,8 +188,8 @@ def sweep(
     Raises
     ------
     InputError
-        If the study is wrong (`ScenarioError` lists every problem), the folder is taken
-        (`FolderError`) or no scheduler answers.
+        If the study is invalid (`ScenarioError` lists all errors), the folder is in use or not
+        that of this study (`FolderError`), or no scheduler answers.
     """
     from sim.studies.file import plan_study
 
@@ -204,7 +204,7 @@ def sweep(
 def sweep_plan(
     plan: Plan, out: Path | None, options: SweepOptions, progress: Callable[[Counts], None] | None
 ) -> tuple[Study, Analysis]:
-    """Make the runs of a planned study; return those asked for, and what the whole study shows."""
+    """Run a planned study; return the runs asked for, and the analysis of the whole study."""
     from sim.analysis.write import write_analysis
     from sim.studies.executors import start_executor
     from sim.studies.sweep import sweep
@@ -220,7 +220,7 @@ def sweep_plan(
 
 
 def merge(folders: Sequence[Path], out: Path) -> tuple[Study, Analysis]:
-    """Put the shards of a study together in a new folder, and analyse it."""
+    """Merge the shards of a study into a new folder, and analyse it."""
     from sim.analysis.write import write_analysis
     from sim.studies import merge as shards
 
@@ -231,7 +231,7 @@ def merge(folders: Sequence[Path], out: Path) -> tuple[Study, Analysis]:
 
 
 def _draw(found: Analysis) -> None:
-    """Draw what a study shows into its folder."""
+    """Draw the results of a study into its folder."""
     from sim.view.study.pictures import write_pictures
 
     write_pictures(found)
@@ -251,19 +251,19 @@ def calibrate(
     calibration : str, Path or mapping
         Name of a shipped calibration, path of a file, or the content of one.
     out : str or Path, optional
-        The calibration's folder; one that holds it is gone on with. By default nothing is written.
+        The calibration's folder; an existing one is resumed. By default nothing is written.
     workers : int, optional
-        Worker processes; by default one for each processor. Nothing but the time depends on it.
+        Worker processes; by default one for each processor. Results do not depend on it.
     trials : int, optional
-        Points to try, instead of the file's; more of them go on from those made before.
+        Points to try, instead of the file's; a higher number continues from those finished.
     progress : bool or callable
-        Show a table of progress on the standard error, or what to call with `Counts`.
+        Show a table of progress on the standard error; or a function to call with `Counts`.
 
     Raises
     ------
     InputError
-        If the file is wrong (`ScenarioError` lists every problem), the folder is taken
-        (`FolderError`) or Optuna is not installed.
+        If the file is invalid (`ScenarioError` lists all errors), the folder is in use or not that
+        of this calibration (`FolderError`), or Optuna is not installed.
     """
     from sim.calibration.file import plan_calibration
 
@@ -279,7 +279,7 @@ def calibrate_plan(
     workers: int | None,
     progress: Callable[[Counts], None] | None,
 ) -> Calibration:
-    """Make a planned calibration, and its pictures in its folder; see `calibrate`."""
+    """Run a planned calibration, and draw its pictures into its folder; see `calibrate`."""
     from sim.calibration.calibrate import calibrate as make
     from sim.calibration.runner import simulate_records
     from sim.kernels.threads import processors

@@ -12,7 +12,7 @@ from sim.studies.table import Study
 
 @dataclass(frozen=True)
 class Analysis:
-    """What a study shows.
+    """Results of the analysis of a study.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Combined blockades beside what is expected from their parts."""
+"""Combined blockades, compared with the effect expected from their parts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Combinations:
-    """What blockades do, alone and together, in a study with ``[combination]``.
+    """Effects of blockades, alone and together, in a study with ``[combination]``.
 
     Attributes
     ----------

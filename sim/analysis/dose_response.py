@@ -1,4 +1,4 @@
-"""What a study's table says: dose-responses of its arms, and what combined blockades add.
+"""Dose-responses of the arms of a study.
 
 The fits and expectations are in `sim.fits`.
 """

@@ -33,9 +33,9 @@ OF_METHOD = {"saltelli": ("S1", "ST"), "morris": ("mu", "mu_star", "sigma")}
 """Indices of each method; those in `WITH_LIMITS` have 95 % limits."""
 WITH_LIMITS = ("S1", "ST", "mu_star")
 BLOCK = {"saltelli": "blocks", "morris": "trajectories"}
-"""What is left out as a whole when one of its points has no value."""
+"""Points that are used together, or not at all if one has no value."""
 ENOUGH = {"saltelli": 64, "morris": 8}
-"""Blocks or trajectories from which on limits hold what they promise; see the docs."""
+"""Blocks or trajectories needed for reliable limits; see the docs."""
 RESAMPLES, MOST_RESAMPLED = 1000, 4_000_000  # of the bootstrap; values drawn for it at once
 
 
@@ -53,18 +53,18 @@ class Indices:
         Runs at each point.
     noise_sd : float or None
         Standard deviation, in units of the response, of the mean over the replicates at a point
-        by chance alone; None if fewer than two replicates tell it.
+        by chance alone; None with fewer than two replicates.
     noise_share : float or None
         Share of the variance between points that is this noise, at most 1.
     noise_floor : dict of str to float
-        What indices of a parameter would come to by noise alone, if it changed the course of runs
-        but not their mean: ``ST``, or ``mu_star`` and ``sigma``. Empty where noise is not known.
+        Indices of a parameter by noise alone, if it changed the course of runs but not their mean:
+        ``ST``, or ``mu_star`` and ``sigma``. Empty where noise is not known.
     note : str
         What is missing or limited.
     parameters : dict of str to dict
         By key: ``S1`` and ``ST`` (shares of the variance), or ``mu``, ``mu_star`` and ``sigma``
         (units of the response, per whole range); 95 % limits as ``_low`` and ``_high``; a
-        ``note``. Numbers are None where there is none to tell.
+        ``note``. Numbers are None where they are not defined.
     """
 
     method: str
@@ -236,11 +236,11 @@ def _indices(sample: Sample, values: Array, seed: int) -> Indices:
 
 
 def too_few(method: str, used: int) -> str:
-    """Return what to know of limits from so few blocks or trajectories; nothing if they do."""
+    """Return a warning about limits from few blocks or trajectories; empty if there are enough."""
     if not 2 <= used < ENOUGH[method]:  # of fewer than two there are none
         return ""
-    what = f"{used} {BLOCK[method]}: limits are too narrow"
-    return f"{what}; {ENOUGH[method]} or more hold what they promise"
+    what = f"with only {used} {BLOCK[method]} the confidence limits are too narrow"
+    return f"{what}; use {ENOUGH[method]} or more"
 
 
 def _what_is_missing(sample: Sample, values: Array, used: int) -> list[str]:
@@ -304,7 +304,7 @@ def _noise(values: Array) -> float | None:
 
 
 def _floor(method: str, sd: float, share: float) -> dict[str, float]:
-    """Return what noise alone adds up to: elementary effects are then normal around 0."""
+    """Return the indices of noise alone: elementary effects are then normal around 0."""
     if method == "saltelli":
         return {"ST": share}
     sigma = math.sqrt(2) * sd / STEP
@@ -316,9 +316,9 @@ def _judge(method: str, numbers: dict[str, Any], floor: dict[str, float]) -> str
     main = MAIN[method]
     if numbers[main] == 0:
         return "changes nothing"
-    notes = [] if numbers.get("S1_low", 1) > 0 else ["S1 not told from 0"]
+    notes = [] if numbers.get("S1_low", 1) > 0 else ["S1 not distinguishable from 0"]
     if numbers[f"{main}_low"] <= floor.get(main, 0):
-        notes.append(f"{main} not told from {'noise' if floor else '0'}")
+        notes.append(f"{main} not distinguishable from {'noise' if floor else '0'}")
     for name in ("S1", "ST") if method == "saltelli" else ():
         if numbers[f"{name}_low"] > 1 or numbers[f"{name}_high"] < 0:
             side = "above 1" if numbers[name] > 1 else "below 0"

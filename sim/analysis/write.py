@@ -1,4 +1,4 @@
-"""What is found in a study, as files of its folder."""
+"""Results of an analysis, as files in the folder of the study."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Verbose = Annotated[
 
 @contextmanager
 def exit_codes(*, verbose: bool = False) -> Iterator[None]:
-    """Turn what goes wrong into one message and an exit code; show the log if `verbose`.
+    """Turn errors into one message and an exit code; show the log if `verbose`.
 
     A picture that could not be drawn is a line, and changes no exit code.
     """
@@ -62,27 +62,27 @@ def exit_codes(*, verbose: bool = False) -> Iterator[None]:
 
 
 def message(error: BaseException) -> str:
-    """Return what to tell the user about an error."""
+    """Return the message for an error."""
     if isinstance(error, (AngiosimError, Interrupted)):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "stopped at once"
+        return "stopped immediately"
     if isinstance(error, OSError) and error.strerror:
         return visible(f"{error.filename or 'the disk'}: {error.strerror.lower()}")
-    hint = "; `angiosim doctor` may know more" if isinstance(error, ImportError) else ""
+    hint = "; `angiosim doctor` may help" if isinstance(error, ImportError) else ""
     return visible(f"unexpected {type(error).__name__}: {error}") + hint
 
 
 @contextmanager
 def stop_at(what: str) -> Iterator[Callable[[], None]]:
-    """Hold Ctrl-C and SIGTERM back until the check that this gives; a second one is obeyed."""
+    """Defer Ctrl-C and SIGTERM to the check that this yields; a second one stops immediately."""
     caught: list[int] = []
 
     def note(signum: int, _: FrameType | None) -> None:
         if caught:
             raise KeyboardInterrupt
         caught.append(signum)
-        sys.stderr.write(f"\n{what}; again to stop at once\n")
+        sys.stderr.write(f"\n{what}; again to stop immediately\n")
 
     def check() -> None:
         if caught:
@@ -97,6 +97,6 @@ def stop_at(what: str) -> Iterator[Callable[[], None]]:
 
 
 def print_cautions(found: list[Problem], file: str = "") -> None:
-    """Print what is valid, but may not be as expected."""
+    """Print warnings about valid input."""
     for caution in found:
         typer.echo(f"warning: {file}{': ' if file else ''}{caution}", err=True)

@@ -1,7 +1,7 @@
 """The command ``angiosim``.
 
-Whatever is slow to import is imported inside the command that needs it, so that ``--help``
-answers at once.
+Whatever is slow to import is imported inside the command that needs it, so that ``--help`` is
+fast.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def scenarios(
         Path | None, typer.Option(help="Copy it to this new file, or into this folder.")
     ] = None,
 ) -> None:
-    """List the shipped scenarios, studies and calibrations, show one, or copy one to edit."""
+    """List, show or copy the shipped scenarios and studies."""
     with exit_codes():
         from sim.files import read_toml
         from sim.scenario.shipped import shipped, shipped_calibrations, shipped_studies
@@ -76,7 +76,9 @@ def scenarios(
         }
         if name is None:
             if copy_to is not None:
-                raise InputError("which one? angiosim scenarios NAME --copy-to PATH")
+                raise InputError(
+                    "--copy-to needs a scenario: angiosim scenarios NAME --copy-to PATH"
+                )
             width = max(map(len, known), default=0)
             for each, path in known.items():
                 if each in titles:
@@ -96,7 +98,7 @@ def validate(
         list[str], typer.Argument(help="Scenario, study or calibration files.", metavar="FILE")
     ],
 ) -> None:
-    """Check scenario, study and calibration files, and report all errors at once."""
+    """Check scenario, study and calibration files; report all errors."""
     with exit_codes():
         from sim.calibration.file import plan_calibration
         from sim.scenario.cautions import cautions
@@ -132,7 +134,7 @@ def describe(
         ),
     ] = None,
 ) -> None:
-    """Show what a parameter or read-out means: unit, default, range, source."""
+    """Explain a key, read-out or drug: unit, default, source."""
     with exit_codes():
         from sim.tools.describe import describe as look_up
 
@@ -146,7 +148,7 @@ def doctor() -> None:
 
         findings = examine()
         typer.echo(report(findings))
-        if any(finding.mend for finding in findings):
+        if any(finding.fix for finding in findings):
             raise typer.Exit(AngiosimError.exit_code)
 
 
@@ -166,7 +168,7 @@ def bench(
     ] = 1,
     against: Annotated[
         str | None,
-        typer.Option(metavar="TOOL", help="Side by side with glazier: cue, plain."),
+        typer.Option(metavar="TOOL", help="Compare with glazier (cue, plain)."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
     markdown: Annotated[
@@ -197,7 +199,7 @@ def bench(
 
 
 def _copy(source: Path, target: Path) -> Path:
-    """Copy a scenario to a new file, or into a folder; never over anything."""
+    """Copy a scenario to a new file, or into a folder; existing files are never overwritten."""
     target = target / source.name if os.path.isdir(target) else target
     try:
         with target.open("x", encoding="utf-8") as file:

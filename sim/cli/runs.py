@@ -22,17 +22,19 @@ def run(
         typer.Option(help="Folder for the results, new or empty. [default: runs/NAME-sSEED]"),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of all chance. [default: the scenario's, or 1]")
+        int | None, typer.Option(help="Random seed. [default: the scenario's, or 1]")
     ] = None,
     settings: Settings = None,
     threads: Annotated[
         int,
-        typer.Option(min=1, help="For one large run; results are the same to the last bit."),
+        typer.Option(
+            min=1, help="Threads for one large run; results are bit-identical for any number."
+        ),
     ] = 1,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run a scenario file into a folder of results."""
+    """Run a scenario; results go into a new folder."""
     with exit_codes(verbose=verbose):
         from sim.runs.into import run_into
         from sim.scenario.cautions import cautions
@@ -62,16 +64,16 @@ def pk(
         str, typer.Argument(metavar="FILE", help="A scenario that doses a body (exposure = pk).")
     ],
     subjects: Annotated[
-        int | None, typer.Option(min=1, max=100_000, help="Virtual subjects, for bands.")
+        int | None, typer.Option(min=1, max=100_000, help="Virtual subjects for percentile bands.")
     ] = None,
     settings: Settings = None,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw it into this new file: .png, .pdf or .svg."),
+        typer.Option(metavar="FILE", help="Save the plot to this new file: .png, .pdf or .svg."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Pharmacokinetics alone: concentrations, exposure, inhibition."""
+    """Show a drug in a body: concentrations, exposure, inhibition."""
     with exit_codes():
         import json
 
@@ -87,7 +89,9 @@ def pk(
 
             picture_format(plot)
             if plot.exists():
-                raise InputError(f"{plot}: this file exists, and nothing is overwritten")
+                raise InputError(
+                    f"{plot}: file exists, and existing files are never overwritten; choose another"
+                )
             if not plot.parent.is_dir():
                 raise InputError(f"{plot.parent}: no such folder")
         scenario = load(file, parse_settings(settings or []))

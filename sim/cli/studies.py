@@ -60,13 +60,13 @@ def sweep(
     only_list: Annotated[
         bool,
         typer.Option(
-            "--list", help="List the runs, how they stand, and how long the rest may take."
+            "--list", help="List planned runs with their status and the time left; run nothing."
         ),
     ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Run a study: all runs that are still missing, with results in one folder."""
+    """Run a study; resumes by default."""
     with exit_codes(verbose=verbose):
         from sim import api
         from sim.scenario.settings import parse_settings
@@ -94,7 +94,7 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of the shards.")],
     out: Annotated[Path, typer.Option(help="New folder for the whole study.")],
 ) -> None:
-    """Put the shards of a study together, and analyse it."""
+    """Merge the shards of a study, and analyse it."""
     with exit_codes():
         from sim import api
 
@@ -137,12 +137,12 @@ def calibrate(
 
 @contextmanager
 def _study_progress(folder: Path, *, quiet: bool) -> Iterator[Callable[[Counts], None]]:
-    """Give what shows progress; a signal stops the study then, and keeps what has finished."""
+    """Yield a progress callback; a signal stops the study, and finished runs are kept."""
     from sim.view.progress import show_study
 
     shown = nullcontext() if quiet else show_study()
     try:
-        with stop_at("stopping, and keeping what has finished") as check, shown as show:
+        with stop_at("stopping; finished runs are kept") as check, shown as show:
 
             def progress(counts: Counts) -> None:
                 if show is not None:
@@ -153,7 +153,7 @@ def _study_progress(folder: Path, *, quiet: bool) -> Iterator[Callable[[Counts],
     except InputError:
         raise
     except (Exception, KeyboardInterrupt) as error:
-        error.add_note(f"what has finished is in {folder}; the same command goes on")
+        error.add_note(f"finished runs are in {folder}; the same command resumes")
         raise
 
 
@@ -165,10 +165,10 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
             typer.echo(f"{key} = {value} (calibrated; standard error: {found})")
         fresh, count = result.fresh.objective, len(result.plan.targets)
         typer.echo(
-            f"objective {result.objective:.4g} over {count} numbers, trial {result.best.number}"
+            f"objective {result.objective:.4g} over {count} values, trial {result.best.number}"
         )
         if fresh is not None:
-            typer.echo(f"objective {fresh:.4g} on fresh seeds: this is the one to show")
+            typer.echo(f"objective {fresh:.4g} on fresh seeds: report this one")
         if result.reduced_chi_square is not None:
             typer.echo(f"reduced chi-square {result.reduced_chi_square:.3g}; about 1 is a good fit")
         if result.scatter is not None:

@@ -1,4 +1,4 @@
-"""The model as Mesa's ``batch_run`` wants it."""
+"""The model for Mesa's ``batch_run``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run folder: what a run leaves on the disk, each file whole or not there."""
+"""The run folder: the files of a run, each complete or absent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOG, SCENARIO, MANIFEST = "run.log", "scenario.toml", "manifest.json"
 TIMESERIES, SUMMARY, FINAL, FRAMES = "timeseries.csv", "summary.json", "final.npz", "frames"
-"""What a run folder holds."""
+"""Content of a run folder."""
 _FILES = (
     LOG, SCENARIO, MANIFEST, TIMESERIES, SUMMARY, FINAL,
     "network.png", "fields.png", "timeseries.png",
@@ -37,7 +37,7 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 @contextmanager
 def logging_into(path: Path) -> Iterator[None]:
-    """Append log messages of ``sim`` to a file, which is made with the first of them."""
+    """Append log messages of ``sim`` to a file, which is created with the first of them."""
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter(_LOG_FORMAT))
     logging.getLogger("sim").addHandler(handler)
@@ -49,7 +49,7 @@ def logging_into(path: Path) -> Iterator[None]:
 
 
 def folder_name(name: str, otherwise: str) -> str:
-    """Return a name as a folder can bear it: letters of any script, digits and ``._+-``."""
+    """Return a name that is valid for a folder: letters of any script, digits and ``._+-``."""
     word = re.sub(r"[^\w.+-]+", "_", name).strip("._").encode()
     return word[:100].decode(errors="ignore") or otherwise  # systems limit bytes, not letters
 
@@ -82,13 +82,13 @@ class RunFolder:
 
     @classmethod
     def create(cls, out: Path | None, name: str, seed: int) -> RunFolder:
-        """Make the folder of a run.
+        """Create the folder of a run.
 
         Parameters
         ----------
         out : Path or None
-            The folder that the user named: it must be new or empty. None for
-            ``runs/NAME-sSEED`` below the working folder, numbered on when taken.
+            The folder given by the user: it must be new or empty. None for
+            ``runs/NAME-sSEED`` below the working folder, with a number appended if it exists.
         name : str
             Name of the scenario.
         seed : int
@@ -97,7 +97,7 @@ class RunFolder:
         Raises
         ------
         FolderError
-            If the folder is taken or cannot be written; nothing is left on the disk then.
+            If the folder is not empty or not writable; then nothing is left on disk.
         """
         path = Path("runs", f"{folder_name(name, 'run')}-s{seed}") if out is None else Path(out)
         made: list[Path] = []
@@ -135,7 +135,7 @@ class RunFolder:
         self._log.close()
 
     def discard(self) -> None:
-        """Remove what this run has put on the disk; for input found wrong after all."""
+        """Remove the files of this run, if the input turns out to be invalid."""
         self.close()
         for item in _content(self.path):
             item.unlink()
@@ -143,12 +143,12 @@ class RunFolder:
 
     @staticmethod
     def clear(path: Path) -> None:
-        """Remove the run folder that an earlier process has left.
+        """Remove the run folder of an earlier process.
 
         Raises
         ------
         FolderError
-            If it is no run folder, or holds anything else; nothing is removed then.
+            If it is not a run folder, or contains anything else; then nothing is removed.
         """
         if not os.path.lexists(path):
             return
@@ -159,7 +159,7 @@ class RunFolder:
             or {*path.rglob("*")} - {*known, path / FRAMES}
             or not files.read_text(log).startswith(_MARK)
         ):
-            raise FolderError(f"{path}: holds something else than a run; move it away")
+            raise FolderError(f"{path}: contains other files than those of a run; move it away")
         for item in known:
             item.unlink()
         _remove_empty([path, path / FRAMES])
@@ -185,7 +185,7 @@ class RunFolder:
         final: Arrays,
         manifest: Mapping[str, Any],
     ) -> None:
-        """Write what a run gives, and the manifest as the last of it."""
+        """Write the results of a run, the manifest last."""
         table = timeseries.to_csv(index=False, lineterminator="\n")
         files.write_text_atomic(self.path / TIMESERIES, table)
         self._write_json(SUMMARY, summary)
@@ -210,7 +210,7 @@ def _content(folder: Path) -> list[Path]:
 
 
 def _make(folder: Path, made: list[Path]) -> None:
-    """Make a folder if it is not there, and note it."""
+    """Create a folder if it does not exist, and note it."""
     if folder.is_dir():
         return
     try:
@@ -237,7 +237,7 @@ def _make_numbered(path: Path, made: list[Path]) -> Path:
 
 
 def _remove_empty(folders: list[Path]) -> None:
-    """Remove the folders that are empty, innermost first."""
+    """Remove empty folders, innermost first."""
     for folder in reversed(folders):
         with suppress(OSError):  # it is not empty, or was never made
             folder.rmdir()

@@ -67,7 +67,7 @@ def run_into(
             raise
         except BaseException as error:
             if (folder.path / MANIFEST).exists():
-                error.add_note(f"what exists is in {folder.path}")
+                error.add_note(f"the results so far are in {folder.path}")
             else:
                 folder.discard()
             raise

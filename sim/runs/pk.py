@@ -98,7 +98,7 @@ class PK:
         return inhibition(self.free_nM, self.potency)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the arrays, as JSON can hold it."""
+        """Return everything but the arrays, ready for JSON."""
         drug = self.drug
         return {
             "drug": drug.name,
@@ -187,7 +187,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
 def _windows(
     regimen: Regimen | None, doses: tuple[Dose, ...], end_h: float
 ) -> dict[str, tuple[float, float]]:
-    """The stretches of time that are read out."""
+    """The windows of time that are reported."""
     if regimen is None:
         return {"whole": (doses[0].at_h, end_h)}
     first, cycle_h = regimen.first_h, regimen.cycle_h

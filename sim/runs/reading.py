@@ -38,7 +38,7 @@ class Frames(Mapping[int, "Arrays"]):
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """Return what a run folder holds, by the attributes of `sim.runs.result.Result`.
+    """Return the content of a run folder, by the attributes of `sim.runs.result.Result`.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         scenario = load(tree)
     except InputError as error:
         version = manifest.get("version")
-        raise InputError(f"{error}\n{folder}: this run was made by angiosim {version}") from error
+        raise InputError(f"{error}\n{folder}: this run is from angiosim {version}") from error
     summary = _json(folder / SUMMARY)
     return {
         "scenario": scenario,
@@ -116,5 +116,5 @@ def _what_it_is(folder: Path) -> str:
         return "no such folder"
     for kind, how in (("study", "sim.Study.open"), ("calibration", "sim.calibrate")):
         if (folder / f"{kind}.toml").exists():
-            return f"holds a {kind}, not a run; use `{how}`"
-    return "is not a run folder; `angiosim run` makes one"
+            return f"contains a {kind}, not a run; use `{how}`"
+    return "is not a run folder; `angiosim run` creates one"

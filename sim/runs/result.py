@@ -1,4 +1,4 @@
-"""What a run leaves, as plain data."""
+"""Result of a run, as plain data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(repr=False)
 class Result:
-    """What a run leaves.
+    """Result of a run.
 
     Attributes
     ----------

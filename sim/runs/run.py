@@ -42,7 +42,7 @@ def run_scenario(
     ----------
     scenario : Scenario
     observers : sequence of Observer
-        What looks at the model while it runs, and changes nothing.
+        Objects that observe the model while it runs, and change nothing.
     progress : callable, optional
         Called about ten times a second with the steps done and the steps in all; it may raise.
     folder : RunFolder, optional
@@ -53,7 +53,7 @@ def run_scenario(
     Raises
     ------
     InputError
-        If the cells find no room, or numba was loaded for fewer threads.
+        If there is no room for the cells, or numba was loaded for fewer threads.
     NumericalError
         If a field is not finite or becomes negative.
     KeyboardInterrupt
@@ -115,7 +115,7 @@ def result_of(
     manifest: dict[str, Any] | None = None,
     folder: Path | None = None,
 ) -> Result:
-    """Return what a model has come to, also in the midst of a run; the model stays as it is."""
+    """Return the results of a model, also in the middle of a run; the model is not changed."""
     table = model.datacollector.get_model_vars_dataframe()
     now = model.readouts if model.readouts["mcs"] == model.mcs else model.measure()
     if model.mcs not in list(table.get("mcs", ())):

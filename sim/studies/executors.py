@@ -1,4 +1,4 @@
-"""Where the runs of a study are made: worker processes of this machine, or a Dask cluster.
+"""Where a study runs: worker processes of this machine, or a Dask cluster.
 
 Each gives the outcomes of tasks in any order; a study's results do not depend on it.
 """
@@ -33,7 +33,7 @@ class Executor(Protocol):
 
     @property
     def running(self) -> int:
-        """Runs being made now."""
+        """Runs in progress."""
 
     def submit(self, tasks: Sequence[Task]) -> None:
         """Take tasks."""
@@ -42,14 +42,14 @@ class Executor(Protocol):
         """Return what has finished, waiting for the first at most this long."""
 
     def close(self) -> None:
-        """Leave everything that has not finished."""
+        """Abandon everything that has not finished."""
 
 
 class Pool:
     """Worker processes of this machine, which stay for the whole study.
 
-    A worker that dies is replaced and its run made again; a run under which workers die three
-    times is given up.
+    A worker that dies is replaced and its run repeated; a run on which three workers die is given
+    up.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Pool:
     workers : int
         How many processes.
     run : callable
-        Makes one run.
+        Executes one run.
     """
 
     def __init__(self, base: dict[str, Any], workers: int, run: Run = simulate) -> None:
@@ -71,7 +71,7 @@ class Pool:
 
     @property
     def running(self) -> int:
-        """Runs being made now."""
+        """Runs in progress."""
         return sum(task is not None for task in self._busy.values())
 
     def submit(self, tasks: Sequence[Task]) -> None:
@@ -165,7 +165,7 @@ class Dask:
     address : str
         Address of the scheduler, ``tcp://host:port``.
     run : callable
-        Makes one run.
+        Executes one run.
 
     Raises
     ------
@@ -191,7 +191,7 @@ class Dask:
 
     @property
     def running(self) -> int:
-        """Runs being made now, as far as known here."""
+        """Runs in progress, as far as known here."""
         threads: dict[str, int] = self._client.nthreads() if self._tasks else {}
         return min(sum(threads.values()), len(self._tasks))
 
@@ -220,7 +220,7 @@ class Dask:
         return outcomes
 
     def close(self) -> None:
-        """Take back all runs that have not finished, and disconnect."""
+        """Cancel all runs that have not finished, and disconnect."""
         with suppress(Exception):  # a cluster that is gone has nothing to take back
             self._client.cancel(list(self._tasks))
         self._tasks.clear()
@@ -229,7 +229,7 @@ class Dask:
     def _outcome(self, future: Any) -> Outcome:
         task = self._tasks.pop(future)
         if future.status not in ("finished", "error"):
-            raise AngiosimError(f"{self._address}: the Dask scheduler took a run back")
+            raise AngiosimError(f"{self._address}: the Dask scheduler cancelled a run")
         try:
             outcome: Outcome = future.result()
         except Exception as error:  # `attempt` raises nothing: its process died, or has no angiosim

@@ -1,4 +1,4 @@
-"""Shards of a study, put together."""
+"""Merging the shards of a study."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from sim.studies.task import DONE
 
 
 def merge(folders: Sequence[Path], out: Path, *, analyse: Analyse | None = None) -> Study:
-    """Put the shards of a study together.
+    """Merge the shards of a study.
 
     Parameters
     ----------
     folders : sequence of Path
         Study folders of the shards.
     out : Path
-        New or empty; or one that holds this study, which then takes up what it has not.
+        New or empty; or one that holds this study, which then takes up missing runs.
     analyse : callable, optional
         Called once the table is written.
 
     Raises
     ------
     InputError
-        If a folder is no study, or they are not the same study.
+        If a folder is not a study, or they are not the same study.
     AngiosimError
-        If two of them know different results of one run; nothing is merged then.
+        If two of them have different results of one run; then nothing is merged.
     """
     plan, code = open_result(folders[0]).plan, ""
     keys: dict[int, str] = {}
@@ -44,7 +44,7 @@ def merge(folders: Sequence[Path], out: Path, *, analyse: Analyse | None = None)
                 found = ledger.about()["code"]
                 together.take_over(ledger)
             if found != (code := code or found):
-                raise InputError(f"{folder}: was made with another angiosim than {folders[0]}")
+                raise InputError(f"{folder}: is from another angiosim version than {folders[0]}")
             made = [run for run in shard.runs if shard.entries[run.key].status == DONE]
             done = {run.index: run.key for run in made}
             keys = {run.index: run.key for run in shard.runs} | keys | done
@@ -52,7 +52,7 @@ def merge(folders: Sequence[Path], out: Path, *, analyse: Analyse | None = None)
             about, entries = ledger.about(), ledger.entries()
             if about and (about["study"], about["code"]) != (plan.text, code):
                 raise FolderError(
-                    f"{out}: holds another study, or one made with another angiosim; choose "
+                    f"{out}: contains another study, or one of another angiosim version; choose "
                     "another folder"
                 )
             keys |= {n: k for n, k in ledger.planned().items() if entries[k].status == DONE}

@@ -1,4 +1,4 @@
-"""A study as planned: its runs, each with the key that it is known by."""
+"""A study as planned: its runs, each with its key."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ class Plan:
     seed, replicates : int
         Seed of all replicates, and their number.
     base : dict
-        What all runs have in common: content of a scenario file.
+        Common to all runs: content of a scenario file.
     groups, parameters : tuple of str
         Columns of the results that say which run it is.
     runs : list of PlannedRun
         In order.
     code : str
-        Hash of the code that the keys of the runs were made with.
+        Hash of the code behind the keys of the runs.
     sample : Sample or None
         Its sampled design.
     dose_response : dict

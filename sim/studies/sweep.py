@@ -1,7 +1,7 @@
-"""Makes the runs of a study, whatever happens on the way.
+"""Runs a study, whatever happens on the way.
 
 The parent process alone writes. A run counts as finished when its row of the ledger is on the
-disk; starting again makes what has not finished, and what has changed since.
+disk; starting again runs what has not finished, and what has changed since.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sim.studies.plan import Plan, PlannedRun, runs_of
 from sim.studies.table import LEDGER, STUDY, Study, write_results
 from sim.studies.task import DONE, FAILED, PLANNED, WORKER, Task
 
-TICK_S = 0.25  # how often progress is told, and signals are looked for
+TICK_S = 0.25  # how often progress is reported, and signals are checked
 Shard = tuple[int, int]
 
 
@@ -80,14 +80,14 @@ class SweepOptions:
     workers : int or None
         Worker processes; by default one for each processor.
     scheduler : str or None
-        Address of a Dask scheduler, whose cluster makes the runs instead.
+        Address of a Dask scheduler, to run on its cluster instead.
     shard : (int, int) or None
         (i, n): only every n-th run, from the i-th. The folder has the whole plan.
     retry_failed : bool
-        Rerun runs that failed by an error. Those that only their worker or its machine kept from
-        being made are rerun anyway.
+        Rerun runs that failed by an error. Those that failed because of their worker or its
+        machine are rerun anyway.
     keep_runs : bool
-        Keep a run folder of each run that is made, in ``runs/``.
+        Keep a run folder of each run, in ``runs/``.
     """
 
     workers: int | None = None
@@ -121,17 +121,17 @@ def sweep(
     progress: Progress | None = None,
     analyse: Analyse | None = None,
 ) -> Study:
-    """Make all runs of a study that have not been made.
+    """Run a study: everything still missing is run.
 
     Parameters
     ----------
     plan : Plan
         From `sim.studies.file.plan_study`.
     executor : Executor
-        Makes the runs; left to the caller to close.
+        Executes the runs; the caller closes it.
     out : Path, optional
-        The study's folder: new, empty, or the study's own, which is then gone on with. Without it
-        nothing is written.
+        The study's folder: new, empty, or the study's own, to resume. Without it nothing is
+        written.
     options : SweepOptions
         Its workers and scheduler are the executor's matter.
     progress : callable, optional
@@ -147,7 +147,7 @@ def sweep(
     Raises
     ------
     FolderError
-        If the folder holds something else, is in use or cannot be written.
+        If the folder contains something else, is in use or is not writable.
     AngiosimError
         If it cannot go on: no room on the disk, no workers, an analysis that fails. What has
         finished is kept.
@@ -178,7 +178,7 @@ def sweep(
             others = {run.key for run in runs} - due.keys()
             make_runs(tasks, [entries[key].status for key in others], ledger, executor, progress)
         except BaseException:
-            with suppress(Exception):  # the first trouble is the one to tell
+            with suppress(Exception):  # the first error is the one to report
                 finish(Study(plan, plan.runs, ledger.entries(), out), analyse)
             raise
         result = Study(plan, plan.runs, ledger.entries(), out)
@@ -231,14 +231,14 @@ def must_run(entry: Entry, retry_failed: bool) -> bool:
 
 
 def _run_folder(out: Path | None, run: PlannedRun) -> str:
-    """Return the folder of a run; who makes it clears it first."""
+    """Return the folder of a run; its worker clears it first."""
     if out is None:
-        raise InputError("run folders can only be kept in a study folder; name one")
+        raise InputError("run folders can only be kept in a study folder; choose one")
     return str(out.resolve() / "runs" / run.key[:12])  # its number changes when others are added
 
 
 def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
-    """Refuse a study that has nothing in common with what the folder holds but the name.
+    """Refuse a study that shares only its name with that in the folder.
 
     Doses, arms, replicates, the base, what is swept: all may change, and the study goes on. Only
     where both base and what is swept are others, and no run was ever planned here, nothing in the
@@ -259,12 +259,12 @@ def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
         and not ledger.knows(run.key for run in plan.runs)
     ):
         raise FolderError(
-            f"{out}: holds another study of the name {plan.name!r}, with another base and other "
-            "things swept; choose another folder"
+            f"{out}: contains a different study also called {plan.name!r} (other base, other "
+            "swept keys); choose another folder"
         )
 
 
 def write_if_new(path: Path, text: str) -> None:
-    """Write a file unless it holds just that."""
+    """Write a file unless it has exactly this content."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text_atomic(path, text)

@@ -1,4 +1,4 @@
-"""What a worker does: one run after the other, and nothing that a run does can end it."""
+"""A worker: one run after the other, and no error of a run can end it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sim.errors import AngiosimError, FolderError, stage
 from sim.studies.task import WORKER, Metrics, Outcome, PlaceError, Task
 
 NOT_THE_RUN = (PlaceError, FolderError, OSError, MemoryError, ImportError)
-"""What says nothing about a run, but of the machine or installation: it is made again."""
+"""Errors of the machine or installation, and not of the run: it is rerun."""
 
 
 Run = Callable[[dict[str, Any], Task], Metrics]
-"""Makes one run from the study's base; found by its name in other processes."""
+"""Executes one run from the study's base; found by its name in other processes."""
 
 
 def simulate(base: dict[str, Any], task: Task) -> Metrics:
-    """Make one run with the model; the usual `Run`.
+    """Execute one run with the model; the usual `Run`.
 
     Raises
     ------
@@ -44,13 +44,13 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
         key = run_key(hash_of(text_of(content_of(scenario))), task.seed, code_hash(scenario.assay))
         if key != task.key:
             raise PlaceError(
-                "this run is not what was planned: the worker has another version of angiosim, "
+                "this run is not the planned one: the worker has another version of angiosim, "
                 "or the plan put a number in the wrong place, which would be a bug"
             )
     if task.folder is None:
         result = run_scenario(scenario)
     else:
-        RunFolder.clear(Path(task.folder))  # what a worker that died has left
+        RunFolder.clear(Path(task.folder))  # left by a worker that died
         result = run_into(Path(task.folder), scenario, pictures=False)
     last = result.timeseries.iloc[-1]
     more = (
@@ -60,7 +60,7 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
 
 
 def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:
-    """Make one run; whatever goes wrong is told, not raised."""
+    """Execute one run; errors are reported in the outcome, not raised."""
     began = time.perf_counter()
     try:
         metrics = run(base, task)
@@ -80,7 +80,7 @@ def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:
 
 
 def serve(connection: Connection, run: Run, base: dict[str, Any]) -> None:
-    """Make the runs that come through a connection, until it closes or the parent is gone."""
+    """Execute the runs that come through a connection, until it closes or the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
     for library in ("NUMBA", "OMP", "OPENBLAS", "MKL"):  # runs side by side, kernels serial
         os.environ[f"{library}_NUM_THREADS"] = "1"

@@ -23,13 +23,13 @@ class Finding:
     ----------
     what, found : str
         What was checked, and the result.
-    mend : str
+    fix : str
         What to do about it; empty if it is in order.
     """
 
     what: str
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def examine() -> list[Finding]:
@@ -50,13 +50,13 @@ def report(findings: list[Finding]) -> str:
     """Return the findings as lines of text, with the fixes at the end."""
     width = max(len(finding.what) for finding in findings)
     lines = [
-        f"{'!!' if finding.mend else 'ok'}  {finding.what:<{width}}  {finding.found}"
+        f"{'!!' if finding.fix else 'ok'}  {finding.what:<{width}}  {finding.found}"
         for finding in findings
     ]
-    troubles = [finding for finding in findings if finding.mend]
+    troubles = [finding for finding in findings if finding.fix]
     if not troubles:
         return "\n".join([*lines, "", "Everything is in order."])
-    return "\n".join([*lines, "", "To fix:", *(f"  {t.what}: {t.mend}" for t in troubles)])
+    return "\n".join([*lines, "", "To fix:", *(f"  {t.what}: {t.fix}" for t in troubles)])
 
 
 def _python() -> Finding:
@@ -80,8 +80,8 @@ def _library(name: str) -> Finding:
         import_module(name)
     except Exception as error:  # a broken library may raise anything
         reason = " ".join(str(error).split())
-        mend = f"pip install --force-reinstall {name}"
-        return Finding(name, f"{version}, cannot be imported: {reason}", mend)
+        fix = f"pip install --force-reinstall {name}"
+        return Finding(name, f"{version}, cannot be imported: {reason}", fix)
     return Finding(name, version)
 
 
@@ -106,8 +106,8 @@ def _scenarios() -> Finding:
     from sim.scenario.shipped import shipped
 
     found = shipped()
-    mend = "" if found else "reinstall angiosim: its scenarios are missing"
-    return Finding("scenarios", f"{len(found)} shipped", mend)
+    fix = "" if found else "reinstall angiosim: its scenarios are missing"
+    return Finding("scenarios", f"{len(found)} shipped", fix)
 
 
 def _kernel_cache() -> Finding:
@@ -128,22 +128,22 @@ def _kernel_cache() -> Finding:
         )
     named = os.environ.get("ANGIOSIM_CACHE_DIR")
     trouble = _unwritable(Path(folder))
-    mend = "make it writable, or set ANGIOSIM_CACHE_DIR to a writable folder" if trouble else ""
+    fix = "make it writable, or set ANGIOSIM_CACHE_DIR to a writable folder" if trouble else ""
     if named and Path(named) != folder.parent:
-        trouble, mend = f", since {named} is not writable", "choose a writable folder"
+        trouble, fix = f", since {named} is not writable", "choose a writable folder"
     older = sum(other.is_dir() for other in folder.parent.glob("kernels-*")) - 1
     note = f"; {older} of older versions beside it can be deleted" if older > 0 else ""
-    return Finding(what, f"{folder}{trouble}{note}", mend)
+    return Finding(what, f"{folder}{trouble}{note}", fix)
 
 
 def _working_folder() -> Finding:
     folder = Path.cwd()
     trouble = _unwritable(folder)
     free = shutil.disk_usage(folder).free / 1e9
-    mend = "change to a writable folder, or run with --out" if trouble else ""
+    fix = "change to a writable folder, or run with --out" if trouble else ""
     if not trouble and free < 0.1:
-        mend = "free some space: a run may need 100 MB"
-    return Finding("working folder", f"{folder}{trouble}, {free:.1f} GB free", mend)
+        fix = "free some space: a run may need 100 MB"
+    return Finding("working folder", f"{folder}{trouble}, {free:.1f} GB free", fix)
 
 
 def _unwritable(folder: Path) -> str:

@@ -383,7 +383,7 @@ def test_without_a_folder_nothing_is_written(workplace: Path) -> None:
 def test_folders_of_others_are_refused(tmp_path: Path) -> None:
     plan = plan_calibration(SHORT)
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(FolderError, match="holds no calibration"):
+    with pytest.raises(FolderError, match="not that of a calibration"):
         calibrate(plan, Here(plan), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     calibrate(plan, Here(plan), tmp_path / "fit")
@@ -714,17 +714,17 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "error that is next to none": (
         {"data": {"rows": [{**ROW, "tube_length_mm_sd": 1e-200}]}},
-        "data, row 1, tube_length_mm", "standard error of 1e-200, which is too small",
+        "data, row 1, tube_length_mm", "standard error of 1e-200, which is implausibly small",
     ),
     "relative error that is next to none": (
         {"data": {"rows": [{"meshes": 1e200, "meshes_sd": 1.0}]}},
-        "data, row 1, meshes", "too small",
+        "data, row 1, meshes", "implausibly small",
     ),
     "negative relative error": (
         {"data": {"rows": [ROW], "relative_error": -1}}, "data.relative_error", "above 0",
     ),
     "error alone": (
-        {"data": {"rows": [{**ROW, "meshes_sd": 1}]}}, "data, row 1, meshes_sd", "without 'meshes'",
+        {"data": {"rows": [{**ROW, "meshes_sd": 1}]}}, "data, row 1, meshes_sd", "no matching column",
     ),
     "read-out in words": (
         {"data": {"rows": [{**ROW, "tube_length_mm": "long"}]}},
@@ -811,7 +811,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         ("", "data.file", "a line of column names, and at least one row"),
         ("meshes,meshes\n1,2\n", "data, column", "is given twice"),
         ("meshes\n1,2\n", "data, line 2", "has 2 cells; must have 1"),
-        (f"meshes\n{'9' * 200_000}\n", "data.file", "no CSV table"),
+        (f"meshes\n{'9' * 200_000}\n", "data.file", "not a CSV table"),
         ("meshes\nmany\n", "data, line 2, meshes", "must be a number"),
         ("# of wells\n\nmeshes\n1\n#\n\nmany\n", "data, line 7, meshes", "must be a number"),
         ('meshes\n"1,5"\n', "data, line 2, meshes", "of at least 0 (with a decimal point)"),
@@ -922,7 +922,7 @@ def test_the_command_calibrates_the_model(angiosim: Callable[..., Any], workplac
     assert outcome.exit_code == 0, outcome.stderr
     assert "behaviour.chemotaxis.cue.mu.1 = " in outcome.stdout
     assert "(calibrated; standard error: " in outcome.stdout
-    assert "on fresh seeds: this is the one to show" in outcome.stdout
+    assert "on fresh seeds: report this one" in outcome.stdout
     folder = Path("runs/tiny")
     assert {path.name for path in folder.iterdir()} == {
         "calibration.toml", "ledger.sqlite", "trials.csv", "best.toml", "calibration.json",

@@ -118,6 +118,15 @@ def manifest_of(folder: str) -> dict[str, Any]:
 # --- the words -------------------------------------------------------------------------------
 
 
+def test_the_list_of_commands_cuts_no_text() -> None:
+    assert (
+        "..."
+        not in CliRunner()
+        .invoke(app, ["--help"], terminal_width=80)
+        .stdout.partition("Commands:")[2]
+    )
+
+
 def test_help_answers_at_once() -> None:
     command = [sys.executable, "-c", "from sim.cli.main import main; main()", "--help"]
     spent = []
@@ -343,7 +352,7 @@ def test_input_found_wrong_in_the_run_leaves_nothing(
         (ZeroDivisionError("by zero"), "unexpected ZeroDivisionError: by zero"),
         (
             ImportError("no numba"),
-            "unexpected ImportError: no numba; `angiosim doctor` may know more",
+            "unexpected ImportError: no numba; `angiosim doctor` may help",
         ),
     ],
 )
@@ -377,7 +386,7 @@ def test_a_signal_stops_between_steps_and_keeps_what_exists(
     fake_run.at, fake_run.happens = 5, lambda: os.kill(os.getpid(), signum)
     done = angiosim("run", "tube_formation", "--out", "out")
     assert done.exit_code == code
-    assert done.stderr.splitlines()[-1].endswith("; what exists is in out")
+    assert done.stderr.splitlines()[-1].endswith("; the results so far are in out")
     assert fake_run.steps == 5
     assert manifest_of("out") | {"completed": False, "mcs": 5} == manifest_of("out")
     assert Path("out/final.npz").exists()
@@ -402,7 +411,7 @@ def test_a_second_signal_stops_at_once(
     fake_run.at, fake_run.happens = 5, twice
     done = angiosim("run", "tube_formation", "--out", "out")
     assert done.exit_code == 130
-    assert "stopped at once; what exists is in out" in done.stderr
+    assert "stopped immediately; the results so far are in out" in done.stderr
     assert manifest_of("out")["completed"] is False
 
 
@@ -430,7 +439,7 @@ def test_a_real_run_stopped_by_sigterm_leaves_what_exists(workplace: Path) -> No
         process.terminate()
         rest = process.stderr.read()
     assert process.returncode == 143, rest
-    assert "what exists is in out" in rest
+    assert "the results so far are in out" in rest
     manifest = manifest_of("out")
     assert manifest["completed"] is False
     assert 2400 <= manifest["mcs"] < 24000
@@ -607,7 +616,7 @@ def test_doctor_knows_which_mesa_fits(
 ) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda _: version)
     (finding,) = [each for each in doctor.examine() if each.what == "Mesa with Python"]
-    assert bool(finding.mend) is not fits
+    assert bool(finding.fix) is not fits
 
 
 def test_doctor_sees_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -615,7 +624,7 @@ def test_doctor_sees_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
-    troubles = {each.what: each for each in doctor.examine() if each.mend}
+    troubles = {each.what: each for each in doctor.examine() if each.fix}
     assert "not writable (permission denied)" in troubles["working folder"].found
 
 

@@ -368,20 +368,20 @@ def test_only_what_a_run_has_left_is_cleared(tmp_path: Path) -> None:
     write(path / ".final.npz.0123abcd89ab4567.tmp", "half")
     mine = write(path / "notes.txt", "mine")
     before = all_that_is_in(tmp_path)
-    with pytest.raises(FolderError, match="something else than a run"):
+    with pytest.raises(FolderError, match="other files than those of a run"):
         RunFolder.clear(path)
     assert all_that_is_in(tmp_path) == before
     folder.discard()
     assert all_that_is_in(tmp_path) == {"run/notes.txt": "mine"}
     mine.unlink()
     write(path / "run.log", "of another program\n")
-    with pytest.raises(FolderError, match="something else than a run"):
+    with pytest.raises(FolderError, match="other files than those of a run"):
         RunFolder.clear(path)
     (path / "run.log").unlink()
     path.rmdir()
     RunFolder.create(path, "tube", 1).close()
     (tmp_path / "link").symlink_to(path)
-    with pytest.raises(FolderError, match="something else than a run"):
+    with pytest.raises(FolderError, match="other files than those of a run"):
         RunFolder.clear(tmp_path / "link")
     RunFolder.clear(path)
     assert not path.exists()

@@ -266,7 +266,7 @@ def test_what_is_no_run_cannot_be_opened(workplace: Path) -> None:
     reasons = {
         "none": "no such folder",
         "empty": "is not a run folder",
-        "study": "holds a study, not a run; use `sim.Study.open`",
+        "study": "contains a study, not a run; use `sim.Study.open`",
         "stopped": "has not ended",
     }
     for name, reason in reasons.items():

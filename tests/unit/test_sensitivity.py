@@ -128,7 +128,7 @@ def test_ishigami_has_its_indices_within_their_limits(tmp_path: Path) -> None:
             assert numbers[f"{name}_low"] < value < numbers[f"{name}_high"], (key, name)
             assert numbers[name] == pytest.approx(value, abs=0.06)
             assert numbers[f"{name}_high"] - numbers[f"{name}_low"] < 0.4
-    assert found["parameters"][BATH]["note"] == "S1 not told from 0"
+    assert found["parameters"][BATH]["note"] == "S1 not distinguishable from 0"
     assert found["parameters"][DENSITY]["note"] == ""
 
 
@@ -271,7 +271,7 @@ def test_indices_of_noise_alone_are_the_floor(method: str) -> None:
         for name, floor in found.noise_floor.items():
             assert found.parameters[key][name] == pytest.approx(floor, rel=0.2)
         main = "ST" if method == "saltelli" else "mu_star"
-        assert f"{main} not told from noise" in found.parameters[key]["note"]
+        assert f"{main} not distinguishable from noise" in found.parameters[key]["note"]
     assert found.parameters[IC50]["note"] == ""
 
 
@@ -359,8 +359,16 @@ def test_where_there_is_nothing_to_tell_there_are_no_numbers(method: str, tmp_pa
 def test_few_blocks_carry_a_note() -> None:
     """Their limits do not hold what they promise; see the measured coverage in the docs."""
     for method, enough, words in (
-        ("saltelli", 64, "32 blocks: limits are too narrow; 64 or more hold what they promise"),
-        ("morris", 8, "4 trajectories: limits are too narrow; 8 or more hold what they promise"),
+        (
+            "saltelli",
+            64,
+            "with only 32 blocks the confidence limits are too narrow; use 64 or more",
+        ),
+        (
+            "morris",
+            8,
+            "with only 4 trajectories the confidence limits are too narrow; use 8 or more",
+        ),
     ):
         few = made(tree(method, enough // 2), linear).sensitivity()
         assert words in few.arms["all"].note

@@ -244,7 +244,7 @@ def test_shards_of_different_versions_are_not_merged(
     sweep(plan, Here(plan), tmp_path / "a", SweepOptions(shard=(1, 2)))
     other = replace(plan, code="another")
     sweep(other, Here(plan), tmp_path / "b", SweepOptions(shard=(2, 2)))
-    with pytest.raises(InputError, match="made with another angiosim"):
+    with pytest.raises(InputError, match="from another angiosim version"):
         merge([tmp_path / "a", tmp_path / "b"], tmp_path / "whole")
     assert not (tmp_path / "whole").exists()
 
@@ -489,7 +489,7 @@ def test_a_signal_keeps_what_has_finished(
     monkeypatch.setattr(api, "sweep_plan", stopped)
     done = angiosim("sweep", study_file, "--out", "study", "--quiet")
     assert done.exit_code == code
-    assert "what has finished is in study" in done.stderr
+    assert "finished runs are in study" in done.stderr
     assert open_result(Path("study")).count("done") == 5
 
 
@@ -557,7 +557,7 @@ def test_another_study_of_the_same_name_is_refused(plan: Plan, tmp_path: Path) -
     sweep(plan, Here(plan), tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     other = {**STUDY, "base": "tube_formation_pdgf_bb", "grid": {"time.duration_h": [1, 2]}}
-    with pytest.raises(FolderError, match="holds another study of the name 'doses'"):
+    with pytest.raises(FolderError, match="contains a different study also called 'doses'"):
         sweep(plan_study(other), Here(plan), tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     moved = {**STUDY, "set": {"cells.count": 300}}  # what was an arm is a setting of all now
@@ -793,7 +793,7 @@ def test_shards_of_different_studies_are_not_merged(plan: Plan, tmp_path: Path) 
     with pytest.raises(InputError, match="not a study folder"):
         merge([tmp_path / "a", tmp_path / "c"], tmp_path / "whole")
     before = {path: path.read_bytes() for path in (tmp_path / "b").iterdir()}
-    with pytest.raises(FolderError, match="holds another study"):
+    with pytest.raises(FolderError, match="contains another study"):
         merge([tmp_path / "a"], tmp_path / "b")
     assert {path: path.read_bytes() for path in (tmp_path / "b").iterdir()} == before
     assert not (tmp_path / "whole").exists()
@@ -891,7 +891,7 @@ def test_a_run_that_was_planned_wrongly_fails_and_does_not_lie() -> None:
     plan = plan_study(TINY)
     outcome = attempt(simulate, plan.base, Task("0" * 32, {}, 1))
     assert outcome.stage == "worker"
-    assert "not what was planned" in outcome.error
+    assert "not the planned one" in outcome.error
 
 
 @pytest.mark.parametrize("part", ["set-up", "run", "read-out"])
@@ -1225,5 +1225,5 @@ def test_a_dask_run_whose_workers_die_is_told(plan: Plan, tmp_path: Path) -> Non
     assert outcome.error == "RuntimeError: KilledWorker"
     future.status = "cancelled"
     executor._tasks, executor._address = {future: Task("a", {}, 1)}, "tcp://x"
-    with pytest.raises(AngiosimError, match="took a run back"):
+    with pytest.raises(AngiosimError, match="cancelled a run"):
         executor._outcome(future)
