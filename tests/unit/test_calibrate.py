@@ -724,7 +724,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         {"data": {"rows": [ROW], "relative_error": -1}}, "data.relative_error", "above 0",
     ),
     "error alone": (
-        {"data": {"rows": [{**ROW, "meshes_sd": 1}]}}, "data, row 1, meshes_sd", "no matching column",
+        {"data": {"rows": [{**ROW, "meshes_sd": 1}]}}, "data, row 1, meshes_sd", "has no matching",
     ),
     "read-out in words": (
         {"data": {"rows": [{**ROW, "tube_length_mm": "long"}]}},
