@@ -1,4 +1,4 @@
-"""What a result asks of rooms above its own, such as to be drawn: found by name when first asked.
+"""Calls to rooms above one's own, such as drawing a result: found by name when first used.
 
 `sim` says where each is found, so that it works for whatever is imported from the package.
 """

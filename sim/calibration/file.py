@@ -146,7 +146,7 @@ class _Reading(Reader):
         self.trials = self._number("trials", 100, 1, MOST_TRIALS)
         self.batch = self._number("batch", 4, 1, 1000)
         self.compared = responses(self.assay.name)
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         self.cautions: list[Problem] = []
         scenario = self._resolved("base", {}) if self.base else None
         self.parameters = self._parameters(scenario)
@@ -201,8 +201,8 @@ class _Reading(Reader):
             return load(self.base, settings)
         except ScenarioError as error:
             for problem in error.problems:
-                if str(problem) not in self.told:  # the next condition has it too
-                    self.told.add(str(problem))
+                if str(problem) not in self.reported:  # the next condition has it too
+                    self.reported.add(str(problem))
                     key = f"{where}: {problem.key}"
                     self._wrong(key, problem.value, problem.allowed, problem.hint)
             return None
@@ -295,8 +295,8 @@ class _Reading(Reader):
 
     def _once(self, place: str, column: str, allowed: str, hint: str = "") -> None:
         """Note an error of a column, unless an earlier row reported it."""
-        if f"{column}: {allowed}" not in self.told:
-            self.told.add(f"{column}: {allowed}")
+        if f"{column}: {allowed}" not in self.reported:
+            self.reported.add(f"{column}: {allowed}")
             self._wrong(f"{place}, {column}", None, allowed, hint)
 
     def _make_targets(self) -> None:
@@ -343,8 +343,8 @@ class _Reading(Reader):
         if step in steps:
             return steps.index(step)
         near = sorted(sorted(steps, key=lambda other: abs(other - step))[:2])
-        told = " and ".join(f"{time.start_h + n * time.mcs_s / 3600:.6g}" for n in near)
-        what = f"must be a record time (time.record_every_h); the nearest are {told}"
+        nearest = " and ".join(f"{time.start_h + n * time.mcs_s / 3600:.6g}" for n in near)
+        what = f"must be a record time (time.record_every_h); the nearest are {nearest}"
         self._wrong(f"{place}, {TIME}", time_h, what)
         return None
 

@@ -1,4 +1,4 @@
-"""Processors and threads; numba is not imported here, as it must be told of threads before."""
+"""Processors and threads; numba is not imported here, as threads must be set before it is."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class EndothelialCell(mesa.Agent):
         return self.row
 
     def _forget(self) -> None:
-        """Be stale from now on, whatever happens to the row."""
+        """Mark the agent as stale, whatever happens to the row."""
         self._generation = -1
 
     target_area = _column("target", 0, highest=1e6, doc="target area in sites")

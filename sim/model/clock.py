@@ -140,7 +140,7 @@ class AngiogenesisModel(mesa.Model):
             self.running = False
 
     def advance(self, steps: int) -> None:
-        """Make this many steps."""
+        """Take this many steps."""
         for _ in range(steps):
             self.step()
 
@@ -371,7 +371,7 @@ class AngiogenesisModel(mesa.Model):
         return self.assay.start(numbers)
 
     def _compile(self) -> None:
-        """Make all kernels ready with a step of a small model of the same kind."""
+        """Compile all kernels with a step of a small model of the same kind."""
         start = perf_counter()
         _Rehearsal(assembly.small(self.scenario), rng=0, threads=self.threads).step()
         self.seconds["compile"] = perf_counter() - start

@@ -1,4 +1,4 @@
-"""Observers look at a model while it runs, and change nothing: frames, progress, one's own."""
+"""Observers look at a model while it runs, and change nothing: frames, progress, or your own."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ class Frames:
 
 
 class Progress:
-    """Reports the steps made, at each tenth of a run and about ten times a second.
+    """Reports the steps so far, at each tenth of a run and about ten times a second.
 
     Parameters
     ----------
     report : callable
-        Called with the steps made and the steps in all; it may raise to stop the run.
+        Called with the steps so far and the steps in all; it may raise to stop the run.
     end : int
         Steps in all.
     """

@@ -78,7 +78,7 @@ def load(
 
 def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Scenario:
     """Lay the user's input over the defaults, and check it all."""
-    told = [problem.key for problem in problems]
+    wrong = [problem.key for problem in problems]
     enabled = dig(user, ("signalling", "enabled")) is not False
     if not enabled:
         for path in signalling_tables(user):
@@ -100,7 +100,7 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
     _settle(tree, defaults)
     scenario, broken = _validate(tree, defaults, problems, lost)
     if not lost:
-        problems += check(scenario, [*broken, *unknown, *told])
+        problems += check(scenario, [*broken, *unknown, *wrong])
     if problems:
         raise ScenarioError(label, problems)
     return scenario
@@ -167,7 +167,7 @@ def _follow_duration(tree: Tree, user: Tree) -> None:
     try:
         time = Time.model_validate(tree["time"])
     except ValidationError:
-        return  # told elsewhere
+        return  # reported elsewhere
     hours = time.duration_h or (time.duration_mcs or 0) * time.mcs_s / 3600
     tree["time"]["record_every_h"] = min(time.record_every_h or hours, hours)
 

@@ -185,7 +185,7 @@ class _Drawing(Reader):
         try:
             scenario = load(self.base)
         except ScenarioError:
-            scenario = None  # told elsewhere
+            scenario = None  # reported elsewhere
         before = len(self.problems)
         sample = read_sample(self._table("sample"), self.seed, scenario, self.problems)
         if len(self.problems) > before:

@@ -149,10 +149,10 @@ def sweep(
     FolderError
         If the folder contains something else, is in use or is not writable.
     AngiosimError
-        If it cannot go on: no room on the disk, no workers, an analysis that fails. What has
-        finished is kept.
+        If it cannot continue: a full disk, no workers, an analysis that fails. Finished runs are
+        kept.
     KeyboardInterrupt
-        As it came. What has finished is kept.
+        Passed on. Finished runs are kept.
     """
     runs = runs_of(plan.runs, options.shard)
     with (
@@ -240,9 +240,9 @@ def _run_folder(out: Path | None, run: PlannedRun) -> str:
 def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
     """Refuse a study that shares only its name with that in the folder.
 
-    Doses, arms, replicates, the base, what is swept: all may change, and the study goes on. Only
-    where both base and what is swept are others, and no run was ever planned here, nothing in the
-    folder is of use to it.
+    Doses, arms, replicates, the base and the swept keys may all change, and the study continues.
+    Only if base and swept keys both differ, and none of its runs was ever planned here, it is
+    another study.
     """
     about = ledger.about()
     if not about:

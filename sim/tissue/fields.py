@@ -340,8 +340,8 @@ def euler_block(
     """All sub-steps of the voxels from ``top`` to ``bottom`` and ``left`` to ``right``, into `out`.
 
     A margin of one voxel per sub-step is computed with the block, so that blocks need nothing of
-    each other and no bit depends on how a field is cut: what is wrong at the margin's outer end
-    does not reach the block. Only the rows at work are kept, which fit the cache.
+    each other and results do not depend on how a field is cut: errors at the margin's outer end
+    do not reach the block. Only the rows at work are kept, which fit the cache.
     """
     width = c.shape[1]
     first_x, end_x = left - substeps, right + substeps

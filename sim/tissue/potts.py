@@ -92,7 +92,7 @@ def attempt_at(
 def draw_attempts(key, size, neighbours, until, gap, row):
     """A tile's attempts: two to a draw, those of the list's second half from its upper bits.
 
-    From ``until`` [y, x] on a patch has ``gap`` [y, x] sites of wall before it goes on; it has
+    From ``until`` [y, x] on a patch has ``gap`` [y, x] sites of wall before it continues; it has
     ``row`` sites in a row.
     """
     count = size[0] * size[1]

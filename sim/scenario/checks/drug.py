@@ -78,7 +78,7 @@ def _media(scenario: Scenario) -> Iterator[Problem]:
 def _dosing(scenario: Scenario) -> Iterator[Problem]:
     drug = scenario.drug
     if drug is None or drug.exposure != "pk" or drug.name not in data.names("drugs"):
-        return  # told elsewhere
+        return  # reported elsewhere
     kinetics = data.read("drugs", drug.name).get("pk", {})
     if drug.species not in kinetics:
         allowed = f"{data.one_of(kinetics)} with exposure = 'pk'"
