@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ class Graph:
     square: IntArray  # (n,), squared distance to the gap
     links: IntArray  # (m, 2), pairs of neighbouring positions
     diagonal: BoolArray  # (m,), whether a link is diagonal
+    crossings: IntArray  # (k, 4), positions of each square of 2 x 2, clockwise
 
     @property
     def yx(self) -> IntArray:
@@ -79,7 +80,7 @@ class Graph:
         return near
 
     def only(self, kept: BoolArray) -> Graph:
-        """The graph of some of the positions, which are whole pieces of it."""
+        """The graph of some of the positions, and of the links between them."""
         number = np.cumsum(kept) - 1
         a, b = self.links.T
         left = kept[a] & kept[b]
@@ -89,6 +90,7 @@ class Graph:
             self.square[kept],
             number[self.links[left]],
             self.diagonal[left],
+            number[self.crossings[kept[self.crossings].all(axis=1)]],
         )
 
 
@@ -106,13 +108,50 @@ def skeleton(phase: BoolArray) -> Graph:
     """Thin a phase on the torus to its skeleton."""
     grid = doubled(phase)
     if phase.all():  # a phase without border has no middle
-        none = np.zeros((0, 2), dtype=np.int64)
-        return Graph(grid.shape, none[:, 0], none[:, 0], none, none[:, 0] > 0)
+        none = np.zeros((0, 4), dtype=np.int64)
+        return Graph(grid.shape, none[:, 0], none[:, 0], none[:, :2], none[:, 0] > 0, none)
     square = np.empty(grid.shape, dtype=np.int32)
     thinning.squared_distance(grid, square)
     positions, around = thinning.thin(grid, square, _REMOVABLE)
     links, diagonal = thinning.link(positions, around, *grid.shape)
-    return Graph(grid.shape, positions, square.ravel()[positions], links, diagonal)
+    crossings = _crossings(positions, around, *grid.shape)
+    return Graph(grid.shape, positions, square.ravel()[positions], links, diagonal, crossings)
+
+
+def _crossings(positions: IntArray, around: IntArray, height: int, width: int) -> IntArray:
+    """Squares of 2 x 2 positions, which thinning leaves where a line comes to each of the four."""
+    y, x = divmod(positions[around & 0x1C == 0x1C], width)  # to the right, below, and between
+    below, right = (y + 1) % height, (x + 1) % width
+    corners = [y * width + x, y * width + right, below * width + right, below * width + x]
+    return np.searchsorted(positions, np.stack(corners, axis=1))
+
+
+def _uncross(graph: Graph) -> Graph:
+    """Remove positions of crossings that are linked to nothing but the crossing any more.
+
+    Opposite corners that are left alone are linked. When all four are idle the centre of a site
+    stays: each square holds one, whichever way it is turned.
+    """
+    while True:
+        crossings, n = graph.crossings, graph.positions.size
+        squares = np.bincount(crossings.ravel(), minlength=n)  # two of them may share a side
+        idle = (squares > 0) & (graph.degree == np.minimum(squares, 2) + 1)
+        if not idle.any():
+            return graph
+        y, x = graph.yx.T
+        middle = graph.links[(idle & (squares == 2))[graph.links].all(axis=1)]
+        # Of a shared side not both positions go at once: its side of a site waits for the other.
+        idle[middle[(y + x)[middle] % 2 == 1]] = False
+        all_idle = crossings[idle[crossings].all(axis=1)]
+        idle[all_idle[(y | x)[all_idle] % 2 == 0]] = False
+        left = ~idle[crossings]
+        across = [
+            crossings[(left == [k == 0, k == 1] * 2).all(axis=1), k::2]  # two opposite ones
+            for k in (0, 1)
+        ]
+        links = np.concatenate([graph.links, *across])
+        diagonal = np.append(graph.diagonal, np.ones(len(links) - len(graph.links), dtype=bool))
+        graph = replace(graph, links=links, diagonal=diagonal).only(~idle)
 
 
 def prune(graph: Graph, cell_radius: float) -> Graph:
@@ -140,7 +179,7 @@ def prune(graph: Graph, cell_radius: float) -> Graph:
             return graph
         is_spur = np.zeros(terminal.size, dtype=bool)
         is_spur[spur] = True
-        graph = graph.only(~is_spur[pieces.of_position])
+        graph = _uncross(graph.only(~is_spur[pieces.of_position]))
 
 
 def centres(graph: Graph) -> FloatArray:

@@ -1,14 +1,16 @@
-"""Thinning on the doubled grid, position by position from its definition."""
+"""Thinning and pruning on the doubled grid, position by position from their definitions."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Position = tuple[int, int]
+Links = dict[Position, dict[Position, bool]]  # neighbours, and whether diagonally
 AROUND = [step for step in itertools.product((-1, 0, 1), repeat=2) if any(step)]
 DIAGONAL = [step for step in AROUND if all(step)]
 CORNERS, SIDES, CENTRES = 2, 1, 0  # by the number of odd coordinates
@@ -91,21 +93,23 @@ def thinned(phase: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.array(sorted(there), dtype=np.int64).reshape(-1, 2)
 
 
-def length(positions: NDArray[np.int64], height: int, width: int) -> float:
-    """Length of a skeleton in sites: links, less what each change of direction overrates."""
-    there = {(int(y), int(x)) for y, x in positions}
-    links: dict[Position, list[bool]] = {position: [] for position in there}
-    total = 0.0
+def links_of(there: set[Position], height: int, width: int) -> Links:
+    """Links of each position, no diagonal one where a way along the axes exists."""
+    links: Links = {position: {} for position in there}
     for y, x in there:
-        for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        for dy, dx in AROUND:
             end = ((y + dy) % height, (x + dx) % width)
             ways = {((y + dy) % height, x), (y, (x + dx) % width)} & there
             if end in there and not (dy and dx and ways):
-                diagonal = bool(dy and dx)
-                total += 1.406 if diagonal else 0.980
-                links[y, x].append(diagonal)
-                links[end].append(diagonal)
-    total -= 0.125 * sum(sorted(diagonals) == [False, True] for diagonals in links.values())
+                links[y, x][end] = bool(dy and dx)
+    return links
+
+
+def length(positions: NDArray[np.int64], height: int, width: int) -> float:
+    """Length of a skeleton in sites: links, less what each change of direction overrates."""
+    links = links_of({(int(y), int(x)) for y, x in positions}, height, width)
+    total = sum(1.406 if way else 0.980 for ends in links.values() for way in ends.values()) / 2
+    total -= 0.125 * sum(sorted(ends.values()) == [False, True] for ends in links.values())
     return total / 2
 
 
@@ -113,3 +117,87 @@ def skeleton_of(phase: NDArray[Any]) -> tuple[NDArray[np.int64], float]:
     """Skeleton of a phase on the torus, and its length."""
     positions = thinned(np.asarray(phase, dtype=bool))
     return positions, length(positions, 2 * phase.shape[0], 2 * phase.shape[1])
+
+
+def junctions(links: Links) -> list[set[Position]]:
+    """Clusters of linked positions with three links or more."""
+    left = {position for position, ends in links.items() if len(ends) > 2}
+    clusters = []
+    while left:
+        cluster, edge = set[Position](), {min(left)}
+        while edge:
+            cluster |= edge
+            edge = {end for position in edge for end in links[position]} & left - cluster
+        clusters.append(cluster)
+        left -= cluster
+    return clusters
+
+
+def spurs_at(junction: set[Position], links: Links) -> dict[frozenset[Position], int]:
+    """Chains from a junction to an end point, and their lengths in thousandths of a step."""
+    spurs = {}
+    for start in junction:
+        for here in set(links[start]) - junction:
+            chain = [start, here]
+            while len(links[chain[-1]]) == 2:
+                (after,) = set(links[chain[-1]]) - {chain[-2]}
+                chain.append(after)
+            if len(links[chain[-1]]) == 1:
+                ways = [links[one][other] for one, other in itertools.pairwise(chain)]
+                turns = sum(one != other for one, other in itertools.pairwise(ways))
+                spurs[frozenset(chain[1:])] = (
+                    sum(1406 if way else 980 for way in ways) - 125 * turns
+                )
+    return spurs
+
+
+def idle_in_squares(there: set[Position], height: int, width: int) -> set[Position]:
+    """Positions of full squares of 2 x 2 that may go and are linked to nothing else.
+
+    Of two squares that share a side, the position of that side that is centre or corner goes
+    before the other; of a square that would go as a whole the centre of a site stays.
+    """
+
+    def beside(position: Position, step: Position) -> Position:
+        return (position[0] + step[0]) % height, (position[1] + step[1]) % width
+
+    links = links_of(there, height, width)
+    corners = {p: {beside(p, step) for step in itertools.product((0, 1), repeat=2)} for p in there}
+    squares = [square for square in corners.values() if square <= there]
+    idle = set[Position]()
+    for position in there:
+        beyond = set(links[position]).difference(*(s for s in squares if position in s))
+        steps = {step for step in AROUND if beside(position, step) in there}
+        if any(position in s for s in squares) and not beyond and is_simple(steps):
+            idle.add(position)
+    shared = {p for p in idle if sum(p in s for s in squares) == 2}
+    idle -= {p for p in shared if sum(p) % 2 == 1 and set(links[p]) & shared}
+    for square in squares:
+        if square <= idle:
+            idle -= {p for p in square if not (p[0] % 2 or p[1] % 2)}
+    return idle
+
+
+def pruned(phase: NDArray[Any], cell_radius: float) -> tuple[NDArray[np.int64], float]:
+    """Skeleton without its spurs, and its length."""
+    height, width = 2 * phase.shape[0], 2 * phase.shape[1]
+    square = squared_distances(blocks(phase), height, width)
+    there = {(int(y), int(x)) for y, x in thinned(phase)}
+    while True:
+        links = links_of(there, height, width)
+        short = {
+            position
+            for junction in junctions(links)
+            if (spurs := spurs_at(junction, links))
+            and min(spurs.values()) / 2000
+            < math.sqrt(max(square[position] for position in junction)) / 2 + cell_radius
+            for spur, thousandths in spurs.items()
+            if thousandths == min(spurs.values())
+            for position in spur
+        }
+        if not short:
+            positions = np.array(sorted(there), dtype=np.int64).reshape(-1, 2)
+            return positions, length(positions, height, width)
+        there -= short
+        while idle := idle_in_squares(there, height, width):
+            there -= idle

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from naive.skeleton import skeleton_of
+from naive.skeleton import pruned, skeleton_of
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.sparse import coo_array
@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sim.readouts import skeleton as skeletons
 from sim.readouts import thinning
-from sim.readouts.network import Network, _dilate, measure_network
+from sim.readouts.network import Network, _close_pinholes, _dilate, measure_network
 
 Mask = NDArray[np.bool_]
 COUNTS = ("segments", "junctions", "end_points", "meshes")
@@ -635,3 +635,82 @@ def test_squared_distances_are_exact(shape: tuple[int, int], gaps: int) -> None:
     far = ndimage.distance_transform_edt(np.tile(grid, (3, 3)))
     wanted = np.rint(far[height : 2 * height, width : 2 * width] ** 2)
     np.testing.assert_array_equal(square, np.minimum(wanted, grid.size))
+
+
+# --- pruning -----------------------------------------------------------------------------------
+
+
+def betti_numbers(graph: skeletons.Graph) -> tuple[int, int]:
+    """Parts and independent cycles of a graph whose nodes are junctions and chains."""
+    pieces = graph.pieces
+    n = len(pieces.lengths)
+    table = coo_array((np.ones(len(pieces.touches)), tuple(pieces.touches.T)), shape=(n, n))
+    parts = connected_components(table, directed=False)[0] if n else 0
+    least = np.full(n, 2)
+    np.minimum.at(least, pieces.of_position, graph.degree)
+    alone = np.bincount(pieces.touches.ravel(), minlength=n) == 0
+    rings = np.count_nonzero(alone & (least == 2) & ~pieces.is_junction)
+    return parts, len(pieces.touches) - n + parts + rings
+
+
+def drawn(graph: skeletons.Graph) -> Mask:
+    """Positions within a frame of gap; without the last row and column, it can be turned."""
+    grid = blank(*graph.shape)
+    grid.flat[graph.positions] = True
+    return grid[:-1, :-1]
+
+
+def blobs(seed: int, rows: int, columns: int) -> Mask:
+    """Rough blobs of seven by seven sites, as many have crossings that lose lines."""
+    mask = np.random.default_rng(seed).random((8 * rows, 8 * columns)) < 0.55
+    mask[7::8] = mask[:, 7::8] = False
+    return mask
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("radius", [1.2, 2.0])
+@pytest.mark.parametrize("periodic", [False, True])
+def test_pruning_keeps_parts_and_loops(seed: int, radius: float, periodic: bool) -> None:
+    mask = np.roll(blobs(seed, 16, 15), (3, 3), (0, 1))  # on the torus across its borders
+    mask = _close_pinholes(mask if periodic else np.pad(mask, 1), 2)
+    thin = skeletons.skeleton(mask)
+    graph = skeletons.prune(thin, radius)
+    assert len(graph.crossings) < len(thin.crossings)
+    assert betti_numbers(graph) == betti_numbers(thin)
+    if not periodic:
+        parts, holes = ndimage.label(mask, np.ones((3, 3)))[1], ndimage.label(~mask)[1] - 1
+        assert betti_numbers(graph) == (parts, holes)
+    for turned, wanted in zip(orientations(mask), orientations(drawn(graph)), strict=True):
+        other = skeletons.prune(skeletons.skeleton(turned), radius)
+        assert other.length == graph.length
+        assert other.pieces.is_junction.sum() == graph.pieces.is_junction.sum()
+        if not periodic:
+            np.testing.assert_array_equal(drawn(other), wanted)
+
+
+# Two crossings that share a side, and one that loses lines.
+SHARED = ("###.#", ".###.", "#####", ".###.", "###.#")
+SMALL_CROSSING = (".#.#..", "..##..", ".###..")
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        np.pad([[site == "#" for site in row] for row in rows], 1)
+        for rows in (SHARED, SMALL_CROSSING)
+    ]
+    + [np.roll(blobs(seed, 3, 3), (3, 3), (0, 1)) for seed in range(4)],
+)
+def test_pruning_agrees_with_its_definition(mask: Mask) -> None:
+    for radius in (0.5, 1.0, 2.0):
+        positions, true = pruned(mask, radius)
+        found = skeletons.prune(skeletons.skeleton(mask), radius)
+        np.testing.assert_array_equal(found.yx, positions)
+        assert found.length / skeletons.UNITS_PER_SITE == pytest.approx(true, rel=1e-12)
+
+
+def test_a_crossing_without_two_of_its_lines_is_a_line() -> None:
+    mask = np.array([[site == "#" for site in row] for row in SMALL_CROSSING])
+    values = measure(mask, cell=4).readouts()
+    # It goes down, half a site to the side and down again, then along; corners are diagonal.
+    assert values["total_length_mm"] == length(6, 2, 4)
