@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim import data
-from sim.pharmacology.drugs import Potency
-from sim.scenario import exposure
 from sim.scenario.schema import Scenario
 from sim.signalling import pathways as signalling
 from sim.signalling.pathways import Constants, Pathway
@@ -126,19 +123,14 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
     return cells
 
 
-def potency_of(scenario: Scenario) -> Potency | None:
-    """IC50s of the scenario's drug, if there is one."""
-    return exposure.potency_of(scenario.drug) if scenario.drug else None
-
-
 def pathways_of(scenario: Scenario) -> list[Pathway]:
     """Ligands and their receptors."""
     if scenario.behaviour is None:
         return []
     pathways = []
     for name, receptor in scenario.signalling.receptors.items():
-        ligand = data.read("receptors", name)["ligand"]
-        molar_mass = data.values(data.read("ligands", ligand))["molar_mass_g_per_mol"]
+        ligand = scenario.resolved.receptors[name].ligand
+        molar_mass = scenario.resolved.ligands[ligand].molar_mass_g_per_mol
         M_per_ng_ml = ng_per_ml_to_nM(1.0, molar_mass) * 1e-9
         rates = ReceptorRates(
             k_on=receptor.k_on_per_M_s,

@@ -31,7 +31,7 @@ from sim.model.parts.fields import fields
 from sim.model.parts.record import assay_memory, record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.pharmacology.drugs import inhibition
-from sim.scenario.exposure import exposure_of
+from sim.scenario.exposure import exposure_of, potency_of
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import structure_of
 from sim.signalling.clock import substeps
@@ -100,8 +100,8 @@ class AngiogenesisModel(mesa.Model):
         super().__init__(rng=seed)
         self.scenario, self.seed, self.mcs, self.threads = scenario, seed, 0, threads
         self.seconds: dict[str, float] = defaultdict(float)
-        self.exposure = exposure_of(scenario.drug)
-        self.potency = assembly.potency_of(scenario)
+        self.exposure = exposure_of(scenario)
+        self.potency = potency_of(scenario)
         self.pathways = assembly.pathways_of(scenario)
         self.constants = assembly.constants_of(scenario, self.pathways)
         self.reactions = assembly.reactions_of(scenario, self.pathways)
@@ -347,7 +347,7 @@ class AngiogenesisModel(mesa.Model):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.potency = assembly.potency_of(self.scenario)
+        self.potency = potency_of(self.scenario)
         self.threads = min(self.threads, most_threads())
 
     def __copy__(self) -> AngiogenesisModel:

@@ -135,7 +135,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
     drug = scenario.drug
     if drug is None or drug.exposure != "pk":
         raise InputError(f'{scenario.name}: needs a [drug] with exposure = "pk"')
-    exposure = pharmacokinetic(drug)
+    exposure = pharmacokinetic(scenario)
     regimen, doses = regimen_of(drug), exposure.course.doses
     half_life_h = float(exposure.course.half_life_h)
     ends_h = [dose.at_h + dose.infusion_h for dose in doses]
@@ -145,7 +145,8 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         late_h = [dose.at_h + regimen.every_h for dose in doses[-1:]]
         end_h = max([regimen.end_h, *ends_h, *late_h])
     time_h = window_times(exposure.course, 0.0, end_h, min(STEP_H, end_h / STEPS))
-    potency = potency_of(drug)
+    potency = potency_of(scenario)
+    assert potency is not None  # the scenario has a drug
     result = PK(
         scenario=scenario,
         regimen=regimen,
@@ -165,7 +166,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         population={},
     )
     if subjects is not None:
-        everyone = pharmacokinetic(drug, subjects)
+        everyone = pharmacokinetic(scenario, subjects)
         total_nM = everyone.total_nM(time_h)
         result.total_bands_nM = bands(total_nM, PERCENTS)
         result.free_bands_nM = result.total_bands_nM * everyone.fu * everyone.kp_uu

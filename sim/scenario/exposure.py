@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 
 from sim.pharmacology.compartments import Compartments
 from sim.pharmacology.dosing import Dose, Regimen
-from sim.pharmacology.drugs import Kinetics, Parameter, Potency, body_weight_kg, load_drug
+from sim.pharmacology.drugs import Kinetics, Parameter, Potency
 from sim.pharmacology.exposure import Exposure, Media, Pharmacokinetic, constant
 from sim.pharmacology.population import draw_subjects
-from sim.scenario import schema
+from sim.scenario.schema import Drug, Scenario
 
 
-def exposure_of(drug: schema.Drug | None) -> Exposure:
+def exposure_of(scenario: Scenario) -> Exposure:
     """The drug around the cells; none at all without a drug."""
+    drug = scenario.drug
     if drug is None:
         return constant(0.0)
     if drug.exposure == "pk":
-        return pharmacokinetic(drug)
+        return pharmacokinetic(scenario)
     if drug.exposure == "schedule":
         return Media(
             tuple(medium.at_h for medium in drug.media),
@@ -27,7 +27,7 @@ def exposure_of(drug: schema.Drug | None) -> Exposure:
     return constant(drug.free_nM)
 
 
-def pharmacokinetic(drug: schema.Drug, subjects: int | None = None) -> Pharmacokinetic:
+def pharmacokinetic(scenario: Scenario, subjects: int | None = None) -> Pharmacokinetic:
     """The drug in one subject, or in that many of the virtual population.
 
     Raises
@@ -35,40 +35,55 @@ def pharmacokinetic(drug: schema.Drug, subjects: int | None = None) -> Pharmacok
     InputError
         If drug, species and doses are inconsistent.
     """
-    found = load_drug(drug.name)
-    kinetics = kinetics_of(drug)
-    doses = doses_of(drug)
+    drug, kinetics = _dosed(scenario), kinetics_of(scenario)
+    weight_kg = weight_of(scenario)
     if subjects is not None:
-        model = draw_subjects(kinetics, subjects, drug.population_seed, drug.weight_kg)
+        model = draw_subjects(kinetics, subjects, drug.population_seed, weight_kg)
     else:
-        model = one_subject(drug, kinetics)
+        model = one_subject(drug, kinetics, weight_kg)
+    resolved = scenario.resolved.pk
+    assert resolved is not None  # of a checked scenario that doses a body
     return Pharmacokinetic(
-        model, doses, found.unbound(kinetics.species), drug.kp_uu, found.molar_mass
+        model,
+        doses_of(scenario),
+        resolved.fraction_unbound,
+        drug.kp_uu,
+        resolved.molar_mass_g_per_mol,
     )
 
 
-def potency_of(drug: schema.Drug) -> Potency:
-    """The drug's potency set, with the IC50s that the scenario gives itself."""
-    found = load_drug(drug.name).potency(drug.potency)
-    return replace(found, ic50_nM=MappingProxyType({**found.ic50_nM, **drug.ic50_nM}))
+def potency_of(scenario: Scenario) -> Potency | None:
+    """The drug's potency set, with the IC50s that the scenario gives itself; None without drug."""
+    if scenario.drug is None or scenario.resolved.drug is None:
+        return None
+    found = scenario.resolved.drug.potencies()
+    return replace(found, ic50_nM={**found.ic50_nM, **scenario.drug.ic50_nM})
 
 
-def kinetics_of(drug: schema.Drug) -> Kinetics:
+def kinetics_of(scenario: Scenario) -> Kinetics:
     """The drug's pharmacokinetics in its species, with the parameters that the scenario gives."""
-    found = load_drug(drug.name).kinetics(drug.species or "", drug.pk_set)
-    own = {name: Parameter(value) for name, value in drug.pk.items()}
-    return replace(found, parameters=MappingProxyType({**found.parameters, **own}))
+    assert scenario.resolved.pk is not None  # of a checked scenario that doses a body
+    found = scenario.resolved.pk.kinetics()
+    own = {name: Parameter(value) for name, value in _dosed(scenario).pk.items()}
+    return replace(found, parameters={**found.parameters, **own})
 
 
-def one_subject(drug: schema.Drug, kinetics: Kinetics) -> Compartments:
+def weight_of(scenario: Scenario) -> float:
+    """The body weight in kg: the scenario's own, or the typical one of the species."""
+    assert scenario.resolved.pk is not None  # of a checked scenario that doses a body
+    own = _dosed(scenario).weight_kg
+    return scenario.resolved.pk.body_weight_kg if own is None else own
+
+
+def one_subject(drug: Drug, kinetics: Kinetics, weight_kg: float) -> Compartments:
     """The typical subject, or the one chosen from the virtual population."""
     if drug.subject is None:
-        return kinetics.model(drug.weight_kg)
-    everyone = draw_subjects(kinetics, drug.subject, drug.population_seed, drug.weight_kg)
+        return kinetics.model(weight_kg)
+    everyone = draw_subjects(kinetics, drug.subject, drug.population_seed, weight_kg)
     return everyone.subject(drug.subject - 1)
 
 
-def doses_of(drug: schema.Drug) -> tuple[Dose, ...]:
+def doses_of(scenario: Scenario) -> tuple[Dose, ...]:
     """The doses of the scenario's regimen, or its list of doses.
 
     A dose in mg/kg takes the weight of the species where clearance and volume are per kg too.
@@ -78,19 +93,18 @@ def doses_of(drug: schema.Drug) -> tuple[Dose, ...]:
     InputError
         If a dose is invalid, needs a body weight, or is i.v. where only CL/F is known.
     """
-    kinetics, regimen, weight_kg = kinetics_of(drug), regimen_of(drug), drug.weight_kg
-    if weight_kg is None and kinetics.per_kg:
-        weight_kg = body_weight_kg(kinetics.species)
+    drug, kinetics = _dosed(scenario), kinetics_of(scenario)
+    regimen = regimen_of(drug)
     if regimen is None:
         doses = tuple(Dose(**dose.model_dump()) for dose in drug.doses)
         kinetics.check(doses)
     else:
-        doses = regimen.doses(weight_kg)
+        doses = regimen.doses(weight_of(scenario) if kinetics.per_kg else drug.weight_kg)
         kinetics.check(doses, "regimen.route")
     return doses
 
 
-def regimen_of(drug: schema.Drug) -> Regimen | None:
+def regimen_of(drug: Drug) -> Regimen | None:
     """The scenario's regimen, if it has one."""
     if drug.regimen is None:
         return None
@@ -98,3 +112,8 @@ def regimen_of(drug: schema.Drug) -> Regimen | None:
     for by_number in ("reductions", "late_days", "late_doses"):
         given[by_number] = {int(number): value for number, value in given[by_number].items()}
     return Regimen(**given)
+
+
+def _dosed(scenario: Scenario) -> Drug:
+    assert scenario.drug is not None
+    return scenario.drug

@@ -155,6 +155,9 @@ def _override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Pr
         if key == "extends":
             problems.append(Problem(key, value, "can only be given in a file"))
             continue
+        if key.partition(".")[0] == "resolved":
+            problems.append(Problem(key, value, "is written, not typed: set the drug's own keys"))
+            continue
         if "" in (*above, last):
             problems.append(Problem(key, value, "must be a dotted key such as drug.free_nM"))
             continue
@@ -193,5 +196,19 @@ def _laid(layers: list[Tree], problems: list[Problem]) -> Tree:
     laid: Tree = {}
     for layer in layers:
         problems += _contradictions(layer)
-        laid = _lay(laid, layer)
+        laid = _lay(_without_sets_of_others(laid, layer), layer)
     return laid
+
+
+def _without_sets_of_others(lower: Tree, upper: Tree) -> Tree:
+    """Return the lower layers without the named sets of a drug or a species that is replaced."""
+    below, above = lower.get("drug"), upper.get("drug")
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return lower
+
+    def replaced(key: str) -> bool:
+        return key in above and below.get(key) not in (None, above[key])
+
+    gone = {"potency", "pk_set"} if replaced("name") else set()
+    gone |= {"pk_set"} if replaced("species") else set()
+    return lower | {"drug": {key: item for key, item in below.items() if key not in gone}}

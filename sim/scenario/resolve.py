@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sim import data
 from sim.errors import Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
-from sim.scenario import keys
+from sim.scenario import keys, resolved
 from sim.scenario.checks import check
 from sim.scenario.defaults import assay_of, default_leaves
 from sim.scenario.input import plain
@@ -98,6 +98,7 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
     _follow_domain(tree, user, defaults)
     _follow_duration(tree, user)
     _settle(tree, defaults)
+    tree["resolved"] = resolved.resolve(tree)
     scenario, broken = _validate(tree, defaults, problems, lost)
     if not lost:
         problems += check(scenario, [*broken, *unknown, *wrong])

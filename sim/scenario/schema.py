@@ -24,6 +24,7 @@ from pydantic_core.core_schema import CoreSchema, no_info_after_validator_functi
 
 from sim import data
 from sim.assays import assays, default_assay
+from sim.scenario.resolved import Resolved
 from sim.tables import (
     Hours,
     Kilograms,
@@ -447,6 +448,10 @@ class Scenario(Table):
     signalling: Signalling
     readout: SerializeAsAny[Table] = Field(description="how the assay is read")
     record: Record
+    resolved: Resolved = Field(
+        default_factory=lambda: Resolved.model_validate({}),
+        description="what was looked up in data files; written, not typed",
+    )
 
     @field_validator("setup", "readout", mode="before")
     @classmethod

@@ -20,6 +20,7 @@ _NOT_STRUCTURE: Any = {
     "partner": True,
     "time": {"duration_h", "duration_mcs", "record_every_h", "record_every_mcs"},
     "ligands": {"__all__": {"media"}},
+    "resolved": {"drug", "pk"},
 }
 
 

@@ -13,7 +13,6 @@ from warnings import catch_warnings, simplefilter
 
 from sim import data
 from sim.errors import InputError, Problem
-from sim.pharmacology.drugs import load_drug
 from sim.scenario import keys
 from sim.scenario.schema import Scenario
 
@@ -296,14 +295,12 @@ def published(key: str, scenario: Scenario) -> Spread | None:
     table, _, name = key.removeprefix("drug.").partition(".")
     if drug is None or not key.startswith("drug."):
         return None
-    found = load_drug(drug.name)
-    if table == "ic50_nM":
-        potency = found.potency(drug.potency)
-        if name in potency.spread_nM:
-            value = potency.ic50_nM[name]
-            return Spread("lognormal", (value, potency.spread_nM[name] / value))
-    if table == "pk" and drug.species is not None:
-        parameter = found.kinetics(drug.species, drug.pk_set).parameters.get(name)
+    potency, kinetics = scenario.resolved.drug, scenario.resolved.pk
+    if table == "ic50_nM" and potency is not None and name in potency.ic50_spread_nM:
+        value = potency.ic50_nM[name]
+        return Spread("lognormal", (value, potency.ic50_spread_nM[name] / value))
+    if table == "pk" and kinetics is not None:
+        parameter = kinetics.parameters.get(name)
         if parameter is not None and parameter.between is not None:
             return Spread("uniform", parameter.between)
         if parameter is not None and parameter.cv:

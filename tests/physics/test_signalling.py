@@ -14,6 +14,7 @@ from scipy.integrate import solve_ivp
 from sim.model import assembly
 from sim.model.clock import AngiogenesisModel
 from sim.pharmacology.drugs import inhibition
+from sim.scenario.exposure import potency_of
 from sim.scenario.resolve import load
 from sim.signalling import pathways as signalling
 from sim.signalling.clock import LONGEST_SUBSTEP_S, substeps
@@ -29,7 +30,7 @@ from sim.units import ng_per_ml_to_nM
 
 SCENARIO = load("tube_formation_anlotinib")
 PATHWAYS = {pathway.receptor: pathway for pathway in assembly.pathways_of(SCENARIO)}
-POTENCY = assembly.potency_of(SCENARIO)
+POTENCY = potency_of(SCENARIO)
 BEHAVIOUR = SCENARIO.behaviour
 TAU = {
     "basal": BEHAVIOUR.basal_activity,

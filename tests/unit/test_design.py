@@ -366,10 +366,11 @@ def test_a_layout_without_salib_says_what_to_install(monkeypatch: pytest.MonkeyP
 def test_ic50s_and_kinetics_of_a_scenario_reach_the_model() -> None:
     from sim.scenario.exposure import kinetics_of, potency_of
 
-    drug = load("dog_oral", {"drug.ic50_nM.VEGFR2": 2.5, "drug.pk.CL": 0.8}).drug
-    assert drug is not None
-    assert dict(potency_of(drug).ic50_nM) == {"VEGFR2": 2.5, "PDGFRB": 8.7, "FGFR1": 11.7}
-    found = kinetics_of(drug).parameters
+    scenario = load("dog_oral", {"drug.ic50_nM.VEGFR2": 2.5, "drug.pk.CL": 0.8})
+    potency = potency_of(scenario)
+    assert potency is not None
+    assert dict(potency.ic50_nM) == {"VEGFR2": 2.5, "PDGFRB": 8.7, "FGFR1": 11.7}
+    found = kinetics_of(scenario).parameters
     assert found["CL"].value == 0.8
     assert found["CL"].cv == 0
     assert found["V1"].value == 2.64

@@ -25,13 +25,13 @@ def test_media_hold_from_their_time_on() -> None:
 
 def test_exposure_of_scenarios() -> None:
     at = np.array([0.0, 2.0, 5.0])
-    anlotinib = exposure_of(load("tube_formation_anlotinib").drug)
+    anlotinib = exposure_of(load("tube_formation_anlotinib"))
     assert list(anlotinib.free_nM(at)) == [5.6, 5.6, 5.6]
-    published = exposure_of(load("reference/openvt_angiogenesis").drug)
+    published = exposure_of(load("reference/openvt_angiogenesis"))
     assert not published.free_nM(at).any()
     media = [{"at_h": 1, "free_nM": 8.0}, {"at_h": 4, "free_nM": 0}]
     schedule = load("tube_formation", {"drug.exposure": "schedule", "drug.media": media})
-    assert list(exposure_of(schedule.drug).free_nM(at)) == [0, 8, 0]
+    assert list(exposure_of(schedule).free_nM(at)) == [0, 8, 0]
 
 
 def test_a_medium_comes_at_its_step_and_inside_a_long_step() -> None:

@@ -38,39 +38,39 @@ def with_drug(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_tissue_sees_the_free_drug_of_the_schedule() -> None:
-    exposure = exposure_of(load(HUMAN).drug)
+    exposure = exposure_of(load(HUMAN))
     peak = float(exposure.free_nM(np.array([316.0]))[0])
     assert peak == pytest.approx(6.37, abs=0.01)
     assert float(exposure.total_nM(np.array([316.0]))[0]) == pytest.approx(peak / 0.07)
-    tripled = exposure_of(load(with_drug(kp_uu=3)).drug)
+    tripled = exposure_of(load(with_drug(kp_uu=3)))
     assert float(tripled.free_nM(np.array([316.0]))[0]) == pytest.approx(3 * peak)
 
 
 def test_a_list_of_doses_equals_the_regimen() -> None:
     doses = [{"at_h": 24 * day, "amount_mg": 12} for day in (*range(14), *range(21, 35))]
-    listed = exposure_of(load(with_drug(regimen=None, doses=doses)).drug)
+    listed = exposure_of(load(with_drug(regimen=None, doses=doses)))
     times = np.linspace(0, 1000, 101)
-    regimen = exposure_of(load(HUMAN).drug)
+    regimen = exposure_of(load(HUMAN))
     np.testing.assert_allclose(listed.free_nM(times), regimen.free_nM(times), rtol=1e-12)
 
 
 def test_a_subject_of_the_population_can_be_taken_into_the_tissue() -> None:
     times = np.array([100.0, 300.0])
-    typical = exposure_of(load(HUMAN).drug).free_nM(times)
-    one, two = (exposure_of(load(with_drug(subject=k)).drug).free_nM(times) for k in (1, 2))
+    typical = exposure_of(load(HUMAN)).free_nM(times)
+    one, two = (exposure_of(load(with_drug(subject=k))).free_nM(times) for k in (1, 2))
     assert not np.allclose(one, typical) and not np.allclose(one, two)
-    again = exposure_of(load(with_drug(subject=1)).drug).free_nM(times)
+    again = exposure_of(load(with_drug(subject=1))).free_nM(times)
     assert (one == again).all()
-    other = exposure_of(load(with_drug(subject=1, population_seed=2)).drug).free_nM(times)
+    other = exposure_of(load(with_drug(subject=1, population_seed=2))).free_nM(times)
     assert not np.allclose(one, other)
 
 
 def test_per_kg_doses_take_the_weight_of_the_species_where_it_cancels() -> None:
     rat = with_drug(species="rat", regimen={"dose_mg_per_kg": 3})
     times = np.array([1.0, 6.0])
-    default = exposure_of(load(rat).drug).free_nM(times)
+    default = exposure_of(load(rat)).free_nM(times)
     heavy = with_drug(species="rat", regimen={"dose_mg_per_kg": 3}, weight_kg=0.6)
-    np.testing.assert_allclose(exposure_of(load(heavy).drug).free_nM(times), default, rtol=1e-12)
+    np.testing.assert_allclose(exposure_of(load(heavy)).free_nM(times), default, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

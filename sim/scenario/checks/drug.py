@@ -8,7 +8,7 @@ from sim import data
 from sim.assays.rules import in_steps, reads, unknown_names
 from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import Drug, Scenario
 
 
 @reads("drug.name", "drug.potency", "signalling.receptors:", each="drug")
@@ -16,21 +16,19 @@ def _drug(scenario: Scenario) -> Iterator[Problem]:
     drug = scenario.drug
     if drug is None:
         return
-    known = data.names("drugs")
-    if drug.name not in known:
+    known, potency = data.names("drugs"), scenario.resolved.drug
+    if potency is None and drug.name not in known:
         hint = data.nearest(drug.name, known)
         yield Problem("drug.name", drug.name, data.one_of(known), hint)
         return
-    found = load_drug(drug.name)
-    try:
-        potency = found.potency(drug.potency)
-    except InputError:
-        hint = data.nearest(str(drug.potency), found.potencies)
-        yield Problem("drug.potency", drug.potency, data.one_of(found.potencies), hint)
+    if potency is None:
+        sets = load_drug(drug.name).potencies
+        hint = data.nearest(str(drug.potency), sets)
+        yield Problem("drug.potency", drug.potency, data.one_of(sets), hint)
         return
     for receptor in scenario.signalling.receptors:
         if receptor in data.names("receptors") and receptor not in potency.ic50_nM:
-            yield Problem("drug.potency", potency.name, f"has no IC50 for {receptor}")
+            yield Problem("drug.potency", drug.potency, f"has no IC50 for {receptor}")
     yield from unknown_names("drug.ic50_nM", drug.ic50_nM, potency.ic50_nM, "receptor")
 
 
@@ -76,14 +74,12 @@ def _media(scenario: Scenario) -> Iterator[Problem]:
 
 @reads("drug")
 def _dosing(scenario: Scenario) -> Iterator[Problem]:
-    drug = scenario.drug
-    if drug is None or drug.exposure != "pk" or drug.name not in data.names("drugs"):
-        return  # reported elsewhere
-    kinetics = data.read("drugs", drug.name).get("pk", {})
-    if drug.species not in kinetics:
-        allowed = f"{data.one_of(kinetics)} with exposure = 'pk'"
-        hint = data.nearest(drug.species or "", kinetics)
-        yield Problem("drug.species", drug.species, allowed, hint)
+    drug, resolved = scenario.drug, scenario.resolved.pk
+    if drug is None or drug.exposure != "pk":
+        return
+    if resolved is None:
+        if drug.name in data.names("drugs"):  # else reported elsewhere
+            yield from _unknown_kinetics(drug)
         return
     if (drug.regimen is None) == (not drug.doses):
         yield Problem(
@@ -91,25 +87,33 @@ def _dosing(scenario: Scenario) -> Iterator[Problem]:
             "for instance regimen = {dose_mg = 12, on_days = 14, off_days = 7, cycles = 4}",
         )  # fmt: skip
         return
-    sets = kinetics[drug.species]
-    if drug.pk_set is not None and drug.pk_set not in sets:
-        hint = data.nearest(drug.pk_set, sets)
-        yield Problem("drug.pk_set", drug.pk_set, data.one_of(sets), hint)
-        return
-    known = load_drug(drug.name).kinetics(drug.species or "", drug.pk_set).parameters
-    unknown = list(unknown_names("drug.pk", drug.pk, known, "parameter"))
+    unknown = list(unknown_names("drug.pk", drug.pk, resolved.parameters, "parameter"))
     if unknown:
         yield from unknown
         return
     from sim.scenario.exposure import pharmacokinetic  # needs NumPy, which few scenarios do
 
     try:
-        pharmacokinetic(drug)
+        pharmacokinetic(scenario)
     except ScenarioError as error:
         for problem in error.problems:
             yield Problem(f"drug.{problem.key}", problem.value, problem.allowed, problem.hint)
     except InputError as error:
         yield Problem("drug", drug.species, str(error))
+
+
+def _unknown_kinetics(drug: Drug) -> Iterator[Problem]:
+    """Say why the data files have no pharmacokinetics for these names."""
+    found = load_drug(drug.name)
+    for key, name, known in (
+        ("species", drug.species, found.pk),
+        ("pk_set", drug.pk_set, found.pk.get(drug.species or "", {})),
+    ):
+        if name not in known:
+            allowed = f"{data.one_of(known)} with exposure = 'pk'"
+            yield Problem(f"drug.{key}", name, allowed, data.nearest(name or "", known))
+            return
+    yield Problem("drug.species", drug.species, "has no fraction_unbound in the data file")
 
 
 CHECKS = (_drug, _exposure, _media, _dosing)

@@ -94,7 +94,7 @@ def _uptake(scenario: Scenario) -> Iterator[Problem]:
     sites = scenario.engine.area.target_sites
     litres = sites * scenario.domain.spacing_um**2 * scenario.domain.field_depth_um * 1e-15
     for name, receptor in scenario.signalling.receptors.items():
-        ligand = scenario.ligands.get(data.read("receptors", name)["ligand"])
+        ligand = scenario.ligands.get(scenario.resolved.receptors[name].ligand)
         if ligand is None or not ligand.uptake:
             continue
         share = receptor.k_on_per_M_s * receptor.per_cell / (AVOGADRO * litres)
