@@ -12,6 +12,10 @@ from sim.scenario.schema import Scenario
 from sim.scenario.tree import Tree
 
 _UNHASHED = {"name", "description", "seed", "record"}
+_UNDECIDED: Any = {
+    **dict.fromkeys(_UNHASHED, True),
+    "resolved": {"drug": {"source"}, "pk": {"source", "remark"}},
+}
 
 
 _NOT_STRUCTURE: Any = {
@@ -36,8 +40,8 @@ def scenario_hash(scenario: Scenario) -> str:
 
 
 def decisive(scenario: Scenario) -> Tree:
-    """Return all that determines a result: not name, description, seed and record."""
-    content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNHASHED))
+    """Return all that determines a result: not name, description, seed, record and sources."""
+    content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNDECIDED))
     return content
 
 

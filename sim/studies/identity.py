@@ -46,9 +46,10 @@ def run_key(content_hash: str, seed: int, code: str) -> str:
 
 @cache
 def code_hash(assay: str) -> str:
-    """Return the hash of what computes a run of an assay: source and data files of floors 0 to 3.
+    """Return the hash of the code that computes a run of an assay: that of floors 0 to 3.
 
-    Folders of other assays and the room of the other class of model are left out: adding an assay
+    Data files are not in it, since the resolved scenario holds their numbers. Folders of other
+    assays and the room of the other class of model are left out: adding an assay
     makes nobody run old studies again.
     """
     package, own = Path(data.__file__).parents[1], assays()[assay]
@@ -73,13 +74,9 @@ def _of_other_assay(name: str, own: str) -> bool:
 
 
 def _files(path: Path, name: str) -> list[tuple[str, Path]]:
-    """Return the source and data files of a room by name; that of a file is with its suffix."""
+    """Return the source files of a room by name; that of a file is with its suffix."""
     if not path.is_dir():
         file = path.with_suffix(".py")
         return [(f"{name}.py", file)] if file.is_file() else []
-    found = sorted([*path.rglob("*.py"), *path.rglob("*.toml")])
-    return [
-        (f"{name}/{file.relative_to(path).as_posix()}", file)
-        for file in found
-        if path.joinpath("scenarios") not in file.parents  # those that come with a wheel
-    ]
+    found = sorted(path.rglob("*.py"))
+    return [(f"{name}/{file.relative_to(path).as_posix()}", file) for file in found]

@@ -211,7 +211,7 @@ def test_a_key_follows_the_code_of_floors_0_to_3(
     for name in (
         "model/clock.py",
         "tissue/potts.py",
-        "data/drugs/anlotinib.toml",
+        "data/__init__.py",
         "scenario/schema.py",
         "assays/declare.py",
         "assays/tube_formation/start.py",
@@ -230,6 +230,7 @@ def test_a_key_follows_the_code_of_floors_0_to_3(
         "version.py",
         "assays/another/__init__.py",
         "bed/vessels.py",
+        "data/drugs/anlotinib.toml",
     ):
         (tmp_path / "sim" / name).parent.mkdir(exist_ok=True)
         with (tmp_path / "sim" / name).open("a") as file_:
