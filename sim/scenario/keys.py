@@ -193,8 +193,11 @@ def unknown(path: Sequence[str | int], assay: str) -> str:
 
 @cache
 def leaves(assay: str = "") -> tuple[tuple[str, ...], ...]:
-    """Return the paths of all values; ``*`` stands for a name that the user chooses."""
-    return tuple(_walk(root(assay), ()))
+    """Return the paths of all values that a user sets; ``*`` stands for a name of the user's.
+
+    ``[resolved]`` is written, not typed.
+    """
+    return tuple(path for path in _walk(root(assay), ()) if path[0] != "resolved")
 
 
 def problem(error: Mapping[str, Any], assay: str) -> Problem:

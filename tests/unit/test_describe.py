@@ -98,7 +98,8 @@ def test_every_key_of_a_full_scenario_can_be_plain_errors() -> None:
             if isinstance(item, dict):
                 walk(item, here)
 
-    walk(tomllib.loads(dump(load("tube_formation"))))
+    written = tomllib.loads(dump(load("tube_formation")))
+    walk({key: item for key, item in written.items() if key != "resolved"})
 
 
 @pytest.mark.parametrize(

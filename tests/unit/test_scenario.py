@@ -140,7 +140,7 @@ def test_contradicting_overrides() -> None:
         "tube_formation", {"engine.area.lambda": 9, "engine": {"area": {"target_sites": 80}}}
     )
     assert (both.engine.area.lambda_, both.engine.area.target_sites) == (9, 80)
-    assert "no value" in problems("tube_formation", {"drug": None})["drug"]
+    assert "not a value" in problems("tube_formation", {"drug": None})["drug"]
 
 
 def test_settings_are_given_once() -> None:
