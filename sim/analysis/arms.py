@@ -45,3 +45,10 @@ def value_of(study: Study, run: PlannedRun, response: str) -> float:
         raise InputError(f"{response!r} is not a read-out: {known}; {hint}".rstrip("; "))
     value = float(entry.metrics[response])
     return value if math.isfinite(value) else math.nan
+
+
+def drug_of(study: Study) -> str:
+    """Return the name of the drug, or nothing where arms have several or none."""
+    usual = study.plan.base.get("drug", {}).get("name", "")
+    names = {str(run.settings.get("drug.name", usual)) for run in study.plan.runs}
+    return names.pop() if len(names) == 1 else ""

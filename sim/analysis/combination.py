@@ -38,6 +38,8 @@ class Combinations:
     found : list of (dict, list of Comparison)
         For each arm: its name in each group and its values of what else is swept, and what it does
         at each dose above 0.
+    drug : str
+        Name of the drug, if all arms have the same one.
     """
 
     study: str
@@ -46,6 +48,7 @@ class Combinations:
     group: str
     parts: dict[str, list[str]]
     found: list[tuple[Labels, list[Comparison]]]
+    drug: str = ""
 
     @property
     def measured(self) -> bool:
@@ -112,4 +115,6 @@ def compare_parts(study: Study, curves: DoseResponses) -> Combinations:
         if arm in controls:
             whole = blockades if len(blockades) == len(single) else None
             found.append((labels, compare(*tables[arm], controls[arm], whole)))
-    return Combinations(study.plan.name, curves.response, curves.dose, group, parts, found)
+    return Combinations(
+        study.plan.name, curves.response, curves.dose, group, parts, found, curves.drug
+    )

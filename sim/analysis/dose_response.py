@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim import hooks
-from sim.analysis.arms import arm_of, others, value_of
+from sim.analysis.arms import arm_of, drug_of, others, value_of
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class DoseResponses:
         By arm: the mean of its unstimulated control, if the study names one.
     labels : dict of str to dict
         By arm: its name in each group, and its values of what else is swept.
+    drug : str
+        Name of the drug, if all arms have the same one.
     """
 
     study: str
@@ -55,6 +57,7 @@ class DoseResponses:
     fits: dict[str, DoseResponse]
     unstimulated: dict[str, float]
     labels: dict[str, Labels]
+    drug: str = ""
 
     def __repr__(self) -> str:
         lines = [f"  {arm}: IC50 {fit.words()}" for arm, fit in self.fits.items()]
@@ -111,7 +114,7 @@ class DoseResponses:
         """
         return hooks.draw(self, ax=ax, fig=fig)
 
-    def plot_map(self, ax: Axes | None = None) -> Figure:
+    def plot_map(self, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw the IC50s as a map, where arms differ in two names; return the figure.
 
         Raises
@@ -119,7 +122,7 @@ class DoseResponses:
         InputError
             If the arms do not differ in exactly two groups or keys.
         """
-        figure: Figure = hooks.call("draw_map", self, ax=ax)
+        figure: Figure = hooks.call("draw_map", self, ax=ax, fig=fig)
         return figure
 
 
@@ -164,6 +167,7 @@ def dose_response(study: Study, response: str | None = None) -> DoseResponses:
             for run in study.runs
             if not _is_control(run, study.plan)
         },
+        drug=drug_of(study),
     )
 
 

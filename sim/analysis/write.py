@@ -24,11 +24,16 @@ SENSITIVITY, SENSITIVITY_TABLE = "sensitivity.json", "sensitivity.csv"
 TABLES = (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE)
 
 
+def picture(kind: str, response: str = "") -> str:
+    """Return the file of a picture: ``ic50_meshes.png``."""
+    return f"{kind}_{response}.png" if response else f"{kind}.png"
+
+
 def pictures() -> tuple[str, ...]:
     """Return all that `sim.view.study.pictures` may draw of them."""
     kinds = ("dose_response", "ic50", "combination", "sensitivity")
-    each = (f"{kind}_{response}.png" for kind in kinds for response in responses())
-    return ("dose_response.png", *each)
+    each = (picture(kind, response) for kind in kinds for response in responses())
+    return (picture("dose_response"), *each)
 
 
 def write_analysis(study: Study) -> Analysis:

@@ -84,8 +84,8 @@ def pk(
         from sim.scenario.settings import parse_settings
 
         if plot is not None:
+            from sim.view.canvas import picture_format
             from sim.view.run.pk import save_pk
-            from sim.view.style import picture_format
 
             picture_format(plot)
             if plot.exists():

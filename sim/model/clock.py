@@ -38,7 +38,7 @@ from sim.signalling.clock import substeps
 from sim.tissue import CellStore
 
 if TYPE_CHECKING:
-    from sim.hooks import Axes, Figure
+    from sim.hooks import Axes, Figure, SubFigure
 
 Array = NDArray[np.float64]
 PARTS = (
@@ -227,9 +227,9 @@ class AngiogenesisModel(mesa.Model):
             self.readouts = self.measure()
             self.datacollector.collect(self)
 
-    def plot(self, ax: Axes | None = None) -> Figure:
+    def plot(self, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw the tissue as it is now, as a result draws its end; return the figure."""
-        return hooks.draw(self, ax=ax)
+        return hooks.draw(self, ax=ax, fig=fig)
 
     def energy(self) -> dict[str, float]:
         """Energy of the whole tissue now, by term, in the unit of ``engine.temperature``.

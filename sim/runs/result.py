@@ -14,7 +14,7 @@ from sim.scenario.schema import Scenario
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
@@ -71,9 +71,9 @@ class Result:
         """
         return cls(**read_run(Path(folder)))
 
-    def plot(self, ax: Axes | None = None) -> Figure:
-        """Draw the network at the end of the run; return the figure."""
-        return hooks.draw(self, ax=ax)
+    def plot(self, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+        """Draw the cells and what they formed at the end of the run; return the figure."""
+        return hooks.draw(self, ax=ax, fig=fig)
 
     def save_pictures(self, folder: Path | str) -> None:
         """Write ``network.png``, ``timeseries.png`` and ``fields.png`` into a folder."""

@@ -43,23 +43,23 @@ def draw(thing: Any, *, ax: Axes | None = None, fig: Figure | SubFigure | None =
 def _(thing: Result, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
     from sim.view.run.network import draw_network
 
-    return _figure_of(draw_network(thing, ax or (fig.subplots() if fig else None)))
+    return draw_network(thing, ax=ax, fig=fig)
 
 
 @draw.register(PK)
 def _(thing: PK, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
     from sim.view.run.pk import draw_pk
 
-    return _figure_of(draw_pk(thing, tuple(fig.subplots(2, sharex=True)) if fig else None)[0])
+    return draw_pk(thing, fig=fig)
 
 
 @draw.register(DoseResponses)
 def _(
     thing: DoseResponses, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
 ) -> Figure:
-    from sim.view.study.pictures import draw as draw_responses
+    from sim.view.study.pictures import draw_responses
 
-    return _figure_of(draw_responses(thing, ax))
+    return draw_responses(thing, ax=ax, fig=fig)
 
 
 @draw.register(Combinations)
@@ -68,7 +68,7 @@ def _(
 ) -> Figure:
     from sim.view.study.combination import draw_combinations
 
-    return _figure_of(draw_combinations(thing))
+    return draw_combinations(thing, fig=fig)
 
 
 @draw.register(Sensitivity)
@@ -77,8 +77,7 @@ def _(
 ) -> Figure:
     from sim.view.study.sensitivity import draw_sensitivity
 
-    axes = draw_sensitivity(thing.arms, response=thing.response, title=thing.study)
-    return _figure_of(next(iter(axes.values())))
+    return draw_sensitivity(thing, fig=fig)
 
 
 @draw.register(Calibration)
@@ -87,17 +86,13 @@ def _(
 ) -> Figure:
     from sim.view.study.calibration import draw_fit
 
-    return draw_fit(thing)
+    return draw_fit(thing, fig=fig)
 
 
-def draw_map(found: DoseResponses, *, ax: Axes | None = None) -> Figure:
+def draw_map(
+    found: DoseResponses, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
     """Draw the IC50s of arms that differ in two names as a map; return its figure."""
     from sim.view.study.pictures import draw_map
 
-    return _figure_of(draw_map(found, ax))
-
-
-def _figure_of(ax: Axes) -> Figure:
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    return figure
+    return draw_map(found, ax=ax, fig=fig)

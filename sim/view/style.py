@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import matplotlib as mpl
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.legend import Legend
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-
-from sim.errors import InputError
-from sim.version import __version__
 
 INK: Final = "#22262b"
 QUIET: Final = "#626a73"
@@ -50,6 +45,9 @@ SOFT_CYCLE: Final = (
     "#AAAA00",
 )
 
+DOTS: Final = {"junctions": (VERMILION, "white", 24.0), "ends": ("white", INK, 13.0)}
+"""Face, edge and size of dots by what they mark."""
+
 _RC: Final[dict[str, object]] = {
     "font.size": 10.0,
     "text.color": INK,
@@ -67,27 +65,6 @@ _RC: Final[dict[str, object]] = {
     "text.parse_math": False,  # names of a user may have any number of $
     "svg.hashsalt": "angiosim",
 }
-
-
-PICTURE_METADATA: Final[dict[str, dict[str, str | None]]] = {  # by format, without dates
-    "png": {"Software": f"angiosim {__version__}"},
-    "pdf": {"Creator": f"angiosim {__version__}", "CreationDate": None},
-    "svg": {"Creator": f"angiosim {__version__}", "Date": None},
-}
-
-
-def picture_format(path: Path) -> str:
-    """Return the format of a picture that its suffix names: png, pdf or svg.
-
-    Raises
-    ------
-    InputError
-        If it names none of them.
-    """
-    suffix = path.suffix.lower().removeprefix(".")
-    if suffix not in PICTURE_METADATA:
-        raise InputError(f"{path}: must end in .png, .pdf or .svg")
-    return suffix
 
 
 @contextmanager
@@ -108,8 +85,9 @@ def plain_text(ax: Axes) -> None:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """Return an empty figure that needs no display and that pyplot does not know of."""
-    figure = Figure(figsize=(width_in, height_in), dpi=100, facecolor="white")
+    """Return an empty figure in constrained layout, which pyplot does not know of."""
+    layout = ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.1)
+    figure = Figure((width_in, height_in), dpi=100, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
@@ -155,18 +133,12 @@ def add_scale_bar(ax: Axes, width_um: float) -> None:
     ax.add_artist(box)
 
 
-def add_legend(figure: Figure, handles: Sequence[Artist], most: int, **look: Any) -> Legend:
-    """Put a frameless legend on a figure, in at most so many columns, so that its width fits."""
-    room = (figure.get_figwidth() - 0.3) * figure.dpi
-    for columns in range(most, 0, -1):
-        legend = figure.legend(handles=handles, ncols=columns, frameon=False, **look)
-        if columns == 1 or legend.get_window_extent().width <= room:
-            break
-        legend.remove()
-    return legend
-
-
 def one_line(text: str, limit: int) -> str:
     """Return `text` on one line, cut with an ellipsis after `limit` characters."""
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def sentence(text: str) -> str:
+    """Return `text` with a capital first letter."""
+    return text[:1].upper() + text[1:]

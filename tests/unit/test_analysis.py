@@ -137,7 +137,7 @@ def test_a_dose_response_is_drawn(plan: Plan) -> None:
     axes = sweep(plan, Curves()).dose_response("tube_length_mm").plot().axes[0]
     assert axes.get_xscale() == "log"
     assert axes.get_ylabel() == "network length (mm)"
-    assert axes.get_xlabel() == "unbound drug (nM)"
+    assert axes.get_xlabel() == "unbound anlotinib (nM)"
 
 
 def test_arms_of_several_groups_and_keys_say_what_they_are() -> None:

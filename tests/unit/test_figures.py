@@ -7,13 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from made_runs import make_result
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -26,106 +26,9 @@ from sim.view import style
 from sim.view.run import fields, frame, network, pictures, timeseries
 
 
-def draw_cells(
-    shape: tuple[int, int], *, seed: int = 1, loops: int = 30, density: float = 1.0
-) -> np.ndarray[Any, Any]:
-    """Return cell ids along the ridges of a periodic Voronoi diagram, about 100 sites a cell."""
-    rng = np.random.default_rng(seed)
-    height, width = shape
-    site = np.stack(np.indices(shape), axis=-1).reshape(-1, 2).astype(float)
-    site += rng.normal(scale=0.4, size=site.shape)
-    centres = rng.uniform(size=(loops, 2)) * shape
-    near, _ = cKDTree(centres, boxsize=shape).query(site % shape, k=2)
-    ridge = near[:, 1] - near[:, 0] < 7.0 + 2.0 * np.sin(site[:, 0] / 17) * np.cos(site[:, 1] / 13)
-    ridge &= rng.uniform(size=loops)[cKDTree(centres).query(site)[1]] < density
-    where = np.flatnonzero(ridge)
-    cell_id = np.zeros(height * width, dtype=np.int32)
-    if where.size:
-        seeds = rng.choice(where, size=max(1, where.size // 100), replace=False)
-        cell_id[where] = cKDTree(site[seeds]).query(site[where])[1] + 1
-    return cell_id.reshape(shape)
-
-
-def make_result(
-    *,
-    size: int = 120,
-    cells: np.ndarray[Any, Any] | None = None,
-    boundary: str = "walls",
-    signalling: bool = True,
-    free_nM: float = 5.6,
-    records: int = 13,
-    fields: bool = True,
-    seed: int = 1,
-    name: str = "tube_formation_anlotinib",
-    **ligands: float,
-) -> SimpleNamespace:
-    """Return a made-up finished run with everything that a picture reads."""
-    rng = np.random.default_rng(seed)
-    if cells is None:
-        cells = draw_cells((size, size), seed=seed, loops=max(6, size**2 // 5200))
-    count = int(cells.max()) + 1
-    height, width = cells.shape
-    time = np.linspace(0, 6, records) if records > 1 else np.array([0.0])
-    rise = 1 - np.exp(-time / 1.5)
-    free = np.where(time >= 1, free_nM, 0.0) if records > 1 else np.full(1, free_nM)
-    table = pd.DataFrame(
-        {
-            "time_h": time,
-            "mcs": (time * 120).astype(int),
-            "total_nM": free,
-            "free_nM": free,
-            **{
-                f"inhibition_{receptor}": free / (free + ic50)
-                for receptor, ic50 in (("VEGFR2", 5.6), ("PDGFRB", 8.7), ("FGFR1", 11.7))
-            },
-            "mean_drive": 0.85 * rise - 0.3 * rise * (free > 0),
-            "covered_fraction": 0.22 + 0.01 * rise,
-            "tube_length_mm": 4 + 9 * rise,
-            "total_length_mm": 6 + 8 * rise,
-            "junctions": np.round(150 * rise),
-            "meshes": np.round(46 * rise**3),
-            "largest_part_fraction": 0.05 + 0.9 * rise**4,
-            "mean_mesh_area_um2": np.where(rise > 0.5, 4000.0, np.nan),
-        }
-    )
-    final: dict[str, np.ndarray[Any, Any]] = {
-        "cell_id": cells,
-        "cell_drive": np.clip(rng.normal(0.6, 0.22, count), 0, 1),
-    }
-    if fields:
-        y, x = np.indices((height // 5, width // 5))
-        final["field_VEGF"] = 48.0 + 1.7 * np.sin(x / 9) * np.cos(y / 7)
-        final["spacing_um_VEGF"] = np.array(10.0)
-        final["field_cue"] = (cells > 0) * (0.4 + 0.6 * rng.random((height, width)))
-        final["spacing_um_cue"] = np.array(2.0)
-    scenario = SimpleNamespace(
-        name=name,
-        seed=seed,
-        domain=SimpleNamespace(
-            size_um=(width * 2.0, height * 2.0), spacing_um=2.0, boundary=boundary
-        ),
-        ligands={
-            key: SimpleNamespace(bath_ng_ml=value)
-            for key, value in ({"VEGF": 50.0, "FGF2": 0.0} | ligands).items()
-        },
-        drug=SimpleNamespace(name="anlotinib", potency="lin2018"),
-        signalling=SimpleNamespace(enabled=signalling),
-        engine=SimpleNamespace(area=SimpleNamespace(target_sites=100)),
-        readout=SimpleNamespace(closing_um=5.0),
-    )
-    return SimpleNamespace(
-        scenario=scenario,
-        seed=seed,
-        summary={"cells": count - 1},
-        timeseries=table,
-        final=final,
-        manifest={"version": "0.1.0", "scenario_hash": "0123abcd"},
-    )
-
-
-def words(ax: Axes) -> str:
-    """Return all text on the figure of `ax`."""
-    return "\n".join(text.get_text() for text in ax.figure.findobj(Text) if text.get_visible())
+def words(figure: Figure) -> str:
+    """Return all text on a figure."""
+    return "\n".join(text.get_text() for text in figure.findobj(Text) if text.get_visible())
 
 
 def with_gid(ax: Axes, gid: str) -> list[Any]:
@@ -136,10 +39,10 @@ def with_gid(ax: Axes, gid: str) -> list[Any]:
 
 
 def test_network_says_what_it_shows() -> None:
-    ax = network.draw_network(make_result())
-    text = words(ax)
-    assert "tube_formation_anlotinib" in text
-    assert "VEGF 50 ng/mL · anlotinib 5.6 nM free" in text
+    figure = network.draw_network(make_result())
+    ax, text = figure.axes[0], words(figure)
+    assert "Tube formation after 6 h" in text and "tube_formation_anlotinib" in text
+    assert "VEGF 50 ng/mL · anlotinib 5.6 nM unbound" in text
     assert "FGF2" not in text
     assert "t = 6.0 h (720 MCS) · seed 1 · angiosim 0.1.0" in text
     short = make_result()
@@ -153,7 +56,7 @@ def test_network_says_what_it_shows() -> None:
 def test_network_keeps_the_orientation_of_the_array() -> None:
     cells = np.zeros((60, 40), dtype=np.int32)
     cells[5:15, 5:35] = 1
-    ax = network.draw_network(make_result(cells=cells, fields=False))
+    ax = network.draw_network(make_result(cells=cells, fields=False)).axes[0]
     assert ax.get_xlim() == (0, 80)
     assert ax.get_ylim() == (120, 0)
     image = np.asarray(ax.images[0].get_array())
@@ -166,10 +69,10 @@ def test_network_keeps_the_orientation_of_the_array() -> None:
 def test_network_colours_cells_by_number_without_signalling() -> None:
     result = make_result(signalling=False, free_nM=0, VEGF=0)
     del result.final["cell_drive"]
-    ax = network.draw_network(result)
-    assert "drive" not in words(ax)
-    assert "ng/mL" not in words(ax)
-    colours = np.unique(np.asarray(ax.images[0].get_array()).reshape(-1, 3), axis=0)
+    figure = network.draw_network(result)
+    assert "drive" not in words(figure)
+    assert "ng/mL" not in words(figure)
+    colours = np.unique(np.asarray(figure.axes[0].images[0].get_array()).reshape(-1, 3), axis=0)
     soft = {tuple(np.round(255 * np.array(mpl.colors.to_rgb(c)))) for c in style.SOFT_CYCLE}
     assert soft & {tuple(colour) for colour in colours.astype(float)}
 
@@ -183,8 +86,8 @@ def test_network_without_drug_and_ligand() -> None:
 def test_network_drawn_into_given_axes() -> None:
     figure = Figure(figsize=(3, 3))
     ax = figure.add_subplot()
-    assert network.draw_network(make_result(), ax) is ax
-    assert ax.figure is figure
+    assert network.draw_network(make_result(), ax=ax) is figure
+    assert ax.images and "Tube formation after 6 h" in ax.get_title("left")
     figure.savefig(io.BytesIO())
 
 
@@ -193,15 +96,15 @@ def test_network_drawn_into_given_axes() -> None:
 def test_network_with_no_cell_or_one(boundary: str, count: int) -> None:
     cells = np.zeros((50, 50), dtype=np.int32)
     cells[10:20, 10:20] = count
-    ax = network.draw_network(make_result(cells=cells, boundary=boundary))
-    assert sum(len(lines.get_segments()) for lines in with_gid(ax, "skeleton")) == 0
-    ax.figure.canvas.draw()
+    figure = network.draw_network(make_result(cells=cells, boundary=boundary))
+    assert sum(len(lines.get_segments()) for lines in with_gid(figure.axes[0], "skeleton")) == 0
+    figure.canvas.draw()
 
 
 def test_names_are_shown_as_written() -> None:
-    ax = network.draw_network(make_result(name="costs $5\nand $x_2^"))
-    assert "costs $5 and $x_2^" in words(ax)
-    ax.figure.canvas.draw()
+    figure = network.draw_network(make_result(name="costs $5\nand $x_2^"))
+    assert "costs $5 and $x_2^" in words(figure)
+    figure.canvas.draw()
 
 
 # --- cells and skeleton ----------------------------------------------------------------------
@@ -227,7 +130,7 @@ def naive_magnify(cell_id: np.ndarray[Any, Any], factor: int, mode: Any) -> Any:
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
 def test_magnify_agrees_with_a_plain_vote(factor: int, periodic: bool, mode: str) -> None:
     cells = np.random.default_rng(3).integers(0, 4, size=(9, 11)).astype(np.int32)
-    large = frame._magnify(cells, factor, periodic)
+    large = frame.magnify(cells, factor, periodic)
     np.testing.assert_array_equal(
         large, naive_magnify(cells, factor, mode) if factor > 1 else cells
     )
@@ -240,10 +143,10 @@ def row(width: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     return places, np.stack([along, np.roll(along, -1)], axis=1)
 
 
-def test_skeleton_lines_over_a_periodic_border_come_twice() -> None:
+def test_smooth_lines_over_a_periodic_border_come_twice() -> None:
     places, links = row(10)
-    assert len(network._skeleton_lines(places, links[:-1], (6, 10))) == 19
-    lines = network._skeleton_lines(places, links, (6, 10))
+    assert len(network._smooth_lines(places, links[:-1], (6, 10))) == 19
+    lines = network._smooth_lines(places, links, (6, 10))
     assert len(lines) == 21
     np.testing.assert_allclose(np.abs(np.diff(lines, axis=1)).max(axis=(1, 2)), 0.5)
     assert lines[..., 1].min() == -0.5
@@ -255,7 +158,7 @@ def test_the_line_drawn_is_the_skeleton_measured(boundary: str) -> None:
     y, x = np.mgrid[:60, :60]
     cells = (np.abs((y - x + 30) % 60 - 30) < 6).astype(np.int32)  # on a torus it goes round
     result = make_result(cells=cells, boundary=boundary)
-    lines, over = with_gid(network.draw_network(result), "skeleton")
+    lines, over = with_gid(network.draw_network(result).axes[0], "skeleton")
     found = network_of(cells, result.scenario)
     across = np.abs(np.diff(found.skeleton_yx[found.skeleton_links], axis=1)).max((1, 2)) > 1
     assert bool(across.any()) == (boundary == "periodic")
@@ -278,9 +181,10 @@ def test_nice_length(limit: float, length: float) -> None:
 
 def test_fields_have_units_and_their_own_spacing() -> None:
     result = make_result()
-    axes = fields.draw_fields(result)
+    figure = fields.draw_fields(result)
+    axes = [ax for ax in figure.axes if ax.images]
     assert len(axes) == 2
-    text = words(axes[0])
+    text = words(figure)
     for word in ("VEGF", "cue", "ng/mL", "arbitrary units", "t = 6.0 h (720 MCS)", "50 µm"):
         assert word in text
     assert np.asarray(axes[0].images[0].get_array()).shape == (24, 24)
@@ -296,14 +200,10 @@ def test_flat_and_empty_fields_have_a_range() -> None:
     assert fields._colour_limits(np.array([2.0, 5.0])) == (2, 5)
 
 
-def test_fields_need_one_axes_each() -> None:
-    with pytest.raises(ValueError, match="2 axes needed"):
-        fields.draw_fields(make_result(), [Figure().add_subplot()])
-
-
 def test_run_without_fields_has_no_field_picture(tmp_path: Path) -> None:
     result = make_result(fields=False)
-    assert fields.draw_fields(result) == []
+    with pytest.raises(ValueError, match="no field"):
+        fields.draw_fields(result)
     paths = pictures.save_pictures(result, tmp_path)
     assert [path.name for path in paths] == ["network.png", "timeseries.png"]
 
@@ -312,29 +212,37 @@ def test_run_without_fields_has_no_field_picture(tmp_path: Path) -> None:
 
 
 def test_timeseries_panels_and_units() -> None:
-    axes = timeseries.draw_timeseries(make_result())
+    figure = timeseries.draw_timeseries(make_result())
+    axes = figure.axes
     assert [ax.get_ylabel() for ax in axes] == [
-        "length (mm)", "number", "fraction (0-1)", "signal (0-1)", "free drug (nM)",
+        "length (mm)", "number", "fraction (0-1)", "signal (0-1)", "unbound drug (nM)",
     ]  # fmt: skip
     assert axes[-1].get_xlabel() == "time (h)"
-    text = words(axes[0])
-    for word in ("network", "total", "meshes", "largest part", "VEGFR2 inhibited", "lin2018"):
+    text = words(figure)
+    for word in (
+        "network length",
+        "total length",
+        "meshes",
+        "largest part",
+        "VEGFR2 inhibited",
+        "lin2018",
+    ):
         assert word in text
     assert len({ax.get_xlim() for ax in axes}) == 1
 
 
 def test_timeseries_without_drug_or_signalling() -> None:
-    labels = [ax.get_ylabel() for ax in timeseries.draw_timeseries(make_result(free_nM=0))]
-    assert labels[-1] == "signal (0-1)"
-    axes = timeseries.draw_timeseries(make_result(free_nM=0, signalling=False))
-    assert len(axes) == 3
-    assert "inhibited" not in words(axes[0])
+    axes = timeseries.draw_timeseries(make_result(free_nM=0)).axes
+    assert axes[-1].get_ylabel() == "signal (0-1)"
+    figure = timeseries.draw_timeseries(make_result(free_nM=0, signalling=False))
+    assert len(figure.axes) == 3
+    assert "inhibited" not in words(figure)
 
 
 def test_timeseries_of_a_single_record() -> None:
-    axes = timeseries.draw_timeseries(make_result(records=1))
-    assert all(line.get_marker() == "o" for ax in axes for line in ax.lines)
-    axes[0].figure.canvas.draw()
+    figure = timeseries.draw_timeseries(make_result(records=1))
+    assert all(line.get_marker() == "o" for ax in figure.axes for line in ax.lines)
+    figure.canvas.draw()
 
 
 def test_timeseries_with_missing_values_and_columns() -> None:
@@ -343,15 +251,10 @@ def test_timeseries_with_missing_values_and_columns() -> None:
     result.timeseries["total_length_mm"] = np.nan
     result.timeseries.loc[3, "mean_drive"] = np.nan
     result.timeseries = result.timeseries.drop(columns=["meshes", "junctions"])
-    axes = timeseries.draw_timeseries(result)
-    assert "number" not in [ax.get_ylabel() for ax in axes]
-    assert axes[0].get_ylim() == (0, 1)
-    axes[0].figure.canvas.draw()
-
-
-def test_timeseries_needs_one_axes_each() -> None:
-    with pytest.raises(ValueError, match="5 axes needed"):
-        timeseries.draw_timeseries(make_result(), [Figure().add_subplot()])
+    figure = timeseries.draw_timeseries(result)
+    assert "number" not in [ax.get_ylabel() for ax in figure.axes]
+    assert figure.axes[0].get_ylim() == (0, 1)
+    figure.canvas.draw()
 
 
 def test_labels_do_not_overlap() -> None:
@@ -408,10 +311,10 @@ def test_names_are_never_read_as_mathematics(tmp_path: Path, name: str) -> None:
     for array in ("field_", "spacing_um_"):
         result.final[array + name] = result.final[array + "VEGF"]
     assert len(pictures.save_pictures(result, tmp_path)) == 3
-    own = Figure()  # of a user, with matplotlib's own settings
-    axes = own.subplots(4, 1)
-    network.draw_network(result, axes[0])
-    fields.draw_fields(result, axes[1:])
+    own = Figure(figsize=(9, 14))  # of a user, with matplotlib's own settings
+    upper, lower = own.subfigures(2, 1)
+    network.draw_network(result, ax=upper.subplots())
+    fields.draw_fields(result, fig=lower)
     own.savefig(tmp_path / "own.png")
 
 

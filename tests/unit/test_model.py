@@ -237,5 +237,5 @@ def test_each_receptor_of_the_scenario_is_reported(fourth_receptor: dict[str, An
     assert columns == [*usual, "inhibition_A-VEGFR1"]
     assert (result.timeseries["inhibition_A-VEGFR1"] == 0.5).all()
     assert not any(name.startswith("inhibition_") for name in result.summary)
-    texts = {text.get_text() for ax in draw_timeseries(result) for text in ax.texts}
+    texts = {text.get_text() for ax in draw_timeseries(result).axes for text in ax.texts}
     assert "A-VEGFR1 inhibited" in texts

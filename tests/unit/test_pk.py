@@ -123,9 +123,10 @@ def test_python_gives_the_course_and_draws_it() -> None:
     assert set(course.inhibition) == {"VEGFR2", "PDGFRB", "FGFR1"}
     first = course.windows["cycle 1" if "cycle 1" in course.windows else "first cycle"]
     assert first["cmax_free_nM"] == pytest.approx(6.37, abs=0.01)
-    upper, lower = course.plot().axes
+    figure = course.plot()
+    upper, lower = figure.axes
     assert upper.get_yscale() == "log"
-    assert "12 mg" in upper.get_title(loc="left")
+    assert "12 mg" in figure.get_suptitle()
     assert len(lower.get_lines()) == 3
     with pytest.raises(InputError, match="exposure"):
         sim.pk("tube_formation")

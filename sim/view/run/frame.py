@@ -2,95 +2,117 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sim.runs.result import Result
-from sim.scenario.schema import Drug
+from sim.scenario.schema import Drug, Scenario
 from sim.view import style
 
-_WIDTH_IN: Final = 9.0
+if TYPE_CHECKING:
+    from sim.runs.result import Arrays
+
+WIDTH_IN: Final = 9.0
+DOT: Final = " · "
+OUTLINE_SHADE: Final = 0.55
+PIXELS_ACROSS: Final = 1600
+RECEPTOR_COLOURS: Final = (
+    style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, *style.SOFT_CYCLE,
+)  # fmt: skip
 
 
-_DOT: Final = " · "
+class Snapshot(Protocol):
+    """What pictures read of a run or of a running model."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """The resolved scenario."""
+
+    @property
+    def seed(self) -> int:
+        """The seed it runs with."""
+
+    @property
+    def timeseries(self) -> pd.DataFrame:
+        """A row for each record."""
+
+    @property
+    def final(self) -> Arrays:
+        """Arrays as in ``final.npz``."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Versions."""
 
 
-_OUTLINE_SHADE: Final = 0.55
+def age(result: Snapshot) -> str:
+    """Return the time that a picture shows: ``after 6 h``."""
+    return f"after {last(result.timeseries, 'time_h'):.3g} h"
 
 
-_PIXELS_ACROSS: Final = 1600
-
-
-_RECEPTOR_COLOURS: Final = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY)
-
-
-def _title(result: Result) -> str:
-    return style.one_line(str(result.scenario.name), 64)
-
-
-def _treatment(result: Result) -> str:
+def treatment(result: Snapshot) -> str:
     """Return the ligands in the bath and the free drug at the end, or nothing for neither."""
     words = [
         f"{name} {ligand.bath_ng_ml:g} ng/mL"
         for name, ligand in result.scenario.ligands.items()
         if ligand.bath_ng_ml > 0
     ]
-    if drug := _drug_given(result):
-        free, most = _last(result.timeseries, "free_nM"), result.timeseries["free_nM"].max()
-        words.append(f"{drug.name} {free:.3g} nM free")
+    if drug := drug_given(result):
+        free, most = last(result.timeseries, "free_nM"), result.timeseries["free_nM"].max()
+        words.append(f"{drug.name} {free:.3g} nM unbound")
         if most > 1.001 * free:
             words[-1] += f", before up to {most:.3g}"
-    if not words and _has_signalling(result):
+    if not words and has_signalling(result):
         words.append("no ligand, no drug")
-    return style.one_line(_DOT.join(words), 110)
+    return style.one_line(DOT.join(words), 110)
 
 
-def _origin(result: Result) -> str:
-    words = [f"seed {result.seed}"]
+def origin(result: Snapshot, moment: bool = True) -> str:
+    """Return the caption: scenario, time if it shows one, seed and version."""
+    words = [style.one_line(str(result.scenario.name), 64)]
+    if moment:
+        time_h = last(result.timeseries, "time_h")
+        words.append(f"t = {round(time_h, 2)} h ({int(last(result.timeseries, 'mcs'))} MCS)")
+    words.append(f"seed {result.seed}")
     if version := result.manifest.get("version"):
         words.append(f"angiosim {version}")
-    return _DOT.join(words)
+    return DOT.join(words)
 
 
-def _caption(result: Result) -> str:
-    time_h = _last(result.timeseries, "time_h")
-    mcs = int(_last(result.timeseries, "mcs"))
-    return _DOT.join([f"t = {round(time_h, 2)} h ({mcs} MCS)", _origin(result)])
-
-
-def _last(table: pd.DataFrame, column: str) -> float:
+def last(table: pd.DataFrame, column: str) -> float:
+    """Return the last value of a column, 0 where there is none."""
     return float(table[column].iloc[-1]) if column in table and len(table) else 0.0
 
 
-def _has_signalling(result: Result) -> bool:
+def has_signalling(result: Snapshot) -> bool:
+    """Whether receptors drive the cells."""
     return bool(result.scenario.signalling.enabled)
 
 
-def _drug_given(result: Result) -> Drug | None:
+def drug_given(result: Snapshot) -> Drug | None:
     """Return the drug, if the cells ever saw any."""
     table = result.timeseries
     given = "free_nM" in table and bool((table["free_nM"] > 0).any())
     return result.scenario.drug if given else None
 
 
-def _periodic(result: Result) -> bool:
+def periodic(result: Snapshot) -> bool:
+    """Whether opposite borders touch."""
     return bool(result.scenario.domain.boundary == "periodic")
 
 
-def _extent(result: Result) -> tuple[float, float, float, float]:
+def extent(result: Snapshot) -> tuple[float, float, float, float]:
     """Return (left, right, bottom, top) of the domain in um, with row 0 at the top."""
     height, width = result.final["cell_id"].shape
     spacing = float(result.scenario.domain.spacing_um)
     return (0.0, width * spacing, height * spacing, 0.0)
 
 
-def _magnify(cell_id: NDArray[Any], factor: int, periodic: bool) -> NDArray[Any]:
+def magnify(cell_id: NDArray[Any], factor: int, periodic: bool) -> NDArray[Any]:
     """Enlarge a map of cell ids, rounding the corners of sites.
 
     Each small pixel goes to the id with the greatest weight under a quadratic B-spline on the
@@ -137,7 +159,7 @@ def _magnify(cell_id: NDArray[Any], factor: int, periodic: bool) -> NDArray[Any]
     return large
 
 
-def _outlines(cell_id: NDArray[Any]) -> NDArray[np.bool_]:
+def outlines(cell_id: NDArray[Any]) -> NDArray[np.bool_]:
     """Return the pixels of cells that touch another cell or the medium."""
     border = np.zeros(cell_id.shape, dtype=bool)
     for axis in (0, 1):
@@ -150,44 +172,23 @@ def _outlines(cell_id: NDArray[Any]) -> NDArray[np.bool_]:
     return border & (cell_id > 0)
 
 
-def _large_cells(result: Result, pixels_across: int) -> NDArray[Any]:
+def large_cells(result: Snapshot, pixels_across: int) -> NDArray[Any]:
+    """Return the map of cell ids, enlarged to about so many pixels."""
     cell_id = result.final["cell_id"]
     factor = max(1, min(4, pixels_across // max(cell_id.shape)))
-    return _magnify(cell_id, factor, _periodic(result))
+    return magnify(cell_id, factor, periodic(result))
 
 
-def _bare(ax: Axes, extent: tuple[float, float, float, float]) -> None:
+def bare(ax: Axes, extent: tuple[float, float, float, float]) -> None:
     """Set up axes for a map: no ticks, true proportions, a thin frame."""
     ax.set(xlim=extent[:2], ylim=extent[2:], xticks=[], yticks=[], aspect="equal")
     for spine in ax.spines.values():
         spine.set(visible=True, color=style.FRAME, linewidth=0.8)
 
 
-def _note(ax: Axes, text: str, x: float, y: float, drop_pt: float, **words: Any) -> None:
-    """Write beside the axes, `drop_pt` points above (below, if negative) a point of its frame."""
-    ax.annotate(
-        text,
-        (x, y),
-        xycoords="axes fraction",
-        xytext=(0, drop_pt),
-        textcoords="offset points",
-        va="bottom" if drop_pt > 0 else "top",
-        annotation_clip=False,
-        **words,
-    )
-
-
-def _dress_colour_bar(colour_bar: Colorbar, scale: float) -> None:
+def dress_colour_bar(colour_bar: Colorbar, scale: float) -> None:
+    """Give a colour bar the look of the other axes."""
     colour_bar.ax.tick_params(
         labelsize=10 * scale, length=2.5 * scale, color=style.QUIET, labelcolor=style.INK
     )
     colour_bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)
-
-
-def _figure_words(figure: Figure, result: Result, left: float, caption: str) -> None:
-    """Write title, treatment and caption on a figure with several panels."""
-    height = figure.get_figheight()
-    at_top: dict[str, Any] = {"va": "top", "color": style.INK}
-    figure.text(left, 1 - 0.14 / height, _title(result), size=15, weight="bold", **at_top)
-    figure.text(left, 1 - 0.45 / height, _treatment(result), size=11.5, **at_top)
-    figure.text(left, 0.13 / height, caption, size=10, color=style.QUIET, va="bottom")

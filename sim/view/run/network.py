@@ -1,4 +1,4 @@
-"""Pictures of a run: the network, the fields, the read-outs over time.
+"""The cells, and what their assay draws over them.
 
 Maps keep the orientation of the arrays [y, x], as a micrograph does: row 0 is at the top, and
 axes are in um from the upper left corner. No function touches pyplot or the user's settings.
@@ -13,43 +13,25 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgb
+from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
-from sim.assays.tube_formation.measure import network_of
-from sim.readouts.network import Network
-from sim.runs.result import Result
-from sim.view import style
-from sim.view.run.frame import (
-    _OUTLINE_SHADE,
-    _PIXELS_ACROSS,
-    _WIDTH_IN,
-    _bare,
-    _caption,
-    _dress_colour_bar,
-    _extent,
-    _has_signalling,
-    _large_cells,
-    _note,
-    _outlines,
-    _title,
-    _treatment,
-)
+from sim.assays import assay
+from sim.assays.declare import Tissue, called
+from sim.view import canvas, style
+from sim.view.run import frame
+from sim.view.run.frame import Snapshot
 
+WIDTH: Final = 8.2  # in, of the map
 _SHADES: Final = 0.28
 _SMOOTHINGS: Final = 8
 _GOLDEN: Final = 0.618033988749895
 
 
-# --- words -----------------------------------------------------------------------------------
-
-
-# --- the cells -------------------------------------------------------------------------------
-
-
-def _cell_colours(result: Result) -> NDArray[np.float64]:
+def _cell_colours(result: Snapshot) -> NDArray[np.float64]:
     """Return an RGB colour for each row of the cell store; row 0 is the medium."""
     count = int(result.final["cell_id"].max(initial=0)) + 1
-    if _has_signalling(result):
+    if frame.has_signalling(result):
         drive = np.asarray(result.final["cell_drive"], dtype=float)[:count]
         colours = style.drive_map()(np.clip(np.nan_to_num(drive), 0.0, 1.0))[:, :3]
         types = result.final.get("cell_type", np.ones(count, int))[:count]
@@ -64,13 +46,10 @@ def _cell_colours(result: Result) -> NDArray[np.float64]:
     return np.asarray(colours, dtype=float)
 
 
-# --- the skeleton ----------------------------------------------------------------------------
-
-
-def _skeleton_lines(
+def _smooth_lines(
     places: NDArray[np.float64], links: NDArray[Any], shape: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Return the skeleton as short lines between linked places, stairs smoothed.
+    """Return short lines between linked places, stairs smoothed.
 
     Places in the middle of a line move towards their two neighbours; ends and branch points
     stay. Lines over a periodic border are given once at each side.
@@ -78,7 +57,7 @@ def _skeleton_lines(
     Parameters
     ----------
     places : (n, 2) float
-        Places (y, x) of the skeleton, in sites.
+        Places (y, x), in sites.
     links : (m, 2) int
         Pairs of neighbours among them.
     shape : (int, int)
@@ -104,113 +83,139 @@ def _skeleton_lines(
     return np.concatenate([lines, lines[over] - jump[over, None]])
 
 
-def _draw_skeleton(ax: Axes, network: Network, spacing_um: float) -> None:
-    scale = style.text_scale(ax)
-    lines = _skeleton_lines(network.skeleton_yx, network.skeleton_links, network.kept.shape)
-    lines = (lines[..., ::-1] + 0.5) * spacing_um
-    for colour, width, order in (("white", 3.0, 3.0), (style.INK, 1.5, 3.2)):
-        ax.add_collection(
-            LineCollection(
-                list(lines),
-                colors=colour,
-                linewidths=width * scale,
-                capstyle="round",
-                zorder=order,
-                gid="skeleton",
-            ),
-            autolim=False,
+class _Canvas:
+    """What an assay draws on: `sim.assays.declare.Canvas`."""
+
+    def __init__(self, ax: Axes, shape: tuple[int, int], spacing_um: float) -> None:
+        self._ax, self._shape, self._spacing_um = ax, shape, spacing_um
+        self._scale = style.text_scale(ax)
+
+    def _um(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return places [y, x] in sites as [x, y] in um."""
+        return (places[..., ::-1] + 0.5) * self._spacing_um
+
+    def lines(self, places: NDArray[np.float64], links: NDArray[Any], kind: str) -> None:
+        """Draw lines between linked places; lines over a periodic border at each side."""
+        lines = list(self._um(_smooth_lines(places, links, self._shape)))
+        for colour, width, order in (("white", 3.0, 3.0), (style.INK, 1.5, 3.2)):
+            self._ax.add_collection(
+                LineCollection(
+                    lines, colors=colour, linewidths=width * self._scale, capstyle="round",
+                    zorder=order, gid=kind,
+                ),
+                autolim=False,
+            )  # fmt: skip
+
+    def dots(self, places: NDArray[np.float64], kind: str) -> None:
+        """Draw a dot at each place."""
+        face, edge, size = style.DOTS.get(kind, style.DOTS["ends"])
+        x, y = self._um(places).T
+        self._ax.scatter(
+            x, y, s=size * self._scale**2, c=face, edgecolors=edge, linewidths=0.8 * self._scale,
+            zorder=4, gid=kind,
+        )  # fmt: skip
+
+    def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
+        """Draw the outline of a region (y, x)."""
+        height, width = mask.shape
+        x, y = (self._spacing_um * (np.arange(count) + 0.5) for count in (width, height))
+        lines = self._ax.contour(
+            x, y, mask, levels=[0.5], colors=style.INK, linewidths=1.5 * self._scale, zorder=3
         )
-    for name, places, colour, size in (
-        ("junctions", network.junction_yx, style.VERMILION, 24.0),
-        ("ends", network.end_yx, "white", 13.0),
-    ):
-        ax.scatter(
-            (places[:, 1] + 0.5) * spacing_um,
-            (places[:, 0] + 0.5) * spacing_um,
-            s=size * scale**2,
-            c=colour,
-            edgecolors="white" if name == "junctions" else style.INK,
-            linewidths=0.8 * scale,
-            zorder=4,
-            gid=name,
-        )
+        lines.set_gid(kind)
 
 
-# --- pictures --------------------------------------------------------------------------------
+def _tissue(result: Snapshot) -> Tissue:
+    """Return what an assay sees of a run."""
+    domain = result.scenario.domain
+    columns = {
+        key.removeprefix("cell_"): values
+        for key, values in result.final.items()
+        if key.startswith("cell_") and key != "cell_id"
+    }
+    fields = {
+        key.removeprefix("field_"): values
+        for key, values in result.final.items()
+        if key.startswith("field_")
+    }
+    return Tissue(
+        mcs=int(frame.last(result.timeseries, "mcs")),
+        mcs_s=float(result.scenario.time.mcs_s),
+        time_h=frame.last(result.timeseries, "time_h"),
+        spacing_um=float(domain.spacing_um),
+        periodic=frame.periodic(result),
+        lattice=result.final["cell_id"],
+        cells=columns,
+        fields=fields,
+    )
 
 
-def _map_axes(result: Result, extent: tuple[float, float, float, float]) -> Axes:
-    """Return the axes of a new figure that fit a domain, with room for words and colour bar."""
-    left, bottom = 0.25, 0.5
-    right = 0.8 if _has_signalling(result) else left
-    top = 0.85 if _treatment(result) else 0.6
-    wide = _WIDTH_IN - left - right
-    ratio = extent[2] / extent[1]
-    high = min(wide * ratio, 2 * _WIDTH_IN)
-    wide = high / ratio
-    width, height = max(wide + left + right, 5.0), high + top + bottom
-    figure = style.new_figure(width, height)
-    return figure.add_axes((left / width, bottom / height, wide / width, high / height))
+@style.house_style()
+def draw_network(
+    result: Snapshot, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
+    """Draw the cells and what they form, as seen under a microscope.
 
-
-def draw_network(result: Result, ax: Axes | None = None) -> Axes:
-    """Draw the cells and the network that they form, as seen under a microscope.
-
-    Cells are coloured by their drive (by number where nothing signals), gaps are pale. The line
-    is the skeleton of the network, which leaves out parts smaller than three cells; filled dots
-    are its junctions, open dots its ends. Outlines are smoothed within one lattice site.
+    Cells are coloured by their drive (by number where nothing signals), gaps are pale; outlines
+    are smoothed within one lattice site. What is drawn over them is the assay's: of a network the
+    line is its skeleton, which leaves out parts smaller than three cells, filled dots are its
+    junctions and open dots its ends.
 
     Parameters
     ----------
     result : Result
         A finished run.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure if left out. Its coordinates become um, row 0 at the top.
+        Where to draw. Its coordinates become um, row 0 at the top.
+    fig : matplotlib.figure.Figure or SubFigure, optional
+        An empty one to draw into; a new figure without it.
 
     Returns
     -------
-    matplotlib.axes.Axes
+    matplotlib.figure.Figure
     """
-    extent = _extent(result)
+    extent = frame.extent(result)
+    what = result.scenario.assay.replace("_", " ")
+    title, treatment = style.sentence(f"{what} {frame.age(result)}"), frame.treatment(result)
     if ax is None:
-        with style.house_style():
-            return draw_network(result, _map_axes(result, extent))
-    domain = result.scenario.domain
-    _bare(ax, extent)
+        high = min(WIDTH * extent[2] / extent[1], 2 * WIDTH)
+        wide = high * extent[1] / extent[2]
+        body = canvas.sheet(
+            fig, max(wide + 0.9 * frame.has_signalling(result), 5.0), high + 0.95,
+            title=title, subtitle=treatment, caption=frame.origin(result),
+        )  # fmt: skip
+        ax = body.subplots()
+        ax.set_anchor("W")
+    else:
+        lines = filter(None, [title, treatment])
+        canvas.label(ax, "\n".join(lines))
+    frame.bare(ax, extent)
     scale = style.text_scale(ax)
 
-    cells = _large_cells(result, _PIXELS_ACROSS)
+    cells = frame.large_cells(result, frame.PIXELS_ACROSS)
     colours = _cell_colours(result)
     image = (colours * 255).round().astype(np.uint8)[cells]
-    dark = (colours * _OUTLINE_SHADE * 255).round().astype(np.uint8)
-    border = _outlines(cells)
+    dark = (colours * frame.OUTLINE_SHADE * 255).round().astype(np.uint8)
+    border = frame.outlines(cells)
     image[border] = dark[cells[border]]
     ax.imshow(image, extent=extent, origin="upper", interpolation="antialiased", zorder=1)
 
-    network = network_of(result.final["cell_id"], result.scenario)
-    _draw_skeleton(ax, network, float(domain.spacing_um))
-    _bare(ax, extent)
+    tissue = _tissue(result)
+    memory = {
+        key.removeprefix("assay."): values
+        for key, values in result.final.items()
+        if key.startswith("assay.")
+    }
+    over = _Canvas(ax, tissue.lattice.shape, tissue.spacing_um)
+    called(assay(result.scenario.assay).picture)(over, tissue, memory, result.scenario)
+    frame.bare(ax, extent)
     style.add_scale_bar(ax, extent[1])
-
-    treatment = _treatment(result)
-    title_pt = (27.0 if treatment else 9.0) * scale
-    _note(ax, _title(result), 0, 1, title_pt, size=15 * scale, weight="bold", color=style.INK)
-    if treatment:
-        _note(ax, treatment, 0, 1, 8 * scale, size=11.5 * scale, color=style.INK)
-    _note(ax, _caption(result), 0, 0, -8 * scale, size=10 * scale, color=style.QUIET)
-
-    if _has_signalling(result):
-        inset = ax.inset_axes((1.02, 0.0, 0.028, 0.45))
-        colour_bar = ax.figure.colorbar(
-            ScalarMappable(Normalize(0, 1), style.drive_map()), cax=inset, ticks=[0, 0.5, 1]
-        )
-        _dress_colour_bar(colour_bar, scale)
-        _note(inset, "drive\n(0-1)", 0, 1, 6 * scale, size=11 * scale, color=style.INK)
+    if frame.has_signalling(result):
+        bar = ax.figure.colorbar(
+            ScalarMappable(Normalize(0, 1), style.drive_map()), ax=ax, ticks=[0, 0.5, 1],
+            shrink=0.45, anchor=(0.0, 0.0), aspect=16, pad=0.02,
+        )  # fmt: skip
+        frame.dress_colour_bar(bar, scale)
+        bar.ax.set_title("drive\n(0-1)", size=11 * scale, color=style.INK, loc="left", pad=9)
     style.plain_text(ax)
-    return ax
-
-
-# --- read-outs over time ---------------------------------------------------------------------
-
-
-# --- files -----------------------------------------------------------------------------------
+    return canvas.figure_of(ax)

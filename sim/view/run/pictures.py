@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from matplotlib.axes import Axes
-
-from sim.runs.result import Result
-from sim.view.canvas import try_picture
-from sim.view.run.fields import _field_names, draw_fields
+from sim.version import __version__
+from sim.view import canvas
+from sim.view.run.fields import draw_fields, field_names
+from sim.view.run.frame import Snapshot
 from sim.view.run.network import draw_network
 from sim.view.run.timeseries import draw_timeseries
 
 
-def save_pictures(result: Result, folder: str | Path) -> list[Path]:
+def save_pictures(result: Snapshot, folder: str | Path) -> list[Path]:
     """Write `network.png`, `fields.png` (if there are fields) and `timeseries.png`.
 
     The same result gives the same bytes. Title, version, scenario hash and seed are in the PNG text
@@ -32,20 +31,16 @@ def save_pictures(result: Result, folder: str | Path) -> list[Path]:
     list of Path
         The files written.
     """
-    drawings: dict[str, Callable[[], Axes]] = {"network.png": lambda: draw_network(result)}
-    if _field_names(result):
-        drawings["fields.png"] = lambda: draw_fields(result)[0]
-    drawings["timeseries.png"] = lambda: draw_timeseries(result)[0]
-    chunks = {
-        "Title": str(result.scenario.name),
-        "Software": f"angiosim {result.manifest.get('version', '')}".strip(),
-        "Scenario-Hash": str(result.manifest.get("scenario_hash", "")),
-        "Seed": str(result.seed),
-    }
+    drawings = {"network.png": partial(draw_network, result)}
+    if field_names(result):
+        drawings["fields.png"] = partial(draw_fields, result)
+    drawings["timeseries.png"] = partial(draw_timeseries, result)
+    marks = canvas.Marks(
+        title=str(result.scenario.name),
+        version=str(result.manifest.get("version", __version__)),
+        scenario_hash=str(result.manifest.get("scenario_hash", "")),
+        seed=result.seed,
+    )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    return [
-        folder / name
-        for name, draw in drawings.items()
-        if try_picture(folder / name, draw, **chunks)
-    ]
+    return canvas.save_pictures(drawings, folder, marks)

@@ -4,149 +4,114 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from sim.runs.result import Result
-from sim.view import style
-from sim.view.run.frame import (
-    _DOT,
-    _RECEPTOR_COLOURS,
-    _WIDTH_IN,
-    _drug_given,
-    _figure_words,
-    _has_signalling,
-    _origin,
-)
+from sim.assays import DRIVE, assay, readout
+from sim.view import canvas, style
+from sim.view.run import frame
+from sim.view.run.frame import Snapshot
 
+_COLOURS: Final = (
+    style.SKY, style.BLUE, style.ORANGE, style.VERMILION, style.PURPLE, style.GREEN,
+)  # fmt: skip
 _Line = tuple[str, str, str]
 """A column, its label and its colour."""
 
 
-def _panels(result: Result) -> list[tuple[str, list[_Line]]]:
+def _panels(result: Snapshot) -> list[tuple[str, list[_Line]]]:
     """Return the panels of the time series that this run can fill: axis label and lines."""
+    colours = cycle(_COLOURS)
     panels: list[tuple[str, list[_Line]]] = [
-        (
-            "length (mm)",
-            [
-                ("total_length_mm", "total", style.SKY),
-                ("tube_length_mm", "network", style.BLUE),
-            ],
-        ),
-        (
-            "number",
-            [("junctions", "junctions", style.ORANGE), ("meshes", "meshes", style.VERMILION)],
-        ),
-        (
-            "fraction (0-1)",
-            [
-                ("covered_fraction", "covered", style.PURPLE),
-                ("largest_part_fraction", "largest part", style.GREEN),
-            ],
-        ),
+        (label, [(name, readout(name).words, next(colours)) for name in names])
+        for label, names in assay(result.scenario.assay).panels
     ]
-    if _has_signalling(result):
-        inhibition = [c for c in map(str, result.timeseries) if c.startswith("inhibition_")]
-        signal: list[_Line] = [("mean_drive", "mean drive", style.INK)]
-        if _drug_given(result):
+    drug = frame.drug_given(result)
+    if frame.has_signalling(result):
+        signal: list[_Line] = [(DRIVE.name, DRIVE.words, style.INK)]
+        if drug:
+            inhibition = [c for c in map(str, result.timeseries) if c.startswith("inhibition_")]
             signal += [
                 (column, f"{column.removeprefix('inhibition_')} inhibited", colour)
-                for column, colour in zip(inhibition, cycle(_RECEPTOR_COLOURS), strict=False)
+                for column, colour in zip(inhibition, cycle(frame.RECEPTOR_COLOURS), strict=False)
             ]
         panels.append(("signal (0-1)", signal))
-    if drug := _drug_given(result):
-        panels.append(("free drug (nM)", [("free_nM", drug.name, style.INK)]))
+    if drug:
+        panels.append(("unbound drug (nM)", [("free_nM", drug.name, style.INK)]))
     present = set(result.timeseries.columns)
     panels = [(label, [line for line in lines if line[0] in present]) for label, lines in panels]
     return [(label, lines) for label, lines in panels if lines]
 
 
-def draw_timeseries(result: Result, axes: Sequence[Axes] | None = None) -> list[Axes]:
-    """Draw the read-outs over time: lengths, counts, fractions, signals, free drug.
+@style.house_style()
+def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) -> Figure:
+    """Draw the read-outs over time: lengths, counts, fractions, signals, unbound drug.
 
-    Signals are shown for a run that has signalling, inhibition and free drug for a run with
+    Signals are shown for a run that has signalling, inhibition and unbound drug for a run with
     drug. Gaps in a line are times at which a read-out has no value.
 
     Parameters
     ----------
     result : Result
         A finished run with at least one record.
-    axes : sequence of matplotlib.axes.Axes, optional
-        One for each panel, top to bottom; a new figure if left out.
+    fig : matplotlib.figure.Figure or SubFigure, optional
+        An empty one to draw into; a new figure without it.
 
     Returns
     -------
-    list of matplotlib.axes.Axes
-
-    Raises
-    ------
-    ValueError
-        If the number of `axes` is not the number of panels.
+    matplotlib.figure.Figure
     """
     panels = _panels(result)
-    if axes is None:
-        with style.house_style():
-            return draw_timeseries(result, _timeseries_figure(result, len(panels)))
-    if len(axes) != len(panels):
-        raise ValueError(
-            f"{len(panels)} axes needed, one for each of {[label for label, _ in panels]}; "
-            f"got {len(axes)}"
-        )
-    table = result.timeseries
-    time = table["time_h"].to_numpy(dtype=float)
-    for ax, (label, lines) in zip(axes, panels, strict=True):
-        for column, _, colour in lines:
-            values = table[column].to_numpy(dtype=float)
-            look: dict[str, Any] = {"color": colour, "linewidth": 2.0, "clip_on": False}
-            if len(time) == 1:
-                look |= {"marker": "o", "markersize": 6}
-            if column == "free_nM" or column.startswith("inhibition_"):
-                # Free drug jumps when the medium is changed, and inhibition with it.
-                look["drawstyle"] = "steps-post"
-            if column == "free_nM":
-                ax.fill_between(time, values, step="post", color=style.SKY, alpha=0.25, linewidth=0)
-            ax.plot(time, values, zorder=3, **look)
-        ax.set_xlim(_time_limits(time))
-        if len(time) == 1:
-            ax.set_xticks(time)
-        ax.set_ylim(0, 1 if "0-1" in label else _roof(table[[c for c, _, _ in lines]]))
-        ax.set_ylabel(label, size=11)
-        if "0-1" in label:
-            ax.set_yticks([0, 0.5, 1])
-        else:
-            ax.yaxis.set_major_locator(MaxNLocator(4, integer=label == "number"))
-        ax.grid(axis="y", color="#e6e4df", linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.tick_params(labelbottom=ax is axes[-1])
-        _label_line_ends(ax, table, lines)
-        style.plain_text(ax)
-    axes[-1].set_xlabel("time (h)", size=11)
-    return list(axes)
-
-
-def _timeseries_figure(result: Result, count: int) -> list[Axes]:
-    left, right, top, bottom, high, gap = 0.85, 1.7, 0.85, 0.95, 1.35, 0.24
-    height = top + bottom + count * high + (count - 1) * gap
-    figure = style.new_figure(_WIDTH_IN, height)
-    axes: list[Axes] = []
-    for place in range(count):
-        y = height - top - high - place * (high + gap)
-        box = (left / _WIDTH_IN, y / height, (_WIDTH_IN - left - right) / _WIDTH_IN, high / height)
-        axes.append(figure.add_axes(box, sharex=axes[0] if axes else None))
-        axes[-1].yaxis.set_label_coords(-0.075, 0.5)
-    caption = _origin(result)
-    if (drug := _drug_given(result)) and _has_signalling(result):
+    caption = frame.origin(result, moment=False)
+    if (drug := frame.drug_given(result)) and frame.has_signalling(result):
         # Potency is an input of the model, never its finding, and its origin is debated.
         potency = drug.potency or "default"
-        caption += f"{_DOT}inhibition follows from IC50 set “{potency}”; on its origin see the docs"
-    _figure_words(figure, result, 0.25 / _WIDTH_IN, caption)
-    return axes
+        caption += f"\ninhibition follows from IC50 set “{potency}”; on its origin see the docs"
+    body = canvas.sheet(
+        fig, frame.WIDTH_IN, 1.6 * len(panels) + 1.3, title="Read-outs over time",
+        subtitle=frame.treatment(result), caption=caption,
+    )  # fmt: skip
+    axes = body.subplots(len(panels), 1, sharex=True, squeeze=False).ravel().tolist()
+    for ax, (label, lines) in zip(axes, panels, strict=True):
+        _draw_panel(ax, result.timeseries, label, lines)
+    axes[-1].set_xlabel(readout("time_h").label, size=11)
+    body.align_ylabels(axes)
+    return canvas.figure_of(body)
+
+
+def _draw_panel(ax: Axes, table: pd.DataFrame, label: str, lines: Sequence[_Line]) -> None:
+    """Draw some read-outs over time."""
+    time = table["time_h"].to_numpy(dtype=float)
+    for column, _, colour in lines:
+        values = table[column].to_numpy(dtype=float)
+        look: dict[str, Any] = {"color": colour, "linewidth": 2.0, "clip_on": False}
+        if len(time) == 1:
+            look |= {"marker": "o", "markersize": 6}
+        if column == "free_nM" or column.startswith("inhibition_"):
+            # Unbound drug jumps when the medium is changed, and inhibition with it.
+            look["drawstyle"] = "steps-post"
+        if column == "free_nM":
+            ax.fill_between(time, values, step="post", color=style.SKY, alpha=0.25, linewidth=0)
+        ax.plot(time, values, zorder=3, **look)
+    ax.set_xlim(_time_limits(time))
+    if len(time) == 1:
+        ax.set_xticks(time)
+    ax.set_ylim(0, 1 if "0-1" in label else _roof(table[[c for c, _, _ in lines]]))
+    ax.set_ylabel(label, size=11)
+    if "0-1" in label:
+        ax.set_yticks([0, 0.5, 1])
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(4, integer=label == "number"))
+    ax.grid(axis="y", color="#e6e4df", linewidth=0.8)
+    ax.set_axisbelow(True)
+    _label_line_ends(ax, table, lines)
 
 
 def _time_limits(time: NDArray[np.float64]) -> tuple[float, float]:
@@ -165,7 +130,7 @@ def _roof(values: pd.DataFrame) -> float:
 def _label_line_ends(ax: Axes, table: pd.DataFrame, lines: Sequence[_Line]) -> None:
     """Write each line's name at its right end, moved apart where they would overlap."""
     size = 10.5
-    height_in = ax.get_window_extent().height / ax.figure.dpi
+    height_in = ax.get_window_extent().height / ax.figure.dpi  # a little more after the layout
     gap = 1.25 * size / 72 / height_in
     top = ax.get_ylim()[1]
     ends = []

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from sim.assays import readout
 from sim.calibration.file import Target
-from sim.calibration.result import Calibration
+from sim.calibration.result import Calibration, Range
+from sim.calibration.runner import PICTURES
 from sim.runs.folder import LOG, logging_into
 from sim.version import __version__
-from sim.view import style
-from sim.view.canvas import try_picture
-from sim.view.words import readout_words
+from sim.view import canvas, style
+from sim.view.study.doses import dose_label
 
 _ACROSS: Final = 3  # panels in a row
 _PANEL_IN: Final = (3.6, 3.0)
@@ -27,9 +27,10 @@ _PANEL_LETTERS: Final = 36  # under an axis
 
 
 @style.house_style()
-def draw_objective(result: Calibration) -> Figure:
+def draw_objective(result: Calibration, *, fig: Figure | SubFigure | None = None) -> Figure:
     """Draw the objective of each trial, and the lowest so far; return the figure."""
-    figure, (ax,) = _panels(1)
+    about = "the objective of each trial on the seeds of the fit"
+    body, (ax,) = _panels(result, 1, fig, "Objective over the trials", about)
     lowest: list[float] = []
     for trial in result.done:
         value = trial.objective or 0.0
@@ -41,51 +42,57 @@ def draw_objective(result: Calibration) -> Figure:
     dot = Line2D([], [], marker="o", ms=4, ls="none", color=style.SKY, label="a trial")
     _objective_axis(ax, result)
     ax.set_xlabel("trial")
-    figure.legend(handles=[dot, line], loc="upper right", ncols=2, frameon=False, fontsize=8)
-    _words(figure, result, "the objective of each trial on the seeds of the fit")
-    return figure
+    body.legend(handles=[dot, line], loc="outside upper right", ncols=2, frameon=False, fontsize=8)
+    return canvas.figure_of(body)
 
 
 @style.house_style()
-def draw_profile(result: Calibration) -> Figure:
+def draw_profile(result: Calibration, *, fig: Figure | SubFigure | None = None) -> Figure:
     """Draw the objective of all trials over each parameter; return the figure.
 
     The lower edge of the points is an approximate profile: the best that was found for a value,
     whatever the other parameters were. Where the trials do not tell the standard error there is no
     band.
     """
-    figure, panels = _panels(len(result.plan.parameters))
-    unknown = 0
-    for ax, (key, found) in zip(panels, result.ranges.items(), strict=True):
+    about = "dotted: the best; band: ± 1 standard error, approximate"
+    known = {key: span for key, one in result.ranges.items() if (span := _span(one))}
+    if len(known) < len(result.ranges):
+        about += "; no band: not determined by these trials"
+    body, panels = _panels(
+        result, len(result.plan.parameters), fig, "Objective over each parameter", about
+    )
+    for ax, key in zip(panels, result.ranges, strict=True):
         for trial in result.done:
             ax.plot(trial.values[key], trial.objective or 0.0, "o", ms=4, color=style.SKY)
-        if found.low is None or found.high is None or (found.low_open and found.high_open):
-            unknown += 1
-        else:
-            ax.axvspan(found.low, found.high, color=style.ORANGE, alpha=0.25, lw=0)
+        if key in known:
+            ax.axvspan(*known[key], color=style.ORANGE, alpha=0.25, lw=0)
         ax.axvline(result.values[key], color=style.INK, lw=1, ls=":")
         if result.plan.parameters[key].distribution in ("loguniform", "lognormal"):
             ax.set_xscale("log")
             _plain_numbers(ax.xaxis)
         _objective_axis(ax, result)
         ax.set_xlabel(style.one_line(key, _PANEL_LETTERS + 12))
-    about = "dotted: the best; band: ± 1 standard error, approximate"
-    if unknown:
-        about += "; no band: not determined by these trials"
-    _words(figure, result, about)
-    return figure
+    return canvas.figure_of(body)
+
+
+def _span(found: Range) -> tuple[float, float] | None:
+    """Return the limits of a parameter that trials determine."""
+    if found.low is None or found.high is None or (found.low_open and found.high_open):
+        return None
+    return found.low, found.high
 
 
 @style.house_style()
-def draw_fit(result: Calibration) -> Figure:
+def draw_fit(result: Calibration, *, fig: Figure | SubFigure | None = None) -> Figure:
     """Draw the data against the best fit, on its own and on fresh seeds; return the figure.
 
     Bars are standard errors of the data, and standard deviations of the replicates.
     """
     readouts = list(dict.fromkeys(target.readout for target in result.plan.targets))
-    figure, panels = _panels(len(readouts))
-    for ax, readout in zip(panels, readouts, strict=True):
-        places = [n for n, t in enumerate(result.plan.targets) if t.readout == readout]
+    about = "data ± standard error, means ± standard deviation of replicates"
+    body, panels = _panels(result, len(readouts), fig, "Data and calibrated model", about)
+    for ax, name in zip(panels, readouts, strict=True):
+        places = [n for n, t in enumerate(result.plan.targets) if t.readout == name]
         targets = [result.plan.targets[n] for n in places]
         at = list(range(1, len(places) + 1))
         values, errors = [t.value for t in targets], [t.sd for t in targets]
@@ -105,18 +112,13 @@ def draw_fit(result: Calibration) -> Figure:
         ax.set_xticks(at, labels)
         ax.set_xlim(0.4, len(at) + 0.6)
         ax.set_xlabel(names)
-        ax.set_ylabel(readout_words(readout))
+        ax.set_ylabel(readout(name).label)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper right", ncols=3, frameon=False, fontsize=8)
-    _words(figure, result, "data ± standard error, means ± standard deviation of replicates")
-    return figure
+    body.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False, fontsize=8)
+    return canvas.figure_of(body)
 
 
-PICTURES: Final[Mapping[str, Callable[[Calibration], Figure]]] = {
-    "objective.png": draw_objective,
-    "profile.png": draw_profile,
-    "fit.png": draw_fit,
-}
+_DRAWINGS: Final = (draw_objective, draw_profile, draw_fit)
 
 
 def save_pictures(result: Calibration, folder: Path) -> None:
@@ -124,22 +126,32 @@ def save_pictures(result: Calibration, folder: Path) -> None:
 
     A picture that cannot be drawn is left out with a warning.
     """
+    drawings = {name: partial(draw, result) for name, draw in zip(PICTURES, _DRAWINGS, strict=True)}
+    marks = canvas.Marks(title=result.plan.name, seed=result.plan.seed)
     with logging_into(folder / LOG):
-        for name, draw in PICTURES.items():
-            try_picture(folder / name, partial(draw, result), result.plan.name)
+        canvas.save_pictures(drawings, folder, marks)
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
-    """Return a figure with so many axes, and room for words below."""
+def _panels(
+    result: Calibration, count: int, fig: Figure | SubFigure | None, title: str, about: str
+) -> tuple[SubFigure, list[Axes]]:
+    """Return the body of a figure, and so many axes in it."""
     across = min(count, _ACROSS)
     down = -(-count // _ACROSS)
     width, height = _PANEL_IN
-    figure = style.new_figure(max(width * across, 5.4) + 0.4, height * down + 0.9)
-    figure.set_layout_engine("constrained", rect=(0, 0.45 / (height * down + 0.9), 1, 0.9))
-    axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
+    plan = result.plan
+    source = (
+        f"{style.one_line(plan.name, 60)} · {len(plan.targets)} numbers, {plan.replicates} "
+        f"replicates · seed {plan.seed} · angiosim {__version__}"
+    )
+    body = canvas.sheet(
+        fig, max(width * across, 5.4) + 0.4, height * down + 1.3,
+        title=title, caption=f"{about}\n{source}",
+    )  # fmt: skip
+    axes = body.subplots(down, across, squeeze=False).ravel().tolist()
     for empty in axes[count:]:
         empty.remove()
-    return figure, axes[:count]
+    return body, axes[:count]
 
 
 def _objective_axis(ax: Axes, result: Calibration) -> None:
@@ -168,16 +180,8 @@ def _rows(result: Calibration, targets: list[Target]) -> tuple[str, list[str]]:
     longest = max(len(line) for label in labels for line in label.split("\n"))
     if not 1 <= len(keys) <= 3 or len(rows) * (longest + 1) > _PANEL_LETTERS:
         return "row of the data", [str(target.row) for target in targets]
-    return "\n".join(style.one_line(key, _PANEL_LETTERS + 12) for key in keys), labels
+    return "\n".join(style.one_line(dose_label(key), _PANEL_LETTERS + 12) for key in keys), labels
 
 
 def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, int | float) else " ".join(str(value).split())
-
-
-def _words(figure: Figure, result: Calibration, about: str) -> None:
-    plan = result.plan
-    figure.suptitle(f"{style.one_line(plan.name, 60)}, calibrated", x=0.02, ha="left", size=11)
-    count = f"{len(plan.targets)} numbers, {plan.replicates} replicates"
-    words = f"{about}\n{count} · seed {plan.seed} · angiosim {__version__}"
-    figure.text(0.02, 0.015, words, size=7.5, color=style.QUIET, ha="left", va="bottom")

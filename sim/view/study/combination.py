@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import textwrap
 from itertools import cycle
 from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from sim.analysis.combination import Combinations
 from sim.analysis.dose_response import differing
+from sim.assays import readout
 from sim.errors import InputError
 from sim.fits.combination import Comparison
-from sim.version import __version__
-from sim.view import style
-from sim.view.study.curves import INPUT, dose_axis
-from sim.view.words import drug_and_unit, readout_words
+from sim.view import canvas, style
+from sim.view.study.curves import DOT, dose_axis, source
+from sim.view.study.doses import dose_label
 
 Array = NDArray[np.float64]
 
 _WIDE: Final = 3.0  # in, of a panel
-_HIGH: Final = 2.35
+_HIGH: Final = 2.75
 _LEAST: Final = 7.2  # in, of the figure: its words need as much
 _PARTS: Final = (
     (style.GREEN, "-", "^"), (style.PURPLE, "--", "s"), (style.ORANGE, "-.", "D"),
@@ -32,7 +32,10 @@ _PARTS: Final = (
 )  # fmt: skip
 
 
-def draw_combinations(found: Combinations, origin: str = "") -> Axes:
+@style.house_style()
+def draw_combinations(
+    found: Combinations, *, fig: Figure | SubFigure | None = None, origin: str = ""
+) -> Figure:
     """Draw each combination in a panel of its own: dose across, inhibition in % upwards.
 
     Points are measured, with 95 % limits: full where they differ from Bliss independence beyond
@@ -42,13 +45,14 @@ def draw_combinations(found: Combinations, origin: str = "") -> Axes:
     Parameters
     ----------
     found : Combinations
+    fig : matplotlib.figure.Figure or SubFigure, optional
+        An empty one to draw into; a new figure without it.
     origin : str
-        Where it comes from, such as the study.
+        Where it comes from, such as what the study shows.
 
     Returns
     -------
-    matplotlib.axes.Axes
-        The first.
+    matplotlib.figure.Figure
 
     Raises
     ------
@@ -56,8 +60,6 @@ def draw_combinations(found: Combinations, origin: str = "") -> Axes:
         If no combination has been measured; it says why.
     """
     group, parts = found.group, found.parts
-    drug, unit = drug_and_unit(found.dose)
-    dose = f"{style.one_line(drug, 40)} ({unit})"
     names = [name for name in differing([labels for labels, _ in found.found]) if name != group]
     rows: dict[str, dict[str, list[Comparison]]] = {}
     for labels, comparisons in found.found:
@@ -72,46 +74,37 @@ def draw_combinations(found: Combinations, origin: str = "") -> Axes:
         raise InputError(
             f"{found.study}: there is no combination of {found.response} to draw: {why}"
         )
-    width = max(_WIDE * len(columns) + 0.9, _LEAST)
-    wide = (width - 0.9) / len(columns)
+    wide = max(_WIDE, (_LEAST - 0.4) / len(columns))
+    about = ("inhibition: % of the difference between stimulated and unstimulated control · "
+             "bars and bands: 95 % limits over replicates")  # fmt: skip
+    body = canvas.sheet(
+        fig, wide * len(columns) + 0.4, _HIGH * len(rows) + 1.9,
+        title=f"Combined blockades: inhibition of {readout(found.response).words}",
+        caption=f"{about}\n{source(DOT.join(filter(None, [found.study, origin])))}",
+    )  # fmt: skip
     names_of_parts = dict.fromkeys(part for arm in columns for part in parts[arm])
     looks = dict(zip(names_of_parts, cycle(_PARTS), strict=False))
-    with style.house_style():
-        figure = style.new_figure(width, 1.0)
-        legend = style.add_legend(
-            figure, _handles(looks), 4, loc="upper left", fontsize=9.5, labelspacing=0.3,
-            columnspacing=1.5,
-        )  # fmt: skip
-        above = 0.42 + legend.get_window_extent().height / figure.dpi + 0.3
-        height = above + (_HIGH + 0.6) * len(rows) + 0.85
-        figure.set_figheight(height)
-        legend.set_bbox_to_anchor((0.15 / width, 1 - 0.38 / height))
-        for down, (context, arms) in enumerate(rows.items()):
-            for across, arm in enumerate(columns):
-                if arm not in arms:
-                    continue
-                left, bottom = 0.85 + wide * across, height - above - (_HIGH + 0.6) * down - _HIGH
-                box = (left / width, bottom / height, (wide - 0.55) / width, _HIGH / height)
-                ax = figure.add_axes(box)
-                alone = {part: arms[part] for part in parts[arm] if part in arms}
-                _panel(ax, arms[arm], alone, looks)
-                words = style.one_line(f"{context}: {arm}" if context else arm, int(11 * wide))
-                ax.set_title(words, size=10, weight="bold", loc="left")
-                if across == 0:
-                    ax.set_ylabel("inhibition (%)", size=10)
-                if down == len(rows) - 1:
-                    ax.set_xlabel(dose, size=10)
-        what = f": {readout_words(found.response)}"
-        title = style.one_line(found.study, min(90, int(8.2 * width)) - len(what)) + what
-        figure.text(0.25 / width, 1 - 0.15 / height, title, size=14, weight="bold", va="top")
-        about = ("inhibition: % of the difference between stimulated and unstimulated control · "
-                 "bars and bands: 95 % limits over replicates")  # fmt: skip
-        source = " · ".join(filter(None, [origin, INPUT, f"angiosim {__version__}"]))
-        lines = [line for text in (about, source)
-                 for line in textwrap.wrap(text, int(14 * width) - 8)[:2]]  # fmt: skip
-        figure.text(0.25 / width, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET,
-                    va="bottom")  # fmt: skip
-    return figure.axes[0]
+    handles = _handles(looks)
+    letters = max(len(handle.get_label()) for handle in handles) + 7
+    across = max(1, min(4, int(canvas.width_of(body) / (0.075 * letters))))
+    body.legend(handles=handles, ncols=across, frameon=False, loc="outside upper left",
+                fontsize=9.5, labelspacing=0.3, columnspacing=1.5)  # fmt: skip
+    axes = body.subplots(len(rows), len(columns), squeeze=False)
+    dose = dose_label(found.dose, found.drug)
+    for down, (context, arms) in enumerate(rows.items()):
+        for ax, arm in zip(axes[down], columns, strict=True):
+            if arm not in arms:
+                ax.remove()
+                continue
+            alone = {part: arms[part] for part in parts[arm] if part in arms}
+            _panel(ax, arms[arm], alone, looks)
+            words = f"{context}: {arm}" if context else arm
+            ax.set_title(style.one_line(words, int(11 * wide)), size=10, weight="bold", loc="left")
+            if arm == columns[0]:
+                ax.set_ylabel("inhibition (%)", size=10)
+            if down == len(rows) - 1:
+                ax.set_xlabel(style.one_line(dose, int(11 * wide)), size=10)
+    return canvas.figure_of(body)
 
 
 def _panel(

@@ -1,17 +1,16 @@
-"""Pictures of dose-responses: curves of several groups in one axes, and a map of IC50s."""
+"""Pictures of dose-responses: curves of several groups in a panel, and several panels."""
 
 from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -19,33 +18,35 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from sim.fits.logistic import DoseResponse
 from sim.version import __version__
-from sim.view import style
+from sim.view import canvas, style
 
 _COLOURS: Final = (
     style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK,
 )  # fmt: skip
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
-_DOT: Final = " · "
-INPUT: Final = "potency is an input of the model, not its finding"
-_ROW: Final = 50  # letters of the name of a row
+DOT: Final = " · "
+INPUT: Final = "potency is an input of the model, not a result"
+ROW: Final = 50  # letters of the name of a row
 _GAP: Final = 0.55  # decades between dose 0 and the lowest other dose
 
 
+@style.house_style()
 def draw_dose_response(
     fits: Mapping[str, DoseResponse],
-    ax: Axes | None = None,
     *,
+    ax: Axes | None = None,
+    fig: Figure | SubFigure | None = None,
     response: str = "response",
-    drug: str = "free drug",
+    drug: str = "unbound drug",
     unit: str = "nM",
     controls: Mapping[str, float] | None = None,
     title: str = "",
     origin: str = "",
-) -> Axes:
+) -> Figure:
     """Draw the dose-responses of one or several groups on a logarithmic axis of doses.
 
     Points are means with standard errors, lines the fitted logistic, bands its pointwise 95 %
-    limits (not with two replicates, nor below 0 where no point is). Dose 0 stands left of a break
+    limits (not with two replicates, nor below 0 where no point is). Dose 0 is left of a break
     in the axis. Each IC50 is marked above the axis with its limits, an arrow where they are open. A
     group without a fit shows its points.
 
@@ -54,78 +55,58 @@ def draw_dose_response(
     fits : mapping of str to DoseResponse
         The groups by name, such as ligands; drawn in this order.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure, with title and provenance, if left out.
+        Where to draw; the legend is then in the axes.
+    fig : matplotlib.figure.Figure or SubFigure, optional
+        An empty one to draw into; a new figure without `ax` and `fig`.
     response, drug, unit : str
         Words on the axes: what is measured, with its unit, such as ``"network length (mm)"``; what
-        is dosed, such as ``"free anlotinib"``; the unit of doses.
+        is dosed, such as ``"unbound anlotinib"``; the unit of doses.
     controls : mapping of str to float, optional
         Levels of controls by name, drawn as dotted lines.
     title, origin : str
-        For a new figure: what is shown, and where it comes from, such as seeds and study.
+        What is shown, and where it comes from, such as seeds and study.
 
     Returns
     -------
-    matplotlib.axes.Axes
+    matplotlib.figure.Figure
 
     Raises
     ------
     ValueError
         If there is no dose above 0 to draw.
     """
-    positive = [dose for fit in fits.values() for dose in fit.doses if dose > 0]
-    if not positive:
-        raise ValueError("there is no dose above 0 to draw")
-    if ax is None:
-        with style.house_style():
-            ax = style.new_figure(9, 5.6).add_axes((0.09, 0.185, 0.615, 0.70))
-            draw_dose_response(fits, ax, response=response, drug=drug, unit=unit, controls=controls)
-            legend = cast(Legend, ax.get_legend())
-            legend.set_loc("upper left")
-            legend.set_bbox_to_anchor((1.01, 1.0))
-            _make_room(ax, legend)
-            _words(ax, title or "Dose-response", _about(fits.values()), origin)
-        return ax
-
-    lowest, highest = min(positive), max(positive)
-    zero = lowest / 10**_GAP if any(0 in fit.doses for fit in fits.values()) else None
-    ax.set_xscale("log")
-    ax.set_xlim((zero or lowest) / 10**0.2, highest * 10**0.2)
-    looks = list(zip(fits.items(), cycle(_COLOURS), cycle(_MARKERS), strict=False))
-    for (_, fit), colour, marker in looks:
-        _points(ax, fit, zero, colour, marker)
-        _line(ax, fit, zero, lowest, highest, colour, 0.3 / (1 + len(fits)))
-    _levels(ax, controls or {})
-    _response_axis(ax, fits, list((controls or {}).values()))
-    for place, ((_, fit), colour, marker) in enumerate(looks):
-        _mark_ic50(ax, fit, len(fits) - 1 - place, colour, marker, lowest, highest)
-    dose_axis(ax, zero, lowest, highest)
-    ax.set_xlabel(f"{style.one_line(drug, 60)} ({unit})", size=11)
-    ax.set_ylabel(response, size=11)
-    ax.legend(
-        handles=[
-            Line2D([], [], color=colour, marker=marker, markersize=6.5, linewidth=1.8,
-                   label=f"{_wrapped(name, 40, lines=3)}\n{_ic50_words(fit, unit)}")
-            for (name, fit), colour, marker in looks
-        ],
-        loc="upper right",
-        frameon=False,
-        labelspacing=1.0,
-        fontsize=10 * style.text_scale(ax),
+    _check_doses(fits)
+    if ax is not None:
+        _panel(ax, fits, response, drug, unit, controls or {})
+        _legend(ax, fits, unit, loc="best", fontsize=10 * style.text_scale(ax))
+        if title:
+            canvas.label(ax, title)
+        style.plain_text(ax)
+        return canvas.figure_of(ax)
+    body = canvas.sheet(
+        fig, 9.0, 5.6, title=style.sentence(title or _heading(response, drug)),
+        caption=_caption(fits.values(), origin),
     )  # fmt: skip
-    style.plain_text(ax)
-    return ax
+    figure, ax = canvas.figure_of(body), body.subplots()
+    _panel(ax, fits, response, drug, unit, controls or {})
+    legend = _legend(ax, fits, unit, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    if fig is None:
+        canvas.make_room(figure, legend, 6.6, 1.5)
+    return figure
 
 
+@style.house_style()
 def draw_panels(
     panels: Mapping[str, Mapping[str, DoseResponse]],
     *,
+    fig: Figure | SubFigure | None = None,
     responses: Mapping[str, str],
-    drug: str = "free drug",
+    drug: str = "unbound drug",
     unit: str = "nM",
     controls: Mapping[str, Mapping[str, float]] | None = None,
     title: str = "",
     origin: str = "",
-) -> Axes:
+) -> Figure:
     """Draw dose-responses in several panels, each as `draw_dose_response` does.
 
     Parameters
@@ -134,65 +115,117 @@ def draw_panels(
         By the panel's name its groups by name, in order.
     responses : mapping of str to str
         By the panel's name what is measured there.
-    drug, unit, title, origin : str
+    fig, drug, unit, title, origin
         As for `draw_dose_response`.
     controls : mapping of str to mapping of str to float, optional
         By the panel's name its controls by name.
 
     Returns
     -------
-    matplotlib.axes.Axes
-        The first.
+    matplotlib.figure.Figure
 
     Raises
     ------
     ValueError
         If there is no panel, or one without a dose above 0.
     """
+    for fits in panels.values():
+        _check_doses(fits)
     if not panels:
         raise ValueError("there is no dose above 0 to draw")
     across = min(len(panels), 3 if len(panels) < 7 else 4)
     down = math.ceil(len(panels) / across)
     above = 0.5 + 0.19 * max(len(fits) for fits in panels.values())  # in: the legends
-    letters = max(len(name) for fits in panels.values() for name in fits) + 34  # with the IC50
-    wide, high = min(max(3.65, 0.068 * letters), 6.0), 3.3
-    height = (high + above + 0.65) * down + 1.05
-    with style.house_style():
-        figure = style.new_figure(wide, height)
-        for name, fits in panels.items():
-            ax = figure.add_axes((0, 0, 1, high / height))
-            draw_dose_response(
-                fits, ax, response=responses[name], drug=drug, unit=unit,
-                controls=(controls or {}).get(name),
-            )  # fmt: skip
-            old = cast(Legend, ax.get_legend())
-            words = [
-                f"{style.one_line(arm, 40)}: {_ic50_words(fit, unit)}" for arm, fit in fits.items()
-            ]
-            handles = cast(list[Artist], old.legend_handles)
-            ax.legend(
-                handles, words, title=style.one_line(name, int(10 * wide)), alignment="left",
-                frameon=False, loc="lower left", bbox_to_anchor=(-0.03, 0.99), fontsize=9.5,
-                labelspacing=0.3, title_fontproperties={"size": 11, "weight": "bold"},
-            )  # fmt: skip
-        left = max(map(_overhang, figure.axes)) + 0.15  # in, for the labels of the y axes
-        pitch = wide + left + 0.1
-        width = pitch * across + 0.1
-        figure.set_figwidth(width)
-        for place, ax in enumerate(figure.axes):
-            row, column = divmod(place, across)
-            bottom = height - 0.5 - (high + above + 0.65) * row - above - high
-            ax.set_position(
-                ((pitch * column + left) / width, bottom / height, wide / width, high / height)
-            )
-        first = figure.axes[0]
-        _words(
-            first,
-            title or "Dose-response",
-            _about(f for p in panels.values() for f in p.values()),
-            origin,
-        )
-    return first
+    letters = max(min(len(name), 40) for fits in panels.values() for name in fits) + 34
+    wide = min(max(3.65, 0.068 * letters), 6.0)
+    body = canvas.sheet(
+        fig, (wide + 0.8) * across, (3.6 + above) * down + 1.0,
+        title=style.sentence(title or _heading("dose-response", drug)),
+        caption=_caption((f for p in panels.values() for f in p.values()), origin),
+    )  # fmt: skip
+    axes = body.subplots(down, across, squeeze=False).ravel().tolist()
+    for empty in axes[len(panels) :]:
+        empty.remove()
+    for (name, fits), ax in zip(panels.items(), axes, strict=False):
+        _panel(ax, fits, responses[name], drug, unit, (controls or {}).get(name, {}))
+        words = [
+            f"{style.one_line(arm, 40)}: {_ic50_words(fit, unit)}" for arm, fit in fits.items()
+        ]
+        ax.legend(
+            _handles(fits, words), words, title=style.one_line(name, int(10 * wide)),
+            alignment="left", frameon=False, loc="lower left", bbox_to_anchor=(-0.03, 0.99),
+            fontsize=9.5, labelspacing=0.3, title_fontproperties={"size": 11, "weight": "bold"},
+        )  # fmt: skip
+    return canvas.figure_of(body)
+
+
+def _check_doses(fits: Mapping[str, DoseResponse]) -> None:
+    if not any(dose > 0 for fit in fits.values() for dose in fit.doses):
+        raise ValueError("there is no dose above 0 to draw")
+
+
+def _heading(response: str, drug: str) -> str:
+    """Return what is shown, if nobody says it better."""
+    return f"{response.partition(' (')[0]} over {style.one_line(drug, 60)}"
+
+
+def _looks(fits: Mapping[str, DoseResponse]) -> list[tuple[DoseResponse, str, str]]:
+    """Return each group's fit, colour and marker."""
+    return list(zip(fits.values(), cycle(_COLOURS), cycle(_MARKERS), strict=False))
+
+
+def _handles(fits: Mapping[str, DoseResponse], words: Sequence[str]) -> list[Line2D]:
+    """Return the entries of a legend."""
+    return [
+        Line2D([], [], color=colour, marker=marker, markersize=6.5, linewidth=1.8, label=label)
+        for (_, colour, marker), label in zip(_looks(fits), words, strict=True)
+    ]
+
+
+def _legend(ax: Axes, fits: Mapping[str, DoseResponse], unit: str, **place: Any) -> Legend:
+    """Name the groups with their IC50s."""
+    words = [
+        f"{wrapped_name(name, 40, lines=3)}\n{_ic50_words(fit, unit)}" for name, fit in fits.items()
+    ]
+    return ax.legend(handles=_handles(fits, words), frameon=False, labelspacing=1.0, **place)
+
+
+def _panel(
+    ax: Axes,
+    fits: Mapping[str, DoseResponse],
+    response: str,
+    drug: str,
+    unit: str,
+    controls: Mapping[str, float],
+) -> None:
+    """Draw the groups in axes, without a legend."""
+    positive = [dose for fit in fits.values() for dose in fit.doses if dose > 0]
+    lowest, highest = min(positive), max(positive)
+    zero = lowest / 10**_GAP if any(0 in fit.doses for fit in fits.values()) else None
+    ax.set_xscale("log")
+    ax.set_xlim((zero or lowest) / 10**0.2, highest * 10**0.2)
+    looks = _looks(fits)
+    for fit, colour, marker in looks:
+        _points(ax, fit, zero, colour, marker)
+        _line(ax, fit, zero, lowest, highest, colour, 0.3 / (1 + len(fits)))
+    _levels(ax, controls)
+    _response_axis(ax, fits, list(controls.values()))
+    for place, (fit, colour, marker) in enumerate(looks):
+        _mark_ic50(ax, fit, len(fits) - 1 - place, colour, marker, lowest, highest)
+    dose_axis(ax, zero, lowest, highest)
+    label = style.one_line(drug, 60)
+    ax.set_xlabel(f"{label} ({unit})" if unit else label, size=11)
+    ax.set_ylabel(canvas.wrapped(response, 11, 3.3, lines=2), size=11)
+
+
+def _caption(fits: Iterable[DoseResponse], origin: str) -> str:
+    """Return what points, lines and bands are, and where they come from."""
+    return f"{_about(fits)}\n{source(origin)}"
+
+
+def source(origin: str) -> str:
+    """Return where a picture comes from, the caveat and the version."""
+    return DOT.join(filter(None, [style.one_line(origin, 200), INPUT, f"angiosim {__version__}"]))
 
 
 def _about(fits: Iterable[DoseResponse]) -> str:
@@ -201,38 +234,17 @@ def _about(fits: Iterable[DoseResponse]) -> str:
     counts = sorted({fit.replicates for fit in fits if fit.doses})
     number = f"{' or '.join(map(str, counts))} replicate{'' if counts == [1] else 's'}"
     about = f"values of {number}" if counts == [1] else f"mean ± standard error of {number}"
-    about += f"{_DOT}logistic"
+    about += f"{DOT}logistic"
     if any(map(_has_band, fits)):
         about += " with 95 % band"
     elif fits:
         about += f", no band with {number}"
     if not all(fit.determined for fit in fits):
-        about += f"{_DOT}dashed: IC50 not determined"
+        about += f"{DOT}dashed: IC50 not determined"
     return about
 
 
-def _overhang(ax: Axes) -> float:
-    """Return how far labels reach to the left of axes, in inches."""
-    box = ax.yaxis.get_tightbbox()
-    return 0.0 if box is None else (ax.bbox.x0 - box.x0) / ax.figure.dpi
-
-
-def _make_room(ax: Axes, legend: Legend) -> None:
-    """Enlarge a figure with one axes until its labels and the legend beside it are within."""
-    figure = cast(Figure, ax.figure)
-    dpi = figure.dpi
-    size, box = figure.get_size_inches(), ax.get_position()
-    left, bottom, wide, high = np.array(box.bounds) * (*size, *size)
-    extent = legend.get_window_extent()
-    shift = max(0.0, _overhang(ax) + 0.15 - left)
-    width = max(size[0], extent.x1 / dpi + shift + 0.15)
-    more = max(0.0, bottom - extent.y0 / dpi)
-    figure.set_size_inches(width, size[1] + more)
-    height = size[1] + more
-    ax.set_position(((left + shift) / width, bottom / height, wide / width, (high + more) / height))
-
-
-def _is_flat(fit: DoseResponse) -> bool:
+def is_flat(fit: DoseResponse) -> bool:
     """Whether no response was found: the curve is a constant."""
     return bool(fit.left_out) and fit.left_out[0][3] == 0.0
 
@@ -248,7 +260,7 @@ def _ic50_words(fit: DoseResponse, unit: str) -> str:
         return f"IC50 {words.replace(' (', f' {unit} (', 1)}"
     if words != "not determined":
         return f"IC50 {words} {unit}"
-    return "no response found" if _is_flat(fit) else "IC50 not determined"
+    return "no response found" if is_flat(fit) else "IC50 not determined"
 
 
 def _points(ax: Axes, fit: DoseResponse, zero: float | None, colour: str, marker: str) -> None:
@@ -289,7 +301,7 @@ def _line(
             low, high = fit.band(dose)
             if min(fit.means) >= 0:  # a length or a count
                 low = np.maximum(low, 0.0)
-            if not _is_flat(fit):
+            if not is_flat(fit):
                 ax.fill_between(at, low, high, color=colour, alpha=alpha, linewidth=0, zorder=2)
             ax.plot(at, low, at, high, color=colour, alpha=0.4, linewidth=0.6, zorder=2)
         ax.plot(at, fit.curve(dose), color=colour, linewidth=1.8, linestyle=dashes, zorder=3)
@@ -417,21 +429,6 @@ def dose_axis(ax: Axes, zero: float | None, lowest: float, highest: float) -> No
         )
 
 
-def _words(ax: Axes, title: str, about: str, origin: str) -> None:
-    """Write the title above, and below what is shown, where it comes from, and the caveat."""
-    figure = cast(Figure, ax.figure)
-    height = figure.get_figheight()
-    left = 0.25 / figure.get_figwidth()
-    letters, most = (int(each * figure.get_figwidth()) - 8 for each in (15, 9.2))
-    figure.text(
-        left, 1 - 0.15 / height, style.one_line(title, min(90, most)), size=14, weight="bold",
-        va="top",
-    )  # fmt: skip
-    source = _DOT.join(filter(None, [origin, INPUT, f"angiosim {__version__}"]))
-    lines = [*textwrap.wrap(about, letters)[:3], *textwrap.wrap(source, letters)[:3]]
-    figure.text(left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom")
-
-
-def _wrapped(name: str, width: int = 20, lines: int = 4) -> str:
+def wrapped_name(name: str, width: int = 20, lines: int = 4) -> str:
     """Return a name in lines, cut where there would be more of them."""
     return textwrap.fill(name, width, max_lines=lines, placeholder="…")

@@ -10,23 +10,26 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LogNorm
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from sim.fits.logistic import DoseResponse
-from sim.view import style
-from sim.view.study.curves import _DOT, _ROW, _is_flat, _words, _wrapped
+from sim.view import canvas, style
+from sim.view.study.curves import DOT, ROW, is_flat, source, wrapped_name
 
 
+@style.house_style()
 def draw_ic50_map(
     fits: Mapping[tuple[str, str], DoseResponse],
-    ax: Axes | None = None,
     *,
+    ax: Axes | None = None,
+    fig: Figure | SubFigure | None = None,
     quantity: str = "ic50",
     unit: str = "nM",
     title: str = "",
     origin: str = "",
-) -> Axes:
+) -> Figure:
     """Draw IC50s as a table of colours, rows by columns, such as drugs by ligands.
 
     Dark is potent. A cell has its value and 95 % limits; cells that are not determined are hatched
@@ -38,17 +41,19 @@ def draw_ic50_map(
     fits : mapping of (row, column) to DoseResponse
         Rows and columns appear in the order in which they come first.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure, with title and provenance, if left out.
+        Where to draw.
+    fig : matplotlib.figure.Figure or SubFigure, optional
+        An empty one to draw into; a new figure without `ax` and `fig`.
     quantity : {"ic50", "absolute_ic50"}
         Which IC50.
     unit : str
         Unit of doses.
     title, origin : str
-        For a new figure: what is shown, and where it comes from, such as seeds and study.
+        What is shown, and where it comes from, such as seeds and study.
 
     Returns
     -------
-    matplotlib.axes.Axes
+    matplotlib.figure.Figure
 
     Raises
     ------
@@ -60,26 +65,37 @@ def draw_ic50_map(
     rows = list(dict.fromkeys(row for row, _ in fits))
     columns = list(dict.fromkeys(column for _, column in fits))
     if ax is None:
-        with style.house_style():
-            letter = 0.095  # in, of the names
-            heads = [line for name in columns for line in _wrapped(name).split("\n")]
-            longest = min(_ROW, max(map(len, rows)))
-            wide = max(1.55, letter * max(map(len, heads)) + 0.2) * len(columns)
-            high, left = 0.62 * len(rows), max(1.45, letter * longest + 0.3)
-            lines = max(_wrapped(name).count("\n") for name in columns)
-            width, height = max(wide + left + 1.85, 6.8), high + 1.9 + 0.18 * lines
-            box = (left / width, 0.9 / height, wide / width, high / height)
-            ax = style.new_figure(width, height).add_axes(box)
-            draw_ic50_map(fits, ax, quantity=quantity, unit=unit)
-            which = "relative" if quantity == "ic50" else "absolute"
-            about = f"{which} IC50 with 95 % limits"
-            if not all(_is_closed(fit, quantity) for fit in fits.values()):
-                about += f"{_DOT}hatched: not determined"
-            if any(map(_takes_little, fits.values())):
-                about += f"{_DOT}dotted: Emax below 50 %"
-            _words(ax, title or "IC50s", about, origin)
-        return ax
+        letter = 0.095  # in, of the names
+        heads = [line for name in columns for line in wrapped_name(name).split("\n")]
+        wide = max(1.55, letter * max(map(len, heads)) + 0.2) * len(columns)
+        left = letter * min(ROW, max(map(len, rows))) + 0.3
+        lines = max(wrapped_name(name).count("\n") for name in columns)
+        which = "relative" if quantity == "ic50" else "absolute"
+        about = f"{which} IC50 with 95 % limits"
+        if not all(_is_closed(fit, quantity) for fit in fits.values()):
+            about += f"{DOT}hatched: not determined"
+        if any(map(_takes_little, fits.values())):
+            about += f"{DOT}dotted: Emax below 50 %"
+        body = canvas.sheet(
+            fig, max(wide + left + 1.2, 6.8), 0.62 * len(rows) + 1.5 + 0.18 * lines,
+            title=title or "IC50s", caption=f"{about}\n{source(origin)}",
+        )  # fmt: skip
+        ax = body.subplots()
+    elif title:
+        canvas.label(ax, title)
+    _draw_cells(ax, fits, rows, columns, quantity, unit)
+    style.plain_text(ax)
+    return canvas.figure_of(ax)
 
+
+def _draw_cells(
+    ax: Axes,
+    fits: Mapping[tuple[str, str], DoseResponse],
+    rows: list[str],
+    columns: list[str],
+    quantity: str,
+    unit: str,
+) -> None:
     closed = {pair: fit for pair, fit in fits.items() if _is_closed(fit, quantity)}
     known = [getattr(fit, quantity) for fit in closed.values()] or [1.0]
     # At least one decade, so that a difference within noise does not span the colours.
@@ -107,7 +123,7 @@ def draw_ic50_map(
         first, _, rest = fit.words(quantity).partition(" (")
         text = f"{first}\n({rest}" if rest else first
         if first == "not determined":
-            text = "no response\nfound" if _is_flat(fit) else "not\ndetermined"
+            text = "no response\nfound" if is_flat(fit) else "not\ndetermined"
         backdrop = {"facecolor": look["facecolor"], "edgecolor": "none", "pad": 1.5}
         scale = max(0.8, style.text_scale(ax))
         if little:
@@ -126,8 +142,8 @@ def draw_ic50_map(
         )
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xticks(range(len(columns)), map(_wrapped, columns), size=11)
-    ax.set_yticks(range(len(rows)), [style.one_line(row, _ROW) for row in rows], size=11)
+    ax.set_xticks(range(len(columns)), map(wrapped_name, columns), size=11)
+    ax.set_yticks(range(len(rows)), [style.one_line(row, ROW) for row in rows], size=11)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -137,13 +153,11 @@ def draw_ic50_map(
         ax.axhline(y - 0.5, color="white", linewidth=2)
     if closed:
         _colour_bar(ax, norm, colours, f"IC50 ({unit})")
-    style.plain_text(ax)
-    return ax
 
 
 def _takes_little(fit: DoseResponse) -> bool:
     """Whether the drug is known to take less than half of what it could."""
-    return fit.emax is not None and fit.emax < 50 and not _is_flat(fit)
+    return fit.emax is not None and fit.emax < 50 and not is_flat(fit)
 
 
 def _is_closed(fit: DoseResponse, quantity: str) -> bool:
@@ -151,9 +165,7 @@ def _is_closed(fit: DoseResponse, quantity: str) -> bool:
 
 
 def _colour_bar(ax: Axes, norm: LogNorm, colours: Colormap, label: str) -> None:
-    bar = ax.figure.colorbar(
-        ScalarMappable(norm, colours), cax=ax.inset_axes((1.04, 0.0, 0.035, 1.0))
-    )
+    bar = ax.figure.colorbar(ScalarMappable(norm, colours), ax=ax, aspect=24, pad=0.03)
     low, high = cast(float, norm.vmin), cast(float, norm.vmax)
     steps = [s * 10.0**p for p in range(-12, 13) for s in (1, 2, 5)]
     bar.set_ticks([s for s in steps if low <= s <= high])

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.analysis.analyse import Analysis
 from sim.analysis.combination import Combinations
 from sim.analysis.dose_response import DoseResponses
 from sim.analysis.sensitivity import Sensitivity
+from sim.analysis.write import picture
+from sim.assays import readout
 from sim.runs.folder import LOG, logging_into
-from sim.studies.plan import Plan
 from sim.studies.task import DONE
-from sim.view.words import drug_and_unit, readout_words
+from sim.view.study.doses import dose_and_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
     from sim.fits.logistic import DoseResponse
 
+Drawings = dict[str, "Callable[[], Figure]"]
+"""How to draw each picture, by the name of its file."""
 MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
 
 
@@ -31,13 +35,24 @@ def write_pictures(found: Analysis) -> None:
     folder, plan = found.study.folder, found.study.plan
     if folder is None or not found.study.count(DONE):
         return
+    from sim.view import canvas
+
+    drawings = {
+        **_dose_responses(found.dose_responses, plan.description),
+        **_combinations(found.combinations, plan.description),
+        **_sensitivities(found.sensitivities),
+    }
     with logging_into(folder / LOG):
-        _dose_responses(found.dose_responses, folder, plan)
-        _combinations(found.combinations, folder, plan)
-        _sensitivities(found.sensitivities, folder)
+        canvas.save_pictures(drawings, folder, canvas.Marks(plan.name, seed=plan.seed))
 
 
-def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes:
+def draw_responses(
+    found: DoseResponses,
+    *,
+    ax: Axes | None = None,
+    fig: Figure | SubFigure | None = None,
+    origin: str = "",
+) -> Figure:
     """Draw the dose-responses of a read-out: all arms in one, or in a panel for each group.
 
     Where arms differ in several names, the last tells the curves of a panel apart. What all arms
@@ -45,12 +60,12 @@ def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes
     """
     from sim.view.study.curves import draw_dose_response, draw_panels
 
-    drug, unit = drug_and_unit(found.dose)
-    response = readout_words(found.response)
+    drug, unit = dose_and_unit(found.dose, found.drug)
+    response, origin = readout(found.response).label, _origin(found.study, origin)
     if len(found.differing) < 2 or ax is not None:
         return draw_dose_response(
-            _short(found), ax, response=response, drug=drug, unit=unit,
-            controls=_levels(found, list(found.fits)), title=found.study, origin=origin,
+            _short(found), ax=ax, fig=fig, response=response, drug=drug, unit=unit,
+            controls=_levels(found, list(found.fits)), origin=origin,
         )  # fmt: skip
     *names, last = found.differing
     arms: dict[str, list[str]] = {}
@@ -59,28 +74,40 @@ def draw(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes
             arms.setdefault(", ".join(str(labels[name]) for name in names), []).append(arm)
     return draw_panels(
         {name: {str(found.labels[a][last]): found[a] for a in some} for name, some in arms.items()},
+        fig=fig,
         responses=dict.fromkeys(arms, response),
         drug=drug,
         unit=unit,
         controls={name: _levels(found, some) for name, some in arms.items()},
-        title=f"{found.study}: {response}",
+        title=f"{readout(found.response).words} over {drug}",
         origin=origin,
     )
 
 
-def draw_map(found: DoseResponses, ax: Axes | None = None, origin: str = "") -> Axes:
+def draw_map(
+    found: DoseResponses,
+    *,
+    ax: Axes | None = None,
+    fig: Figure | SubFigure | None = None,
+    origin: str = "",
+) -> Figure:
     """Draw the IC50s of a read-out by the two names in which the arms differ.
 
     Absolute ones where there is a control: a blockade that takes little has a low relative IC50.
     """
     from sim.view.study.map import draw_ic50_map
 
-    title = f"{found.study}: IC50 of {readout_words(found.response).partition(' (')[0]}"
-    _, unit = drug_and_unit(found.dose)
+    _, unit = dose_and_unit(found.dose)
     quantity = "absolute_ic50" if found.unstimulated else "ic50"
     return draw_ic50_map(
-        found.pairs(), ax, quantity=quantity, unit=unit, title=title, origin=origin
-    )
+        found.pairs(), ax=ax, fig=fig, quantity=quantity, unit=unit,
+        title=f"IC50 of {readout(found.response).words}", origin=_origin(found.study, origin),
+    )  # fmt: skip
+
+
+def _origin(study: str, origin: str) -> str:
+    """Return what a study is called and what it shows."""
+    return " · ".join(filter(None, [study, origin]))
 
 
 def _name(found: DoseResponses, arm: str) -> str:
@@ -101,59 +128,56 @@ def _levels(found: DoseResponses, arms: list[str]) -> dict[str, float]:
     return {f"unstimulated, {_name(found, arm)}": level for arm, level in known.items()}
 
 
-def _dose_responses(all_found: list[DoseResponses], folder: Path, plan: Plan) -> None:
-    """Write curves, and where arms differ in two names maps of IC50s."""
-    from sim.view.canvas import try_picture
-
-    name, origin = plan.name, plan.description
+def _dose_responses(all_found: list[DoseResponses], origin: str) -> Drawings:
+    """Return curves, and where arms differ in two names maps of IC50s, by their files."""
     found = [one for one in all_found if any(any(fit.doses) for fit in one.fits.values())]
     found = [one for one in found if len(one.fits) <= MOST_ARMS]
+    drawings: Drawings = {}
     for one in found:
         if len(one.differing) > 1:
-            path = folder / f"dose_response_{one.response}.png"
-            try_picture(path, partial(draw, one, origin=origin), name)
+            name = picture("dose_response", one.response)
+            drawings[name] = partial(draw_responses, one, origin=origin)
         if len(one.differing) == 2:
-            path = folder / f"ic50_{one.response}.png"
-            try_picture(path, partial(draw_map, one, origin=origin), name)
+            drawings[picture("ic50", one.response)] = partial(draw_map, one, origin=origin)
     if found and len(found[0].differing) < 2:
-        path = folder / "dose_response.png"
-        try_picture(path, partial(_draw_responses, found, name, origin), name)
+        drawings[picture("dose_response")] = partial(_draw_all, found, origin)
+    return drawings
 
 
-def _draw_responses(found: list[DoseResponses], name: str, origin: str) -> Axes:
+def _draw_all(found: list[DoseResponses], origin: str) -> Figure:
     """Draw the dose-responses of several read-outs, each in a panel."""
     from sim.view.study.curves import draw_panels
 
+    first = found[0]
     if len(found) == 1:
-        return draw(found[0], origin=origin)
-    drug, unit = drug_and_unit(found[0].dose)
-    words = {one.response: readout_words(one.response) for one in found}
+        return draw_responses(first, origin=origin)
+    drug, unit = dose_and_unit(first.dose, first.drug)
+    words = {one.response: readout(one.response).label for one in found}
     return draw_panels(
         {words[one.response]: _short(one) for one in found},
         responses={each: each for each in words.values()},
         drug=drug,
         unit=unit,
         controls={words[one.response]: _levels(one, list(one.fits)) for one in found},
-        title=name,
-        origin=origin,
+        origin=_origin(first.study, origin),
     )
 
 
-def _combinations(all_found: list[Combinations], folder: Path, plan: Plan) -> None:
-    """Write what combined blockades do, a picture for each read-out."""
-    from sim.view.canvas import try_picture
+def _combinations(all_found: list[Combinations], origin: str) -> Drawings:
+    """Return what combined blockades do, a picture for each read-out, by its file."""
     from sim.view.study.combination import draw_combinations
 
-    for found in all_found:
-        if found.measured:
-            path = folder / f"combination_{found.response}.png"
-            try_picture(path, partial(draw_combinations, found, plan.description), plan.name)
+    return {
+        picture("combination", one.response): partial(draw_combinations, one, origin=origin)
+        for one in all_found
+        if one.measured
+    }
 
 
-def _sensitivities(all_found: list[Sensitivity], folder: Path) -> None:
-    """Write what read-outs depend on, a picture for each."""
-    from sim.view.canvas import try_picture
+def _sensitivities(all_found: list[Sensitivity]) -> Drawings:
+    """Return what read-outs depend on, a picture for each, by its file."""
+    from sim.view.study.sensitivity import draw_sensitivity
 
-    for found in all_found:
-        path = folder / f"sensitivity_{found.response}.png"
-        try_picture(path, found.plot, f"{found.study}: sensitivity of {found.response}")
+    return {
+        picture("sensitivity", one.response): partial(draw_sensitivity, one) for one in all_found
+    }

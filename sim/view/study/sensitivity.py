@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any, Final
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from sim.analysis.sensitivity import BLOCK, MAIN, Indices, too_few
+from sim.analysis.sensitivity import BLOCK, MAIN, Indices, Sensitivity, too_few
+from sim.assays import readout
 from sim.version import __version__
-from sim.view import style
-from sim.view.words import readout_words
+from sim.view import canvas, style
 
 MOST_ARMS: Final = 12  # in one picture
 _DOT: Final = " · "
@@ -29,75 +29,63 @@ _BARS: Final = {"S1": (style.BLUE, 0.2), "ST": (style.ORANGE, -0.2)}
 _MEANING: Final = {"S1": "S1: alone", "ST": "ST: with interactions"}
 
 
-def draw_sensitivity(
-    arms: Mapping[str, Indices], *, response: str = "response", title: str = ""
-) -> dict[str, Axes]:
-    """Draw the sensitivity of a read-out in a new figure, a panel for each of up to 12 arms.
+@style.house_style()
+def draw_sensitivity(found: Sensitivity, *, fig: Figure | SubFigure | None = None) -> Figure:
+    """Draw the sensitivity of a read-out, a panel for each of up to 12 arms.
 
     Parameters
     ----------
-    arms : mapping of str to Indices
-        By arm, all of one method.
-    response, title : str
-        What was read, and what the study is called.
+    found : Sensitivity
+        Its arms are all of one method.
+    fig : matplotlib.figure.Figure or SubFigure, optional
+        An empty one to draw into; a new figure without it.
 
     Returns
     -------
-    dict of str to matplotlib.axes.Axes
-        By arm.
+    matplotlib.figure.Figure
 
     Raises
     ------
     ValueError
         If there is no arm.
     """
-    if not arms:
+    if not found.arms:
         raise ValueError("there is no arm to draw")
-    shown = list(arms.items())[:MOST_ARMS]
-    first = shown[0][1]
-    keys = _order([found for _, found in shown])
-    bars = first.method == "saltelli"
+    shown = list(found.arms.items())[:MOST_ARMS]
+    keys = _order([one for _, one in shown])
+    bars = shown[0][1].method == "saltelli"
     columns = min(len(shown), 3)
     rows = math.ceil(len(shown) / columns)
-    names = 0.085 * min(_KEY, max(map(len, keys))) + 0.25  # inches that the longest key takes
-    wide = 5.2 if columns == 1 else 3.3
-    high = 0.55 * len(keys) + 0.3 if bars else 3.6 if columns == 1 else 2.9
-    left, right, gap = (names, 0.3, 0.35) if bars else (0.8, names + 0.5, 0.75)
-    few = bool(too_few(first.method, min(found.used for _, found in shown)))
-    top, bottom, between = 0.85 + 0.3 * bars, 1.15 + 0.17 * few, 0.95  # a line more below
-    width = left + columns * wide + (columns - 1) * gap + right
-    height = top + rows * high + (rows - 1) * between + bottom
-    with style.house_style():
-        figure = style.new_figure(width, height)
-        axes: dict[str, Axes] = {}
-        ends = [_reach(found) for _, found in shown]
-        reach = max(x for x, _ in ends), max(y for _, y in ends)
-        for place, (arm, found) in enumerate(shown):
-            row, column = divmod(place, columns)
-            x = left + column * (wide + gap)
-            y = bottom + (rows - 1 - row) * (high + between)
-            box = (x / width, y / height, wide / width, high / height)
-            ax = axes[arm] = figure.add_axes(box)
-            if bars:
-                draw_sobol(found, ax, keys=keys, response=response)
-            else:
-                draw_morris(found, ax, keys=keys, response=response, reach=reach)
-            if len(arms) > 1:
-                pad = 6 if bars else 18  # above the labels of the lines
-                ax.set_title(style.one_line(arm, 44), size=11, pad=pad)
-            if column and bars:
-                ax.tick_params(labelleft=False)
-            if column and not bars:
-                ax.set_ylabel("")
-        dots = any(found.noise_floor for _, found in shown)
-        x = (left + columns * wide + (columns - 1) * gap) / width
-        _legend(figure, first.method, keys, x, noise=dots)
-        _words(figure, response, title, shown, len(arms))
-    return axes
+    names = 0.085 * min(_KEY, max(map(len, keys))) + 0.5  # inches that the longest key takes
+    wide = 5.2 if columns == 1 else 3.6
+    high = 0.55 * len(keys) + 1.1 if bars else 4.4 if columns == 1 else 3.7
+    body = canvas.sheet(
+        fig, names + columns * wide + 0.4, rows * high + (1.3 if bars else 0.9),
+        title=f"Sensitivity of {readout(found.response).words}", caption=_caption(found, shown),
+    )  # fmt: skip
+    noise = any(one.noise_floor for _, one in shown)
+    _legend(body, bars, keys, noise=noise)
+    axes = body.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for empty in axes[len(shown) :]:
+        empty.remove()
+    ends = [_reach(one) for _, one in shown]
+    reach = max(x for x, _ in ends), max(y for _, y in ends)
+    for place, ((arm, one), ax) in enumerate(zip(shown, axes, strict=False)):
+        if bars:
+            draw_sobol(one, ax, keys=keys, response=found.response)
+        else:
+            draw_morris(one, ax, keys=keys, response=found.response, reach=reach)
+        if len(found.arms) > 1:
+            pad = 6 if bars else 18  # above the labels of the lines
+            ax.set_title(style.one_line(arm, 44), size=11, pad=pad)
+        if place % columns:
+            ax.tick_params(labelleft=not bars)
+            ax.set_ylabel("")
+    return canvas.figure_of(body)
 
 
 def draw_sobol(
-    found: Indices, ax: Axes, *, keys: Sequence[str] | None = None, response: str = ""
+    found: Indices, ax: Axes, *, keys: Sequence[str] | None = None, response: str
 ) -> None:
     """Draw first-order and total indices of Sobol' as bars with their 95 % limits.
 
@@ -117,9 +105,8 @@ def draw_sobol(
     ax.set_ylim(len(keys) - 0.45, -0.55)
     ax.tick_params(axis="y", length=0)
     ax.axvline(0, color=style.QUIET, linewidth=0.8, zorder=1)
-    what = readout_words(response).partition(" (")[0]
-    label = f"share of the variance of {what}".removesuffix(" of ")
-    ax.set_xlabel(label, size=11)
+    label = f"share of the variance of {readout(response).words}"
+    ax.set_xlabel(canvas.wrapped(label, 11, canvas.width_of(ax), lines=3), size=11)
     style.plain_text(ax)
     if _says_why_nothing(found, ax):
         return
@@ -144,7 +131,7 @@ def draw_morris(
     ax: Axes,
     *,
     keys: Sequence[str] | None = None,
-    response: str = "",
+    response: str,
     reach: tuple[float, float] | None = None,
 ) -> None:
     """Draw elementary effects: mu* with its 95 % limits against sigma.
@@ -168,8 +155,8 @@ def draw_morris(
         that are there.
     """
     keys = keys or found.ranked()
-    what = readout_words(response)
-    ax.set_xlabel(f"µ* of {what}".removesuffix(" of "), size=11)
+    label = f"µ* of {readout(response).label}"
+    ax.set_xlabel(canvas.wrapped(label, 11, canvas.width_of(ax), lines=3), size=11)
     ax.set_ylabel("σ (in the unit of µ*)", size=11)
     style.plain_text(ax)
     if _says_why_nothing(found, ax):
@@ -241,38 +228,33 @@ def _order(arms: Sequence[Indices]) -> list[str]:
     return sorted(total, key=lambda key: -total[key])
 
 
-def _legend(figure: Figure, method: str, keys: Sequence[str], x: float, *, noise: bool) -> None:
+def _legend(body: SubFigure, bars: bool, keys: Sequence[str], *, noise: bool) -> None:
     """Say what colours and shapes mean: above bars, beside points."""
-    what = "ST by noise alone" if method == "saltelli" else "noise alone"
+    what = "ST by noise alone" if bars else "noise alone"
     dots = Line2D([], [], color=style.INK, linewidth=1.1, linestyle=":", label=what)
-    last = [dots] if noise else []
-    if method == "saltelli":
-        handles: list[Any] = [
-            Patch(color=colour, label=_MEANING[name]) for name, (colour, _) in _BARS.items()
-        ]
-        height = figure.get_figheight()
-        figure.legend(
-            handles=[*handles, *last], loc="upper right", ncols=3, frameon=False, fontsize=10,
-            bbox_to_anchor=(1 - 0.15 / figure.get_figwidth(), 1 - 0.42 / height),
-        )  # fmt: skip
-        return
-    points = [
-        Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none",
-               label=style.one_line(key, _KEY))
-        for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS))
-    ]  # fmt: skip
-    figure.legend(
-        handles=[*points, *last], loc="center left", bbox_to_anchor=(x, 0.55), frameon=False,
-        fontsize=10, labelspacing=0.9,
-    )  # fmt: skip
+    handles: list[Any]
+    if bars:
+        handles = [Patch(color=colour, label=_MEANING[name]) for name, (colour, _) in _BARS.items()]
+    else:
+        handles = [
+            Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none",
+                   label=style.one_line(key, _KEY))
+            for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS))
+        ]  # fmt: skip
+    if noise:
+        handles.append(dots)
+    across = max(1, min(3, int(canvas.width_of(body) / 2.1)))
+    if bars:
+        place: dict[str, Any] = {"loc": "outside upper right", "ncols": across}
+    else:
+        place = {"loc": "outside right center", "labelspacing": 0.9}
+    body.legend(handles=handles, frameon=False, fontsize=10, **place)
 
 
-def _words(
-    figure: Figure, response: str, title: str, shown: Sequence[tuple[str, Indices]], arms: int
-) -> None:
-    """Write the title above, and below from what the indices come."""
+def _caption(found: Sensitivity, shown: Sequence[tuple[str, Indices]]) -> str:
+    """Return from what the indices come."""
     first = shown[0][1]
-    used = sorted({found.used for _, found in shown})
+    used = sorted({one.used for _, one in shown})
     what = "Sobol' indices" if first.method == "saltelli" else "elementary effects (Morris)"
     about = f"{what} with 95 % limits{_DOT}"
     about += f"{' or '.join(map(str, used))} of {first.n} {BLOCK[first.method]}"
@@ -280,18 +262,8 @@ def _words(
     about += f", mean of {count} replicates" if count > 1 else ", one replicate"
     if first.method == "morris":
         about += f"{_DOT}+ raises it, − lowers it, ± either"
-    if arms > len(shown):
-        about += f"{_DOT}{len(shown)} of {arms} arms"
-    few = too_few(first.method, used[0])
-    left, height = 0.25 / figure.get_figwidth(), figure.get_figheight()
-    heading = _DOT.join(filter(None, [title, readout_words(response)]))
-    figure.text(
-        left, 1 - 0.15 / height,
-        style.one_line(heading, int(9 * figure.get_figwidth())), size=14, weight="bold", va="top",
-    )  # fmt: skip
-    lines = [
-        *filter(None, [few]),
-        about,
-        f"parameters vary independently{_DOT}angiosim {__version__}",
-    ]
-    figure.text(left, 0.12 / height, "\n".join(lines), size=9, color=style.QUIET, va="bottom")
+    if len(found.arms) > len(shown):
+        about += f"{_DOT}{len(shown)} of {len(found.arms)} arms"
+    study = style.one_line(found.study, 80)
+    source = _DOT.join([study, "parameters vary independently", f"angiosim {__version__}"])
+    return "\n".join(filter(None, [too_few(first.method, used[0]), about, source]))

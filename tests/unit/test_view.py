@@ -1,0 +1,246 @@
+"""What all pictures have in common: one way to draw, figures of a user, words and not keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from made_runs import make_result
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+
+import sim
+from sim import view
+from sim.analysis.combination import Combinations
+from sim.analysis.dose_response import DoseResponses
+from sim.analysis.sensitivity import Indices, Sensitivity
+from sim.assays import readout, responses
+from sim.calibration.file import CalibrationPlan, Target
+from sim.calibration.result import Calibration, Match, Trial
+from sim.fits.combination import Blockade, compare
+from sim.fits.fitting import fit
+from sim.fits.logistic import logistic
+from sim.runs.result import Result
+from sim.studies.sampling import Spread
+from sim.view import canvas
+from sim.view.run.fields import draw_fields
+from sim.view.run.timeseries import draw_timeseries
+from sim.view.study.doses import dose_label
+
+DOSES = np.array([0, 0.1, 1, 10, 100, 1000])
+LENGTH = "tube_length_mm"
+
+
+def fitted(ic50: float) -> Any:
+    noise = np.random.default_rng(1).normal(size=(4, len(DOSES)))
+    return fit(DOSES, logistic(DOSES, 5.0, 14.0, ic50) + 0.3 * noise, unstimulated=5.0)
+
+
+def dose_responses(response: str = LENGTH) -> DoseResponses:
+    labels = {f"{drug}, {ligand}": {"drug": drug, "ligand": ligand}
+              for drug in ("anlotinib", "axitinib") for ligand in ("VEGF", "FGF-2")}  # fmt: skip
+    fits = {arm: fitted(5 + place) for place, arm in enumerate(labels)}
+    return DoseResponses("a study", response, "drug.free_nM", fits, dict.fromkeys(fits, 5.0),
+                         labels, "anlotinib")  # fmt: skip
+
+
+def combinations(response: str = LENGTH) -> Combinations:
+    chance = np.random.default_rng(1)
+    low = 5 + 0.2 * chance.normal(size=4)
+    level = {name: logistic(DOSES, 5.0, 14.0, ic50) + 0.2 * chance.normal(size=(4, len(DOSES)))
+             for name, ic50 in (("a", 5), ("b", 12), ("both", 3))}  # fmt: skip
+    parts = {name: Blockade(level[name], fit(DOSES, level[name], 5.0)) for name in "ab"}
+    found = [({"blocked": "both"}, compare(DOSES, level["both"], low, parts))]
+    found += [({"blocked": name}, compare(DOSES, level[name], low, {})) for name in "ab"]
+    return Combinations("a study", response, "drug.free_nM", "blocked", {"both": ["a", "b"]}, found)
+
+
+def indices(method: str, names: tuple[str, ...]) -> Indices:
+    numbers = {name + end: 0.3 + shift for name in names
+               for end, shift in (("", 0.0), ("_low", -0.1), ("_high", 0.1))}  # fmt: skip
+    parameters: dict[str, dict[str, Any]] = {
+        key: {**numbers, "mu": 0.3, "sigma": 0.2, "note": ""} for key in ("a.key", "another.key")
+    }
+    floor = {name: 0.1 for name in (*names, "sigma")}
+    return Indices(method, 64, 64, 2, 0.1, 0.1, floor, "", parameters)
+
+
+def sobol(response: str = LENGTH, arms: int = 2) -> Sensitivity:
+    found = indices("saltelli", ("S1", "ST"))
+    return Sensitivity("a study", response, {f"arm {n}": found for n in range(arms)})
+
+
+def morris(response: str = LENGTH, arms: int = 2) -> Sensitivity:
+    found = indices("morris", ("mu_star",))
+    return Sensitivity("a study", response, {f"arm {n}": found for n in range(arms)})
+
+
+def result() -> Result:
+    made = make_result()
+    return Result(made.scenario, 1, made.summary, made.timeseries, made.final, {}, made.manifest,
+                  None)  # fmt: skip
+
+
+def calibration(response: str = LENGTH) -> Calibration:
+    parameters = {
+        "a.key": Spread("uniform", (0, 1), False),
+        "another.key": Spread("uniform", (0, 1), False),
+    }
+    targets = [Target(1 + n, n, None, response, 10.0, 0.5, response) for n in range(2)]
+    conditions = [{"drug.free_nM": 0}, {"drug.free_nM": 10}]
+    plan = CalibrationPlan("a calibration", "", 1, 2, 5, 1, {}, parameters, conditions, targets, "",
+                           [])  # fmt: skip
+    trials = [
+        Trial(n, dict.fromkeys(parameters, n / 9), dict.fromkeys(parameters, n / 9),
+              5.0 + (n - 4) ** 2, [Match(10.0 + n, 0.4, n / 2)] * 2)
+        for n in range(1, 9)
+    ]  # fmt: skip
+    return Calibration(plan, trials, trials[3], None)
+
+
+def pk() -> Any:
+    return sim.pk("rat_oral")
+
+
+THINGS: dict[str, Callable[[], Any]] = {
+    "run": result, "pk": pk, "dose-responses": dose_responses, "combinations": combinations,
+    "sobol": sobol, "morris": morris, "calibration": calibration,
+}  # fmt: skip
+DRAWINGS: dict[str, Callable[..., Figure]] = {
+    **{name: partial(lambda make, **place: view.draw(make(), **place), make)
+       for name, make in THINGS.items()},
+    "map": lambda **place: view.draw_map(dose_responses(), **place),
+    "fields": lambda **place: draw_fields(make_result(), **place),
+    "timeseries": lambda **place: draw_timeseries(make_result(), **place),
+}  # fmt: skip
+ONE_PANEL = ("run", "dose-responses", "map")
+
+
+def texts(figure: Figure | SubFigure) -> list[Text]:
+    """What is written on a figure, and can be seen."""
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+
+
+def off_the_page(figure: Figure) -> list[str]:
+    """Axes with all their words, legends and words of the figure that leave it."""
+    figure.draw_without_rendering()
+    page = figure.bbox.padded(0.5)
+    outer = [text for part in (figure, *figure.findobj(SubFigure)) for text in part.texts]
+    boxes = [(artist, artist.get_window_extent()) for artist in (*figure.findobj(Legend), *outer)]
+    boxes += [(ax, ax.get_tightbbox()) for ax in figure.axes]
+    return [
+        f"{artist}: {box}"
+        for artist, box in boxes
+        if not (page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1)
+    ]
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_drawing_gives_a_figure_whose_words_are_on_the_page(name: str) -> None:
+    before = dict(mpl.rcParams)
+    figure = DRAWINGS[name]()
+    assert isinstance(figure, Figure)
+    assert figure.get_suptitle() and figure.get_supxlabel()
+    assert off_the_page(figure) == []
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_drawing_into_a_figure_of_the_user(name: str) -> None:
+    figure = Figure(figsize=(9, 8))
+    assert DRAWINGS[name](fig=figure) is figure
+    assert off_the_page(figure) == []
+    with pytest.raises(ValueError, match="must be empty"):
+        DRAWINGS[name](fig=figure)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_drawing_into_a_part_of_a_figure_stays_there(name: str) -> None:
+    figure = Figure(figsize=(18, 8))
+    left, right = figure.subfigures(1, 2)
+    mine = left.subplots()
+    mine.set_ylabel("mine")
+    assert DRAWINGS[name](fig=right) is figure
+    assert off_the_page(figure) == []
+    edge = right.bbox.x0 - 0.5
+    assert all(ax.get_tightbbox().x0 >= edge for ax in right.findobj(Axes))
+    assert mine.get_tightbbox().x1 <= edge + 1
+
+
+@pytest.mark.parametrize("name", ONE_PANEL)
+@pytest.mark.parametrize("layout", [None, "constrained"])
+def test_drawing_into_axes_of_the_user(name: str, layout: Any) -> None:
+    figure = Figure(figsize=(12, 11), layout=layout)
+    axes = figure.subplots(2, 2)
+    for ax in axes.ravel()[1:]:
+        ax.set_title("mine $x$")
+        ax.set_ylabel("mine")
+    own = [text.get_text() for text in texts(figure)]
+    assert DRAWINGS[name](ax=axes[0, 0]) is figure
+    figure.draw_without_rendering()
+    box = axes[0, 0].get_tightbbox()
+    assert not any(box.overlaps(ax.get_tightbbox()) for ax in axes.ravel()[1:])
+    assert set(own) <= {text.get_text() for text in texts(figure)}
+    assert not figure.get_suptitle() and not figure.get_supxlabel()
+    assert all(ax.title.get_parse_math() for ax in axes.ravel()[1:])
+
+
+def test_a_title_of_the_user_is_kept() -> None:
+    figure = Figure()
+    figure.suptitle("mine")
+    view.draw(pk(), fig=figure)
+    assert figure.get_suptitle() == "mine"
+    figure = Figure()
+    ax = figure.subplots()
+    ax.set_title("mine")
+    view.draw(result(), ax=ax)
+    assert ax.get_title() == "mine" and not ax.get_title("left")
+
+
+def test_what_is_no_result_is_not_drawn() -> None:
+    with pytest.raises(TypeError, match="dict cannot be drawn"):
+        view.draw({})
+
+
+KEY = re.compile(r"[a-z0-9]+_[a-zA-Z0-9]")
+
+
+@pytest.mark.parametrize("response", [*responses(), "tube_length_mm@6"])
+def test_labels_are_words_and_not_keys(response: str) -> None:
+    assert not KEY.search(readout(response).label) and readout(response).words
+    for make in (dose_responses, combinations, sobol, morris, calibration):
+        figure = view.draw(make(response))
+        for ax in figure.axes:
+            for label in (ax.get_xlabel(), ax.get_ylabel()):
+                assert not KEY.search(label), label
+        assert not KEY.search(figure.get_suptitle())
+
+
+def test_labels_of_a_run_are_words_and_not_keys() -> None:
+    for figure in (view.draw(result()), draw_timeseries(make_result()), view.draw(pk())):
+        for ax in figure.axes:
+            for text in (ax.get_xlabel(), ax.get_ylabel(), *(t.get_text() for t in ax.texts)):
+                assert not KEY.search(text), text
+
+
+def test_doses_are_words_with_a_unit() -> None:
+    assert dose_label("drug.free_nM", "anlotinib") == "unbound anlotinib (nM)"
+    assert dose_label("drug.free_nM") == "unbound drug (nM)"
+    assert dose_label("ligands.VEGF.bath_ng_ml") == "VEGF (ng/mL)"
+    assert dose_label("drug.regimen.dose_mg") == "dose (mg)"
+    assert dose_label("engine.temperature") == "engine.temperature"
+
+
+def test_long_words_are_wrapped_and_cut() -> None:
+    text = canvas.wrapped("word " * 99, 10, 3.0, lines=2)
+    assert text.count("\n") == 1 and text.endswith("…")
+    figure = Figure(figsize=(5, 4))
+    canvas.sheet(figure, 0, 0, title="word " * 99, caption="word " * 99)
+    assert off_the_page(figure) == []
