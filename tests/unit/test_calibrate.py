@@ -958,7 +958,7 @@ def test_the_command_says_that_a_fit_is_hopeless(
     Path("fit.toml").write_text(tomli_w.dumps({**SHORT, "data": {"rows": [row]}}))
     outcome = angiosim("calibrate", "fit.toml", "--out", "fit", "--workers", 1)
     assert outcome.exit_code == 0
-    assert "warning: the best fit is far from the data: it misses 1 of 1 numbers" in outcome.stderr
+    assert "warning: the best fit is far from the data: it misses 1 of 1 values" in outcome.stderr
     assert "tube_length_mm of row 1 is 8904 in the data" in outcome.stderr
 
 
