@@ -648,7 +648,7 @@ def test_a_shard_is_analysed_by_nobody(
     assert merged.exit_code == 0, merged.stderr
     assert merged.stdout == whole.stdout.replace("in whole", "in merged")
     found = {path.name: path.read_bytes() for path in Path("whole").iterdir()}
-    assert len(found) > len(made) + 2
+    assert len(found.keys() - made) > 2  # results.parquet needs pyarrow
     for name in found.keys() - {"ledger.sqlite"}:
         assert Path("merged", name).read_bytes() == found[name], name
     # shards one after the other in one folder: the last completes the study
