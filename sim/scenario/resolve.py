@@ -70,9 +70,6 @@ def load(
         raise ScenarioError(label, [Problem("", None, "nested too deeply")]) from None
 
 
-# -- reading ------------------------------------------------------------------------------------
-
-
 # -- laying layers over each other --------------------------------------------------------------
 
 
@@ -246,6 +243,3 @@ def _replace(tree: Tree, path: tuple[str | int, ...], defaults: Tree, assay: str
         if key in parent:
             del parent[str(key)]
             return
-
-
-# -- writing ------------------------------------------------------------------------------------
