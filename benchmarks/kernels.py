@@ -17,7 +17,7 @@ import sim
 from sim.kernels import draws
 from sim.model.parts.fields import fields as move_fields
 from sim.model.parts.signals import ligand_at_cells
-from sim.tissue import fields, lattice, potts
+from sim.tissue import euler, fields, lattice, potts, voxels
 from sim.tools.bench import CELLS, CUE, NO_FIELD
 
 RELAX = 100
@@ -63,7 +63,7 @@ def field_costs(name: str, model: sim.AngiogenesisModel) -> list[tuple[str, floa
     gain, kept = np.full(rows, 1e-4), np.ones(rows)
     gain[0], kept[0] = 0.0, 1.0 - 1e-4
     block = partial(
-        fields.euler_block, cue.values, model.lattice, 1, gain, kept, True, 0.05,
+        euler.euler_block, cue.values, model.lattice, 1, gain, kept, True, 0.05,
     )  # fmt: skip
     where = fields.EDGES[cue.edge], 0, height, 0, width, np.empty_like(cue.values)
     one, all_parts = (fastest(partial(block, parts, *where)) for parts in (1, 15))
@@ -111,7 +111,7 @@ def main() -> None:
         rows += field_costs(name, model)
     tubes = relaxed("tube_formation_all_ligands", {})
     ligand = tubes.tissue._fields["VEGF"]
-    finding = fastest(lambda: fields.overlaps(tubes.lattice, ligand.factor))
+    finding = fastest(lambda: voxels.overlaps(tubes.lattice, ligand.factor))
     rows.append(("which cell lies in which voxel", finding / tubes.lattice.size, "site"))
     averaging = fastest(lambda: ligand_at_cells(tubes))
     rows.append(("three ligands at each cell", averaging / tubes.lattice.size, "site"))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from sim.tissue import energy
+from sim.tissue.attractants import Attractants
 from sim.tissue.cells import CellStore
-from sim.tissue.fields import Attractants
 from sim.tissue.lattice import Grid
 
 

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.tissue import fields as diffusion
+from sim.tissue.attractants import Attractants
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, rules
-from sim.tissue.fields import Attractants, Field
+from sim.tissue.euler import euler_step
+from sim.tissue.exponential import exponential_step
+from sim.tissue.fields import EDGES, Field, settle
 from sim.tissue.hamiltonian import energy_by_term
 from sim.tissue.lattice import MEDIUM, Grid
 from sim.tissue.moments import remember
 from sim.tissue.potts import sweep
+from sim.tissue.voxels import average_by_cell, overlaps
 
 __all__ = ["CellStore", "Field", "Rules", "Tissue", "rules"]
 
@@ -130,13 +133,13 @@ class Tissue:
             return 0.0, 0.0
         how = (
             field.factor, source_of[:-1], loss_of[:-1], field.diffusion, dt, field.substeps,
-            diffusion.EDGES[field.edge],
+            EDGES[field.edge],
         )  # fmt: skip
         if field.solver == "explicit":
-            diffusion.euler_step(field.values, self.lattice, *how, threads)
+            euler_step(field.values, self.lattice, *how, threads)
         else:
-            diffusion.exponential_step(field.values, self._overlap(field.factor), *how)
-        return diffusion.settle(field.values)
+            exponential_step(field.values, self._overlap(field.factor), *how)
+        return settle(field.values)
 
     def remove(self, row: int) -> None:
         """Take a cell out: its sites become medium, and its row is free."""
@@ -159,7 +162,7 @@ class Tissue:
         for factor, chosen in columns.items():
             values = np.stack([self._fields[names[k]].values.ravel() for k in chosen], axis=-1)
             mean = np.empty((area.size, len(chosen)))
-            diffusion.average_by_cell(self._overlap(factor), values, area, mean)
+            average_by_cell(self._overlap(factor), values, area, mean)
             out[:, chosen] = mean
         return out
 
@@ -204,5 +207,5 @@ class Tissue:
     def _overlap(self, factor: int) -> NDArray[np.int32]:
         """Which cells lie in which voxels: found anew only after the lattice has changed."""
         if factor not in self._overlaps:
-            self._overlaps[factor] = diffusion.overlaps(self.lattice, factor)
+            self._overlaps[factor] = overlaps(self.lattice, factor)
         return self._overlaps[factor]

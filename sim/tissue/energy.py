@@ -302,7 +302,7 @@ def copy_energy(
     lattice : (sites,) int32
         A flat patch of the lattice with walls; see `sim.tissue.lattice.load_patch`.
     concentration : (fields, sites) float64
-        Of the fields that cells follow, in the patch; see `sim.tissue.fields.sense`.
+        Of the fields that cells follow, in the patch; see `sim.tissue.attractants.sense`.
     moments
         As in `CellArrays`.
     shape : (rows, 4) float64

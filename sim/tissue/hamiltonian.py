@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.tissue.attractants import Attractants, sense
 from sim.tissue.energy import CellArrays, Rules, lengths
-from sim.tissue.fields import Attractants, sense
 from sim.tissue.lattice import REACH, Grid, load_patch, patch_axis
 
 

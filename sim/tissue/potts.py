@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sim.kernels.compiling import inlined, kernel, on_threads, threaded
 from sim.kernels.draws import COPY, TILE_SHIFT, bits, key_of, unit
+from sim.tissue.attractants import Attractants, sense
 from sim.tissue.energy import (
     CellArrays,
     Rules,
@@ -28,7 +29,6 @@ from sim.tissue.energy import (
     reshape,
     shapes,
 )
-from sim.tissue.fields import Attractants, sense
 from sim.tissue.lattice import MEDIUM, REACH, RING, Grid, flat, load_patch, patch_axis
 from sim.tissue.moments import add_site
 

@@ -12,8 +12,8 @@ from lattices import attractants, place, rules
 from naive import potts as naive
 
 from sim.scenario.checks.cells import MOST_TYPES
+from sim.tissue.attractants import sense
 from sim.tissue.energy import DIGIT_BITS, copy_energy, digits, shapes
-from sim.tissue.fields import sense
 from sim.tissue.hamiltonian import energy_by_term
 from sim.tissue.lattice import REACH, RING, flat, load_patch, patch_axis
 

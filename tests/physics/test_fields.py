@@ -18,7 +18,8 @@ from sim.model.clock import AngiogenesisModel
 from sim.model.parts.fields import fields as move_fields
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.scenario.resolve import load
-from sim.tissue import fields
+from sim.tissue import euler, exponential, fields, voxels
+from sim.tissue.attractants import sense
 from sim.tissue.fields import ABSORBING, NO_FLUX, PERIODIC
 from sim.tissue.lattice import patch_axis
 
@@ -33,14 +34,14 @@ def over_voxels(solver: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(solver)
     def step(c: np.ndarray, source: np.ndarray, loss: np.ndarray, *how: float) -> None:
         lattice = np.arange(c.size, dtype=np.int32).reshape(c.shape)
-        where = fields.overlaps(lattice, 1) if solver is fields.exponential_step else lattice
+        where = voxels.overlaps(lattice, 1) if solver is exponential.exponential_step else lattice
         solver(c, where, 1, source.ravel(), loss.ravel(), *how)
 
     return step
 
 
-euler_step = over_voxels(fields.euler_step)
-exponential_step = over_voxels(fields.exponential_step)
+euler_step = over_voxels(euler.euler_step)
+exponential_step = over_voxels(exponential.exponential_step)
 
 
 def flat(shape: tuple[int, int], value: float = 0.0) -> np.ndarray:
@@ -256,7 +257,7 @@ def test_an_explicit_step_over_cells(alike: bool, factor: int) -> None:
         source_of[3], loss_of[2] = 0.5, 0.02
     c = rng.random([side // factor for side in lattice.shape])
     wanted = c.copy()
-    fields.euler_step(c, lattice, factor, source_of, loss_of, 0.02, 3.0, 5, NO_FLUX)
+    euler.euler_step(c, lattice, factor, source_of, loss_of, 0.02, 3.0, 5, NO_FLUX)
     source, loss = (by_voxel(lattice, factor, of) for of in (source_of, loss_of))
     for _ in range(5):
         moved = wanted + 0.6 * 0.02 * naive.laplacian(wanted, "no_flux")
@@ -270,22 +271,22 @@ def test_no_bit_depends_on_how_a_field_is_cut(border: str, monkeypatch: pytest.M
     rng = np.random.default_rng(9)
     lattice = rng.integers(0, 50, (41, 850)).astype(np.int32)
     start, source, loss = rng.random(lattice.shape), rng.random(50), 0.05 * rng.random(50)
-    assert lattice.shape[1] >= 2 * fields.BLOCK_WIDTH
+    assert lattice.shape[1] >= 2 * euler.BLOCK_WIDTH
     outcomes = []
     for choose, threads in (
-        (lambda *_: fields._euler_serial, 1),
-        (lambda *_: fields._euler_serial, 3),
+        (lambda *_: euler._euler_serial, 1),
+        (lambda *_: euler._euler_serial, 3),
         (on_threads, min(2, most_threads())),
     ):
-        monkeypatch.setattr(fields, "on_threads", choose)
+        monkeypatch.setattr(euler, "on_threads", choose)
         c = start.copy()
-        fields.euler_step(c, lattice, 1, source, loss, 0.1, 2.0, 15, EDGES[border], threads)
+        euler.euler_step(c, lattice, 1, source, loss, 0.1, 2.0, 15, EDGES[border], threads)
         outcomes.append(c)
     h = 2.0 / 15
     for cuts in ([0, 850], [0, 41, 60, 850]):
         c = np.empty_like(start)
         for left, right in itertools.pairwise(cuts):
-            fields.euler_block(
+            euler.euler_block(
                 start, lattice, 1, h * source, 1.0 - h * loss, False, h * 0.1, 15, EDGES[border],
                 0, 41, left, right, c,
             )  # fmt: skip
@@ -312,16 +313,16 @@ def by_voxel(sites: np.ndarray, factor: int, of: np.ndarray) -> np.ndarray:
 def test_spread_and_average(factor: int) -> None:
     rng = np.random.default_rng(5)
     sites = some_lattice(rng)
-    overlap = fields.overlaps(sites, factor)
+    overlap = voxels.overlaps(sites, factor)
     for of in (rng.random(7), np.full(7, 0.3)):
         twin = by_voxel(sites, factor, of)
         out = np.full(twin.size, np.nan)
-        fields.spread(overlap, factor, of, out)
+        voxels.spread(overlap, factor, of, out)
         np.testing.assert_allclose(out, twin.ravel(), rtol=1e-12)
 
     both = rng.random((*twin.shape, 2))
     area, mean = np.bincount(sites.ravel(), minlength=7), np.full((7, 2), np.nan)
-    fields.average_by_cell(overlap, both.reshape(-1, 2), area, mean)
+    voxels.average_by_cell(overlap, both.reshape(-1, 2), area, mean)
     wide = np.kron(both, np.ones((factor, factor, 1)))
     for row in range(7):
         wanted = wide[sites == row].mean(axis=0) if row and area[row] else 0.0
@@ -339,7 +340,7 @@ def test_fields_at_the_sites(factor: int, periodic: bool) -> None:
     followed = attractants(*both, factor=factor)
     # a patch that goes on at the other side of the domain
     ys, xs = patch_axis(4, 7 * factor - 2, 7 * factor, periodic), patch_axis(2, 5, 9 * factor, True)
-    found = fields.sense(followed, ys, xs, periodic).reshape(2, ys.size, xs.size)
+    found = sense(followed, ys, xs, periodic).reshape(2, ys.size, xs.size)
     for c, twin in zip(found, twins, strict=True):
         wanted = twin[np.ix_(ys, xs)]
         np.testing.assert_allclose(c[ys >= 0], wanted[ys >= 0], rtol=1e-12)

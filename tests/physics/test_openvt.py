@@ -12,7 +12,8 @@ from naive import openvt
 
 from sim.model.clock import AngiogenesisModel
 from sim.scenario.resolve import load
-from sim.tissue.fields import PERIODIC, euler_step
+from sim.tissue.euler import euler_step
+from sim.tissue.fields import PERIODIC
 
 SCENARIO = "reference/openvt_angiogenesis"
 STORED = json.loads(openvt.RESULTS.read_text())

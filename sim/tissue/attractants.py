@@ -1,0 +1,95 @@
+"""The fields that cells follow, as the sweep reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.kernels.compiling import inlined, kernel
+from sim.tissue.fields import Field
+from sim.tissue.lattice import runs_of
+
+
+class Attractants(NamedTuple):
+    """The fields that cells follow, as kernels take them."""
+
+    values: NDArray[np.float64]
+    """(voxels of all fields,) one field after the other, row by row."""
+    layout: NDArray[np.int64]
+    """(fields, 4) where a field begins, its rows, its columns, sites along a voxel's side."""
+
+    @classmethod
+    def of(cls, followed: Sequence[Field]) -> Attractants:
+        """Move the values of fields into one array, in which they stay where they were."""
+        values = np.concatenate([np.empty(0), *(field.values.ravel() for field in followed)])
+        layout = np.empty((len(followed), 4), np.int64)
+        begin = 0
+        for k, field in enumerate(followed):
+            shape, end = field.values.shape, begin + field.values.size
+            field.values = values[begin:end].reshape(shape)
+            layout[k] = begin, *shape, field.factor
+            begin = end
+        return cls(values, layout)
+
+
+@inlined
+def _voxels_around(site, factor, voxels, periodic):
+    """The two voxels whose centres lie around a site along an axis, and the second's share.
+
+    Beyond the edge is the opposite edge of a periodic domain, or else the edge itself.
+    """
+    position = (site + 0.5) / factor - 0.5
+    first = int(np.floor(position))
+    share = position - first
+    if periodic:
+        return first % voxels, (first + 1) % voxels, share
+    return max(first, 0), min(first + 1, voxels - 1), share
+
+
+@kernel
+def sense(attractants, ys, xs, periodic):
+    """Concentrations of the followed fields at the sites of a patch.
+
+    Coarse voxels are interpolated bilinearly between their centres.
+
+    Parameters
+    ----------
+    attractants : Attractants
+    ys, xs : (rows,), (columns,) int64
+        Sites of a patch along both axes, -1 for walls; see `sim.tissue.lattice.patch_axis`.
+    periodic : bool
+
+    Returns
+    -------
+    (fields, rows * columns) float64
+        Whatever is there at walls.
+    """
+    values, layout = attractants
+    row = xs.size
+    out = np.empty((layout.shape[0], ys.size * row))
+    runs = runs_of(xs)
+    left, right, share = np.empty(row, np.int64), np.empty(row, np.int64), np.empty(row)
+    for k in range(layout.shape[0]):
+        begin, rows, columns, factor = layout[k, 0], layout[k, 1], layout[k, 2], layout[k, 3]
+        field, line = values[begin : begin + rows * columns], out[k]
+        if factor == 1:
+            for i in range(ys.size):
+                first = max(ys[i], 0) * columns
+                for r in range(runs.shape[0]):
+                    at, x = i * row + runs[r, 0], first + max(runs[r, 1], 0)
+                    for j in range(runs[r, 2]):
+                        line[np.uint64(at + j)] = field[np.uint64(x + j)]
+            continue
+        for i in range(row):
+            left[i], right[i], share[i] = _voxels_around(xs[i], factor, columns, periodic)
+        for i in range(ys.size):
+            above, below, part = _voxels_around(ys[i], factor, rows, periodic)
+            upper, lower = field[above * columns :], field[below * columns :]
+            for j in range(row):
+                high = upper[left[j]] * (1.0 - share[j]) + upper[right[j]] * share[j]
+                low = lower[left[j]] * (1.0 - share[j]) + lower[right[j]] * share[j]
+                line[i * row + j] = high * (1.0 - part) + low * part
+    return out
