@@ -52,7 +52,7 @@ def sweep_of(model: sim.AngiogenesisModel) -> Callable[[], None]:
     """One sweep after another of a model, and nothing else."""
     steps = iter(range(10**6))
     tissue = model.tissue
-    known = (tissue._attractants, tissue.cells.arrays(), tissue.rules, tissue.grid, 1)
+    known = (tissue._attractants(), tissue.cells.arrays(), tissue.rules, tissue.grid, 1)
     return lambda: potts.sweep(tissue.lattice, *known, next(steps))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from sim.tissue import energy
 from sim.tissue.attractants import Attractants
 from sim.tissue.cells import CellStore
+from sim.tissue.fields import Field
 from sim.tissue.lattice import Grid
 
 
@@ -64,11 +65,6 @@ def place(
 
 def attractants(*fields: np.ndarray, factor: int = 1) -> Attractants:
     """Fields that cells follow; none by default."""
-    ends = np.cumsum([field.size for field in fields], dtype=np.int64)
-    return Attractants(
-        values=np.concatenate([np.empty(0), *(field.ravel() for field in fields)]),
-        layout=np.array(
-            [(end - f.size, *f.shape, factor) for f, end in zip(fields, ends, strict=True)],
-            dtype=np.int64,
-        ).reshape(-1, 4),
+    return Attractants.of(
+        [Field("", each, factor, 0.0, "no_flux", "explicit", 1) for each in fields]
     )

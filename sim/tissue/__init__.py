@@ -72,7 +72,6 @@ class Tissue:
         self.followed = list(followed)
         self._fields = {field.name: field for field in fields}
         self._overlaps: dict[int, NDArray[np.int32]] = {}
-        self._share_memory()
         cells.measure(lattice, self.grid)
 
     @property
@@ -86,7 +85,7 @@ class Tissue:
         """One copy attempt per site in expectation; bit-identical for any number of threads."""
         sweep(
             self.lattice,
-            self._attractants,
+            self._attractants(),
             self.cells.arrays(),
             self.rules,
             self.grid,
@@ -170,7 +169,7 @@ class Tissue:
         """Energy by term: contact, area, length, and the potential of chemotaxis."""
         cells = self.cells
         return energy_by_term(
-            self.lattice, self._attractants, cells.arrays(), cells["alive"], self.rules, self.grid
+            self.lattice, self._attractants(), cells.arrays(), cells["alive"], self.rules, self.grid
         )
 
     # -- state ------------------------------------------------------------------------------
@@ -192,17 +191,9 @@ class Tissue:
         for name, values in self.fields.items():
             values[:] = arrays[f"fields.{name}"]
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but the memory that the followed fields share."""
-        return {k: v for k, v in self.__dict__.items() if k != "_attractants"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._share_memory()
-
-    def _share_memory(self) -> None:
-        """Move the values of the fields that cells follow into one array, as the sweep reads it."""
-        self._attractants = Attractants.of([self._fields[name] for name in self.followed])
+    def _attractants(self) -> Attractants:
+        """The fields that cells follow, as they are now."""
+        return Attractants.of([self._fields[name] for name in self.followed])
 
     def _overlap(self, factor: int) -> NDArray[np.int32]:
         """Which cells lie in which voxels: found anew only after the lattice has changed."""

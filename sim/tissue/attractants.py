@@ -23,16 +23,17 @@ class Attractants(NamedTuple):
 
     @classmethod
     def of(cls, followed: Sequence[Field]) -> Attractants:
-        """Move the values of fields into one array, in which they stay where they were."""
-        values = np.concatenate([np.empty(0), *(field.values.ravel() for field in followed)])
-        layout = np.empty((len(followed), 4), np.int64)
-        begin = 0
-        for k, field in enumerate(followed):
-            shape, end = field.values.shape, begin + field.values.size
-            field.values = values[begin:end].reshape(shape)
-            layout[k] = begin, *shape, field.factor
-            begin = end
-        return cls(values, layout)
+        """A copy of the values of some fields, one after the other."""
+        values = [field.values for field in followed]
+        ends = np.cumsum([each.size for each in values], dtype=np.int64)
+        layout = [
+            (end - field.values.size, *field.values.shape, field.factor)
+            for field, end in zip(followed, ends, strict=True)
+        ]
+        return cls(
+            np.concatenate([np.empty(0), *(each.ravel() for each in values)]),
+            np.array(layout, np.int64).reshape(-1, 4),
+        )
 
 
 @inlined

@@ -90,7 +90,7 @@ def test_a_copy_goes_on_alike_and_alone(way: str, name: str, settings: dict[str,
     assert len(model.agents) == len(made.agents) + 1
     assert not (model.fields["cue"] == 7.0).any()
     made.step()  # what the kernels follow is the copy's field
-    assert made.tissue._attractants.values.max() > 3.0
+    assert made.tissue._attractants().values.max() > 3.0
     made.run_model()
     assert (made.mcs, made.running, model.running) == (40, False, True)
 
