@@ -6,15 +6,17 @@ wide, or as several.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from numba import extending, types
 
+# typed as what it gives to kernels, not by the arguments of its code
+intrinsic: Callable[[Callable[..., Any]], Callable[..., Any]] = extending.intrinsic
 BLOCK = 64
-"""Numbers that `matching` compares: as many as a word has bits."""
+"""Numbers that are compared at once: as many as a word has bits."""
 
 _I16, _I32, _I64 = ir.IntType(16), ir.IntType(32), ir.IntType(64)
 _BLOCK_3X3 = 0b0111_0101_0111
@@ -87,6 +89,36 @@ def matching(typingctx: Any, one: Any, other: Any, first: Any, value: Any):  # t
         return builder.bitcast(builder.or_(*equal), _I64)
 
     return types.uint64(one, other, types.int64, types.uint16), codegen
+
+
+@intrinsic
+def changes(typingctx: Any, line: Any, first: Any, before: Any):  # type: ignore[no-untyped-def]
+    """Which of the 64 int32 numbers from ``first`` on differ from the one before them: a word.
+
+    ``before`` is what counts as the one before the first.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = _data(context, builder, signature.args[0], args[0])
+        here = _load(builder, data, args[1], BLOCK)
+        last = builder.insert_element(ir.Constant(here.type, ir.Undefined), args[2], _I32(63))
+        shifted = ir.Constant(ir.VectorType(_I32, BLOCK), list(range(BLOCK - 1, 2 * BLOCK - 1)))
+        left = builder.shuffle_vector(last, here, shifted)
+        return builder.bitcast(builder.icmp_signed("!=", here, left), _I64)
+
+    return types.uint64(line, types.int64, types.int32), codegen
+
+
+@intrinsic
+def nonzero(typingctx: Any, line: Any, first: Any):  # type: ignore[no-untyped-def]
+    """Which of the 64 int32 numbers from ``first`` on are not zero: a word."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = _data(context, builder, signature.args[0], args[0])
+        here = _load(builder, data, args[1], BLOCK)
+        return builder.bitcast(builder.icmp_signed("!=", here, here.type(None)), _I64)
+
+    return types.uint64(line, types.int64), codegen
 
 
 @intrinsic

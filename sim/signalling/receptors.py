@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.compiling import inlined
+from sim.kernels.compiling import inlined, kernel
 from sim.units import AVOGADRO
 
 Array = NDArray[np.float64]
@@ -89,7 +89,31 @@ def bind(free, bound, ligand, k_on, k_off, k_int, k_int_bound, per_cell, dt_s):
     return free_now, bound_now, gained + k_int_bound * bound_time
 
 
-def molar_per_count(area_um2: Array, depth_um: float) -> Array:
+@inlined
+def molar_per_count(area_um2, depth_um):
     """Concentration (M) of one molecule in the layer over a cell: 1 / (N_A area depth)."""
-    litres = area_um2 * depth_um * 1e-15
-    return np.asarray(1.0 / (AVOGADRO * litres))
+    return 1.0 / (AVOGADRO * (area_um2 * depth_um * 1e-15))
+
+
+@kernel
+def take_up(rows, uptake, area, site_um2, depth_um, M_per_ng_ml, source):
+    """Take what receptors took up out of the source of their ligand.
+
+    Parameters
+    ----------
+    rows : (cells,) int64
+        Rows of the cells with receptors.
+    uptake : (all rows,) float64
+        Molecules per second.
+    area : (all rows,) int64
+        Sites of each cell.
+    site_um2, depth_um : float
+        Area of a site, and depth of the layer over it.
+    M_per_ng_ml : float
+        Molar concentration of 1 ng/mL of the ligand.
+    source : (all rows,) float64
+        ng/mL per second of each site of a cell; changed.
+    """
+    for row in rows:
+        per_count = molar_per_count(max(area[row], 1) * site_um2, depth_um)
+        source[row] -= uptake[row] * per_count / M_per_ng_ml

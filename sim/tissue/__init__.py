@@ -16,7 +16,7 @@ from sim.tissue.attractants import Attractants
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, rules
 from sim.tissue.euler import euler_step
-from sim.tissue.exponential import exponential_step
+from sim.tissue.exponential import exponential_step, substeps_for
 from sim.tissue.fields import EDGES, Field, settle
 from sim.tissue.hamiltonian import energy_by_term
 from sim.tissue.lattice import MEDIUM, Grid
@@ -102,20 +102,20 @@ class Tissue:
         where = cells["moments"], cells["anchor"], height, width, periodic
         remember(*where, kept, cells["centroid"], cells["memory"])
 
-    def move_field(
+    def move_fields(
         self,
-        name: str,
+        names: Sequence[str],
         source_of: NDArray[np.float64],
         loss_of: NDArray[np.float64],
         dt: float,
         threads: int = 1,
-    ) -> tuple[float, float]:
-        """Move a field by a time ``dt``: dc/dt = D lap c + source - loss c.
+    ) -> list[tuple[float, float]]:
+        """Move some fields by a time ``dt``: dc/dt = D lap c + source - loss c.
 
         Parameters
         ----------
-        name : str
-        source_of, loss_of : (rows,) float64
+        names : sequence of str
+        source_of, loss_of : (names, rows) float64
             Source per time and loss rate of the medium, row 0, and of each cell; the wall, the last
             row, has none.
         dt : float
@@ -124,21 +124,35 @@ class Tissue:
 
         Returns
         -------
-        lowest, highest : float
-            Values before what is negative by rounding became zero.
+        list of (lowest, highest)
+            Values of each field before what is negative by rounding became zero.
         """
-        field = self._fields[name]
-        if not source_of.any() and field.values.max() == 0.0:
-            return 0.0, 0.0
-        how = (
-            field.factor, source_of[:-1], loss_of[:-1], field.diffusion, dt, field.substeps,
-            EDGES[field.edge],
-        )  # fmt: skip
-        if field.solver == "explicit":
-            euler_step(field.values, self.lattice, *how, threads)
-        else:
-            exponential_step(field.values, self._overlap(field.factor), *how)
-        return settle(field.values)
+        moved, source_of, loss_of = [], source_of[:, :-1], loss_of[:, :-1]
+        together: dict[tuple[int, str, int], list[int]] = {}
+        for k, name in enumerate(names):
+            field = self._fields[name]
+            if not source_of[k].any() and field.is_empty:
+                continue
+            moved.append(k)
+            if field.solver == "explicit":
+                euler_step(
+                    field.values, self.lattice, field.factor, source_of[k], loss_of[k],
+                    field.diffusion, dt, field.substeps, EDGES[field.edge], threads,
+                )  # fmt: skip
+            else:
+                substeps = substeps_for(loss_of[k], dt, field.substeps)
+                together.setdefault((field.factor, field.edge, substeps), []).append(k)
+        for (factor, edge, substeps), alike in together.items():
+            fields = [self._fields[names[k]] for k in alike]
+            exponential_step(
+                [field.values for field in fields], self._overlap(factor), factor,
+                source_of[alike], loss_of[alike], [field.diffusion for field in fields],
+                dt, substeps, EDGES[edge],
+            )  # fmt: skip
+        return [
+            settle(self._fields[name].values) if k in moved else (0.0, 0.0)
+            for k, name in enumerate(names)
+        ]
 
     def remove(self, row: int) -> None:
         """Take a cell out: its sites become medium, and its row is free."""
@@ -152,18 +166,13 @@ class Tissue:
     def means_at_cells(self, names: Sequence[str]) -> NDArray[np.float64]:
         """Means (rows, names) of some fields over each cell's sites."""
         area = self.cells.area
-        out = np.zeros((area.size, len(names)))
-        columns: dict[int, list[int]] = {}  # by voxel, without the fields in which there is nothing
+        means = np.zeros((area.size, len(names)))
         for k, name in enumerate(names):
             field = self._fields[name]
-            if field.values.max() > 0.0:
-                columns.setdefault(field.factor, []).append(k)
-        for factor, chosen in columns.items():
-            values = np.stack([self._fields[names[k]].values.ravel() for k in chosen], axis=-1)
-            mean = np.empty((area.size, len(chosen)))
-            average_by_cell(self._overlap(factor), values, area, mean)
-            out[:, chosen] = mean
-        return out
+            if not field.is_empty:
+                overlap = self._overlap(field.factor)
+                average_by_cell(overlap, field.values.ravel(), area, means[:, k])
+        return means
 
     def energy(self) -> dict[str, float]:
         """Energy by term: contact, area, length, and the potential of chemotaxis."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from sim.kernels.compiling import kernel
 from sim.tissue.fields import NO_FLUX, PERIODIC
-from sim.tissue.voxels import spread
+from sim.tissue.voxels import is_uniform, spread
 
 Transform = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -27,13 +28,17 @@ def eigenvalues(n: int, edge: int) -> NDArray[np.float64]:
     return np.asarray(2.0 * np.cos(angle) - 2.0)
 
 
-def _transforms(shape: tuple[int, ...], edge: int) -> tuple[Transform, Transform]:
-    """To the eigenbasis of the Laplacian with this edge, and back."""
+def _transforms(shape: tuple[int, int], edge: int) -> tuple[Transform, Transform]:
+    """To the eigenbasis of the Laplacian with this edge, and back, of a stack of fields."""
+    axes = 1, 2
     if edge == PERIODIC:
-        return scipy.fft.rfft2, partial(scipy.fft.irfft2, s=shape)
+        return partial(scipy.fft.rfft2, axes=axes), partial(scipy.fft.irfft2, s=shape, axes=axes)
     if edge == NO_FLUX:
-        return partial(scipy.fft.dctn, type=2), partial(scipy.fft.idctn, type=2)
-    return partial(scipy.fft.dstn, type=1), partial(scipy.fft.idstn, type=1)
+        forward, backward, kind = scipy.fft.dctn, scipy.fft.idctn, 2
+    else:
+        forward, backward, kind = scipy.fft.dstn, scipy.fft.idstn, 1
+    how = {"type": kind, "axes": axes, "overwrite_x": True}
+    return partial(forward, **how), partial(backward, **how)
 
 
 @lru_cache(maxsize=4)  # as many ligands as there are, and one more
@@ -53,13 +58,32 @@ def _propagator(
     return kept, gained
 
 
+@kernel
+def _react(overlap, factor, source_of, rest_of, c, out):
+    """Source and what is left of the loss, by voxel: ``out`` becomes source + rest c."""
+    spread(overlap, factor, source_of, out)
+    if is_uniform(rest_of):
+        for at in range(c.size):
+            out[at] += rest_of[0] * c[at]
+    else:
+        rest = np.empty(c.size)
+        spread(overlap, factor, rest_of, rest)
+        for at in range(c.size):
+            out[at] += rest[at] * c[at]
+
+
+def substeps_for(loss_of: NDArray[np.float64], dt: float, least: int) -> int:
+    """Sub-steps of a field: more than stated where u0 dt > 1."""
+    return max(least, int(np.ceil(loss_of.max() * dt)))
+
+
 def exponential_step(
-    c: NDArray[np.float64],
+    fields: Sequence[NDArray[np.float64]],
     overlap: NDArray[np.int32],
     factor: int,
     source_of: NDArray[np.float64],
     loss_of: NDArray[np.float64],
-    diffusion: float,
+    diffusion: Sequence[float],
     dt: float,
     substeps: int,
     edge: int,
@@ -69,16 +93,40 @@ def exponential_step(
     With u0 = max(loss) inside the exponential and (u0 - loss) c >= 0 among the sources (Cox &
     Matthews 2002, doi 10.1006/jcph.2002.6995, first order), the steady state is that of the
     Laplacian whatever the step, and what is non-negative stays so up to rounding. Uniform loss
-    and constant sources are integrated exactly. More sub-steps are taken where u0 dt > 1.
+    and constant sources are integrated exactly.
 
-    Parameters as in `euler_step`, but for ``overlap``, see `overlaps`.
+    Parameters
+    ----------
+    fields : sequence of (height, width) float64
+        Concentrations, changed: n fields with voxels of one size, which are transformed together.
+    overlap : (overlaps, 3) int32
+        See `overlaps`.
+    factor : int
+        Sites along a voxel's side.
+    source_of, loss_of : (n, rows) float64
+        Source per time and loss rate of the medium, row 0, and of each cell.
+    diffusion : sequence of float
+        D / voxel^2 of each field, per time.
+    dt : float
+    substeps : int
+        See `substeps_for`.
+    edge : int
+        `NO_FLUX`, `ABSORBING` (c = 0 one voxel outside) or `PERIODIC`.
     """
-    u0 = float(loss_of.max())
-    substeps = max(substeps, int(np.ceil(u0 * dt)))
-    kept, gained = _propagator(c.shape, diffusion, u0, dt / substeps, edge)
-    forward, backward = _transforms(c.shape, edge)
-    source, rest = np.empty_like(c), np.empty_like(c)
-    spread(overlap, factor, source_of, source.ravel())
-    spread(overlap, factor, u0 - loss_of, rest.ravel())
+    n, shape = len(fields), fields[0].shape
+    u0 = loss_of.max(axis=1)
+    rest_of = u0[:, None] - loss_of
+    forward, backward = _transforms(shape, edge)
     for _ in range(substeps):
-        c[:] = backward(kept * forward(c) + gained * forward(source + rest * c))
+        both = np.empty((2 * n, *shape))  # concentrations, then what they gain
+        for k, c in enumerate(fields):
+            both[k] = c
+            _react(overlap, factor, source_of[k], rest_of[k], c.ravel(), both[n + k].ravel())
+        both = forward(both)
+        for k in range(n):
+            kept, gained = _propagator(shape, diffusion[k], float(u0[k]), dt / substeps, edge)
+            both[k] *= kept
+            both[n + k] *= gained
+            both[k] += both[n + k]
+        for c, moved in zip(fields, backward(both[:n]), strict=True):
+            c[:] = moved

@@ -35,6 +35,11 @@ class Field:
     """``"explicit"`` or ``"exponential"``"""
     substeps: int
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it."""
+        return bool(self.values.max() == 0.0)
+
 
 def settle(c: NDArray[np.float64]) -> tuple[float, float]:
     """Lowest and highest value of a field; what is negative by rounding becomes zero."""

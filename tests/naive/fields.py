@@ -263,3 +263,26 @@ def decaying_mode(
     line, kx = eigenmode(shape[1], orders[1], border)
     squares = sum(2 - 2 * math.cos(k) if lattice else k**2 for k in (ky, kx))
     return np.outer(column, line) * math.exp(-(D * squares / spacing**2 + decay) * t)
+
+
+def striped(rng: np.random.Generator, height: int, width: int, widest: int) -> np.ndarray:
+    """(height, width) int32: lines of runs of random rows, 0 to 3, of up to so many sites."""
+    lines = []
+    for _ in range(height):
+        lengths = rng.integers(1, widest + 1, width)
+        lines.append(np.repeat(rng.integers(0, 4, width), lengths)[:width])
+    return np.array(lines, dtype=np.int32)
+
+
+def overlaps(lattice: np.ndarray, factor: int) -> list[list[int]]:
+    """[voxel, row, sites] of each run of a cell within a voxel, line by line, site by site."""
+    columns, found = lattice.shape[1] // factor, []
+    before = None
+    for y, x in np.ndindex(lattice.shape):
+        voxel, row = y // factor * columns + x // factor, int(lattice[y, x])
+        if row and before == (y, voxel, row):
+            found[-1][2] += 1
+        elif row:
+            found.append([voxel, row, 1])
+        before = y, voxel, row
+    return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,20 +27,24 @@ CONSERVING = ["no_flux", "periodic"]
 SPACING = 2.0  # um
 
 
-def over_voxels(solver: Callable[..., None]) -> Callable[..., None]:
-    """A solver that takes source and loss by voxel: with a cell of its own on each."""
-
-    @functools.wraps(solver)
-    def step(c: np.ndarray, source: np.ndarray, loss: np.ndarray, *how: float) -> None:
-        lattice = np.arange(c.size, dtype=np.int32).reshape(c.shape)
-        where = voxels.overlaps(lattice, 1) if solver is exponential.exponential_step else lattice
-        solver(c, where, 1, source.ravel(), loss.ravel(), *how)
-
-    return step
+def on_cells_of_a_voxel(c: np.ndarray) -> np.ndarray:
+    """A lattice with a cell of its own on each voxel, so that rates of rows are those of voxels."""
+    return np.arange(c.size, dtype=np.int32).reshape(c.shape)
 
 
-euler_step = over_voxels(euler.euler_step)
-exponential_step = over_voxels(exponential.exponential_step)
+def euler_step(c: np.ndarray, source: np.ndarray, loss: np.ndarray, *how: float) -> None:
+    """An explicit step with source and loss by voxel."""
+    euler.euler_step(c, on_cells_of_a_voxel(c), 1, source.ravel(), loss.ravel(), *how)
+
+
+def exponential_step(
+    c: np.ndarray, source: np.ndarray, loss: np.ndarray, k: float, dt: float, least: int, edge: int
+) -> None:
+    """An exponential step with source and loss by voxel."""
+    overlap = voxels.overlaps(on_cells_of_a_voxel(c), 1)
+    source_of, loss_of = source.reshape(1, -1), loss.reshape(1, -1)
+    substeps = exponential.substeps_for(loss_of, dt, least)
+    exponential.exponential_step([c], overlap, 1, source_of, loss_of, [k], dt, substeps, edge)
 
 
 def flat(shape: tuple[int, int], value: float = 0.0) -> np.ndarray:
@@ -320,13 +323,50 @@ def test_spread_and_average(factor: int) -> None:
         voxels.spread(overlap, factor, of, out)
         np.testing.assert_allclose(out, twin.ravel(), rtol=1e-12)
 
-    both = rng.random((*twin.shape, 2))
-    area, mean = np.bincount(sites.ravel(), minlength=7), np.full((7, 2), np.nan)
-    voxels.average_by_cell(overlap, both.reshape(-1, 2), area, mean)
-    wide = np.kron(both, np.ones((factor, factor, 1)))
+    field = rng.random(twin.shape)
+    area, means = np.bincount(sites.ravel(), minlength=7), np.full((7, 2), np.nan)
+    voxels.average_by_cell(overlap, field.ravel(), area, means[:, 1])
+    assert np.isnan(means[:, 0]).all()
+    wide = np.kron(field, np.ones((factor, factor)))
     for row in range(7):
-        wanted = wide[sites == row].mean(axis=0) if row and area[row] else 0.0
-        np.testing.assert_allclose(mean[row], wanted, rtol=1e-12)
+        wanted = wide[sites == row].mean() if row and area[row] else 0.0
+        np.testing.assert_allclose(means[row, 1], wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("factor", [*range(1, 9), 13, 64, 70])
+def test_overlaps_are_those_of_a_walk_along_the_lines(factor: int) -> None:
+    """Also in the last block of a line, which has any number of sites, and in wide voxels."""
+    rng = np.random.default_rng(factor)
+    for columns in (1, 2, 7, 64 // factor, 64 // factor + 1, 128 // factor, 300 // factor):
+        for widest in (1, 4, 200):
+            sites = naive.striped(rng, 2 * factor, max(columns, 1) * factor, widest)
+            wanted = naive.overlaps(sites, factor)
+            assert voxels.overlaps(sites, factor).tolist() == wanted
+    for row in (0, 3):
+        sites = np.full((factor, 5 * factor), row, np.int32)
+        assert voxels.overlaps(sites, factor).tolist() == naive.overlaps(sites, factor)
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+@pytest.mark.parametrize("substeps", [1, 3])
+def test_fields_move_together_as_they_move_alone(substeps: int, border: str) -> None:
+    """No bit of a ligand depends on which others there are; odd numbers fill no vector."""
+    rng = np.random.default_rng(11)
+    lattice = naive.striped(rng, 33, 54, 20)
+    overlap, n = voxels.overlaps(lattice, 3), 3
+    start = rng.exponential(3.0, (n, 11, 18))
+    rows = int(lattice.max()) + 1
+    source, loss = rng.random((n, rows)), 0.02 * rng.random((n, rows))
+    loss[1] = 0.01  # the same everywhere
+    k = [0.3, 1.0, 25.0]
+    together, alone = start.copy(), start.copy()
+    how = 30.0, substeps, EDGES[border]
+    exponential.exponential_step(list(together), overlap, 3, source, loss, k, *how)
+    for i in range(n):
+        own = slice(i, i + 1)
+        exponential.exponential_step([alone[i]], overlap, 3, source[own], loss[own], k[own], *how)
+    assert (together == alone).all()
+    assert (together != start).any(axis=(1, 2)).all()
 
 
 @pytest.mark.parametrize("periodic", [False, True])

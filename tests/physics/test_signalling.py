@@ -25,6 +25,7 @@ from sim.signalling.receptors import (
     bind,
     molar_per_count,
     steady_state,
+    take_up,
 )
 from sim.units import ng_per_ml_to_nM
 
@@ -329,10 +330,21 @@ def test_the_length_of_a_step_does_not_matter() -> None:
 
 def test_receptors_in_the_layer_above_a_cell() -> None:
     """4,900 receptors on 400 um^2 and 100 um depth are 4e-14 mol/L each, 0.2 nM together."""
-    per_count = molar_per_count(np.array([400.0]), 100.0)[0]
+    per_count = molar_per_count(400.0, 100.0)
     assert per_count == pytest.approx(1 / (6.02214076e23 * 4e-11))
     assert 4900 * per_count * 1e9 == pytest.approx(0.203, rel=0.01)
     assert ng_per_ml_to_nM(1.0, 45_000) == pytest.approx(0.0222, rel=0.01)
+
+
+def test_what_receptors_took_up_leaves_the_layer_over_their_cell() -> None:
+    rng = np.random.default_rng(7)
+    uptake, area, source = rng.normal(0.0, 5.0, 9), rng.integers(0, 90, 9), rng.random(9)
+    wanted = source.copy()
+    for row in (2, 5, 8):
+        litres = max(area[row], 1) * 4.0 * 100.0 * 1e-15
+        wanted[row] -= uptake[row] / (6.02214076e23 * litres) / 2e-11
+    take_up(np.array([2, 5, 8]), uptake, area, 4.0, 100.0, 2e-11, source)
+    np.testing.assert_allclose(source, wanted, rtol=1e-12)
 
 
 def test_antagonism_takes_from_the_second_signal() -> None:
@@ -368,7 +380,7 @@ def test_molecules_are_balanced_between_field_and_receptors(depth_um: float, bat
         )
     )
     field, mcs_s = model.fields["VEGF"], model.scenario.time.mcs_s
-    per_voxel = PATHWAYS["VEGFR2"].M_per_ng_ml / molar_per_count(np.array(100.0), depth_um)
+    per_voxel = PATHWAYS["VEGFR2"].M_per_ng_ml / molar_per_count(100.0, depth_um)
     start, taken = field.sum() * per_voxel, 0.0
     for _ in range(60):
         model.step()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import numpy as np
 
 from sim.assays.declare import part
 from sim.errors import NumericalError
-from sim.model.parts.model import FIELD, OF_CELLS, ROWS, SITES, Model
-from sim.signalling.receptors import molar_per_count
+from sim.model.parts.model import FIELD, OF_CELLS, ROWS, SITES, Array, Model
+from sim.signalling.receptors import take_up
 
 
 @part(
@@ -32,27 +34,31 @@ def fields(model: Model, order: str) -> None:
         If a field is not finite or becomes negative.
     """
     with model.timed("fields"):
-        for name, reactions in model.reactions.items():
-            if reactions.order == order:
-                _move(model, name)
+        names = [name for name, field in model.reactions.items() if field.order == order]
+        source, loss = _rates(model, names)
+        dt_s = model.scenario.time.mcs_s
+        moved = model.tissue.move_fields(names, source, loss, dt_s, model.threads)
+        for name, (lowest, highest) in zip(names, moved, strict=True):
+            if not isfinite(highest) or lowest < -1e-12 * highest:
+                raise NumericalError(
+                    f"fields.{name}: values from {lowest:g} to {highest:g} at step {model.mcs}; "
+                    f"more fields.{name}.substeps or a shorter time.mcs_s are needed"
+                )
 
 
-def _move(model: Model, name: str) -> None:
-    """Move one field by a step."""
-    tissue, domain, reactions = model.tissue, model.scenario.domain, model.reactions[name]
-    cells = tissue.cells
-    loss = np.full(cells.area.size, reactions.exchange + reactions.decay_inside)
-    loss[0] = reactions.exchange + reactions.decay_outside
-    source = reactions.exchange * model.baths[name] + reactions.secretion[cells["type"]]
-    for k in reactions.takers:
-        rows = model.endothelial
-        area_um2 = np.maximum(cells.area[rows], 1) * domain.spacing_um**2
-        per_count = molar_per_count(area_um2, domain.field_depth_um)
-        source[rows] -= cells["uptake"][rows, k] * per_count / model.pathways[k].M_per_ng_ml
-    dt_s = model.scenario.time.mcs_s
-    lowest, highest = tissue.move_field(name, source, loss, dt_s, model.threads)
-    if not np.isfinite(highest) or lowest < -1e-12 * highest:
-        raise NumericalError(
-            f"fields.{name}: values from {lowest:g} to {highest:g} at step {model.mcs}; "
-            f"more fields.{name}.substeps or a shorter time.mcs_s are needed"
-        )
+def _rates(model: Model, names: list[str]) -> tuple[Array, Array]:
+    """Source per second and loss rate (fields, rows) of the medium and of each cell."""
+    cells, domain, rows = model.tissue.cells, model.scenario.domain, model.endothelial
+    source = np.empty((len(names), cells.area.size))
+    loss = np.empty_like(source)
+    for name, gained, lost in zip(names, source, loss, strict=True):
+        reactions = model.reactions[name]
+        lost[:] = reactions.exchange + reactions.decay_inside
+        lost[0] = reactions.exchange + reactions.decay_outside
+        gained[:] = reactions.exchange * model.baths[name] + reactions.secretion[cells["type"]]
+        for k in reactions.takers:
+            take_up(
+                rows, cells["uptake"][:, k], cells.area, domain.spacing_um**2,
+                domain.field_depth_um, model.pathways[k].M_per_ng_ml, gained,
+            )  # fmt: skip
+    return source, loss
