@@ -56,14 +56,9 @@ class Graph:
     @cached_property
     def pieces(self) -> Pieces:
         """Junctions and the chains between them."""
-        of_position, counts = thinning.decompose(self.links, self.diagonal, self.degree)
-        branch = self.degree > 2
+        of_position, counts, touches = thinning.decompose(self.links, self.diagonal, self.degree)
         is_junction = np.zeros(len(counts), dtype=bool)
-        is_junction[of_position[branch]] = True
-        a, b = self.links.T
-        out = branch[a] != branch[b]
-        ends = of_position[self.links[out]]
-        touches = np.where(is_junction[ends[:, :1]], ends[:, ::-1], ends)
+        is_junction[of_position[self.degree > 2]] = True
         return Pieces(of_position, is_junction, counts @ WEIGHTS, touches)
 
     @property
@@ -73,25 +68,13 @@ class Graph:
 
     def lies_in(self, sites: BoolArray) -> BoolArray:
         """Which positions (n,) lie in a block of some of the sites (H, W)."""
-        y, x = self.yx.T
-        height, width = sites.shape
-        blocks = [(v, u) for v in (y // 2, (y + 1) // 2) for u in (x // 2, (x + 1) // 2)]
-        near: BoolArray = np.any([sites[v % height, u % width] for v, u in blocks], axis=0)
+        near: BoolArray = thinning.lies_in(self.positions, self.shape[1], sites)
         return near
 
     def only(self, kept: BoolArray) -> Graph:
         """The graph of some of the positions, and of the links between them."""
-        number = np.cumsum(kept) - 1
-        a, b = self.links.T
-        left = kept[a] & kept[b]
-        return Graph(
-            self.shape,
-            self.positions[kept],
-            self.square[kept],
-            number[self.links[left]],
-            self.diagonal[left],
-            number[self.crossings[kept[self.crossings].all(axis=1)]],
-        )
+        left = thinning.keep(kept, self.links, self.diagonal, self.crossings)
+        return Graph(self.shape, self.positions[kept], self.square[kept], *left)
 
 
 def doubled(phase: BoolArray) -> NDArray[np.uint8]:
@@ -108,8 +91,9 @@ def skeleton(phase: BoolArray) -> Graph:
     """Thin a phase on the torus to its skeleton."""
     grid = doubled(phase)
     if phase.all():  # a phase without border has no middle
-        none = np.zeros((0, 4), dtype=np.int64)
-        return Graph(grid.shape, none[:, 0], none[:, 0], none[:, :2], none[:, 0] > 0, none)
+        none = np.zeros(0, dtype=np.int64)
+        pairs, fours = none.reshape(0, 2), none.reshape(0, 4)
+        return Graph(grid.shape, none, none, pairs, none > 0, fours)
     square = np.empty(grid.shape, dtype=np.int32)
     thinning.squared_distance(grid, square)
     positions, around = thinning.thin(grid, square, _REMOVABLE)

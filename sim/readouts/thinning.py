@@ -14,6 +14,7 @@ from sim.kernels.compiling import inlined, kernel
 
 # State of a position: its neighbours as bits, clockwise from above, and two flags.
 AROUND, SEEN, ASKS = 0xFF, 0x100, 0x200
+NEAR = 40  # positions: the gap beside a tube is nearer, and this costs no more than parabolas
 
 
 def removable() -> NDArray[np.bool_]:
@@ -73,6 +74,42 @@ def _lower_envelope(line, start, end, source, since, row, first, most):
             top -= 1
 
 
+@inlined
+def _walk(row, round_thrice, least, most):
+    """Squared distances along a row, by looking ever farther to both sides of all its positions.
+
+    Returns whether all are found; far from the gap `_lower_envelope` is faster.
+
+    Parameters
+    ----------
+    row : (width,) int32
+        Distances within the columns.
+    round_thrice : (3 width,) uint32
+        Room for their squares, from one turn around the torus before the row to one after it.
+    least : (width,) uint32
+        Filled; at most ``most``.
+    """
+    width, highest = row.size, np.uint32(0)
+    for x in range(width):
+        at, turn = np.uint64(x), np.uint64(width)
+        value = np.uint32(min(np.int64(row[at]) * row[at], most))
+        least[at] = value
+        round_thrice[at] = round_thrice[at + turn] = round_thrice[at + turn + turn] = value
+        highest = max(highest, value)
+    away = 1
+    while away * away < highest and 2 * away <= width:
+        if away > NEAR:
+            return False
+        left, right = round_thrice[width - away :], round_thrice[width + away :]
+        between, highest = np.uint32(away * away), np.uint32(0)
+        for x in range(width):
+            at = np.uint64(x)
+            least[at] = min(least[at], np.uint32(min(left[at], right[at]) + between))
+            highest = max(highest, least[at])
+        away += 1
+    return True
+
+
 @kernel
 def squared_distance(grid, square):
     """Squared distance of each position to the nearest gap on a torus, exactly.
@@ -90,16 +127,21 @@ def squared_distance(grid, square):
     for step in (1, -1):
         for turn in range(2 * height):  # twice round, to continue across the border
             y = turn % height if step > 0 else height - 1 - turn % height
-            before = (y - step) % height
+            before, here, phase = square[(y - step) % height], square[y], grid[y]
             changed = False
-            for x in range(width):
-                way = square[before, x] + 1 if grid[y, x] else 0
-                changed |= way < square[y, x]
-                square[y, x] = min(square[y, x], way)
+            for x in range(width):  # vectorised: indices have no sign
+                at = np.uint64(x)
+                way = np.int32(before[at] + 1) if phase[at] else np.int32(0)
+                changed |= way < here[at]
+                here[at] = min(here[at], way)
             if turn >= height and not changed:
                 break
     line, source, since = np.empty((3, width + 1), np.int64)
+    least, round_thrice = np.empty(width, np.uint32), np.empty(3 * width, np.uint32)
     for y in range(height):
+        if _walk(square[y], round_thrice, least, grid.size):
+            square[y] = least
+            continue
         first = np.argmin(square[y])  # once round from here: what lies beyond is never nearer
         line[: width - first], line[width - first : width] = square[y, first:], square[y, :first]
         line[:width] *= line[:width]
@@ -298,11 +340,13 @@ def decompose(links, diagonal, degree):
     counts : (p, 3) int64
         Links of each piece along an axis and diagonally, and positions where a chain changes
         between the two. Links between a chain and a cluster belong to the chain.
+    touches : (k, 2) int64
+        Chain and cluster of each link between the two, in the order of the links.
     """
     piece = np.arange(degree.size)  # first the number of an earlier position of the same piece
     diagonals = np.zeros(degree.size, np.int64)
     for i in range(diagonal.size):
-        a, b = links[i]
+        a, b = links[i, 0], links[i, 1]
         diagonals[a] += diagonal[i]
         diagonals[b] += diagonal[i]
         if (degree[a] > 2) == (degree[b] > 2):
@@ -320,11 +364,75 @@ def decompose(links, diagonal, degree):
             pieces += 1
         else:
             piece[i] = piece[piece[i]]
-    counts = np.zeros((pieces, 3), np.int64)
+    counts, touches, k = np.zeros((pieces, 3), np.int64), np.empty_like(links), 0
     for i in range(diagonal.size):
-        a, b = links[i]
-        counts[piece[b if degree[a] > 2 else a], 1 if diagonal[i] else 0] += 1
+        a, b = links[i, 0], links[i, 1]
+        if degree[a] > 2:
+            a, b = b, a
+        counts[piece[a], 1 if diagonal[i] else 0] += 1
+        if degree[a] <= 2 and degree[b] > 2:
+            touches[k, 0], touches[k, 1] = piece[a], piece[b]
+            k += 1
     for i in range(piece.size):
         if degree[i] == 2 and diagonals[i] == 1:
             counts[piece[i], 2] += 1
-    return piece, counts
+    return piece, counts, touches[:k]
+
+
+@kernel
+def keep(kept, links, diagonal, crossings):
+    """What is left of a skeleton's links and crossings when only some positions stay.
+
+    Parameters
+    ----------
+    kept : (n,) bool
+        Positions that stay; they are numbered anew, in the same order.
+    links : (m, 2) int64
+    diagonal : (m,) bool
+    crossings : (k, 4) int64
+
+    Returns
+    -------
+    links, diagonal, crossings
+        Those all of whose positions stay.
+    """
+    number, n = np.empty(kept.size, np.int64), 0
+    for i in range(kept.size):
+        number[i] = n
+        n += kept[i]
+    left, are_diagonal, m = np.empty_like(links), np.empty_like(diagonal), 0
+    for i in range(diagonal.size):
+        if kept[links[i, 0]] and kept[links[i, 1]]:
+            left[m, 0], left[m, 1] = number[links[i, 0]], number[links[i, 1]]
+            are_diagonal[m] = diagonal[i]
+            m += 1
+    squares, k = np.empty_like(crossings), 0
+    for i in range(len(crossings)):
+        stays = True
+        for corner in range(4):
+            stays &= kept[crossings[i, corner]]
+            squares[k, corner] = number[crossings[i, corner]]
+        k += stays
+    return left[:m], are_diagonal[:m], squares[:k]
+
+
+@kernel
+def lies_in(positions, width, sites):
+    """Which positions (n,) lie in a block of some of the sites.
+
+    Parameters
+    ----------
+    positions : (n,) int64
+        Flat positions on a doubled grid of this width.
+    width : int
+    sites : (H, W) bool
+    """
+    near = np.empty(positions.size, np.bool_)
+    for i in range(positions.size):
+        y, x = divmod(positions[i], width)
+        below, right = (y + 1) // 2 % sites.shape[0], (x + 1) // 2 % sites.shape[1]
+        above, left = y // 2, x // 2
+        near[i] = (
+            sites[above, left] | sites[above, right] | sites[below, left] | sites[below, right]
+        )
+    return near

@@ -623,7 +623,7 @@ def test_thinning_of_tubes_agrees_with_its_definition(seed: int) -> None:
     assert found.length / skeletons.UNITS_PER_SITE == pytest.approx(true, rel=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(30, 40), (8, 60), (60, 3), (1, 9)])
+@pytest.mark.parametrize("shape", [(30, 40), (8, 60), (60, 3), (1, 9), (120, 4), (200, 230)])
 @pytest.mark.parametrize("gaps", [1, 5, 100])
 def test_squared_distances_are_exact(shape: tuple[int, int], gaps: int) -> None:
     rng = np.random.default_rng(gaps)
@@ -635,6 +635,29 @@ def test_squared_distances_are_exact(shape: tuple[int, int], gaps: int) -> None:
     far = ndimage.distance_transform_edt(np.tile(grid, (3, 3)))
     wanted = np.rint(far[height : 2 * height, width : 2 * width] ** 2)
     np.testing.assert_array_equal(square, np.minimum(wanted, grid.size))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.7, 0.95, 1.0])
+def test_what_is_left_of_a_skeleton(share: float) -> None:
+    """Without some of its positions, against the same in NumPy."""
+    rng = np.random.default_rng(3)
+    whole = skeletons.skeleton(rng.random((60, 50)) < 0.7)
+    assert len(whole.crossings) > 0
+    kept = rng.random(whole.positions.size) < share
+    found, number = whole.only(kept), np.cumsum(kept) - 1
+    left = kept[whole.links].all(axis=1)
+    np.testing.assert_array_equal(found.yx, whole.yx[kept])
+    np.testing.assert_array_equal(found.square, whole.square[kept])
+    np.testing.assert_array_equal(found.links, number[whole.links[left]])
+    np.testing.assert_array_equal(found.diagonal, whole.diagonal[left])
+    squares = whole.crossings[kept[whole.crossings].all(axis=1)]
+    np.testing.assert_array_equal(found.crossings, number[squares])
+
+
+def test_positions_in_blocks_of_sites() -> None:
+    sites = np.random.default_rng(4).random((9, 7)) < 0.4
+    found = thinning.lies_in(np.arange(18 * 14), 14, sites)
+    np.testing.assert_array_equal(found, skeletons.doubled(sites).ravel())
 
 
 # --- pruning -----------------------------------------------------------------------------------
