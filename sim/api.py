@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from sim.calibration.result import Calibration
 from sim.errors import Problem, ScenarioWarning
-from sim.kernels.threads import allow_threads
 from sim.runs.into import run_into
 from sim.runs.pk import PK
 from sim.runs.result import Result
@@ -74,7 +73,6 @@ def run(
             return run_into(
                 Path(out), resolved, observers=observers, progress=show, threads=threads
             )
-        allow_threads(threads)
         from sim.runs.run import run_scenario
 
         return run_scenario(resolved, observers=observers, progress=show, threads=threads)

@@ -63,16 +63,10 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-# Else numba makes each assignment to a slice a parallel region, of 10 us.
-_ONLY_PRANGE = dict.fromkeys(
-    ("comprehension", "fusion", "inplace_binop", "numpy", "reduction", "setitem", "stencil"), False
-) | {"prange": True}
-
-
-def _compiled(function: Function, folder: str = "", **options: Any) -> Function:
+def _compiled(function: Function, **options: Any) -> Function:
     if _CACHE is None or _CONFIG.DISABLE_JIT:
         return numba.njit(**_OPTIONS, **options)(function)  # type: ignore[no-any-return]
-    before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(_CACHE / folder)
+    before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(_CACHE)
     try:
         return numba.njit(cache=True, **_OPTIONS, **options)(function)  # type: ignore[no-any-return]
     finally:
@@ -108,27 +102,6 @@ def lean(function: Function) -> Function:
     Saves 5 to 10 % where a kernel takes apart tuples of arrays.
     """
     return _compiled(function, _nrt=False)
-
-
-def threaded(function: Function) -> Function:
-    """Compile a kernel whose ``numba.prange`` loops run on all threads that numba may use.
-
-    Kept in a folder of its own: in numba's cache it would pass for a `kernel` of the same code.
-    """
-    return _compiled(function, "threads", parallel=_ONLY_PRANGE)
-
-
-def on_threads(threads: int, serial: Function, parallel: Function) -> Function:
-    """The form of a kernel that runs on this number of threads."""
-    if threads == 1:
-        return serial
-    numba.set_num_threads(threads)
-    return parallel
-
-
-def most_threads() -> int:
-    """Threads that numba may use: fixed when it was loaded, one for each processor by default."""
-    return int(_CONFIG.NUMBA_NUM_THREADS)
 
 
 def inlined(function: Function) -> Function:

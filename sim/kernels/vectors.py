@@ -46,7 +46,7 @@ def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
 
 
 @intrinsic
-def equal_around(typingctx: Any, patch: Any, site: Any, row: Any, a: Any, b: Any, c: Any, d: Any):  # type: ignore[no-untyped-def]
+def equal_around(typingctx: Any, patch: Any, site: Any, row: Any, a: Any, b: Any, c: Any, d: Any):
     """Which of the eight sites around one hold a, b, c, d: four masks of 16 bits in a word.
 
     Bit 4 i + j of a mask is the site at row y - 1 + i, column x - 1 + j of a flat int32 patch with
@@ -77,7 +77,7 @@ def equal_around(typingctx: Any, patch: Any, site: Any, row: Any, a: Any, b: Any
 
 
 @intrinsic
-def matching(typingctx: Any, one: Any, other: Any, first: Any, value: Any):  # type: ignore[no-untyped-def]
+def matching(typingctx: Any, one: Any, other: Any, first: Any, value: Any):
     """Which of the places from ``first`` on hold a value in one of two uint16 arrays: a word."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -92,7 +92,7 @@ def matching(typingctx: Any, one: Any, other: Any, first: Any, value: Any):  # t
 
 
 @intrinsic
-def changes(typingctx: Any, line: Any, first: Any, before: Any):  # type: ignore[no-untyped-def]
+def changes(typingctx: Any, line: Any, first: Any, before: Any):
     """Which of the 64 int32 numbers from ``first`` on differ from the one before them: a word.
 
     ``before`` is what counts as the one before the first.
@@ -110,7 +110,7 @@ def changes(typingctx: Any, line: Any, first: Any, before: Any):  # type: ignore
 
 
 @intrinsic
-def nonzero(typingctx: Any, line: Any, first: Any):  # type: ignore[no-untyped-def]
+def nonzero(typingctx: Any, line: Any, first: Any):
     """Which of the 64 int32 numbers from ``first`` on are not zero: a word."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -122,7 +122,7 @@ def nonzero(typingctx: Any, line: Any, first: Any):  # type: ignore[no-untyped-d
 
 
 @intrinsic
-def ones(typingctx: Any, word: Any):  # type: ignore[no-untyped-def]
+def ones(typingctx: Any, word: Any):
     """How many bits of a word are set."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -132,7 +132,7 @@ def ones(typingctx: Any, word: Any):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def lowest_one(typingctx: Any, word: Any):  # type: ignore[no-untyped-def]
+def lowest_one(typingctx: Any, word: Any):
     """Number of the lowest bit that is set; any number if none is."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:

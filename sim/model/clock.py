@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from sim import hooks
 from sim.assays.declare import Uniforms
 from sim.errors import CheckpointError, InputError
-from sim.kernels.compiling import most_threads
 from sim.kernels.draws import SEEDING, uniforms
 from sim.model import assembly
 from sim.model.agents import EndothelialCell
@@ -66,7 +65,7 @@ class AngiogenesisModel(mesa.Model):
     Raises
     ------
     InputError
-        If the cells find no room, the seed is out of range, or numba was loaded for fewer threads.
+        If the cells find no room, or the seed or the number of threads is out of range.
 
     Attributes
     ----------
@@ -91,11 +90,8 @@ class AngiogenesisModel(mesa.Model):
     scenario: Scenario = None  # type: ignore[assignment]  # hides a property of Mesa 3.5
 
     def __init__(self, scenario: Scenario, rng: int | None = None, threads: int = 1) -> None:
-        if not 1 <= threads <= most_threads():
-            raise InputError(
-                f"threads = {threads}: numba was loaded for 1 to {most_threads()}; set "
-                f"NUMBA_NUM_THREADS before Python loads it to allow more"
-            )
+        if threads < 1:
+            raise InputError(f"threads = {threads}: must be at least 1")
         seed = scenario.seed if rng is None else _checked_seed(rng)
         super().__init__(rng=seed)
         self.scenario, self.seed, self.mcs, self.threads = scenario, seed, 0, threads
@@ -348,7 +344,6 @@ class AngiogenesisModel(mesa.Model):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.potency = potency_of(self.scenario)
-        self.threads = min(self.threads, most_threads())
 
     def __copy__(self) -> AngiogenesisModel:
         """A model of its own: cells cannot belong to two."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from sim import hooks
 from sim.errors import InputError
-from sim.kernels.threads import allow_threads
 from sim.runs.folder import LOG, MANIFEST, RunFolder
 from sim.scenario.schema import Scenario
 
@@ -47,7 +46,6 @@ def run_into(
     BaseException
         Whatever ends the run early. What exists is kept; a note says where.
     """
-    allow_threads(threads)
     with RunFolder.create(out, scenario.name, scenario.seed) as folder:
         try:
             from sim.runs.run import run_scenario

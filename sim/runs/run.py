@@ -53,7 +53,7 @@ def run_scenario(
     Raises
     ------
     InputError
-        If there is no room for the cells, or numba was loaded for fewer threads.
+        If there is no room for the cells.
     NumericalError
         If a field is not finite or becomes negative.
     KeyboardInterrupt

@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.tissue import potts
 from sim.tissue.attractants import Attractants
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, rules
 from sim.tissue.euler import euler_step
 from sim.tissue.exponential import exponential_step, substeps_for
 from sim.tissue.fields import EDGES, Field, settle
+from sim.tissue.forms import Form
 from sim.tissue.hamiltonian import energy_by_term
 from sim.tissue.lattice import MEDIUM, Grid
 from sim.tissue.moments import remember
-from sim.tissue.potts import sweep
 from sim.tissue.voxels import average_by_cell, overlaps
 
 __all__ = ["CellStore", "Field", "Rules", "Tissue", "rules"]
@@ -72,6 +73,9 @@ class Tissue:
         self.followed = list(followed)
         self._fields = {field.name: field for field in fields}
         self._overlaps: dict[int, NDArray[np.int32]] = {}
+        following = [self._fields[name] for name in followed]
+        fits = Form.fits(rules, self.grid, following)
+        self._form = Form(rules, self.grid, following) if fits else None
         cells.measure(lattice, self.grid)
 
     @property
@@ -83,16 +87,13 @@ class Tissue:
 
     def sweep(self, seed: int, step: int, threads: int = 1) -> None:
         """One copy attempt per site in expectation; bit-identical for any number of threads."""
-        sweep(
-            self.lattice,
-            self._attractants(),
-            self.cells.arrays(),
-            self.rules,
-            self.grid,
-            seed,
-            step,
-            threads,
-        )
+        cells = self.cells.arrays()
+        if self._form and self._form.fits_now(cells):
+            self._form.sweep(self.lattice, cells, seed, step, threads)
+        else:
+            potts.sweep(
+                self.lattice, self._attractants(), cells, self.rules, self.grid, seed, step, threads
+            )
         self._overlaps.clear()
         self.cells.recentre(self.lattice, self.grid, reach=REACH_OF_ANCHORS)
 

@@ -37,7 +37,7 @@ class Attractants(NamedTuple):
 
 
 @inlined
-def _voxels_around(site, factor, voxels, periodic):
+def voxels_around(site, factor, voxels, periodic):
     """The two voxels whose centres lie around a site along an axis, and the second's share.
 
     Beyond the edge is the opposite edge of a periodic domain, or else the edge itself.
@@ -85,9 +85,9 @@ def sense(attractants, ys, xs, periodic):
                         line[np.uint64(at + j)] = field[np.uint64(x + j)]
             continue
         for i in range(row):
-            left[i], right[i], share[i] = _voxels_around(xs[i], factor, columns, periodic)
+            left[i], right[i], share[i] = voxels_around(xs[i], factor, columns, periodic)
         for i in range(ys.size):
-            above, below, part = _voxels_around(ys[i], factor, rows, periodic)
+            above, below, part = voxels_around(ys[i], factor, rows, periodic)
             upper, lower = field[above * columns :], field[below * columns :]
             for j in range(row):
                 high = upper[left[j]] * (1.0 - share[j]) + upper[right[j]] * share[j]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.compiling import inlined, kernel, on_threads, threaded
+from sim.kernels.compiling import inlined, kernel
 from sim.tissue.fields import ABSORBING, NO_FLUX, PERIODIC
 from sim.tissue.lattice import MEDIUM
 from sim.tissue.voxels import mean_over_voxel
@@ -142,23 +141,21 @@ def euler_block(
     )  # fmt: skip
 
 
+@kernel
 def _euler(c, lattice, factor, gain_of, kept_of, uniform, k, substeps, edge, threads, out):
     height, width = c.shape
     strips = max(1, width // BLOCK_WIDTH)
-    for block in numba.prange(threads * strips):
+    for block in range(threads * strips):
         band, strip = block // strips, block % strips
         euler_block(
             c, lattice, factor, gain_of, kept_of, uniform, k, substeps, edge,
             band * height // threads, (band + 1) * height // threads,
             strip * width // strips, (strip + 1) * width // strips, out,
         )  # fmt: skip
-    for band in numba.prange(threads):
+    for band in range(threads):
         for y in range(band * height // threads, (band + 1) * height // threads):
             for x in range(width):
                 c[y, np.uint64(x)] = out[y, np.uint64(x)]
-
-
-_euler_serial, _euler_threaded = kernel(_euler), threaded(_euler)
 
 
 def euler_step(
@@ -199,8 +196,7 @@ def euler_step(
     h = dt / substeps
     gain_of, kept_of = h * source_of, 1.0 - h * loss_of
     uniform = bool((gain_of[1:] == gain_of[-1]).all() and (kept_of[1:] == kept_of[-1]).all())
-    euler = on_threads(threads, _euler_serial, _euler_threaded)
-    euler(
+    _euler(
         c, lattice, factor, gain_of, kept_of, uniform, h * diffusion, substeps, edge, threads,
         np.empty_like(c),
     )  # fmt: skip

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.kernels.compiling import inlined, kernel, on_threads, threaded
-from sim.kernels.draws import COPY, TILE_SHIFT, bits, key_of, unit
+from sim.kernels.compiling import inlined, kernel
+from sim.kernels.draws import bits, unit
+from sim.kernels.threads import together
 from sim.tissue.attractants import Attractants, sense
 from sim.tissue.energy import (
     CellArrays,
@@ -31,8 +31,7 @@ from sim.tissue.energy import (
 )
 from sim.tissue.lattice import MEDIUM, REACH, RING, Grid, flat, load_patch, patch_axis
 from sim.tissue.moments import add_site
-
-TILE_SIDE = 50  # sites; a tile with its fields fits the first-level cache
+from sim.tissue.tiles import COLOURS, shift_of, tile_at, tiles_of
 
 MINUS_LN = np.append(np.inf, -np.log(np.arange(1, 257) / 256))  # at the edges of 256 bins of u
 
@@ -41,12 +40,6 @@ _3, _5, _8 = np.uint64(3), np.uint64(5), np.uint64(8)
 _16, _29, _32 = np.uint64(16), np.uint64(29), np.uint64(32)
 _MASK_5, _MASK_16, _MASK_32 = np.uint64(2**5 - 1), np.uint64(2**16 - 1), np.uint64(2**32 - 1)
 _REACH = np.uint64(REACH)
-
-
-@inlined
-def tiles_along(side: int) -> int:
-    """Tiles along an axis: one, or an even number, so that colours alternate around a torus."""
-    return max(1, 2 * (side // (2 * TILE_SIDE)))
 
 
 @inlined
@@ -281,20 +274,11 @@ def sweep_share(
     mine, my_shape = CellArrays(own, anchor, cell_type, target, mu, push), shape.copy()
     rows, parts = moments.shape[0], shares.moments.shape[0]
     touched, is_touched = np.empty(rows + 1, np.int64), np.zeros(rows, np.bool_)
-    tiles_y, tiles_x = tiles_along(grid.height), tiles_along(grid.width)
-    shift_key = key_of(seed, TILE_SHIFT, step, 0)
-    # a single tile is not shifted
-    shift_y = np.int64(unit(bits(shift_key, 0)) * grid.height) if tiles_y > 1 else 0
-    shift_x = np.int64(unit(bits(shift_key, 1)) * grid.width) if tiles_x > 1 else 0
-    of_colour_y = (tiles_y + 1 - colour // 2) // 2
-    of_colour_x = (tiles_x + 1 - colour % 2) // 2
-    tiles = of_colour_y * of_colour_x
+    shift = shift_of(seed, step, grid.height, grid.width)
+    tiles = tiles_of(colour, grid.height, grid.width)
     n_listed = 0
     for tile in range(part * tiles // parts, (part + 1) * tiles // parts):
-        tile_y = 2 * (tile // of_colour_x) + colour // 2
-        tile_x = 2 * (tile % of_colour_x) + colour % 2
-        top, bottom = tile_y * grid.height // tiles_y, (tile_y + 1) * grid.height // tiles_y
-        left, right = tile_x * grid.width // tiles_x, (tile_x + 1) * grid.width // tiles_x
+        where, key = tile_at(colour, tile, shift, seed, step, grid.height, grid.width)
         n_touched = sweep_tile(
             lattice,
             attractants,
@@ -303,9 +287,9 @@ def sweep_share(
             digit,
             rules,
             grid,
-            ((top + shift_y) % grid.height, (left + shift_x) % grid.width),
-            (bottom - top, right - left),
-            key_of(seed, COPY, step, tile_y * tiles_x + tile_x),
+            (where[0], where[1]),
+            (where[2], where[3]),
+            key,
             touched,
             is_touched,
         )
@@ -344,17 +328,15 @@ def merge_shares(moments, target, shape, shares):
             reshape(shape, moments, target, np.uint64(row))
 
 
-def _sweep(lattice, attractants, cells, shape, digit, rules, grid, seed, step, shares):
-    for colour in range(4):
-        for part in numba.prange(shares.moments.shape[0]):
+@kernel
+def _sweep_alone(lattice, attractants, cells, shape, digit, rules, grid, seed, step, shares):
+    for colour in range(COLOURS):
+        for part in range(shares.moments.shape[0]):
             sweep_share(
                 lattice, attractants, cells, shape, digit, rules, grid, seed, step, colour, part,
                 shares,
             )  # fmt: skip
         merge_shares(cells.moments, cells.target, shape, shares)
-
-
-_sweep_serial, _sweep_threaded = kernel(_sweep), threaded(_sweep)
 
 
 def sweep(
@@ -394,9 +376,18 @@ def sweep(
         is_listed=np.zeros((threads, rows), np.bool_),
     )
     shape = shapes(moments, cells.type, cells.target, rules.stiffness)
-    one_step = on_threads(threads, _sweep_serial, _sweep_threaded)
-    one_step(
-        lattice, attractants, cells, shape, digits(cells.type), rules, grid, seed, step,
-        shares,
-    )  # fmt: skip
+    digit = digits(cells.type)
+    if threads == 1:
+        _sweep_alone(lattice, attractants, cells, shape, digit, rules, grid, seed, step, shares)
+    else:
+        for colour in range(COLOURS):
+
+            def work(part: int, colour: int = colour) -> None:
+                sweep_share(
+                    lattice, attractants, cells, shape, digit, rules, grid, seed, step, colour,
+                    part, shares,
+                )  # fmt: skip
+
+            together(threads, work)
+            merge_shares(cells.moments, cells.target, shape, shares)
     moments[MEDIUM] = 0  # counted like the others, so that nothing branches, but meaningless

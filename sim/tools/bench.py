@@ -1,7 +1,7 @@
 """``angiosim bench``: how fast the engine is on this machine.
 
-Every measurement runs in a process of its own: its peak memory is its own, and Numba reads its
-number of threads only once. This process starts them and formats what they print.
+Every measurement runs in a process of its own, so that its peak memory is its own. This process
+starts them and formats what they print.
 """
 
 from __future__ import annotations
@@ -211,12 +211,9 @@ def _thread_counts(most: int) -> list[int]:
 
 
 def _in_own_process(task: Task) -> Row:
-    # Numba accepts more threads than there are processors only if set before it is imported
-    threads = str(max(task["threads"], processors()))
     program = "from sim.tools.bench import work; work()"
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, json.dumps(task)],
-        env={**os.environ, "NUMBA_NUM_THREADS": threads},
         capture_output=True,
         text=True,
     )

@@ -13,7 +13,6 @@ from naive import sweep as naive_sweep
 from naive import tiles
 
 from sim.kernels import draws
-from sim.kernels.compiling import most_threads, on_threads
 from sim.tissue import potts
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, digits

@@ -132,7 +132,7 @@ def test_compiled_kernels_are_cached_by_all_their_sources() -> None:
         room(module)
         for module, path in MODULES.items()
         if re.search(
-            r"^@(kernel|lean|inlined|threaded)$", path.read_text(encoding="utf-8"), re.MULTILINE
+            r"^@(kernel|lean|inlined)$", path.read_text(encoding="utf-8"), re.MULTILINE
         )
     }
     assert with_kernels <= set(SOURCES)
