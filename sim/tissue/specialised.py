@@ -135,13 +135,13 @@ def sweep_tile(
         load(fine.values, ys, n_ys, runs, n_runs, row, level)
     if coarse is not None:  # interpolated only where an attempt asks
         voxels_y, voxels_x = coarse.values.shape
-        for i in range(n_ys):
-            voxel[0, 0, i], voxel[0, 1, i], share_of[0, i] = voxels_around(
-                ys[i], coarse.factor, voxels_y, wall is None
+        for j in range(n_ys):
+            voxel[0, 0, j], voxel[0, 1, j], share_of[0, j] = voxels_around(
+                ys[j], coarse.factor, voxels_y, wall is None
             )
-        for i in range(row):
-            voxel[1, 0, i], voxel[1, 1, i], share_of[1, i] = voxels_around(
-                xs[i], coarse.factor, voxels_x, wall is None
+        for j in range(row):
+            voxel[1, 0, j], voxel[1, 1, j], share_of[1, j] = voxels_around(
+                xs[j], coarse.factor, voxels_x, wall is None
             )
     draw_attempts(key, tile, height, width, n_ys, row, wall, room.draws[part], site, source)
 

@@ -7,6 +7,7 @@ scratch: slow, and bit for bit what the compiled sweep must give.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -75,8 +76,18 @@ def contacts(
     return energy
 
 
+Work = Callable[[np.ndarray, naive.Site, naive.Site], float]
+"""Of a copy on a lattice, from its source into a site."""
+
+
 def sweep(
-    sites: np.ndarray, seed: int, step: int, physics: dict[str, float], *, periodic: bool
+    sites: np.ndarray,
+    seed: int,
+    step: int,
+    physics: dict[str, float],
+    *,
+    periodic: bool,
+    work: Work = lambda *_: 0.0,
 ) -> np.ndarray:
     """Lattice [y, x] after one MCS of cells of one type."""
     height, width = sites.shape
@@ -121,6 +132,8 @@ def sweep(
                         physics.get("authors") and naive.between_two_cells(now, y, x, periodic)
                     ):
                         dH += physics["penalty"]
+                    source = (y + dy) % height, (x + dx) % width
+                    dH += work(now, source, (y, x))
                     chance = unit(draw(key, count + attempt))
                     if dH > 0 and chance >= math.exp(-dH / physics["T"]):
                         continue

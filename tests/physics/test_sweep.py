@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from naive import sweep as naive_sweep
 from naive import tiles
 
 from sim.kernels import draws
+from sim.kernels.threads import together
 from sim.tissue import potts
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, digits
@@ -172,11 +174,15 @@ def test_tiles_of_one_colour_do_not_touch(monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor on the number of parts when they run one after another."""
     sites = squares((310, 304), 8, 3)
+
+    def in_turn(threads: int, work: Callable[[int], None]) -> None:
+        for part in range(threads):
+            work(part)
+
     outcomes = []
-    serial = [(lambda *_: potts._sweep_serial, parts) for parts in (1, 2, 3, 7)]
-    together = [(on_threads, parts) for parts in range(2, min(most_threads(), 4) + 1)]
-    for choose, parts in serial + together:
-        monkeypatch.setattr(potts, "on_threads", choose)
+    choices = [(together, parts) for parts in (1, 2, 3, 4)]
+    for choose, parts in [*choices, (in_turn, 3), (in_turn, 7)]:
+        monkeypatch.setattr(potts, "together", choose)
         lattice, cells, grid = place(
             sites, [1] * int(sites.max()), periodic=True, target=(70.0, 20.0)
         )

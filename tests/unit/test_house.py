@@ -131,8 +131,6 @@ def test_compiled_kernels_are_cached_by_all_their_sources() -> None:
     with_kernels = {
         room(module)
         for module, path in MODULES.items()
-        if re.search(
-            r"^@(kernel|lean|inlined)$", path.read_text(encoding="utf-8"), re.MULTILINE
-        )
+        if re.search(r"^@(kernel|lean|inlined)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert with_kernels <= set(SOURCES)
