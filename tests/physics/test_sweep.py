@@ -19,6 +19,7 @@ from sim.tissue import potts
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, digits
 from sim.tissue.lattice import REACH, Grid
+from sim.tissue.tiles import COLOURS, shift_of, tile_at, tiles_of
 
 CERTAIN = 1e300  # a temperature at which every copy is accepted
 
@@ -112,54 +113,33 @@ def test_walls_are_never_entered_nor_copied() -> None:
     assert (lattice >= 0).all()
 
 
-def recorded_tiles(
-    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], seed: int
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows and columns of each tile that a sweep visits."""
-    # 64 bits stay unsigned where Python, and not numba, calls the draws
-    monkeypatch.setattr(potts, "key_of", lambda *where: np.uint64(draws.key_of(*where)))
-    monkeypatch.setattr(potts, "bits", lambda key, i: np.uint64(draws.bits(key, i)))
-    seen = []
-
-    def record(*arguments):  # type: ignore[no-untyped-def]
-        grid, corner, size = arguments[6:9]
-        seen.append(
-            (
-                (corner[0] + np.arange(size[0])) % grid.height,
-                (corner[1] + np.arange(size[1])) % grid.width,
+def tiles_of_a_sweep(shape: tuple[int, int], seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows and columns of each tile, in the order of their colours."""
+    shift, seen = shift_of(seed, 0, *shape), []
+    for colour in range(COLOURS):
+        for number in range(tiles_of(colour, *shape)):
+            (top, left, height, width), _ = tile_at(colour, number, shift, seed, 0, *shape)
+            seen.append(
+                ((top + np.arange(height)) % shape[0], (left + np.arange(width)) % shape[1])
             )
-        )
-        return 0
-
-    monkeypatch.setattr(potts, "sweep_tile", record)
-    lattice, cells, grid = place(np.ones(shape, np.int32), [1], periodic=True)
-    shares = potts.Shares(*np.zeros((5, 3, 3, 6)))
-    for colour in range(4):
-        for part in range(3):
-            potts.sweep_share.py_func(
-                lattice, attractants(), cells.arrays(), np.zeros((3, 4)),
-                np.zeros(3, np.uint64), rules(grid), grid, seed, 0, colour, part, shares,
-            )  # fmt: skip
     return seen
 
 
 @pytest.mark.parametrize("shape", [(37, 101), (101, 37), (5, 6), (199, 200), (301, 250)])
-def test_tiles_cover_each_site_once(
-    monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
-) -> None:
+def test_tiles_cover_each_site_once(shape: tuple[int, int]) -> None:
     corners = set()
     for seed in range(20):
         visits = np.zeros(shape, int)
-        for y, x in recorded_tiles(monkeypatch, shape, seed):
+        for y, x in tiles_of_a_sweep(shape, seed):
             visits[np.ix_(y, x)] += 1
         corners.add((int(y[0]), int(x[0])))
         assert (visits == 1).all()
     assert len(corners) > 5 or max(shape) < 100  # the grid of tiles is shifted
 
 
-def test_tiles_of_one_colour_do_not_touch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_of_one_colour_do_not_touch() -> None:
     shape = (303, 211)
-    tiles = recorded_tiles(monkeypatch, shape, 3)
+    tiles = tiles_of_a_sweep(shape, 3)
     per_colour = len(tiles) // 4
     assert len(tiles) == 6 * 4
     for colour in range(4):
