@@ -194,6 +194,7 @@ def fields_of(scenario: Scenario) -> list[Field]:
                 edge=spec.boundary or "no_flux",
                 solver=spec.solver,
                 substeps=spec.substeps,
+                precision=spec.precision or ("double" if name in scenario.ligands else "single"),
             )
         )
     return out

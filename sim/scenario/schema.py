@@ -192,6 +192,10 @@ class DiffusingField(Table):
         description="exact steady state at any diffusivity, or forward Euler sub-steps",
     )
     substeps: Whole = Field(1, ge=1, le=10_000, description="equal sub-steps per Monte Carlo step")
+    precision: Literal["single", "double"] | None = Field(
+        None,
+        description="precision of explicit sub-steps; single if unset, but double for ligands",
+    )
     order: Literal["before_sweep", "after_sweep"] = Field(
         "after_sweep", description="when the field moves relative to the Potts sweep"
     )

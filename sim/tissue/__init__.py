@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.kernels.buffers import Buffers
 from sim.tissue import potts
 from sim.tissue.attractants import Attractants
 from sim.tissue.cells import CellStore
@@ -76,6 +77,7 @@ class Tissue:
         following = [self._fields[name] for name in followed]
         fits = Form.fits(rules, self.grid, following)
         self._form = Form(rules, self.grid, following) if fits else None
+        self._buffers = Buffers()
         cells.measure(lattice, self.grid)
 
     @property
@@ -138,7 +140,8 @@ class Tissue:
             if field.solver == "explicit":
                 euler_step(
                     field.values, self.lattice, field.factor, source_of[k], loss_of[k],
-                    field.diffusion, dt, field.substeps, EDGES[field.edge], threads,
+                    field.diffusion, dt, field.substeps, EDGES[field.edge], field.precision, threads,
+                    self._buffers,
                 )  # fmt: skip
             else:
                 substeps = substeps_for(loss_of[k], dt, field.substeps)

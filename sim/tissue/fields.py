@@ -34,6 +34,8 @@ class Field:
     solver: str
     """``"explicit"`` or ``"exponential"``"""
     substeps: int
+    precision: str = "double"
+    """of an explicit solver's sub-steps: ``"single"`` or ``"double"``"""
 
     @property
     def is_empty(self) -> bool:

@@ -33,17 +33,34 @@ FROZEN_CELL = {
 }
 
 
+def neighbours(c: np.ndarray, border: str) -> np.ndarray:
+    """Sum of the four neighbours: above and below, left and right."""
+    mode = {"periodic": "wrap", "no_flux": "edge", "absorbing": "constant"}[border]
+    wide = np.pad(c, 1, mode=mode)  # type: ignore[call-overload]
+    return (wide[:-2, 1:-1] + wide[2:, 1:-1]) + (wide[1:-1, :-2] + wide[1:-1, 2:])
+
+
 def laplacian(c: np.ndarray, border: str) -> np.ndarray:
     """Sum of the four neighbours minus four times the site itself, in units of 1 / spacing^2."""
-    if border == "periodic":
-        around = (
-            np.roll(c, 1, axis=0) + np.roll(c, -1, axis=0)
-            + np.roll(c, 1, axis=1) + np.roll(c, -1, axis=1)
-        )  # fmt: skip
-    else:
-        wide = np.pad(c, 1, mode={"no_flux": "edge", "absorbing": "constant"}[border])
-        around = wide[:-2, 1:-1] + wide[2:, 1:-1] + wide[1:-1, :-2] + wide[1:-1, 2:]
-    return around - 4 * c
+    return neighbours(c, border) - 4 * c
+
+
+def euler(
+    c: np.ndarray, kept: np.ndarray, gained: np.ndarray, k: float, substeps: int, border: str
+) -> np.ndarray:
+    """Explicit sub-steps in the order of operations of the kernels."""
+    stay = c.dtype.type(1.0 - 4.0 * k)
+    for _ in range(substeps):
+        c = kept * (stay * c + c.dtype.type(k) * neighbours(c, border)) + gained
+    return c
+
+
+def euler_single(
+    c: np.ndarray, kept: np.ndarray, gained: np.ndarray, k: float, substeps: int, border: str
+) -> np.ndarray:
+    """The same with changes in single precision: c is in double precision before and after."""
+    first = (euler(c, kept, gained, k, 1, border) - c).astype(np.float32)
+    return c + euler(first, kept.astype(np.float32), first, k, substeps - 1, border)
 
 
 def substep(

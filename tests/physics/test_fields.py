@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import scipy.ndimage
 from lattices import attractants
 from naive import fields as naive
 
-from sim.kernels.compiling import most_threads, on_threads
+from sim.kernels.buffers import Buffers
 from sim.model.clock import AngiogenesisModel
 from sim.model.parts.fields import fields as move_fields
 from sim.model.parts.signals import ligand_at_cells, receptors
@@ -24,6 +24,7 @@ from sim.tissue.lattice import patch_axis
 
 EDGES = {"no_flux": NO_FLUX, "absorbing": ABSORBING, "periodic": PERIODIC}
 CONSERVING = ["no_flux", "periodic"]
+PRECISIONS = ["single", "double"]
 SPACING = 2.0  # um
 
 
@@ -268,33 +269,120 @@ def test_an_explicit_step_over_cells(alike: bool, factor: int) -> None:
     np.testing.assert_allclose(c, wanted, rtol=1e-12)
 
 
+def euler_problem(shape: tuple[int, int], *, alike: bool, seed: int = 9) -> tuple[Any, ...]:
+    """Cells here and there: concentration, lattice, source and loss by cell."""
+    rng = np.random.default_rng(seed)
+    lattice = (rng.integers(1, 50, shape) * (rng.random(shape) < 0.4)).astype(np.int32)
+    source, loss = rng.random(50), 0.05 * rng.random(50)
+    if alike:
+        source[1:], loss[1:] = 0.3, 0.0
+    return rng.random(shape), lattice, source, loss
+
+
 @pytest.mark.parametrize("border", list(EDGES))
-def test_no_bit_depends_on_how_a_field_is_cut(border: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Into bands by threads, into strips by width; one after another, and on threads."""
-    rng = np.random.default_rng(9)
-    lattice = rng.integers(0, 50, (41, 850)).astype(np.int32)
-    start, source, loss = rng.random(lattice.shape), rng.random(50), 0.05 * rng.random(50)
-    assert lattice.shape[1] >= 2 * euler.BLOCK_WIDTH
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("alike", [True, False])
+def test_euler_equals_its_plain_twin(alike: bool, precision: str, border: str) -> None:
+    """Bit for bit, in any number of sub-steps and on any number of threads."""
+    h = 2.0
+    for shape in ((41, 57), (3, 5), (1, 40)):
+        start, lattice, source, loss = euler_problem(shape, alike=alike)
+        kept, gained = (1.0 - h * loss)[lattice], (h * source)[lattice]
+        for substeps in (*range(1, 21), 40):
+            waves = -(-substeps // euler.MOST_PARTS)
+            twin = start.copy()
+            for wave in range(waves):
+                parts = (wave + 1) * substeps // waves - wave * substeps // waves
+                twin = getattr(naive, {"double": "euler", "single": "euler_single"}[precision])(
+                    twin, kept, gained, h * 0.05, parts, border
+                )
+            for threads in (1, 2, 3, 4):
+                c = start.copy()
+                euler.euler_step(
+                    c, lattice, 1, source, loss, 0.05, h * substeps, substeps, EDGES[border],
+                    precision, threads,
+                )  # fmt: skip
+                if precision == "single" and not alike:  # rates of cells stay in double precision
+                    np.testing.assert_allclose(c, twin, rtol=1e-6)
+                else:
+                    np.testing.assert_array_equal(c, twin)
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_no_bit_depends_on_how_a_field_is_cut(
+    precision: str, border: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into bands by threads, and into strips by width."""
+    start, lattice, source, loss = euler_problem((41, 853), alike=True)
     outcomes = []
-    for choose, threads in (
-        (lambda *_: euler._euler_serial, 1),
-        (lambda *_: euler._euler_serial, 3),
-        (on_threads, min(2, most_threads())),
-    ):
-        monkeypatch.setattr(euler, "on_threads", choose)
-        c = start.copy()
-        euler.euler_step(c, lattice, 1, source, loss, 0.1, 2.0, 15, EDGES[border], threads)
-        outcomes.append(c)
-    h = 2.0 / 15
-    for cuts in ([0, 850], [0, 41, 60, 850]):
-        c = np.empty_like(start)
-        for left, right in itertools.pairwise(cuts):
-            euler.euler_block(
-                start, lattice, 1, h * source, 1.0 - h * loss, False, h * 0.1, 15, EDGES[border],
-                0, 41, left, right, c,
-            )  # fmt: skip
-        outcomes.append(c)
+    for strips in (1, 2, 7):
+        size = 4 if precision == "single" else 8
+        monkeypatch.setattr(euler, "STRIP_BYTES", 3 * 15 * 853 * size // strips)
+        for bands in (1, 3):
+            how = 1, source, loss, 0.1, 2.0, 15, EDGES[border], precision, bands
+            assert euler.waves_of(start, *how)[0].strips == strips
+            c = start.copy()
+            for _ in range(2):
+                euler.euler_step(c, lattice, *how)
+            outcomes.append(c)
     assert all((c == outcomes[0]).all() for c in outcomes)
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+def test_single_precision_is_near_double_precision(border: str) -> None:
+    """And stays so: errors do not add up."""
+    _, lattice, source, loss = euler_problem((60, 50), alike=True)
+    lattice[:20] = 0
+    source[1:], loss[0] = 1.8e-4, 1.8e-4
+    source[0] = 0.0
+    off = []
+    buffers = Buffers()
+    single, double = flat(lattice.shape), flat(lattice.shape)
+    for _ in range(1000):
+        for c, precision in ((single, "single"), (double, "double")):
+            euler.euler_step(
+                c, lattice, 1, source, loss, 0.025, 30.0, 15, EDGES[border], precision, 1, buffers
+            )
+        off.append(np.abs(single - double).max() / double.max())
+    print(f"{border}: off by at most {max(off):.1e}, at the end {off[-1]:.1e}")
+    assert max(off) < 1e-6
+    assert off[-1] < 1e-7
+    np.testing.assert_allclose(single, double, rtol=1e-6)
+
+
+@pytest.mark.parametrize("border", CONSERVING)
+def test_mass_is_conserved_in_single_precision(border: str) -> None:
+    c = np.random.default_rng(1).exponential(3.0, (37, 52))
+    c[10:14, 30] = 400.0
+    mass, nothing = c.sum(), np.zeros(2)
+    for _ in range(1000):
+        euler.euler_step(
+            c, np.zeros(c.shape, np.int32), 1, nothing, nothing, 0.025, 30.0, 15, EDGES[border],
+            "single",
+        )  # fmt: skip
+    assert c.sum() == pytest.approx(mass, rel=1e-7)
+
+
+def test_what_single_precision_must_not_hide() -> None:
+    """Rounding makes nothing negative; but what is not finite, or unstable, is seen."""
+    lattice = np.zeros((30, 30), np.int32)
+
+    def moved(c: np.ndarray, loss: float, diffusion: float) -> np.ndarray:
+        rates = np.zeros(2), np.full(2, loss)
+        euler.euler_step(c, lattice, 1, *rates, diffusion, 15.0, 15, fields.ABSORBING, "single")
+        return c
+
+    start = np.random.default_rng(1).exponential(1.0, lattice.shape)
+    for loss in (0.0, 0.5, 1.0):
+        c = moved(start.copy(), loss, 0.25)
+        assert c.min() >= 0.0
+    for bad in (np.nan, np.inf):
+        c = start.copy()
+        c[3, 4] = bad
+        assert not np.isfinite(moved(c, 0.1, 0.2)).all()
+    assert moved(start.copy(), 0.0, 0.4).min() < -1.0
+    assert moved(start.copy(), 2.5, 0.2).min() < -1.0
 
 
 # -- between cells and voxels -------------------------------------------------------------------

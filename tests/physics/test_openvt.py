@@ -123,11 +123,12 @@ def test_free_cell_closely() -> None:
     ],
     ids=["T3", "T5"],
 )
-def test_golden_field_values(cells: np.ndarray, golden: dict[int, float]) -> None:
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_golden_field_values(cells: np.ndarray, golden: dict[int, float], precision: str) -> None:
     field, lattice = np.zeros(cells.shape), cells.astype(np.int32)
     source, loss = np.array([0.0, 0.3]), np.array([0.3, 0.0])  # medium, cell
     for mcs in range(1, max(golden) + 1):
         # as the published values were made: 11 sub-steps of a tenth of a step
-        euler_step(field, lattice, 1, source, loss, 1.0, 1.1, 11, PERIODIC)
+        euler_step(field, lattice, 1, source, loss, 1.0, 1.1, 11, PERIODIC, precision)
         if mcs in golden:
             assert field[80, 80] == pytest.approx(golden[mcs], rel=2e-5)

@@ -187,7 +187,7 @@ BASES: dict[str, dict[str, Any]] = {
             },
         }},
     },
-    "reference/openvt_angiogenesis": {},
+    "reference/openvt_angiogenesis": {"fields.cue.precision": "single"},
 }  # fmt: skip
 
 

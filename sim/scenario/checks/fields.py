@@ -88,6 +88,17 @@ def _steps_of_exponential_fields(scenario: Scenario) -> Iterator[Problem]:
             )
 
 
+@reads("ligands", each="fields")
+def _precision(scenario: Scenario) -> Iterator[Problem]:
+    for name, field in scenario.fields.items():
+        ligand = name in scenario.ligands
+        if field.precision == "single" and (ligand or field.solver == "exponential"):
+            what = "a ligand" if ligand else "the exponential solver"
+            yield Problem(
+                f"fields.{name}.precision", "single", f"must be 'double' or unset for {what}"
+            )
+
+
 @reads("domain", "engine.area", "ligands", "signalling", "time.mcs_s")
 def _uptake(scenario: Scenario) -> Iterator[Problem]:
     """In one step receptors must not take up more than there is over their cell."""
@@ -108,4 +119,4 @@ def _uptake(scenario: Scenario) -> Iterator[Problem]:
             )
 
 
-CHECKS = (_field_grid, _stability, _steps_of_exponential_fields, _uptake)
+CHECKS = (_field_grid, _stability, _steps_of_exponential_fields, _precision, _uptake)
