@@ -59,19 +59,24 @@ def sweep_of(model: sim.AngiogenesisModel) -> Callable[[], None]:
 def field_costs(name: str, model: sim.AngiogenesisModel) -> list[tuple[str, float, str]]:
     """What a sub-step of the cue costs, and what a step costs beside its sub-steps."""
     cue, rows = model.tissue._fields["cue"], len(model.cells.area) - 1
-    height, width = cue.values.shape
-    gain, kept = np.full(rows, 1e-4), np.ones(rows)
-    gain[0], kept[0] = 0.0, 1.0 - 1e-4
-    block = partial(
-        euler.euler_block, cue.values, model.lattice, 1, gain, kept, True, 0.05,
-    )  # fmt: skip
-    where = fields.EDGES[cue.edge], 0, height, 0, width, np.empty_like(cue.values)
-    one, all_parts = (fastest(partial(block, parts, *where)) for parts in (1, 15))
-    part = (all_parts - one) / 14
-    return [
-        (f"field, {name}: a sub-step", part / cue.values.size, "voxel"),
-        (f"field, {name}: load and write", (one - part) / cue.values.size, "voxel"),
-    ]
+    source, loss = np.full(rows, 1e-4), np.zeros(rows)
+    source[0], loss[0] = 0.0, 1e-4
+    found = []
+    for precision in ("double", "single"):
+        one, all_parts = (
+            fastest(partial(euler.euler_field, wave, model.lattice))
+            for parts in (1, 15)
+            for wave in euler.waves_of(
+                cue.values.copy(), 1, source, loss, 0.05, float(parts), parts,
+                fields.EDGES[cue.edge], precision,
+            )
+        )  # fmt: skip
+        part = (all_parts - one) / 14
+        found += [
+            (f"field, {name}, {precision}: a sub-step", part / cue.values.size, "voxel"),
+            (f"field, {name}, {precision}: the rest", (one - part) / cue.values.size, "voxel"),
+        ]
+    return found
 
 
 def main() -> None:

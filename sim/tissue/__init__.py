@@ -140,8 +140,8 @@ class Tissue:
             if field.solver == "explicit":
                 euler_step(
                     field.values, self.lattice, field.factor, source_of[k], loss_of[k],
-                    field.diffusion, dt, field.substeps, EDGES[field.edge], field.precision, threads,
-                    self._buffers,
+                    field.diffusion, dt, field.substeps, EDGES[field.edge], field.precision,
+                    threads, self._buffers,
                 )  # fmt: skip
             else:
                 substeps = substeps_for(loss_of[k], dt, field.substeps)
