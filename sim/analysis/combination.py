@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from sim import hooks
-from sim.analysis.dose_response import DoseResponses, Labels, _controls, arms, dose_response
+from sim.analysis.dose_response import DoseResponses, Labels, arms, controls_of, dose_response
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def compare_parts(study: Study, curves: DoseResponses) -> Combinations:
     """Compare combined blockades with their parts, whose dose-responses are known."""
     from sim.fits.combination import Blockade, compare
 
-    tables, controls = arms(study, curves.response), _controls(study, curves.response)
+    tables, controls = arms(study, curves.response), controls_of(study, curves.response)
     group, parts = study.plan.combination["group"], study.plan.combination["parts"]
     known = {repr(labels): arm for arm, labels in curves.labels.items()}
     found = []

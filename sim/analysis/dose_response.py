@@ -151,7 +151,7 @@ def dose_response(study: Study, response: str | None = None) -> DoseResponses:
     study.check_not_shard()
     response = response or str(table["responses"][0])
     dose = str(table["dose"])
-    found, controls = arms(study, response), _controls(study, response)
+    found, controls = arms(study, response), controls_of(study, response)
     return DoseResponses(
         study=study.plan.name,
         response=response,
@@ -209,7 +209,7 @@ def _fit(dose: Array, values: Array, control: Array | None) -> DoseResponse:
     return fit(dose, values, control, paired=True)
 
 
-def _controls(study: Study, response: str) -> dict[str, Array]:
+def controls_of(study: Study, response: str) -> dict[str, Array]:
     """Return the read-out of each arm's unstimulated control at the lowest dose, by replicate."""
     dose, named = (study.plan.dose_response.get(key, {}) for key in ("dose", "unstimulated"))
     runs = [run for run in study.runs if _is_control(run, study.plan)]

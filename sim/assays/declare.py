@@ -84,6 +84,8 @@ class Assay:
         ``measure(tissue, memory, scenario)`` gives the read-outs by name; it only reads.
     picture : str
         ``draw(canvas, tissue, memory, scenario)`` draws over the cells; see `Canvas`.
+    picture_file : str
+        Name of that picture in a run folder: ``"network.png"``.
     memory : str or None
         Module with ``begin(tissue, scenario)``, which gives the arrays that the assay remembers by
         name, and ``after_step(tissue, memory, scenario)``, which brings them up to date in place.
@@ -115,6 +117,7 @@ class Assay:
     start: str
     measure: str
     picture: str
+    picture_file: str
     memory: str | None = None
     panels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     checks: str | None = None

@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from sim.calibration.file import CalibrationPlan
-from sim.calibration.optimiser import _Optimiser
+from sim.calibration.optimiser import Optimiser
 from sim.calibration.result import Calibration, Trial, best_of, trials_table
-from sim.calibration.runner import BEST, REPORT, TRIALS, _clear, _holds, _Runner
+from sim.calibration.runner import BEST, REPORT, TRIALS, Runner, clear_outputs, holds_text
 from sim.errors import AngiosimError
 from sim.files import plain, write_text_atomic
 from sim.scenario.layers import content
@@ -78,14 +78,14 @@ def calibrate(
         Passed on. Finished runs are kept.
     """
     with (
-        _Optimiser(plan) as optimiser,
+        Optimiser(plan) as optimiser,
         hold(out, CALIBRATION, plan.name) if out else nullcontext(),
         Ledger(out and out / LEDGER) as ledger,
     ):
-        if out and not _holds(out / CALIBRATION, plan.text):
-            _clear(out)
+        if out and not holds_text(out / CALIBRATION, plan.text):
+            clear_outputs(out)
             write_text_atomic(out / CALIBRATION, plan.text)
-        runner = _Runner(plan, executor, ledger, progress, out)
+        runner = Runner(plan, executor, ledger, progress, out)
         trials: list[Trial] = []
         while len(trials) < plan.trials:
             shares = optimiser.ask(min(plan.batch, plan.trials - len(trials)))

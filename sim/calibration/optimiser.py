@@ -16,7 +16,7 @@ from sim.calibration.result import Trial
 SEED_BITS = 32  # of Optuna's samplers
 
 
-class _Optimiser:
+class Optimiser:
     """Optuna's sampler, replayed in order; a context in which Optuna is silent."""
 
     def __init__(self, plan: CalibrationPlan) -> None:
@@ -29,7 +29,7 @@ class _Optimiser:
         self._optuna, self._plan = optuna, plan
         self._asked: list[Any] = []
 
-    def __enter__(self) -> _Optimiser:
+    def __enter__(self) -> Optimiser:
         from warnings import catch_warnings, simplefilter
 
         self._verbosity = self._optuna.logging.get_verbosity()

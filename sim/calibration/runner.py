@@ -66,7 +66,7 @@ def key_of(scenario: Scenario, seed: int) -> str:
     return run_key(content, seed, code_hash(scenario.assay))
 
 
-class _Runner:
+class Runner:
     """Runs the points that are not in the ledger, and compares them with the data."""
 
     def __init__(
@@ -133,7 +133,7 @@ class _Runner:
         self.made = bool(missing)
         self._before += count - len(missing)
         if missing and self._stale:
-            _clear(self._stale)
+            clear_outputs(self._stale)
             self._stale = None
         for _ in range(2):
             if not missing:
@@ -192,12 +192,12 @@ class _Runner:
         return math.fsum(match.residual**2 for match in matches), matches, ""
 
 
-def _clear(out: Path) -> None:
+def clear_outputs(out: Path) -> None:
     """Remove the files of earlier trials."""
     for name in (REPORT, BEST, *PICTURES, TRIALS):
         (out / name).unlink(missing_ok=True)
 
 
-def _holds(path: Path, text: str) -> bool:
+def holds_text(path: Path, text: str) -> bool:
     """Whether a file exists with exactly this content."""
     return path.exists() and path.read_text(encoding="utf-8") == text

@@ -67,16 +67,16 @@ class EndothelialCell(mesa.Agent):
         self.unique_id = model.next_id
         model.next_id += 1
         self.row = row
-        self._generation = int(model.cells["generation"][row])
+        self.generation = int(model.cells["generation"][row])
 
     def _checked_row(self) -> int:
-        if self.model.cells["generation"][self.row] != self._generation:
+        if self.model.cells["generation"][self.row] != self.generation:
             raise StaleCellError(f"cell {self.unique_id} has died or was removed")
         return self.row
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Mark the agent as stale, whatever happens to the row."""
-        self._generation = -1
+        self.generation = -1
 
     target_area = _column("target", 0, highest=1e6, doc="target area in sites")
     target_length = _column("target", 1, highest=1e4, doc="target length in sites")

@@ -249,7 +249,7 @@ class AngiogenesisModel(mesa.Model):
         if self._views.get(agent.row) is agent:  # else it has died
             del self._views[agent.row]
             self.tissue.remove(agent.row)
-        agent._forget()
+        agent.forget()
 
     def part_with(self, row: int) -> None:
         """Remove the agent of a cell that has died, whose row is free already."""
@@ -355,7 +355,7 @@ class AngiogenesisModel(mesa.Model):
         """One agent for each living row."""
         alive, generation = self.cells["alive"].tolist(), self.cells["generation"].tolist()
         for row, view in list(self._views.items()):
-            if not alive[row] or generation[row] != view._generation:
+            if not alive[row] or generation[row] != view.generation:
                 self._views.pop(row).remove()
         for row in self.cells.living.tolist():
             if row not in self._views:

@@ -114,7 +114,7 @@ def measure_network(
     cells = np.pad(mask, frame)
     inner = np.s_[frame : frame + mask.shape[0], frame : frame + mask.shape[1]]
 
-    phase = _close_pinholes(_close(cells, closing_um / spacing_um, periodic), cell_area_sites)
+    phase = close_pinholes(_close(cells, closing_um / spacing_um, periodic), cell_area_sites)
     parts = _label(phase, DIAGONAL_TOO)
     part_area = _areas(parts, cells)
     large = part_area >= SMALLEST_PART_CELLS * cell_area_sites
@@ -233,7 +233,7 @@ def _areas(components: _Components, where: BoolArray | None = None) -> IntArray:
     return total
 
 
-def _dilate(phase: BoolArray, radius: float) -> BoolArray:
+def dilate(phase: BoolArray, radius: float) -> BoolArray:
     """Dilate with a disc of this radius in sites; nothing comes in from outside the array."""
     out, wide = phase.copy(), phase.copy()
     reach = int(radius)
@@ -255,11 +255,11 @@ def _close(cells: BoolArray, radius: float, periodic: bool) -> BoolArray:
         return cells
     margin = 2 * reach
     wide = np.pad(cells, margin, mode="wrap" if periodic else "constant")
-    closed = ~_dilate(~_dilate(wide, radius), radius)
+    closed = ~dilate(~dilate(wide, radius), radius)
     return np.asarray(closed[margin:-margin, margin:-margin] | cells)
 
 
-def _close_pinholes(cells: BoolArray, cell_area_sites: float) -> BoolArray:
+def close_pinholes(cells: BoolArray, cell_area_sites: float) -> BoolArray:
     """Fill the enclosed gaps that are smaller than one cell."""
     gaps = _label(~cells, ORTHOGONAL)
     pinhole = (_areas(gaps) < cell_area_sites) & ~gaps.wraps

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim import files
+from sim.assays import assays
 from sim.errors import FolderError
 from sim.files import plain
 from sim.version import __version__
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 LOG, SCENARIO, MANIFEST = "run.log", "scenario.toml", "manifest.json"
 TIMESERIES, SUMMARY, FINAL, FRAMES = "timeseries.csv", "summary.json", "final.npz", "frames"
-"""Content of a run folder."""
+FIELDS_PICTURE, TIMESERIES_PICTURE = "fields.png", "timeseries.png"
+"""Content of a run folder, beside the picture that its assay names."""
 _FILES = (
-    LOG, SCENARIO, MANIFEST, TIMESERIES, SUMMARY, FINAL,
-    "network.png", "fields.png", "timeseries.png",
+    LOG, SCENARIO, MANIFEST, TIMESERIES, SUMMARY, FINAL, FIELDS_PICTURE, TIMESERIES_PICTURE,
 )  # fmt: skip
 _MARK = "angiosim "  # how the log of a run begins
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -200,10 +201,11 @@ class RunFolder:
 def _content(folder: Path) -> list[Path]:
     """Return the files in a run folder that a run writes, whole or while they are written."""
     found = []
+    names = {*_FILES, *(one.picture_file for one in assays().values())}
     for path in (*folder.iterdir(), *(folder / FRAMES).glob("*")):
         name = re.sub(r"^\.(.+)\.[0-9a-f]{16}\.tmp$", r"\1", path.name)
         frame = path.parent != folder
-        known = re.fullmatch(r"\d{6,}\.npz", name) if frame else name in _FILES
+        known = re.fullmatch(r"\d{6,}\.npz", name) if frame else name in names
         if known and stat.S_ISREG(path.lstat().st_mode):
             found.append(path)
     return found

@@ -76,5 +76,5 @@ class Result:
         return hooks.draw(self, ax=ax, fig=fig)
 
     def save_pictures(self, folder: Path | str) -> None:
-        """Write ``network.png``, ``timeseries.png`` and ``fields.png`` into a folder."""
+        """Write the assay's picture, ``fields.png`` and ``timeseries.png`` into a folder."""
         hooks.call("save_pictures", self, Path(folder))

@@ -15,7 +15,7 @@ from sim.scenario import keys
 from sim.scenario.input import MOST_DEPTH, default_name, plain
 from sim.scenario.settings import ALTERNATIVES, contradictions
 from sim.scenario.shipped import shipped
-from sim.scenario.tree import Tree, _lay
+from sim.scenario.tree import Tree, overlay
 
 # A pair of [behaviour] and the engine's value that it replaces: giving only the second keeps it.
 DRIVEN = (
@@ -53,9 +53,9 @@ def content(
     """
     problems: list[Problem] = []
     try:
-        layers = _layers(tree, label, folder, problems)
-        layers.append(_override_tree(overrides or {}, folder or Path.cwd(), problems))
-        laid = _laid(layers, problems)
+        layers = layers_of(tree, label, folder, problems)
+        layers.append(override_tree(overrides or {}, folder or Path.cwd(), problems))
+        laid = merge_layers(layers, problems)
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
     if problems:
@@ -63,7 +63,7 @@ def content(
     return laid
 
 
-def _layers(
+def layers_of(
     source: str | Path | Mapping[str, Any],
     label: str,
     folder: Path | None,
@@ -140,7 +140,7 @@ def _extended(base: Any, path: Path, root: Path) -> Path:
         raise InputError(f"must be the name of a shipped scenario; else it {error}") from None
 
 
-def _override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Problem]) -> Tree:
+def override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Problem]) -> Tree:
     """Return settings by dotted key as one tree; they may refer to files below the folder."""
     tree: Tree = {}
     settings = plain(overrides, problems)
@@ -191,12 +191,12 @@ def _contradictions(tree: Any, path: tuple[str | int, ...] = ()) -> Iterator[Pro
         yield from _contradictions(item, (*path, key))
 
 
-def _laid(layers: list[Tree], problems: list[Problem]) -> Tree:
+def merge_layers(layers: list[Tree], problems: list[Problem]) -> Tree:
     """Lay all layers over each other, the first one lowest."""
     laid: Tree = {}
     for layer in layers:
         problems += _contradictions(layer)
-        laid = _lay(_without_sets_of_others(laid, layer), layer)
+        laid = overlay(_without_sets_of_others(laid, layer), layer)
     return laid
 
 

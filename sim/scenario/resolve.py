@@ -20,10 +20,17 @@ from sim.scenario.checks import check
 from sim.scenario.defaults import assay_of, default_leaves
 from sim.scenario.input import plain
 from sim.scenario.kinds import check_kind
-from sim.scenario.layers import DRIVEN, _laid, _layers, _override_tree
+from sim.scenario.layers import DRIVEN, layers_of, merge_layers, override_tree
 from sim.scenario.schema import Domain, Scenario, Time
-from sim.scenario.tree import Tree, _lay, dig, ligand_names, signalling_tables, without_signalling
-from sim.scenario.writing import _as_tree
+from sim.scenario.tree import (
+    Tree,
+    dig,
+    ligand_names,
+    overlay,
+    signalling_tables,
+    without_signalling,
+)
+from sim.scenario.writing import as_tree
 
 
 def load(
@@ -49,20 +56,20 @@ def load(
         With all errors.
     """
     if isinstance(source, Scenario):
-        source = _as_tree(source)
+        source = as_tree(source)
     label = "scenario" if isinstance(source, Mapping) else str(source) or "''"
     problems: list[Problem] = []
     try:
-        layers = _layers(source, label, None, problems)
+        layers = layers_of(source, label, None, problems)
         # missing keys may be in a file that was not found
         lost = any(problem.key.startswith(("extends", "drug.doses_csv")) for problem in problems)
-        layers.append(_override_tree(overrides or {}, Path.cwd(), problems))
+        layers.append(override_tree(overrides or {}, Path.cwd(), problems))
         if seed is not None:
             if "seed" in (overrides or {}):
                 what = "is set twice: by --seed (seed) and by --set (overrides)"
                 problems.append(Problem("seed", None, what, "keep one of them"))
             layers.append({"seed": plain(seed, problems, "seed")})
-        return _resolve(_laid(layers, problems), label, problems, lost)
+        return _resolve(merge_layers(layers, problems), label, problems, lost)
     except ScenarioError:
         check_kind(source, "scenario")
         raise
@@ -90,7 +97,7 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
             )
         without_signalling(user)
     defaults = _default_tree(user, enabled)
-    tree = _lay(defaults, user)
+    tree = overlay(defaults, user)
     unknown = _drop_unknown(tree, problems)
     _follow_domain(tree, user, defaults)
     _follow_duration(tree, user)

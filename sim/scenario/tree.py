@@ -49,12 +49,12 @@ def dig(tree: Any, path: tuple[str | int, ...]) -> Any:
 Tree = dict[str, Any]
 
 
-def _lay(lower: Any, upper: Any) -> Any:
+def overlay(lower: Any, upper: Any) -> Any:
     """Return one tree laid over another; neither is changed."""
     if isinstance(lower, list) and isinstance(upper, dict) and _are_places(upper, lower):
         merged = list(lower)
         for place, item in upper.items():
-            merged[int(place)] = _lay(merged[int(place)], item)
+            merged[int(place)] = overlay(merged[int(place)], item)
         return merged
     if not isinstance(upper, dict):
         return upper
@@ -65,7 +65,7 @@ def _lay(lower: Any, upper: Any) -> Any:
     for key in upper:
         if key in REPLACED and REPLACED[key] not in upper:
             below.pop(REPLACED[key], None)
-    return below | {key: _lay(below.get(key), item) for key, item in upper.items()}
+    return below | {key: overlay(below.get(key), item) for key, item in upper.items()}
 
 
 def _are_places(tree: Tree, items: list[Any]) -> bool:

@@ -30,7 +30,7 @@ _NOT_STRUCTURE: Any = {
 
 def dump(scenario: Scenario) -> str:
     """Return a scenario as TOML, complete; loading it again gives an equal scenario."""
-    return tomli_w.dumps(_as_tree(scenario))
+    return tomli_w.dumps(as_tree(scenario))
 
 
 def scenario_hash(scenario: Scenario) -> str:
@@ -56,7 +56,7 @@ def structure_of(scenario: Scenario) -> dict[str, str]:
     return {key: hashlib.sha256(text.encode()).hexdigest()[:16] for key, text in texts.items()}
 
 
-def _as_tree(scenario: Scenario) -> Tree:
+def as_tree(scenario: Scenario) -> Tree:
     """Return a scenario as plain tables, without keys that are not given."""
     tree: Tree = _without_empty(scenario.model_dump(by_alias=True, exclude_none=True))
     return tree

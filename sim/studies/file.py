@@ -34,7 +34,7 @@ from sim.scenario.shipped import shipped_studies
 from sim.studies.identity import code_hash, run_key
 from sim.studies.plan import Plan, PlannedRun, Tree
 from sim.studies.reading import FORMAT, MOST_RUNS, Reader, distinct, open_file
-from sim.studies.resolve import Point, _Axis, _Resolver
+from sim.studies.resolve import Axis, Point, Resolver
 from sim.studies.sampling import INDICES, Sample, check_method, read_sample
 
 TOP = ("format", "name", "description", "seed", *SHARED, *OWN["study"])
@@ -83,7 +83,7 @@ def plan_study(
             tree = tree | {"seed": seed}
         drawn = _Drawing(tree, folder, name, problems, overrides)
         whole = drawn.base and all(axis.points for axis in drawn.axes)
-        resolver = _Resolver(drawn.base, drawn.axes, problems) if whole else None
+        resolver = Resolver(drawn.base, drawn.axes, problems) if whole else None
         if resolver and not problems:
             return drawn.plan(resolver)
     except RecursionError:
@@ -113,7 +113,7 @@ class _Drawing(Reader):
 
     # -- reading ----------------------------------------------------------------------------
 
-    def _group(self, name: str, given: Any) -> _Axis:
+    def _group(self, name: str, given: Any) -> Axis:
         """Read one group: entries with a name and what they set."""
         if name in reserved() or not re.fullmatch(r"[A-Za-z_]\w*", name):
             self._wrong(
@@ -142,9 +142,9 @@ class _Drawing(Reader):
                 self._wrong(f"{key}.set", settings, "must be a table of settings by dotted key")
                 settings = {}
             points.append(({name: str(label)}, settings))
-        return _Axis(f"group.{name}", (name,), points)
+        return Axis(f"group.{name}", (name,), points)
 
-    def _grid(self) -> list[_Axis]:
+    def _grid(self) -> list[Axis]:
         """Read the grid: an axis for each key."""
         axes = []
         for key, values in self._lists("grid").items():
@@ -154,17 +154,17 @@ class _Drawing(Reader):
                 if same in seen:
                     self._wrong(f"grid, {key}", value, "must not be given twice")
                 seen.add(same)
-            axes.append(_Axis("[grid]", (key,), [({key: value}, {key: value}) for value in values]))
+            axes.append(Axis("[grid]", (key,), [({key: value}, {key: value}) for value in values]))
         return axes
 
-    def _zip(self) -> list[_Axis]:
+    def _zip(self) -> list[Axis]:
         """Read the lists that advance together: one axis."""
         lists = self._lists("zip")
         lengths = {key: len(values) for key, values in lists.items()}
         if len(set(lengths.values())) > 1:
             self._wrong("zip", lengths, "must be lists of equal length")
         rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
-        return [_Axis("[zip]", tuple(lists), [(row, row) for row in rows])] if lists else []
+        return [Axis("[zip]", tuple(lists), [(row, row) for row in rows])] if lists else []
 
     def _lists(self, table: str) -> dict[str, list[Any]]:
         lists = {}
@@ -177,7 +177,7 @@ class _Drawing(Reader):
                 self._wrong(f"{table}, {key}", values, what, hint)
         return lists
 
-    def _sample(self) -> list[_Axis]:
+    def _sample(self) -> list[Axis]:
         """Read the sampled design: one axis."""
         self.sample: Sample | None = None
         if "sample" not in self.tree:
@@ -194,7 +194,7 @@ class _Drawing(Reader):
             check_method(sample.method)
         self.sample = sample = replace(sample, given=sample.shares().tolist())
         points: list[Point] = [(point, point) for point in sample.points()]
-        return [_Axis("[sample]", tuple(sample.spreads), points)]
+        return [Axis("[sample]", tuple(sample.spreads), points)]
 
     def _check_settings(self) -> None:
         """Refuse keys that cannot be swept, or that two parts of the study set."""
@@ -329,7 +329,7 @@ class _Drawing(Reader):
 
     # -- planning ---------------------------------------------------------------------------
 
-    def plan(self, resolver: _Resolver) -> Plan:
+    def plan(self, resolver: Resolver) -> Plan:
         """Return the plan; nothing was wrong."""
         return Plan(
             name=self.name,
@@ -351,7 +351,7 @@ class _Drawing(Reader):
             cautions=by_key(list(resolver.cautions())),
         )
 
-    def _runs(self, resolver: _Resolver) -> list[PlannedRun]:
+    def _runs(self, resolver: Resolver) -> list[PlannedRun]:
         seeds = [(n, replicate_seed(self.seed, n)) for n in range(1, self.replicates + 1)]
         runs: list[PlannedRun] = []
         index = 0

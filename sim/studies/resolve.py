@@ -25,7 +25,7 @@ Point = tuple[dict[str, Any], dict[str, Any]]
 
 
 @dataclass(eq=False)
-class _Axis:
+class Axis:
     """Points, of which each run has one."""
 
     place: str  # in the file
@@ -34,16 +34,16 @@ class _Axis:
     classes: list[int] = field(default_factory=list)  # shared by points that differ only in numbers
 
 
-class _Resolver:
+class Resolver:
     """Resolves every combination of points, and checks each point.
 
     Errors are added to `problems`; combinations are only checked if there are none.
     """
 
-    def __init__(self, base: Tree, axes: list[_Axis], problems: list[Problem]) -> None:
+    def __init__(self, base: Tree, axes: list[Axis], problems: list[Problem]) -> None:
         self.base, self.axes, self.problems = base, axes, problems
         self.numbers = self._number_keys()
-        while not self._try():
+        while not self._build_templates():
             pass
 
     def hashes(self) -> Iterator[tuple[tuple[Point, ...], str, str]]:
@@ -89,7 +89,7 @@ class _Resolver:
                 self.problems.append(Problem(key, value, keys.allowed(key.split(".")), hint))
         return found
 
-    def _try(self) -> bool:
+    def _build_templates(self) -> bool:
         """Build all templates; False, to try again, if a key turned out not to be a mere number."""
         self.templates: dict[tuple[int, ...], _Template] = {}
         for axis in self.axes:
@@ -99,7 +99,7 @@ class _Resolver:
             ]
         first = (0,) * len(self.axes)
         for place, axis in enumerate(self.axes):
-            for number in self._telling(axis):
+            for number in self._representatives(axis):
                 if not self._agrees((*first[:place], number, *first[place + 1 :])):
                     return False
         if self.problems:
@@ -116,7 +116,7 @@ class _Resolver:
         """Return the same text for settings that differ in numbers alone."""
         return repr(sorted((k, None if k in self.numbers else v) for k, v in settings.items()))
 
-    def _telling(self, axis: _Axis) -> list[int]:
+    def _representatives(self, axis: Axis) -> list[int]:
         """Points that must be checked: one of each class, and the extremes of each number."""
         found = {axis.classes.index(number) for number in set(axis.classes)}
         for key in self.numbers:

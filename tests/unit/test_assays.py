@@ -23,6 +23,7 @@ from sim.errors import InputError
 from sim.kernels.draws import SEEDING, uniforms
 from sim.model.assay import tissue_of
 from sim.model.clock import AngiogenesisModel
+from sim.runs.folder import FIELDS_PICTURE, TIMESERIES_PICTURE, RunFolder
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import dump
@@ -56,6 +57,8 @@ def test_its_code_and_its_words_are_there(one: Assay) -> None:
     assert {name for _, panel in one.panels for name in panel} <= {*names}
     for each in one.readouts:
         assert each.words and each.doc and each.name not in each.label.replace(each.words, "")
+    assert re.fullmatch(r"[a-z_]+\.png", one.picture_file)
+    assert one.picture_file not in (FIELDS_PICTURE, TIMESERIES_PICTURE)
     assert one.title and (Path(one.defaults)).is_file()
 
 
@@ -149,6 +152,15 @@ def test_its_picture_draws(one: Assay) -> None:
     paper = Paper()
     called(one.picture)(paper, tissue_of(model), model.assay.memory, model.scenario)
     assert paper.drawn
+
+
+@EVERY
+def test_its_picture_is_a_file_of_a_run_folder(one: Assay, tmp_path: Path) -> None:
+    """A run that is repeated removes those of the last time, and nothing else."""
+    with RunFolder.create(tmp_path / "run", "x", 1) as folder:
+        (folder.path / one.picture_file).write_bytes(b"picture")
+    RunFolder.clear(folder.path)
+    assert not folder.path.exists()
 
 
 @EVERY
@@ -262,7 +274,7 @@ def test_an_installed_assay_runs(installed: Path, tmp_path: Path) -> None:
     assert summary["cells"] == 5 and summary["walked_um"] > 0 and summary["looks"] == 6
     with np.load(tmp_path / "out" / "final.npz") as final:
         assert final["assay.looks"] == 6 and final["assay.way"].any()
-    for name in ("timeseries.png",):
+    for name in ("walk.png", "timeseries.png"):
         assert (tmp_path / "out" / name).stat().st_size > 1000
 
 

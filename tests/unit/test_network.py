@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from sim.readouts import skeleton as skeletons
 from sim.readouts import thinning
-from sim.readouts.network import Network, _close_pinholes, _dilate, measure_network
+from sim.readouts.network import Network, close_pinholes, dilate, measure_network
 
 Mask = NDArray[np.bool_]
 COUNTS = ("segments", "junctions", "end_points", "meshes")
@@ -598,7 +598,7 @@ def test_dilation_against_a_disc(radius: float) -> None:
     phase = np.random.default_rng(8).random((31, 27)) > 0.97
     y, x = np.mgrid[-5:6, -5:6]
     wanted = ndimage.binary_dilation(phase, y * y + x * x <= radius * radius)
-    assert (_dilate(phase, radius) == wanted).all()
+    assert (dilate(phase, radius) == wanted).all()
 
 
 # --- thinning ----------------------------------------------------------------------------------
@@ -695,7 +695,7 @@ def blobs(seed: int, rows: int, columns: int) -> Mask:
 @pytest.mark.parametrize("periodic", [False, True])
 def test_pruning_keeps_parts_and_loops(seed: int, radius: float, periodic: bool) -> None:
     mask = np.roll(blobs(seed, 16, 15), (3, 3), (0, 1))  # on the torus across its borders
-    mask = _close_pinholes(mask if periodic else np.pad(mask, 1), 2)
+    mask = close_pinholes(mask if periodic else np.pad(mask, 1), 2)
     thin = skeletons.skeleton(mask)
     graph = skeletons.prune(thin, radius)
     assert len(graph.crossings) < len(thin.crossings)

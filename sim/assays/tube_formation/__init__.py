@@ -43,6 +43,7 @@ ASSAY = Assay(
     start="sim.assays.tube_formation.start:place_cells",
     measure="sim.assays.tube_formation.measure:measure",
     picture="sim.assays.tube_formation.picture:draw",
+    picture_file="network.png",
     panels=(
         ("length (mm)", ("total_length_mm", "tube_length_mm")),
         ("number", ("junctions", "meshes")),

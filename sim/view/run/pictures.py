@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from sim.assays import assay
+from sim.runs.folder import FIELDS_PICTURE, TIMESERIES_PICTURE
 from sim.version import __version__
 from sim.view import canvas
 from sim.view.run.fields import draw_fields, field_names
@@ -14,7 +16,7 @@ from sim.view.run.timeseries import draw_timeseries
 
 
 def save_pictures(result: Snapshot, folder: str | Path) -> list[Path]:
-    """Write `network.png`, `fields.png` (if there are fields) and `timeseries.png`.
+    """Write the assay's picture, `fields.png` (if there are fields) and `timeseries.png`.
 
     The same result gives the same bytes. Title, version, scenario hash and seed are in the PNG text
     chunks. A picture that cannot be drawn is left out with a warning.
@@ -31,10 +33,10 @@ def save_pictures(result: Snapshot, folder: str | Path) -> list[Path]:
     list of Path
         The files written.
     """
-    drawings = {"network.png": partial(draw_network, result)}
+    drawings = {assay(result.scenario.assay).picture_file: partial(draw_network, result)}
     if field_names(result):
-        drawings["fields.png"] = partial(draw_fields, result)
-    drawings["timeseries.png"] = partial(draw_timeseries, result)
+        drawings[FIELDS_PICTURE] = partial(draw_fields, result)
+    drawings[TIMESERIES_PICTURE] = partial(draw_timeseries, result)
     marks = canvas.Marks(
         title=str(result.scenario.name),
         version=str(result.manifest.get("version", __version__)),
