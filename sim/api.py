@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.calibration.result import Calibration
 from sim.errors import Problem, ScenarioWarning
+from sim.kinds import expected
 from sim.runs.into import run_into
 from sim.runs.pk import PK
 from sim.runs.result import Result
@@ -109,7 +110,8 @@ def _loaded(
     seed: int | None = None,
 ) -> Scenario:
     """Return a scenario for a caller's caller, who is warned unless that was done before."""
-    scenario = loading.load(source, overrides, seed)
+    with expected("scenario", source):
+        scenario = loading.load(source, overrides, seed)
     if overrides or not isinstance(source, Scenario):
         _warn(cautions(scenario), stacklevel=4)
     return scenario
@@ -191,7 +193,8 @@ def sweep(
     """
     from sim.studies.file import plan_study
 
-    plan = plan_study(study, overrides, seed)
+    with expected("study", study):
+        plan = plan_study(study, overrides, seed)
     _warn(plan.cautions)
     options = SweepOptions(workers, scheduler, shard, retry_failed, keep_runs)
     with show_study() if progress is True else nullcontext(progress or None) as show:
@@ -265,7 +268,8 @@ def calibrate(
     """
     from sim.calibration.file import plan_calibration
 
-    plan = plan_calibration(calibration, trials)
+    with expected("calibration", calibration):
+        plan = plan_calibration(calibration, trials)
     _warn(plan.cautions)
     with show_study() if progress is True else nullcontext(progress or None) as show:
         return calibrate_plan(plan, Path(out) if out else None, workers, show)

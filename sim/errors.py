@@ -20,13 +20,28 @@ def visible(text: str) -> str:
 
 
 def shown(value: object, width: int = 60) -> str:
-    """Return a value as it is written in a file, cut to `width` characters."""
-    if isinstance(value, datetime.date | datetime.time):
-        return _cut(str(value), width)
+    """Return a value as it is written in a file (``true``, ``168``), cut to `width` characters."""
     try:
-        return _cut(repr(value), width)
+        return _cut(_written(value), width)
     except ValueError:  # Python writes no whole number of more than 4300 digits
         return "a number of too many digits"
+    except RecursionError:
+        return "a value nested too deeply"
+
+
+def _written(value: object) -> str:
+    """Return a value in the notation of TOML; anything else as Python shows it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(float(value)).removesuffix(".0")
+    if isinstance(value, datetime.date | datetime.time):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_written(item)}' for key, item in value.items())}}}"
+    return repr(value)
 
 
 class AngiosimError(Exception):

@@ -11,7 +11,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("model",),
     ("runs", "studies", "analysis", "calibration", "design", "lab"),
     ("view",),
-    ("api", ""),
+    ("kinds", "api", ""),
     ("tools", "cli", "__main__"),
 )
 """Rooms of the package by floor, lowest first, each floor from left to right.

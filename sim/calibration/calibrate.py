@@ -32,7 +32,7 @@ from sim.calibration.file import CalibrationPlan
 from sim.calibration.optimiser import Optimiser
 from sim.calibration.result import Calibration, Trial, best_of, trials_table
 from sim.calibration.runner import BEST, REPORT, TRIALS, Runner, clear_outputs, holds_text
-from sim.errors import AngiosimError
+from sim.errors import AngiosimError, shown
 from sim.files import plain, write_text_atomic
 from sim.scenario.layers import content
 from sim.studies.executors import Executor
@@ -112,7 +112,7 @@ def calibrate(
 def scenario_of(result: Calibration) -> str:
     """Return the base with the calibrated values, as a scenario file."""
     plan = result.plan
-    lines = [f"# {key} = {value}" for key, value in result.values.items()]
+    lines = [f"# {key} = {shown(value)}" for key, value in result.values.items()]
     lines += [f"# {result.verdict}"] if result.verdict else []
     head = {
         "name": f"{plan.name}, calibrated",

@@ -12,23 +12,24 @@ import tomli_w
 
 from sim import data
 from sim.assays import responses
-from sim.errors import InputError, Problem, ScenarioError
+from sim.errors import InputError, Problem, ScenarioError, shown
 from sim.files import named_file, read_csv
 from sim.scenario import keys
 from sim.scenario.cautions import by_key, cautions, differ
-from sim.scenario.kinds import OWN, SHARED, check_kind
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.settings import parse_setting
 from sim.scenario.shipped import shipped_calibrations
+from sim.studies import reading
 from sim.studies.file import not_swept
 from sim.studies.reading import FORMAT, MOST_RUNS, Reader, distinct, open_file
+from sim.studies.resolve import misfits
 from sim.studies.sampling import MOST, Spread, read_spread
 
 Tree = dict[str, Any]
 Values = dict[str, float | int]
 
-TOP = ("format", "name", "description", "seed", *SHARED, *OWN["calibration"])
+TOP = (*reading.TOP, "trials", "batch", "parameters", "data")
 TIME = "time_h"
 MOST_TRIALS = 100_000
 MOST_ROWS = 10_000
@@ -129,7 +130,6 @@ def plan_calibration(
             return found.plan()
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
-    check_kind(source, "calibration")
     raise ScenarioError(label, distinct(problems))
 
 
@@ -149,7 +149,11 @@ class _Reading(Reader):
         self.reported: set[str] = set()
         self.cautions: list[Problem] = []
         scenario = self._resolved("base", {}) if self.base else None
+        before = len(problems)
         self.parameters = self._parameters(scenario)
+        if len(problems) == before:
+            self._try_parameters()
+        before = len(problems)
         self.rows = list(self._rows(folder))
         self.conditions: list[Tree] = []
         self.targets: list[Target] = []
@@ -160,8 +164,7 @@ class _Reading(Reader):
                 self._wrong(place, None, f"is the same as {first.removeprefix('data, ')}")
         columns = [("columns of the data", [condition_of(row) for _, row in self.rows])]
         self._refuse_set_twice([("[parameters]", [self._table("parameters")]), *columns])
-        if scenario is not None and not problems:
-            self._try_parameters()
+        if self.base and len(problems) == before:
             self._make_targets()
             count = self.trials * self.replicates * len(self.conditions)
             if count > MOST_RUNS:
@@ -184,13 +187,35 @@ class _Reading(Reader):
         }
 
     def _try_parameters(self) -> None:
-        """Refuse ranges whose ends or middle give an invalid scenario."""
-        if self._resolved("parameters", self._middle()) is None:
+        """Refuse ranges whose ends or middle give an invalid scenario.
+
+        An end that is out of range itself is reported first: the middle is nobody's choice.
+        """
+        each = {key: [spread.at(0.0), spread.at(1.0)] for key, spread in self.parameters.items()}
+        if not self.base:
+            for problem in misfits(each):
+                self._wrong(
+                    f"parameters, {problem.key}", problem.value, problem.allowed, problem.hint
+                )
             return
-        for key, spread in self.parameters.items():
-            for share in (0.0, 1.0):
-                value = spread.at(share)
-                self._resolved(f"parameters, {key} = {value}", self._middle() | {key: value})
+        middle = self._middle()
+        ends = [
+            (key, end, self._errors(middle | {key: end}))
+            for key, pair in each.items()
+            for end in pair
+        ]
+        beyond: set[str] = set()
+        for key, _, errors in ends:
+            for own in errors:
+                if own.key == key and keys.find(key.split("."), self.assay.name) is not None:
+                    self._wrong(f"parameters, {key}", own.value, own.allowed, own.hint)
+                    beyond.add(key)
+        of_middle = self._errors(middle)
+        self.reported |= {str(error) for error in of_middle if error.key in beyond}
+        self._note("parameters", of_middle)
+        if not self.problems:
+            for key, end, errors in ends:
+                self._note(f"parameters, {key} = {shown(end)}", errors)
 
     def _middle(self) -> Tree:
         return {key: spread.at(0.5) for key, spread in self.parameters.items()}
@@ -200,12 +225,23 @@ class _Reading(Reader):
         try:
             return load(self.base, settings)
         except ScenarioError as error:
-            for problem in error.problems:
-                if str(problem) not in self.reported:  # the next condition has it too
-                    self.reported.add(str(problem))
-                    key = f"{where}: {problem.key}"
-                    self._wrong(key, problem.value, problem.allowed, problem.hint)
+            self._note(where, error.problems)
             return None
+
+    def _errors(self, settings: Tree) -> list[Problem]:
+        """Return what is wrong with the base with settings."""
+        try:
+            load(self.base, settings)
+        except ScenarioError as error:
+            return error.problems
+        return []
+
+    def _note(self, where: str, problems: list[Problem]) -> None:
+        """Note errors of a scenario, each once: the next condition has them too."""
+        for problem in problems:
+            if str(problem) not in self.reported:
+                self.reported.add(str(problem))
+                self._wrong(f"{where}: {problem.key}", problem.value, problem.allowed, problem.hint)
 
     # -- data -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim import hooks
 from sim.calibration.file import CalibrationPlan, Values
+from sim.errors import shown
 from sim.runs.seeds import replicate_seed
 from sim.studies.task import DONE, FAILED
 from sim.version import __version__
@@ -106,7 +107,7 @@ class Trial:
     reason: str = ""
 
     def __str__(self) -> str:
-        values = ", ".join(f"{key} = {value}" for key, value in self.values.items())
+        values = ", ".join(f"{key} = {shown(value)}" for key, value in self.values.items())
         return f"trial {self.number} ({values}), {self.reason}"
 
 

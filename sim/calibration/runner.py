@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.assays import responses
 from sim.calibration.file import CalibrationPlan, Values, at_record
-from sim.errors import AngiosimError, InputError, stage
+from sim.errors import AngiosimError, InputError, shown, stage
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import decisive
@@ -151,7 +151,9 @@ class Runner:
             missing = self._missing(runs)
         if missing:
             key, run = next(iter(missing.items()))
-            values = ", ".join(f"{name} = {run.settings[name]}" for name in self._plan.parameters)
+            values = ", ".join(
+                f"{name} = {shown(run.settings[name])}" for name in self._plan.parameters
+            )
             raise AngiosimError(
                 f"a run failed twice for a reason outside the model ({values}): "
                 f"{self._known[key].error}; fix it and start again to resume"

@@ -7,16 +7,18 @@ fast.
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO, cast
 
 import typer
 
 from sim.cli import runs, studies
-from sim.cli.common import exit_codes, print_cautions
+from sim.cli.common import Unbroken, exit_codes, print_cautions
 from sim.cli.tables import console, print_parts
 from sim.errors import AngiosimError, InputError, Problem, visible
 from sim.version import __version__
@@ -35,6 +37,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line."""
     logging.raiseExceptions = False  # on a full disk, the one message must not drown
+    sys.stderr = cast(TextIO, Unbroken(sys.stderr or io.StringIO()))
     gc.set_threshold(100_000)  # imports make many objects and no garbage: a tenth of start-up
     app(prog_name="angiosim")
 
@@ -101,8 +104,8 @@ def validate(
     """Check scenario, study and calibration files; report all errors."""
     with exit_codes():
         from sim.calibration.file import plan_calibration
+        from sim.kinds import kind_of
         from sim.scenario.cautions import cautions
-        from sim.scenario.kinds import kind_of
         from sim.scenario.resolve import load
         from sim.studies.file import plan_study
 

@@ -36,13 +36,15 @@ def run(
 ) -> None:
     """Run a scenario; results go into a new folder."""
     with exit_codes(verbose=verbose):
+        from sim.kinds import expected
         from sim.runs.into import run_into
         from sim.scenario.cautions import cautions
         from sim.scenario.resolve import load
         from sim.scenario.settings import parse_settings
         from sim.view.progress import show_run
 
-        scenario = load(file, parse_settings(settings or []), seed)
+        with expected("scenario", file):
+            scenario = load(file, parse_settings(settings or []), seed)
         if not quiet:
             print_cautions(cautions(scenario))
         shown = nullcontext() if quiet else show_run()
@@ -78,6 +80,7 @@ def pk(
         import json
 
         from sim.files import plain
+        from sim.kinds import expected
         from sim.runs.pk import run_pk
         from sim.scenario.cautions import cautions
         from sim.scenario.resolve import load
@@ -94,7 +97,8 @@ def pk(
                 )
             if not plot.parent.is_dir():
                 raise InputError(f"{plot.parent}: no such folder")
-        scenario = load(file, parse_settings(settings or []))
+        with expected("scenario", file):
+            scenario = load(file, parse_settings(settings or []))
         print_cautions(cautions(scenario))
         result = run_pk(scenario, subjects=subjects)
         if as_json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.common import Quiet, Settings, Verbose, exit_codes, print_cautions, stop_at
-from sim.errors import InputError, visible
+from sim.errors import InputError, shown, visible
 
 if TYPE_CHECKING:
     from sim.analysis.analyse import Analysis
@@ -69,13 +69,15 @@ def sweep(
     """Run a study; resumes by default."""
     with exit_codes(verbose=verbose):
         from sim import api
+        from sim.kinds import expected
         from sim.scenario.settings import parse_settings
         from sim.studies.file import plan_study
         from sim.studies.folder import default_folder
         from sim.studies.plan import runs_of
         from sim.studies.sweep import SweepOptions, parse_shard
 
-        plan = plan_study(file, parse_settings(settings or []), seed)
+        with expected("study", file):
+            plan = plan_study(file, parse_settings(settings or []), seed)
         which = parse_shard(shard) if shard else None
         options = SweepOptions(workers, scheduler, which, retry_failed, keep_runs)
         folder = out or default_folder(plan.name)
@@ -124,9 +126,11 @@ def calibrate(
     with exit_codes(verbose=verbose):
         from sim import api
         from sim.calibration.file import plan_calibration
+        from sim.kinds import expected
         from sim.studies.folder import default_folder
 
-        plan = plan_calibration(file, trials)
+        with expected("calibration", file):
+            plan = plan_calibration(file, trials)
         if not quiet:
             print_cautions(plan.cautions)
         folder = out or default_folder(plan.name)
@@ -162,7 +166,7 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
     if not quiet:
         for key, found in result.ranges.items():
             value = result.values[key]
-            typer.echo(f"{key} = {value} (calibrated; standard error: {found})")
+            typer.echo(f"{key} = {shown(value)} (calibrated; standard error: {found})")
         fresh, count = result.fresh.objective, len(result.plan.targets)
         typer.echo(
             f"objective {result.objective:.4g} over {count} values, trial {result.best.number}"

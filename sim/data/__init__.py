@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sim.errors import InputError
+from sim.errors import InputError, shown
 from sim.files import read_toml
 
 FOLDER = Path(__file__).parent
@@ -79,7 +79,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def one_of(known: Iterable[Any]) -> str:
     """Return ``"must be one of 'a', 'b'"``."""
-    options = [repr(option) for option in known] or ["a known name, and there is none"]
+    options = [shown(option) for option in known] or ["a known name, and there is none"]
     return f"must be {options[0]}" if len(options) == 1 else f"must be one of {', '.join(options)}"
 
 

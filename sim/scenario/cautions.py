@@ -13,6 +13,9 @@ from sim.errors import Problem
 from sim.scenario.schema import Scenario
 from sim.signalling.clock import substeps
 
+NO_DRUG = 0.01
+"""Unbound drug over the lowest IC50, below which a run is as good as without drug."""
+
 
 def cautions(scenario: Scenario) -> list[Problem]:
     """Return the warnings about a valid scenario.
@@ -34,7 +37,7 @@ def cautioned(key: str) -> bool:
 def _of(assay: str) -> tuple[Check, ...]:
     """Return the cautions that hold for an assay."""
     own = assays()[assay].cautions
-    return (_whole_steps, _media, *(called(own) if own else ()))
+    return (_whole_steps, _media, _doses, *(called(own) if own else ()))
 
 
 def by_key(found: Sequence[Problem]) -> list[Problem]:
@@ -86,6 +89,31 @@ def _media(scenario: Scenario) -> Iterator[Problem]:
                 medium.at_h,
                 f"is not at the start of a step; the medium is changed at the next, {used_h:.6g} h",
             )
+
+
+@reads(
+    "drug.doses", "drug.exposure", "drug.regimen", "time.duration_h", "time.mcs_s", "time.start_h"
+)  # what else decides concentrations is sampled by the thousand, and changes little here
+def _doses(scenario: Scenario) -> Iterator[Problem]:
+    """A run may begin long after the last dose, or end before the first."""
+    drug, time = scenario.drug, scenario.time
+    if drug is None or drug.exposure != "pk":
+        return
+    from sim.scenario.exposure import pharmacokinetic, potency_of  # need NumPy
+
+    exposure, potency = pharmacokinetic(scenario), potency_of(scenario)
+    end_h = time.start_h + time.steps * time.mcs_s / 3600
+    times_h = [time.start_h + share / 100 * (end_h - time.start_h) for share in range(101)]
+    given_h = [dose.at_h for dose in exposure.doses]
+    if any(time.start_h <= at_h < end_h for at_h in given_h) or potency is None:
+        return
+    if exposure.free_nM(times_h).max() < NO_DRUG * min(potency.ic50_nM.values()):
+        yield Problem(
+            "time.start_h",
+            time.start_h,
+            f"leaves the run, from {time.start_h:g} to {end_h:g} h, without effective drug: the "
+            f"doses are given from {min(given_h):g} to {max(given_h):g} h",
+        )
 
 
 def differ(one: float, other: float) -> bool:

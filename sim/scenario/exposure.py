@@ -94,14 +94,24 @@ def doses_of(scenario: Scenario) -> tuple[Dose, ...]:
         If a dose is invalid, needs a body weight, or is i.v. where only CL/F is known.
     """
     drug, kinetics = _dosed(scenario), kinetics_of(scenario)
-    regimen = regimen_of(drug)
-    if regimen is None:
-        doses = tuple(Dose(**dose.model_dump()) for dose in drug.doses)
-        kinetics.check(doses)
-    else:
-        doses = regimen.doses(weight_of(scenario) if kinetics.per_kg else drug.weight_kg)
-        kinetics.check(doses, "regimen.route")
+    planned = planned_doses(drug)
+    if isinstance(planned, tuple):
+        kinetics.check(planned)
+        return planned
+    doses = planned.doses(weight_of(scenario) if kinetics.per_kg else drug.weight_kg)
+    kinetics.check(doses, "regimen.route")
     return doses
+
+
+def planned_doses(drug: Drug) -> Regimen | tuple[Dose, ...]:
+    """The regimen, or the list of doses.
+
+    Raises
+    ------
+    ScenarioError
+        If there are wrong ones among them, whatever the drug.
+    """
+    return regimen_of(drug) or tuple(Dose(**dose.model_dump()) for dose in drug.doses)
 
 
 def regimen_of(drug: Drug) -> Regimen | None:

@@ -7,16 +7,47 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sim.errors import Problem
+from sim.errors import InputError, Problem, shown
 
 MOST_DEPTH = 20
 MOST_TEXT = 10_000  # characters
 FORMULA = ("=", "+", "-", "@")  # spreadsheets evaluate a cell that begins so
+
+
+def check_source(source: Any, kind: str) -> None:
+    """Refuse what is neither the name of a file nor its content.
+
+    Raises
+    ------
+    InputError
+        If it is something else: a number, a list.
+    """
+    if not isinstance(source, str | os.PathLike | Mapping):
+        raise InputError(
+            f"{shown(source)}: must be the name of a shipped {kind}, a path of a TOML file, or the "
+            "content of one (a mapping)"
+        )
+
+
+def check_overrides(overrides: Any) -> None:
+    """Refuse overrides that are no mapping.
+
+    Raises
+    ------
+    InputError
+        If they are something else: a text, a list.
+    """
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise InputError(
+            f"overrides = {shown(overrides)}: must be a mapping of values by dotted key, such as "
+            '{"drug.free_nM": 5.6}'
+        )
 
 
 def plain(value: Any, problems: list[Problem], key: str = "", depth: int = 0) -> Any:

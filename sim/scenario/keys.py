@@ -15,7 +15,7 @@ from typing import Any
 from sim import data
 from sim.assays import assays
 from sim.assays.declare import Assay
-from sim.errors import Problem
+from sim.errors import Problem, shown
 from sim.scenario.defaults import default_leaves
 from sim.scenario.schema import Scenario
 from sim.scenario.tree import dig
@@ -234,13 +234,13 @@ def _meaning(path: Sequence[str | int], assay: str) -> str:
 def _kind(node: Node, defaults: Any = None) -> str:
     """Describe the values of a node: ``a whole number at least 1``."""
     if "const" in node:
-        return repr(node["const"])
+        return shown(node["const"])
     if "enum" in node:
         return data.one_of(node["enum"]).removeprefix("must be ")
     match node.get("type"):
         case "number" | "integer":
             words = "a number" if node["type"] == "number" else "a whole number"
-            bounds = [f"{text} {node[key]}" for key, text in _BOUNDS.items() if key in node]
+            bounds = [f"{text} {shown(node[key])}" for key, text in _BOUNDS.items() if key in node]
             unit = f" in {node['unit']}" if "unit" in node else ""
             return " ".join([words, " and ".join(bounds)]).strip() + unit
         case "boolean":

@@ -18,8 +18,7 @@ from sim.pharmacology.drugs import load_drug
 from sim.scenario import keys, resolved
 from sim.scenario.checks import check
 from sim.scenario.defaults import assay_of, default_leaves
-from sim.scenario.input import plain
-from sim.scenario.kinds import check_kind
+from sim.scenario.input import check_overrides, check_source, plain
 from sim.scenario.layers import DRIVEN, layers_of, merge_layers, override_tree
 from sim.scenario.schema import Domain, Scenario, Time
 from sim.scenario.tree import (
@@ -54,9 +53,13 @@ def load(
     ------
     ScenarioError
         With all errors.
+    InputError
+        If source or overrides are no such thing.
     """
     if isinstance(source, Scenario):
         source = as_tree(source)
+    check_source(source, "scenario")
+    check_overrides(overrides)
     label = "scenario" if isinstance(source, Mapping) else str(source) or "''"
     problems: list[Problem] = []
     try:
@@ -70,9 +73,6 @@ def load(
                 problems.append(Problem("seed", None, what, "keep one of them"))
             layers.append({"seed": plain(seed, problems, "seed")})
         return _resolve(merge_layers(layers, problems), label, problems, lost)
-    except ScenarioError:
-        check_kind(source, "scenario")
-        raise
     except RecursionError:
         raise ScenarioError(label, [Problem("", None, "nested too deeply")]) from None
 

@@ -27,17 +27,20 @@ from sim.errors import Problem, ScenarioError
 from sim.runs.seeds import replicate_seed
 from sim.scenario import keys
 from sim.scenario.cautions import by_key
-from sim.scenario.kinds import OWN, SHARED, check_kind
+from sim.scenario.input import check_overrides
 from sim.scenario.resolve import load
 from sim.scenario.settings import contradictions
 from sim.scenario.shipped import shipped_studies
+from sim.studies import reading
 from sim.studies.identity import code_hash, run_key
 from sim.studies.plan import Plan, PlannedRun, Tree
 from sim.studies.reading import FORMAT, MOST_RUNS, Reader, distinct, open_file
-from sim.studies.resolve import Axis, Point, Resolver
+from sim.studies.resolve import Axis, Point, Resolver, misfits, values_of
 from sim.studies.sampling import INDICES, Sample, check_method, read_sample
 
-TOP = ("format", "name", "description", "seed", *SHARED, *OWN["study"])
+TOP = (
+    *reading.TOP, "grid", "zip", "sample", "group", "dose_response", "combination", "sensitivity",
+)  # fmt: skip
 _WITH_LIMITS = ("ic50", "absolute_ic50", "hill", "top", "bottom", "emax",
                 "inhibition", "bliss", "bliss_excess", "loewe", "loewe_excess")  # fmt: skip
 _COLUMNS = ("run", "replicate", "seed", "status",
@@ -77,6 +80,7 @@ def plan_study(
     InputError
         If the file cannot be read, or a library that it needs is not installed.
     """
+    check_overrides(overrides)
     tree, folder, label, name, problems = open_file(source, shipped_studies(), "study")
     try:
         if seed is not None:
@@ -88,7 +92,6 @@ def plan_study(
             return drawn.plan(resolver)
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
-    check_kind(source, "study")
     raise ScenarioError(label, distinct(problems))
 
 
@@ -205,6 +208,7 @@ class _Drawing(Reader):
             for key, reason in sorted({(key, not_swept(key, value)) for key, value in given}):
                 if reason:
                     self._wrong(key, None, reason)
+        self.problems += misfits(values_of(self.axes))
         self._refuse_set_twice([(axis.place, [s for _, s in axis.points]) for axis in self.axes])
         swept = {key for axis in self.axes if axis not in self.groups for key in axis.columns}
         for name in (axis.columns[0] for axis in self.groups if axis.columns[0] in swept):

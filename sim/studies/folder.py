@@ -11,7 +11,7 @@ from pathlib import Path
 from sim.errors import FolderError
 from sim.files import is_litter, locked, read_toml
 from sim.runs.folder import folder_name
-from sim.studies.table import LEDGER, check_kind
+from sim.studies.table import LEDGER, check_content
 
 LOCK = "study.lock"
 
@@ -72,7 +72,7 @@ def check_owner(out: Path, file: str, name: str) -> None:
     except OSError as error:  # a name that is too long
         reason = (error.strerror or str(error)).lower()
         raise FolderError(f"{out}: cannot write there ({reason}); choose another folder") from None
-    check_kind(out, file)
+    check_content(out, file)
     kind = file.removesuffix(".toml")
     if os.path.lexists(described := out / file):
         found = None if described.is_symlink() else read_toml(described).get("name")

@@ -10,14 +10,15 @@ from sim import data
 from sim.errors import FileError, Problem, ScenarioError
 from sim.files import read_toml
 from sim.scenario.defaults import assay_of
-from sim.scenario.input import default_name, plain
-from sim.scenario.kinds import check_kind
+from sim.scenario.input import check_source, default_name, plain
 from sim.scenario.layers import content
 from sim.scenario.settings import set_twice
 
 Tree = dict[str, Any]
 
 FORMAT = 1
+TOP = ("format", "name", "description", "seed", "base", "set", "replicates")
+"""Keys that studies and calibrations have."""
 Place = tuple[str, Sequence[Mapping[str, Any]]]
 """Name of a place in the file for messages, and all settings made there."""
 
@@ -44,8 +45,9 @@ def open_file(
     Raises
     ------
     InputError
-        If the file cannot be read, or the name is that of another kind.
+        If the file cannot be read.
     """
+    check_source(source, kind)
     problems: list[Problem] = []
     if isinstance(source, Mapping):
         return plain(source, problems), Path.cwd(), kind, kind, problems
@@ -53,7 +55,6 @@ def open_file(
     try:
         tree = plain(read_toml(path), problems)
     except FileError as error:
-        check_kind(source, kind)
         hint = data.nearest(str(source), shipped)
         if not hint and "no such file" in error.reason:
             hint = "`angiosim scenarios` lists the shipped ones"

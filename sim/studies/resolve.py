@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
@@ -69,25 +69,14 @@ class Resolver:
             yield from cautions(template.with_numbers(pair for _, p in combination for pair in p))
 
     def _number_keys(self) -> set[str]:
-        """Keys whose values are numbers of one place; numbers out of range are reported here."""
-        values: dict[str, list[Any]] = {}
-        for axis in self.axes:
-            for _, settings in axis.points:
-                for key, value in settings.items():
-                    values.setdefault(key, []).append(value)
-        found = set()
-        for key, given in values.items():
-            node = keys.find(key.split("."))
-            if node is None or node.get("type") not in ("number", "integer"):
-                continue
-            if key.startswith("domain.") or not all(type(v) in (int, float) for v in given):
-                continue
-            found.add(key)
-            wrong = {value for value in given if not _fits(value, node)}
-            for value in sorted(wrong):
-                hint = "" if math.isfinite(value) else "must be finite"
-                self.problems.append(Problem(key, value, keys.allowed(key.split(".")), hint))
-        return found
+        """Keys whose values are numbers of one place."""
+        return {
+            key
+            for key, given in values_of(self.axes).items()
+            if _is_number(keys.find(key.split(".")))
+            and not key.startswith("domain.")
+            and all(type(value) in (int, float) for value in given)
+        }
 
     def _build_templates(self) -> bool:
         """Build all templates; False, to try again, if a key turned out not to be a mere number."""
@@ -195,6 +184,34 @@ class _Template:
             value = next(settings[key] for _, settings in points if key in settings)
             text += [json.dumps(kind(value) + kind(0)), piece]  # + 0: no negative zero
         return hash_of("".join(text))
+
+
+def values_of(axes: Iterable[Axis]) -> dict[str, list[Any]]:
+    """Return all values of what is swept, by dotted key."""
+    values: dict[str, list[Any]] = {}
+    for axis in axes:
+        for _, settings in axis.points:
+            for key, value in settings.items():
+                values.setdefault(key, []).append(value)
+    return values
+
+
+def misfits(values: Mapping[str, Sequence[Any]]) -> Iterator[Problem]:
+    """Yield unknown keys and numbers out of their range, whatever the base."""
+    for key, given in values.items():
+        path = key.split(".")
+        node = keys.find(path)
+        if node is None:
+            yield Problem(key, given[0], "unknown key", keys.unknown(path, ""))
+        elif _is_number(node):
+            numbers = {value for value in given if type(value) in (int, float)}
+            for value in sorted(each for each in numbers if not _fits(each, node)):
+                hint = "" if math.isfinite(value) else "must be finite"
+                yield Problem(key, value, keys.allowed(path), hint)
+
+
+def _is_number(node: Mapping[str, Any] | None) -> bool:
+    return node is not None and node.get("type") in ("number", "integer")
 
 
 def _path(tree: Any, key: str) -> list[str | int]:

@@ -167,7 +167,7 @@ class Study:
         ]
 
 
-def check_kind(folder: Path, file: str) -> None:
+def check_content(folder: Path, file: str) -> None:
     """Refuse the folder of a calibration where a study is expected, and the reverse.
 
     Parameters
@@ -197,7 +197,7 @@ def open_result(folder: Path) -> Study:
     InputError
         If there is no study, one of another version, or one whose runs cannot be matched here.
     """
-    check_kind(folder, STUDY)
+    check_content(folder, STUDY)
     if not os.path.isfile(folder / LEDGER):
         raise InputError(f"{folder}: not a study folder; `angiosim sweep` creates one")
     with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.read_transaction():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sim.studies.sweep import Counts, Progress
@@ -20,6 +20,19 @@ Steps = Callable[[int, int], None]
 """Called with the steps done and the steps in all."""
 
 
+def on_terminal() -> bool:
+    """Whether the standard error is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def write_line(line: str) -> None:
+    """Write a line on the standard error; nothing where it is closed, or no longer read."""
+    if sys.stderr is not None:
+        with suppress(OSError):  # a run is not lost because nobody reads how far it is
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+
 @contextmanager
 def show_run() -> Iterator[Steps]:
     """Give a callback that shows the steps done: a bar on a terminal, else plain lines."""
@@ -31,7 +44,7 @@ def show_run() -> Iterator[Steps]:
 
             stack.enter_context(when_compiling(tell))
 
-        if sys.stderr.isatty():
+        if on_terminal():
             yield _step_bar(stack, watch)
         else:
             yield _step_lines(watch)
@@ -79,18 +92,14 @@ def _step_lines(watch: Callable[[Callable[[], None]], None]) -> Steps:
     began = time.monotonic()
     last = -1
 
-    def write(line: str) -> None:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-
     def show(mcs: int, total: int) -> None:
         nonlocal last
         if last == -1:
-            watch(lambda: write(COMPILING))
+            watch(lambda: write_line(COMPILING))
         tenth = 10 * mcs // max(total, 1)
         if tenth != last:
             last = tenth
-            write(f"{mcs}/{total} steps, {time.monotonic() - began:.0f} s")
+            write_line(f"{mcs}/{total} steps, {time.monotonic() - began:.0f} s")
 
     return show
 
@@ -98,7 +107,7 @@ def _step_lines(watch: Callable[[Callable[[], None]], None]) -> Steps:
 @contextmanager
 def show_study() -> Iterator[Progress]:
     """Give a callback that shows runs done, running, failed and left, their rate, the time left."""
-    if not sys.stderr.isatty():
+    if not on_terminal():
         yield _plain_lines()
         return
     from rich.console import Console
@@ -145,8 +154,7 @@ def _plain_lines() -> Progress:
         last, told = tenth, now
         found = words(counts)
         line = ", ".join(f"{value} {heading}" for heading, value in found.items() if value)
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        write_line(line)
 
     return show
 

@@ -346,8 +346,8 @@ def test_a_population_over_many_doses_is_fast() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"CL": -1.0}, "CL = -1.0: must be above 0"),
-        ({"V": 0.0}, "V = 0.0: must be above 0"),
+        ({"CL": -1.0}, "CL = -1: must be above 0"),
+        ({"V": 0.0}, "V = 0: must be above 0"),
         ({"F": 1.2}, "F = 1.2: must be from 0 to 1"),
         ({"lag": -0.1}, "lag = -0.1: must be at least 0"),
         ({"ka": float("nan")}, "ka = nan: must be above 0"),
@@ -575,7 +575,7 @@ def test_analysis_of_samples_below_quantification() -> None:
         ({"time_h": T[[0, 4, 2, 8, 1, 3, 5, 7, 6]]}, r"time_h\[2\] = 0.5: must be above"),
         ({"time_h": np.where(T == 1, 0.5, T)}, r"time_h\[3\] = 0.5: must be above the one before"),
         ({"time_h": np.where(T == 1, np.nan, T)}, r"time_h\[3\] = nan: must be a number"),
-        ({"concentration": np.where(T == 4, -1, ORAL)}, r"concentration\[5\] = -1.0: must be at l"),
+        ({"concentration": np.where(T == 4, -1, ORAL)}, r"concentration\[5\] = -1: must be at l"),
         ({"concentration": np.where(T == 4, np.inf, ORAL)}, r"concentration\[5\] = inf"),
         ({"concentration": np.ma.array(ORAL, mask=T == 4)}, r"\[5\] = nan: .*leave out a sample"),
         ({"time_h": np.ma.array(T, mask=T == 4)}, r"time_h\[5\] = nan: must be a number"),

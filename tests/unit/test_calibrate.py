@@ -30,8 +30,8 @@ from sim.calibration.file import CalibrationPlan, plan_calibration
 from sim.calibration.precision import standard_errors
 from sim.calibration.result import Range, seeds_of
 from sim.errors import AngiosimError, FolderError, InputError, ScenarioError
+from sim.kinds import kind_of
 from sim.runs.seeds import replicate_seed
-from sim.scenario.kinds import kind_of
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped_calibrations
 from sim.studies.executors import Pool
@@ -686,7 +686,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "range beyond what is allowed": (
         {"parameters": {"cells.density_per_mm2": [-100, 500]}},
-        "parameters, cells.density_per_mm2 = -100.0: cells.density_per_mm2", "above 0",
+        "parameters, cells.density_per_mm2", "above 0",
     ),
     "no data": ({"data": {}}, "data", "either file"),
     "data twice": ({"data": {"file": "a.csv", "rows": [ROW]}}, "data", "either file"),
@@ -843,12 +843,12 @@ def test_wrong_tables(tmp_path: Path, text: str, key: str, told: str) -> None:
         (
             {"parameters": {"cells.density_per_mm2": [-100, 500]}},
             {},
-            "parameters, cells.density_per_mm2 = -100.0: cells.density_per_mm2",
+            "parameters, cells.density_per_mm2",
         ),
         (
             {"parameters": {"cells.density_per_mm2": [-500, 100]}},
             {},
-            "parameters: cells.density_per_mm2",
+            "parameters, cells.density_per_mm2",
         ),
     ],
 )
@@ -859,6 +859,43 @@ def test_what_is_wrong_in_all_rows_is_told_once(
     with pytest.raises(ScenarioError) as error:
         plan_calibration({**CALIBRATION, **changes, "data": {"rows": rows}})
     assert [wrong.key for wrong in error.value.problems] == [key]
+
+
+@pytest.mark.parametrize(
+    ("ranges", "wrong"),
+    [
+        ({"cells.density_per_mm2": [-500, 100]}, {"cells.density_per_mm2": [-500.0]}),
+        ({"cells.density_per_mm2": [-500, -100]}, {"cells.density_per_mm2": [-500.0, -100.0]}),
+        ({"cells.density_per_mm2": [100, 1e9]}, {"cells.density_per_mm2": [1e9]}),
+        ({"engine.temperature": [-9, 40], "cells.density_per_mm2": [-1, 500]},
+         {"cells.density_per_mm2": [-1.0], "engine.temperature": [-9.0]}),
+        ({"engine.temperature": [-9, 4]}, {"engine.temperature": [-9.0]}),
+    ],
+)  # fmt: skip
+def test_a_range_is_refused_by_the_end_that_is_wrong(
+    ranges: dict[str, Any], wrong: dict[str, list[float]]
+) -> None:
+    """The middle, which nobody typed, is not in the message."""
+    with pytest.raises(ScenarioError) as error:
+        plan_calibration({**CALIBRATION, "parameters": ranges})
+    found: dict[str, list[float]] = {}
+    for problem in error.value.problems:
+        found.setdefault(problem.key.removeprefix("parameters, "), []).append(problem.value)
+    assert found == wrong
+
+
+def test_a_wrong_base_hides_nothing_else() -> None:
+    """Whatever does not depend on it is reported with it."""
+    ranges = {"engine.temperature": [-9, 40]}
+    for base in ("tube_fromation", {"extends": "tube_formation", "drug": {"name": "anlotini"}}):
+        found = problems({**CALIBRATION, "base": base, "trials": 0, "parameters": ranges,
+                          "data": {"rows": [{**ROW, "drug.free_nM": -1}]}})  # fmt: skip
+        wanted = {"trials", "parameters, engine.temperature"}
+        if isinstance(base, dict):
+            wanted |= {"base: drug.name", "data, row 1: drug.free_nM"}
+        else:
+            wanted |= {"base"}
+        assert {*found} == wanted
 
 
 def test_a_file_that_is_not_there() -> None:

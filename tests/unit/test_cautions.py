@@ -176,6 +176,32 @@ STUDY: dict[str, Any] = {
 }
 
 
+DOSED = {"drug.exposure": "pk", "drug.species": "human", "time.duration_h": 6}
+REGIMEN = {"dose_mg": 12, "on_days": 14, "off_days": 7, "cycles": 2}
+ONE_DOSE = [{"at_h": 100, "amount_mg": 12}]
+
+
+@pytest.mark.parametrize(
+    ("drug", "start_h", "said"),
+    [
+        ({"drug.regimen": REGIMEN}, 0, ""),
+        ({"drug.regimen": REGIMEN}, 340, ""),
+        ({"drug.regimen": REGIMEN}, 5000, "from 5000 to 5006 h, without effective drug: the doses "
+                                          "are given from 0 to 816 h"),
+        ({"drug.doses": ONE_DOSE}, 0, "from 0 to 6 h, without effective drug: the doses are given "
+                                      "from 100 to 100 h"),
+        ({"drug.doses": ONE_DOSE}, 94, "from 94 to 100 h"),
+        ({"drug.doses": ONE_DOSE}, 95, ""),
+        ({"drug.doses": ONE_DOSE}, 101, ""),
+        ({"drug.doses": ONE_DOSE}, 4000, "from 100 to 100 h"),
+    ],
+)  # fmt: skip
+def test_a_run_beyond_the_doses(drug: dict[str, Any], start_h: float, said: str) -> None:
+    about = found({"drug.name": "anlotinib", **DOSED, **drug, "time.start_h": start_h})
+    assert ({*about} == {"time.start_h"}) == bool(said)
+    assert said in about.get("time.start_h", "")
+
+
 def test_a_study_tells_each_key_once() -> None:
     assert [str(caution) for caution in plan_study(STUDY).cautions] == [
         "time.duration_h = 1.001: is not a whole number of steps of 30 s (time.mcs_s); the run "

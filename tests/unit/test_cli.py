@@ -20,9 +20,9 @@ import pytest
 
 import sim
 from sim.errors import InputError, NumericalError
+from sim.kinds import kind_of
 from sim.runs.manifest import begin_manifest, finish_manifest
 from sim.runs.result import Result
-from sim.scenario.kinds import kind_of
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped
 from sim.scenario.writing import dump
@@ -167,6 +167,38 @@ def test_the_name_of_the_distribution_can_be_imported_too(tmp_path: Path) -> Non
         program = f"import angiosim; {wrong}"
         done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, cwd=tmp_path)
         assert done.returncode and b"angiosim" in done.stderr  # no second copy of a module
+
+
+@pytest.mark.parametrize("stderr", ["unread", "closed"])
+def test_no_run_ends_because_its_progress_is_not_read(stderr: str, tmp_path: Path) -> None:
+    """Neither the command's nor Python's; what is wrong keeps its exit code."""
+    here, written = os.pipe()
+    os.close(here)
+    small = "{'domain.size_um': [120, 120], 'time.duration_h': 0.051}"
+    with open(written, "w") as broken:
+        for program, code in (
+            (f"import sim; sim.run('tube_formation', {small}, out='a', progress=True)", 0),
+            (
+                "import sys; from sim.cli.main import main; sys.argv[1:] = 'run tube_formation --out b"
+                " --set domain.size_um=[120,120] --set time.duration_h=0.051'.split(); main()",
+                0,
+            ),
+            (
+                "import sys; from sim.cli.main import main; sys.argv[1:] = ['run', 'none']; main()",
+                2,
+            ),
+        ):
+            if stderr == "closed":
+                program = f"import sys; sys.stderr = None; {program}"
+            done = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", program],
+                cwd=tmp_path,
+                stderr=broken,
+                env=os.environ | {"PYTHONPATH": str(Path(sim.__file__).parents[1])},
+            )
+            assert done.returncode == code, program
+    for folder in ("a", "b"):
+        assert {"summary.json", "network.png"} <= {*everything(tmp_path / folder)}
 
 
 @pytest.mark.parametrize("module", ["sim", "angiosim"])
@@ -550,6 +582,28 @@ def test_a_file_of_another_kind_is_told_with_its_command(
     assert told in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
     assert len(list(workplace.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: sim.load("sweeps/dose_response"), "a study, not a scenario: `angiosim sweep"),
+        (lambda: sim.run({"base": "tube_formation", "grid": {}}), "a study, not a scenario: `sim."),
+        (lambda: sim.pk({"trials": 3, "data": {}}), "a calibration, not a scenario: `sim.calib"),
+        (lambda: sim.sweep({"cells": {}, "time": {}}), "a scenario, not a study: `sim.run`"),
+        (lambda: sim.calibrate("tube_formation"), "a scenario, not a calibration: `angiosim run"),
+        (lambda: sim.load(3), "3: must be the name of a shipped scenario, a path"),
+        (lambda: sim.load(None), "None: must be the name of a shipped scenario"),
+        (lambda: sim.sweep([1]), "[1]: must be the name of a shipped study"),
+        (lambda: sim.calibrate(True), "true: must be the name of a shipped calibration"),
+        (lambda: sim.pk("human_12mg", ["a"]), "overrides = ['a']: must be a mapping"),
+        (lambda: sim.sweep("sweeps/dose_response", overrides="a=3"), "overrides = 'a=3': must be"),
+    ],
+)  # fmt: skip
+def test_python_is_told_what_a_source_is_too(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        call()
+    assert said in str(caught.value)
 
 
 def test_a_typing_error_does_not_change_the_kind(angiosim: Angiosim, workplace: Path) -> None:

@@ -25,8 +25,8 @@ from sim.calibration.file import plan_calibration
 from sim.errors import InputError, ScenarioError
 from sim.fits.combination import Comparison
 from sim.fits.logistic import DoseResponse
+from sim.kinds import kind_of
 from sim.runs.seeds import replicate_seed
-from sim.scenario.kinds import kind_of
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped, shipped_studies
 from sim.studies import sampling
@@ -521,6 +521,17 @@ def test_wrong_studies(tree: dict[str, Any], key: str, words: str) -> None:
     found = problems(tree)
     assert key in found, found
     assert words in found[key]
+
+
+@pytest.mark.parametrize("table", ["grid", "zip", "group"])
+def test_a_wrong_base_hides_no_unknown_key_and_no_number(table: str) -> None:
+    settings = {"cells.cuont": 3, "drug.free_nM": -1, "cells.count": 1.5, "time.duration_h": 2}
+    swept: dict[str, Any] = {key: [value] for key, value in settings.items()}
+    if table == "group":
+        swept = {"arm": [{"name": "one", "set": settings}]}
+    found = problems({"base": "tube_formatio", table: swept})
+    assert {*found} == {"base", "cells.cuont", "drug.free_nM", "cells.count"}
+    assert "did you mean 'count'" in found["cells.cuont"]
 
 
 WHOLE: dict[str, Any] = {

@@ -228,9 +228,9 @@ def test_free_drug() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"fu": 0.0}, "fu = 0.0: must be above 0, at most 1"),
+        ({"fu": 0.0}, "fu = 0: must be above 0, at most 1"),
         ({"fu": 1.5}, "fu = 1.5"),
-        ({"kp_uu": -1.0}, "kp_uu = -1.0: must be above 0"),
+        ({"kp_uu": -1.0}, "kp_uu = -1: must be above 0"),
         ({"molar_mass": float("nan")}, "molar_mass = nan"),
     ],
 )

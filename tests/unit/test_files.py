@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sim import files
-from sim.errors import AngiosimError, InputError, Interrupted, Problem, ScenarioError
+from sim.errors import AngiosimError, InputError, Interrupted, Problem, ScenarioError, shown
 
 
 def write_all(folder: Path) -> None:
@@ -152,3 +152,24 @@ def test_exit_codes() -> None:
     assert ScenarioError("", []).exit_code == InputError("").exit_code == 2
     assert Interrupted(2).exit_code == 130
     assert pickle.loads(pickle.dumps(Interrupted(15))).exit_code == 143
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (True, "true"),
+        (168.0, "168"),
+        (np.float64(0.5), "0.5"),
+        (-1e-9, "-1e-09"),
+        (float("inf"), "inf"),
+        (7, "7"),
+        ("a", "'a'"),
+        ([True, 2.0, "x"], "[true, 2, 'x']"),
+        ({"a": {"b": False}, "c": [1.0]}, "{a = {b = false}, c = [1]}"),
+        ({}, "{}"),
+        (10**5000, "a number of too many digits"),
+        ([0.5] * 100, "[" + "0.5, " * 11 + "0..."),
+    ],
+)
+def test_values_are_shown_as_files_have_them(value: object, written: str) -> None:
+    assert shown(value) == written

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sim import data
 from sim.assays.rules import in_steps, reads, unknown_names
@@ -77,24 +77,35 @@ def _dosing(scenario: Scenario) -> Iterator[Problem]:
     drug, resolved = scenario.drug, scenario.resolved.pk
     if drug is None or drug.exposure != "pk":
         return
-    if resolved is None:
-        if drug.name in data.names("drugs"):  # else reported elsewhere
-            yield from _unknown_kinetics(drug)
-        return
+    wrong = list(_misplanned(drug))
+    if resolved is not None:
+        wrong += unknown_names("drug.pk", drug.pk, resolved.parameters, "parameter")
+    elif drug.name in data.names("drugs"):  # else reported elsewhere
+        wrong += _unknown_kinetics(drug)
+    yield from wrong
+    if resolved is not None and not wrong:
+        from sim.scenario.exposure import pharmacokinetic  # needs NumPy, which few scenarios do
+
+        yield from _raised(drug, lambda: pharmacokinetic(scenario))
+
+
+def _misplanned(drug: Drug) -> Iterator[Problem]:
+    """Yield what is wrong with doses, whatever the drug."""
     if (drug.regimen is None) == (not drug.doses):
         yield Problem(
             "drug.regimen", None, "give either drug.regimen or drug.doses with exposure = 'pk'",
             "for instance regimen = {dose_mg = 12, on_days = 14, off_days = 7, cycles = 4}",
         )  # fmt: skip
         return
-    unknown = list(unknown_names("drug.pk", drug.pk, resolved.parameters, "parameter"))
-    if unknown:
-        yield from unknown
-        return
-    from sim.scenario.exposure import pharmacokinetic  # needs NumPy, which few scenarios do
+    from sim.scenario.exposure import planned_doses
 
+    yield from _raised(drug, lambda: planned_doses(drug))
+
+
+def _raised(drug: Drug, make: Callable[[], object]) -> Iterator[Problem]:
+    """Yield the errors that making something of the drug raises."""
     try:
-        pharmacokinetic(scenario)
+        make()
     except ScenarioError as error:
         for problem in error.problems:
             yield Problem(f"drug.{problem.key}", problem.value, problem.allowed, problem.hint)
