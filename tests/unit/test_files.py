@@ -167,9 +167,9 @@ def test_exit_codes() -> None:
         ([True, 2.0, "x"], "[true, 2, 'x']"),
         ({"a": {"b": False}, "c": [1.0]}, "{a = {b = false}, c = [1]}"),
         ({}, "{}"),
-        (10**5000, "a number of too many digits"),
         ([0.5] * 100, "[" + "0.5, " * 11 + "0..."),
     ],
 )
 def test_values_are_shown_as_files_have_them(value: object, written: str) -> None:
     assert shown(value) == written
+    assert shown(10**5000) == "a number of too many digits"
