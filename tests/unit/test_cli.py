@@ -24,6 +24,7 @@ from sim.kinds import kind_of
 from sim.runs.manifest import begin_manifest, finish_manifest
 from sim.runs.result import Result
 from sim.scenario.resolve import load
+from sim.scenario.settings import parse_setting
 from sim.scenario.shipped import shipped
 from sim.scenario.writing import dump
 from sim.tools import doctor
@@ -174,28 +175,22 @@ def test_no_run_ends_because_its_progress_is_not_read(stderr: str, tmp_path: Pat
     """Neither the command's nor Python's; what is wrong keeps its exit code."""
     here, written = os.pipe()
     os.close(here)
-    small = "{'domain.size_um': [120, 120], 'time.duration_h': 0.051}"
+    small = ["domain.size_um=[120, 120]", "time.duration_h=0.051"]
+    settings = dict(map(parse_setting, small))
+    command = "import sys; from sim.cli.main import main; sys.argv[1:] = {}; main()"
+    words = ["run", "tube_formation", "--out", "b", "--set", small[0], "--set", small[1]]
+    programs = {
+        f"import sim; sim.run('tube_formation', {settings}, out='a', progress=True)": 0,
+        command.format(words): 0,
+        command.format(["run", "no such"]): 2,
+    }
     with open(written, "w") as broken:
-        for program, code in (
-            (f"import sim; sim.run('tube_formation', {small}, out='a', progress=True)", 0),
-            (
-                "import sys; from sim.cli.main import main; sys.argv[1:] = 'run tube_formation --out b"
-                " --set domain.size_um=[120,120] --set time.duration_h=0.051'.split(); main()",
-                0,
-            ),
-            (
-                "import sys; from sim.cli.main import main; sys.argv[1:] = ['run', 'none']; main()",
-                2,
-            ),
-        ):
-            if stderr == "closed":
-                program = f"import sys; sys.stderr = None; {program}"
+        for program, code in programs.items():
+            closed = "import sys; sys.stderr = None; " if stderr == "closed" else ""
             done = subprocess.run(
-                [sys.executable, "-W", "ignore", "-c", program],
-                cwd=tmp_path,
-                stderr=broken,
-                env=os.environ | {"PYTHONPATH": str(Path(sim.__file__).parents[1])},
-            )
+                [sys.executable, "-W", "ignore", "-c", closed + program], cwd=tmp_path,
+                stderr=broken, env=os.environ | {"PYTHONPATH": str(Path(sim.__file__).parents[1])},
+            )  # fmt: skip
             assert done.returncode == code, program
     for folder in ("a", "b"):
         assert {"summary.json", "network.png"} <= {*everything(tmp_path / folder)}

@@ -711,6 +711,27 @@ def test_pruning_keeps_parts_and_loops(seed: int, radius: float, periodic: bool)
             np.testing.assert_array_equal(drawn(other), wanted)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_centre_of_a_junction_across_the_border_is_on_the_torus(axis: int) -> None:
+    """Junctions of several positions, rolled so that each lies across the border in turn."""
+    mask = blobs(1, 4, 4)
+    thin = skeletons.skeleton(mask)
+    plain, size = skeletons.centres(thin), np.array(thin.shape)
+    clusters = np.bincount(thin.pieces.of_position)[thin.pieces.is_junction]
+    assert (clusters > 1).sum() > 5
+    across = 0
+    for by in range(mask.shape[axis]):
+        graph = skeletons.skeleton(np.roll(mask, by, axis))
+        found = skeletons.centres(graph)
+        assert ((found >= 0) & (found < size)).all()
+        wanted = (plain + np.eye(2)[axis] * 2 * by) % size
+        apart = found[:, None] - wanted
+        apart -= np.rint(apart / size) * size
+        np.testing.assert_allclose(np.abs(apart).max(axis=2).min(axis=1), 0, atol=1e-9)
+        across += int((found[:, axis] > size[axis] - 1).sum())
+    assert across  # between the last position and the first
+
+
 # Two crossings that share a side, and one that loses lines.
 SHARED = ("###.#", ".###.", "#####", ".###.", "###.#")
 SMALL_CROSSING = (".#.#..", "..##..", ".###..")
