@@ -86,8 +86,8 @@ def combinations(study: Study, response: str | None = None) -> Combinations:
     ----------
     study : Study
         A study with ``[combination]``.
-    response : str, optional
-        A read-out; by default the first that the study names.
+    response
+        As for `sim.analysis.dose_response.dose_response`.
 
     Raises
     ------

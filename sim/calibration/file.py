@@ -22,7 +22,8 @@ from sim.scenario.settings import parse_setting
 from sim.scenario.shipped import shipped_calibrations
 from sim.studies import reading
 from sim.studies.file import not_swept
-from sim.studies.reading import FORMAT, MOST_RUNS, Reader, distinct, open_file
+from sim.studies.plan import Planned
+from sim.studies.reading import MOST_RUNS, Reader, distinct, open_file
 from sim.studies.resolve import misfits
 from sim.studies.sampling import MOST, Spread, read_spread
 
@@ -64,44 +65,31 @@ class Target:
     metric: str
 
 
-@dataclass(frozen=True)
-class CalibrationPlan:
+@dataclass(frozen=True, kw_only=True)
+class CalibrationPlan(Planned):
     """A calibration as planned.
 
     Attributes
     ----------
-    name, description : str
-    seed : int
-        The seeds of all runs and of the optimiser follow from it.
-    replicates : int
-        Runs of each condition in a trial; all trials have the same seeds.
     trials, batch : int
         Points to try, and how many are chosen at a time.
-    base : dict
-        Common to all runs: content of a scenario file.
     parameters : dict of str to Spread
         What is fitted, by dotted key.
     conditions : list of dict
         The different conditions of the table: settings by dotted key.
     targets : list of Target
-    text : str
-        ``calibration.toml``: the calibration without references to other files.
-    cautions : list of Problem
-        What may not be as expected (`sim.scenario.cautions`), once for each key.
+
+    Notes
+    -----
+    `replicates` are runs of each condition in a trial; all trials have the same seeds. They and the
+    optimiser's follow from `seed`.
     """
 
-    name: str
-    description: str
-    seed: int
-    replicates: int
     trials: int
     batch: int
-    base: Tree
     parameters: dict[str, Spread]
     conditions: list[Tree]
     targets: list[Target]
-    text: str
-    cautions: list[Problem]
 
 
 def plan_calibration(
@@ -111,10 +99,8 @@ def plan_calibration(
 
     Parameters
     ----------
-    source : str, Path or mapping
-        The name of a shipped calibration, a TOML file, or its content.
-    trials : int, optional
-        Instead of the file's.
+    source, trials
+        As for `sim.calibrate`.
 
     Raises
     ------
@@ -389,11 +375,7 @@ class _Reading(Reader):
     def plan(self) -> CalibrationPlan:
         """Return the plan; nothing was wrong."""
         tree: Tree = {
-            "format": FORMAT,
-            "name": self.name,
-            "description": self.description,
-            "seed": self.seed,
-            "replicates": self.replicates,
+            **self._head(),
             "trials": self.trials,
             "batch": self.batch,
             "parameters": {key: spread.table() for key, spread in self.parameters.items()},
@@ -401,13 +383,9 @@ class _Reading(Reader):
             "base": self.base,
         }
         return CalibrationPlan(
-            name=self.name,
-            description=self.description,
-            seed=self.seed,
-            replicates=self.replicates,
+            **self._about(),
             trials=self.trials,
             batch=self.batch,
-            base=self.base,
             parameters=self.parameters,
             conditions=self.conditions,
             targets=self.targets,

@@ -8,24 +8,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sim.assays import responses
 from sim.calibration.file import CalibrationPlan, Values, at_record
+from sim.calibration.result import Match, Trial, seeds_of
 from sim.errors import AngiosimError, InputError, shown, stage
 from sim.scenario.resolve import load
-from sim.scenario.schema import Scenario
 from sim.scenario.writing import decisive
 from sim.studies.executors import Executor
-from sim.studies.identity import code_hash, hash_of, run_key, text_of
+from sim.studies.identity import code_hash, key_of
 from sim.studies.ledger import Entry, Ledger
 from sim.studies.plan import PlannedRun
 from sim.studies.sweep import Counts, Progress, make_runs, must_run
-from sim.studies.task import DONE, FAILED, Metrics, PlaceError, Task
-
-if TYPE_CHECKING:
-    pass
-from sim.calibration.result import Match, Trial, seeds_of
+from sim.studies.task import DONE, FAILED, Metrics, Task
+from sim.studies.worker import resolved
 
 TRIALS, BEST, REPORT = "trials.csv", "best.toml", "calibration.json"
 
@@ -37,6 +34,8 @@ PICTURES = ("objective.png", "profile.png", "fit.png")
 def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
     """Run one task with the model; its metrics are the read-outs at each record and at the end.
 
+    Its key holds all that determines the records, their times included.
+
     Raises
     ------
     PlaceError
@@ -45,11 +44,7 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
     with stage("set-up"):
         from sim.runs.run import run_scenario
 
-        scenario = load(base, task.settings, task.seed)
-        if key_of(scenario, task.seed) != task.key:
-            raise PlaceError(
-                "this run differs from the planned one: the worker has another version of angiosim"
-            )
+        scenario = resolved(base, task, decisive)
     result = run_scenario(scenario)
     names = [name for name in responses(scenario.assay) if name in result.timeseries]
     rows: list[dict[Any, Any]] = result.timeseries[names].to_dict("records")
@@ -58,12 +53,6 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
     }
     metrics |= rows[-1]
     return metrics
-
-
-def key_of(scenario: Scenario, seed: int) -> str:
-    """Return the key of a run, by all that determines its records, their times included."""
-    content = hash_of(text_of(decisive(scenario)))
-    return run_key(content, seed, code_hash(scenario.assay))
 
 
 class Runner:
@@ -112,10 +101,11 @@ class Runner:
             except InputError as error:
                 problems = getattr(error, "problems", [error])
                 return f"set-up: {'; '.join(map(str, problems))}"
+            content, assay = decisive(scenario), scenario.assay
             runs.append(
                 [
-                    PlannedRun(0, {}, settings, settings, number, seed, key_of(scenario, seed))
-                    for number, seed in enumerate(seeds, first)
+                    PlannedRun(0, {}, settings, settings, n, seed, key_of(content, seed, assay))
+                    for n, seed in enumerate(seeds, first)
                 ]
             )
         return runs

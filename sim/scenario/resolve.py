@@ -37,17 +37,12 @@ def load(
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
 ) -> Scenario:
-    """Return a complete, checked scenario.
+    """Return a complete, checked scenario, as `sim.load` does, without its warnings.
 
     Parameters
     ----------
-    source : str, Path, mapping or Scenario
-        The name of a shipped scenario, a TOML file, its content, or a scenario to change.
-    overrides : mapping, optional
-        Values by dotted key, laid over the file: ``{"drug.free_nM": 5.6}``. A whole number in a
-        key is a place in a list: ``drug.media.1.free_nM``.
-    seed : int, optional
-        Seed instead of the scenario's.
+    source, overrides, seed
+        As for `sim.load`.
 
     Raises
     ------

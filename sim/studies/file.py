@@ -34,7 +34,7 @@ from sim.scenario.shipped import shipped_studies
 from sim.studies import reading
 from sim.studies.identity import code_hash, run_key
 from sim.studies.plan import Plan, PlannedRun, Tree
-from sim.studies.reading import FORMAT, MOST_RUNS, Reader, distinct, open_file
+from sim.studies.reading import MOST_RUNS, Reader, distinct, open_file
 from sim.studies.resolve import Axis, Point, Resolver, misfits, values_of
 from sim.studies.sampling import INDICES, Sample, check_method, read_sample
 
@@ -66,12 +66,8 @@ def plan_study(
 
     Parameters
     ----------
-    source : str, Path or mapping
-        The name of a shipped study, a TOML file, or its content.
-    overrides : mapping, optional
-        Values by dotted key, laid over the base of all runs and over the file's ``[set]``.
-    seed : int, optional
-        Seed of all replicates, instead of the file's.
+    source, overrides, seed
+        As for `sim.sweep`.
 
     Raises
     ------
@@ -336,11 +332,7 @@ class _Drawing(Reader):
     def plan(self, resolver: Resolver) -> Plan:
         """Return the plan; nothing was wrong."""
         return Plan(
-            name=self.name,
-            description=self.description,
-            seed=self.seed,
-            replicates=self.replicates,
-            base=self.base,
+            **self._about(),
             groups=tuple(name for axis in self.groups for name in axis.columns),
             parameters=tuple(
                 key for axis in self.axes if axis not in self.groups for key in axis.columns
@@ -391,11 +383,7 @@ class _Drawing(Reader):
     def _text_of_file(self) -> str:
         """Return the study as a file without references to others."""
         tree: Tree = {
-            "format": FORMAT,
-            "name": self.name,
-            "description": self.description,
-            "seed": self.seed,
-            "replicates": self.replicates,
+            **self._head(),
             "grid": self.tree.get("grid", {}),
             "zip": self.tree.get("zip", {}),
         }

@@ -44,6 +44,11 @@ def run_key(content_hash: str, seed: int, code: str) -> str:
     return hash_of(f"{content_hash} {seed} {code}")
 
 
+def key_of(content: Any, seed: int, assay: str) -> str:
+    """Return the key of a run of an assay, from what determines its result."""
+    return run_key(hash_of(text_of(content)), seed, code_hash(assay))
+
+
 @cache
 def code_hash(assay: str) -> str:
     """Return the hash of the code that computes a run of an assay: that of floors 0 to 3.

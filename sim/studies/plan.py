@@ -43,9 +43,9 @@ class PlannedRun:
     key: str
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A study as planned.
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """What studies and calibrations have in common.
 
     Attributes
     ----------
@@ -55,6 +55,27 @@ class Plan:
         Seed of all replicates, and their number.
     base : dict
         Common to all runs: content of a scenario file.
+    text : str
+        The file, without references to others.
+    cautions : list of Problem
+        What may not be as expected (`sim.scenario.cautions`), once for each key.
+    """
+
+    name: str
+    description: str
+    seed: int
+    replicates: int
+    base: Tree
+    text: str
+    cautions: list[Problem]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Planned):
+    """A study as planned.
+
+    Attributes
+    ----------
     groups, parameters : tuple of str
         Columns of the results that say which run it is.
     runs : list of PlannedRun
@@ -70,17 +91,8 @@ class Plan:
         Read-outs that sensitivity indices are computed of; empty without a design for them.
     combination : dict
         ``group``, and ``parts``: by arm of it the arms that it combines; empty without.
-    text : str
-        ``study.toml``: the study without references to other files.
-    cautions : list of Problem
-        What may not be as expected (`sim.scenario.cautions`), once for each key.
     """
 
-    name: str
-    description: str
-    seed: int
-    replicates: int
-    base: Tree
     groups: tuple[str, ...]
     parameters: tuple[str, ...]
     runs: list[PlannedRun]
@@ -89,8 +101,6 @@ class Plan:
     dose_response: dict[str, Any]
     sensitivity: list[str]
     combination: dict[str, Any]
-    text: str
-    cautions: list[Problem]
 
 
 def runs_of(runs: Sequence[PlannedRun], shard: tuple[int, int] | None) -> list[PlannedRun]:

@@ -104,6 +104,22 @@ class Reader:
         self.base = self._base(folder)
         self.assay = assay_of(self.base)
 
+    def _about(self) -> dict[str, Any]:
+        """Return what the plan has of every file; see `sim.studies.plan.Planned`."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "seed": self.seed,
+            "replicates": self.replicates,
+            "base": self.base,
+        }
+
+    def _head(self) -> Tree:
+        """Return the first keys of the file as it is written without references."""
+        about = self._about()
+        del about["base"]
+        return {"format": FORMAT, **about}
+
     def _wrong(self, key: str, value: Any, allowed: str, hint: str = "") -> None:
         self.problems.append(Problem(key, value, allowed, hint))
 

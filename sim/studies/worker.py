@@ -11,11 +11,14 @@ from collections.abc import Callable
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim.assays import columns_of
 from sim.errors import AngiosimError, FolderError, stage
 from sim.studies.task import WORKER, Metrics, Outcome, PlaceError, Task
+
+if TYPE_CHECKING:
+    from sim.scenario.schema import Scenario
 
 NOT_THE_RUN = (PlaceError, FolderError, OSError, MemoryError, ImportError)
 """Errors of the machine or installation, and not of the run: it is rerun."""
@@ -23,6 +26,35 @@ NOT_THE_RUN = (PlaceError, FolderError, OSError, MemoryError, ImportError)
 
 Run = Callable[[dict[str, Any], Task], Metrics]
 """Executes one run from the study's base; found by its name in other processes."""
+
+
+def resolved(
+    base: dict[str, Any], task: Task, content: Callable[[Scenario], dict[str, Any]]
+) -> Scenario:
+    """Return the scenario of a task, resolved here.
+
+    Parameters
+    ----------
+    base, task
+        As for `simulate`.
+    content : callable
+        What of a scenario is in the key of a run.
+
+    Raises
+    ------
+    PlaceError
+        If this machine resolves the run to another key than the one planned.
+    """
+    from sim.scenario.resolve import load
+    from sim.studies.identity import key_of
+
+    scenario = load(base, task.settings, task.seed)
+    if key_of(content(scenario), task.seed, scenario.assay) != task.key:
+        raise PlaceError(
+            "this run is not the planned one: the worker has another version of angiosim, "
+            "or the plan put a number in the wrong place, which would be a bug"
+        )
+    return scenario
 
 
 def simulate(base: dict[str, Any], task: Task) -> Metrics:
@@ -37,16 +69,9 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
         from sim.runs.folder import RunFolder
         from sim.runs.into import run_into
         from sim.runs.run import run_scenario
-        from sim.scenario.resolve import load
-        from sim.studies.identity import code_hash, content_of, hash_of, run_key, text_of
+        from sim.studies.identity import content_of
 
-        scenario = load(base, task.settings, task.seed)
-        key = run_key(hash_of(text_of(content_of(scenario))), task.seed, code_hash(scenario.assay))
-        if key != task.key:
-            raise PlaceError(
-                "this run is not the planned one: the worker has another version of angiosim, "
-                "or the plan put a number in the wrong place, which would be a bug"
-            )
+        scenario = resolved(base, task, content_of)
     if task.folder is None:
         result = run_scenario(scenario)
     else:

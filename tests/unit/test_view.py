@@ -95,8 +95,10 @@ def calibration(response: str = LENGTH) -> Calibration:
     }
     targets = [Target(1 + n, n, None, response, 10.0, 0.5, response) for n in range(2)]
     conditions = [{"drug.free_nM": 0}, {"drug.free_nM": 10}]
-    plan = CalibrationPlan("a calibration", "", 1, 2, 5, 1, {}, parameters, conditions, targets, "",
-                           [])  # fmt: skip
+    plan = CalibrationPlan(
+        name="a calibration", description="", seed=1, replicates=2, trials=5, batch=1, base={},
+        parameters=parameters, conditions=conditions, targets=targets, text="", cautions=[],
+    )  # fmt: skip
     trials = [
         Trial(n, dict.fromkeys(parameters, n / 9), dict.fromkeys(parameters, n / 9),
               5.0 + (n - 4) ** 2, [Match(10.0 + n, 0.4, n / 2)] * 2)

@@ -40,16 +40,10 @@ def draw_ic50_map(
     ----------
     fits : mapping of (row, column) to DoseResponse
         Rows and columns appear in the order in which they come first.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw.
-    fig : matplotlib.figure.Figure or SubFigure, optional
-        An empty one to draw into; a new figure without `ax` and `fig`.
+    ax, fig, unit, title, origin
+        As for `sim.view.study.curves.draw_dose_response`.
     quantity : {"ic50", "absolute_ic50"}
         Which IC50.
-    unit : str
-        Unit of doses.
-    title, origin : str
-        What is shown, and where it comes from, such as seeds and study.
 
     Returns
     -------
