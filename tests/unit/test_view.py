@@ -30,8 +30,10 @@ from sim.fits.logistic import logistic
 from sim.runs.result import Result
 from sim.studies.sampling import Spread
 from sim.view import canvas
+from sim.view.run import frame
 from sim.view.run.fields import draw_fields
 from sim.view.run.timeseries import draw_timeseries
+from sim.view.study.calibration import draw_objective, draw_profile
 from sim.view.study.doses import dose_label
 
 DOSES = np.array([0, 0.1, 1, 10, 100, 1000])
@@ -204,6 +206,70 @@ def test_a_title_of_the_user_is_kept() -> None:
     ax.set_title("mine")
     view.draw(result(), ax=ax)
     assert ax.get_title() == "mine" and not ax.get_title("left")
+
+
+WORDS: dict[str, tuple[str, set[str]]] = {
+    "run": ("Tube formation after 6 h", {"drive\n(0-1)"}),
+    "pk": ("anlotinib, rat: 45 mg/kg orally once", {
+        "concentration (nM)", "inhibition (0-1)", "elapsed time (days)", "total in plasma",
+        "unbound at the cells", "IC50 VEGFR2", "IC50 PDGFRB", "IC50 FGFR1", "dose", "VEGFR2",
+        "PDGFRB", "FGFR1"}),
+    "dose-responses": ("Network length over unbound anlotinib", {
+        "unbound anlotinib (nM)", "network length (mm)"}),
+    "combinations": ("Combined blockades: inhibition of network length", {
+        "unbound drug (nM)", "inhibition (%)", "both", "measured", "measured, differs from Bliss",
+        "Bliss", "limits of Bliss", "Loewe", "a alone", "b alone"}),
+    "sobol": ("Sensitivity of network length", {
+        "share of the variance of network length", "S1: alone", "ST: with interactions",
+        "ST by noise alone"}),
+    "morris": ("Sensitivity of network length", {
+        "µ* of network length (mm)", "σ (in the unit of µ*)", "noise alone", "a.key",
+        "another.key"}),
+    "calibration": ("Data and calibrated model", {
+        "unbound drug (nM)", "network length (mm)", "data", "fitted", "fresh seeds"}),
+    "objective": ("Objective over the trials", {
+        "trial", "objective (chi-square)", "a trial", "lowest so far"}),
+    "profile": ("Objective over each parameter", {
+        "a.key", "another.key", "objective (chi-square)"}),
+    "map": ("IC50 of network length", {"IC50 (nM)"}),
+    "fields": ("Concentrations after 6 h", {"ng/mL", "arbitrary units", "VEGF", "cue"}),
+    "timeseries": ("Read-outs over time", {
+        "length (mm)", "number", "fraction (0-1)", "signal (0-1)", "time (h)",
+        "unbound drug (nM)"}),
+}  # fmt: skip
+"""Title of each picture; labels of its axes and entries of its legends."""
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_axes_and_legends_say_what_is_drawn_in_which_unit(name: str) -> None:
+    more = {"objective": draw_objective, "profile": draw_profile}
+    figure = more[name](calibration()) if name in more else DRAWINGS[name]()
+    title, wanted = WORDS[name]
+    assert figure.get_suptitle() == title
+    found = {
+        label
+        for ax in figure.findobj(Axes)
+        for label in (ax.get_xlabel(), ax.get_ylabel(), ax.get_title("left"))
+    }
+    for legend in figure.findobj(Legend):
+        found |= {text.get_text() for text in legend.get_texts() if ": IC50 " not in str(text)}
+    one_line = {label if "(0-1)" in label else label.replace("\n", " ") for label in found}
+    assert {label for label in one_line if label and not label.startswith("arm ")} == wanted
+
+
+@pytest.mark.parametrize(
+    ("course", "said"),
+    [
+        ([0, 3, 5.6], "anlotinib 5.6 nM unbound"),
+        ([0, 5.601, 5.6], "anlotinib 5.6 nM unbound"),
+        ([0, 8, 5.6], "anlotinib 5.6 nM unbound, before up to 8"),
+        ([0, 8, 0], "anlotinib 0 nM unbound, before up to 8"),
+    ],
+)
+def test_the_drug_of_a_picture_is_that_at_its_time(course: list[float], said: str) -> None:
+    made = make_result(records=3)
+    made.timeseries["free_nM"] = course
+    assert frame.treatment(made) == f"VEGF 50 ng/mL · {said}"
 
 
 def test_what_is_no_result_is_not_drawn() -> None:
