@@ -32,9 +32,6 @@ def kind_of(source: Source, likely: str = "scenario") -> str:
     likely : str
         The answer if the keys do not decide, or if it cannot be read.
     """
-    from sim.calibration.file import TOP as OF_CALIBRATIONS  # the commands of scenarios start
-    from sim.studies.file import TOP as OF_STUDIES  # sooner without them
-
     names = {"scenario": shipped, "study": shipped_studies, "calibration": shipped_calibrations}
     try:
         if isinstance(source, Scenario):
@@ -47,6 +44,9 @@ def kind_of(source: Source, likely: str = "scenario") -> str:
             tree = read_toml(Path(source))
     except (InputError, TypeError):
         return likely
+    from sim.calibration.file import TOP as OF_CALIBRATIONS  # the commands of scenarios start
+    from sim.studies.file import TOP as OF_STUDIES  # sooner without them
+
     known = {
         "scenario": {"extends", *keys.children(())},
         "study": {*OF_STUDIES},

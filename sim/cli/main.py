@@ -11,7 +11,6 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TextIO, cast
 
@@ -103,21 +102,10 @@ def validate(
 ) -> None:
     """Check scenario, study and calibration files; report all errors."""
     with exit_codes():
-        from sim.calibration.file import plan_calibration
-        from sim.kinds import kind_of
-        from sim.scenario.cautions import cautions
-        from sim.scenario.resolve import load
-        from sim.studies.file import plan_study
-
-        look: dict[str, Callable[[str], list[Problem]]] = {
-            "scenario": lambda file: cautions(load(file)),
-            "study": lambda file: plan_study(file).cautions,
-            "calibration": lambda file: plan_calibration(file).cautions,
-        }
         wrong = False
         for file in files:
             try:
-                found = look[kind_of(file)](file)
+                found = _cautions(file)
             except InputError as error:
                 typer.echo(str(error), err=True)
                 wrong = True
@@ -199,6 +187,25 @@ def bench(
             print_parts(report(rows, markdown=markdown))
         if not all(row.get("same_physics", True) for row in rows):
             raise typer.Exit(AngiosimError.exit_code)
+
+
+def _cautions(file: str) -> list[Problem]:
+    """Return the warnings about a valid file of any kind."""
+    from sim.kinds import kind_of
+
+    match kind_of(file):
+        case "study":
+            from sim.studies.file import plan_study
+
+            return plan_study(file).cautions
+        case "calibration":
+            from sim.calibration.file import plan_calibration
+
+            return plan_calibration(file).cautions
+    from sim.scenario.cautions import cautions
+    from sim.scenario.resolve import load
+
+    return cautions(load(file))
 
 
 def _copy(source: Path, target: Path) -> Path:
