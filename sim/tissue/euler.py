@@ -180,8 +180,9 @@ def _write_row(done, first_x, change, least, left, right, line):
         if change is None:
             line[np.uint64(x)] = value
         else:
-            now = line[np.uint64(x)] + value
-            line[np.uint64(x)] = least if now < least else now  # what is not a number stays
+            before = line[np.uint64(x)]
+            now = before + value  # stays where it is no number, or was too low before
+            line[np.uint64(x)] = least if now < least <= before else now
 
 
 @lean

@@ -11,6 +11,8 @@ import scipy.ndimage
 from lattices import attractants
 from naive import fields as naive
 
+import sim.tissue
+from sim.errors import NumericalError
 from sim.kernels.buffers import Buffers
 from sim.model.clock import AngiogenesisModel
 from sim.model.parts.fields import fields as move_fields
@@ -380,8 +382,55 @@ def test_what_single_precision_must_not_hide() -> None:
         c = start.copy()
         c[3, 4] = bad
         assert not np.isfinite(moved(c, 0.1, 0.2)).all()
+    wrong = start.copy()
+    wrong[3, 4] = -50.0
+    assert moved(wrong, 0.0, 0.2).min() < -0.1
     assert moved(start.copy(), 0.0, 0.4).min() < -1.0
     assert moved(start.copy(), 2.5, 0.2).min() < -1.0
+
+
+def small_model(**settings: Any) -> AngiogenesisModel:
+    small = {"domain.size_um": [120, 130], "cells.count": 3, "signalling.enabled": False}
+    return AngiogenesisModel(load("tube_formation", small | settings))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -3.0])
+def test_a_field_that_went_wrong_is_an_error(bad: float, precision: str) -> None:
+    model = small_model(**{"fields.cue.precision": precision})
+    model.step()
+    model.fields["cue"][20, 20] = bad
+    with pytest.raises(NumericalError, match=r"fields\.cue: values from .* at step 1"):
+        model.step()
+
+
+def test_an_empty_field_rests_until_something_is_put_into_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, moved = small_model(**{"fields.cue.secretion_per_s": 0}), []
+    monkeypatch.setattr(sim.tissue, "euler_step", lambda c, *how: moved.append(c.max()))
+    state = model.state()
+    model.step()
+    assert moved == []
+    model.fields["cue"][3, 4] = 2.0
+    model.step()
+    assert moved == [2.0]
+    model.fields["cue"][:] = 0.0
+    model.step()
+    model.restore({**state, "fields.cue": state["fields.cue"] + 1.0})
+    model.step()
+    assert moved == [2.0, 1.0]
+
+
+def test_the_precision_of_a_scenario() -> None:
+    def of(settings: dict[str, Any]) -> dict[str, str]:
+        fields_of = AngiogenesisModel(load("tube_formation", settings)).tissue._fields
+        return {name: fields_of[name].precision for name in ("cue", "VEGF")}
+
+    assert of({}) == {"cue": "single", "VEGF": "double"}
+    assert of({"fields.cue.precision": "double"}) == {"cue": "double", "VEGF": "double"}
+    steps = {"fields.VEGF.solver": "explicit", "fields.VEGF.substeps": 800}
+    assert of(steps)["VEGF"] == "double"
 
 
 # -- between cells and voxels -------------------------------------------------------------------
