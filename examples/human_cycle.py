@@ -43,18 +43,18 @@ def percent_of_control(kp_uu: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
 
 def draw(mean: np.ndarray, error: np.ndarray, kp_uu: float) -> Figure:
     """Concentration, inhibition and network on one time axis."""
-    figure = Figure(figsize=(9, 8), layout="constrained")
+    figure = Figure(figsize=(9, 8.6), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=(2, 1))
     course = sim.pk("human_12mg", {"drug.regimen.cycles": 1, "drug.kp_uu": kp_uu}, subjects=200)
-    course.plot(top)
-    top.axes[1].set_xlabel("")
+    upper = course.plot(fig=top).axes[1]
+    upper.set_xlabel("")
     lower = bottom.subplots()
-    lower.sharex(top.axes[1])
+    lower.sharex(upper)
     lower.errorbar(DAYS, mean, error, marker="o", capsize=3, color="#22262b")
     lower.set(
         ylim=(0, 110),
-        xlabel="days after the first dose at which a fresh assay begins",
-        ylabel="network length at 6 h\n(% of control, mean ± SE, 8 seeds)",
+        xlabel="start of a fresh assay (days after the first dose); mean ± SE of 8 seeds",
+        ylabel="network length\nat 6 h (% of control)",
     )
     lower.axhline(100, color="#c9c6bf", zorder=0)
     return figure

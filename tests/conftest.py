@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from typer.testing import CliRunner
 
+from sim import data
 from sim.cli.main import app
 
 # the first example of a test may compile kernels: no deadline; and the same examples every time
@@ -23,6 +26,25 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the data files, to change; what was read before is forgotten."""
+    folder = tmp_path / "data"
+    shutil.copytree(data.FOLDER, folder)
+    monkeypatch.setattr(data, "FOLDER", folder)
+    forget()
+    yield folder
+    forget()
+
+
+def forget() -> None:
+    """Empty all caches of the package."""
+    for name, module in list(sys.modules.items()):
+        for value in list(vars(module).values()) if name.startswith("sim.") else ():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
 
 
 @pytest.fixture

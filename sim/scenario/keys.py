@@ -6,6 +6,7 @@ The one source is the schema; its published form is a JSON Schema with the defau
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, reduce
@@ -146,6 +147,33 @@ def children(path: Sequence[str | int], assay: str = "") -> list[str]:
 def dotted(path: Sequence[str | int]) -> str:
     """Return a path as users write it: ``drug.media.0.free_nM``."""
     return ".".join(str(key) for key in path)
+
+
+def words(key: str, assay: str = "") -> tuple[str, str]:
+    """Return what a key is called on axes, and its unit: the start of its description.
+
+    Parameters
+    ----------
+    key : str
+        Such as ``engine.length.lambda``, which is ``length: strength``. What is no key of a
+        scenario is called what it is, and so is a choice, whose description lists the options.
+    assay : str
+        As for `find`.
+    """
+    path = key.split(".")
+    node = find(path, assay)
+    if node is None or len(path) < 2 or "enum" in node or node.get("type") == "boolean":
+        return key, ""
+    place = int(path.pop()) if path[-1].isdecimal() else None
+    unit = node.get("unit", "")
+    about = (find(path, assay) or {}).get("description", "")
+    pair = re.search(r" \[(\w+), (\w+)\]", about)
+    which = f" {pair[place + 1]}" if pair and place in (0, 1) else ""
+    brief = re.split(r"[,;] | \(| \[", about)[0]
+    around = " ".join(path[1:-1] if brief else path[1:]).replace("_", " ")
+    if unit and not brief:
+        around = re.sub(rf"\b{re.escape(unit)}\b ?", "", around).replace("ic50", "IC50")
+    return ": ".join(filter(None, [around, f"{brief}{which and ',' + which}"])), unit
 
 
 def allowed(path: Sequence[str | int], assay: str = "") -> str:

@@ -335,7 +335,7 @@ class Chemotaxis(Table):
     """dH = -mu [f(c_t) - f(c_s)] with f(c) = c / (1 + s c)."""
 
     mu: Number = Field(description="strength, per unit of the field")
-    saturation: Number = Field(0.0, ge=0, description="s, per unit of the field")
+    saturation: Number = Field(0.0, ge=0, description="saturation s, per unit of the field")
     contact_inhibited: Switch = Field(False, description="only at interfaces with the medium")
     acts_on: Literal["extension", "retraction", "both"] = Field(
         "both", description="on a cell that gains a site, that loses one, or both"
@@ -352,7 +352,7 @@ class Persistence(Table):
 class Engine(Table):
     """The Cellular Potts model."""
 
-    temperature: Number = Field(gt=0, description="T, the amplitude of membrane fluctuations")
+    temperature: Number = Field(gt=0, description="amplitude of membrane fluctuations, T")
     copy_sites: Literal[4, 8, 12, 20] = Field(
         description="neighbours from which a site may be copied"
     )
@@ -392,7 +392,7 @@ class Behaviour(Table):
     antagonism: dict[str, dict[str, Annotated[Number, Field(ge=0, le=1)]]] = Field(
         {}, description="share of a receptor's signal that another's takes away: A.B, A against B"
     )
-    basal_activity: Number = Field(ge=0, le=1, description="E_basal, activity without ligand")
+    basal_activity: Number = Field(ge=0, le=1, description="activity without ligand, E_basal")
     activity_tau_min: Minutes = Field(gt=0, description="time constant of the activity")
     drive_tau_h: Hours = Field(gt=0, description="time constant of the drive")
     length: DrivenLength | None = None

@@ -100,6 +100,16 @@ def test_washed_out_networks_recover_within_36_hours() -> None:
     assert percent[:, 1].mean() + 2 * error >= 90
 
 
+def test_the_picture_of_a_cycle_is_drawn() -> None:
+    example = Path(__file__).parents[2] / "examples" / "human_cycle.py"
+    cycle = runpy.run_path(str(example))
+    mean = np.linspace(90, 70, len(cycle["DAYS"]))
+    upper, middle, lower = cycle["draw"](mean, np.ones(len(mean)), 1.0).axes
+    assert (upper.get_ylabel(), middle.get_ylabel()) == ("concentration (nM)", "inhibition (0-1)")
+    np.testing.assert_allclose(lower.lines[0].get_ydata(), mean)
+    assert lower.get_xlim() == middle.get_xlim()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_fresh_assays_follow_a_patients_cycle() -> None:

@@ -120,14 +120,11 @@ CL_V = {value = 0.5, source = "s", evidence = "assumed"}
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], drugs.Drug]:
+def own(own_data: Path) -> Callable[[str], drugs.Drug]:
     """Loads a drug from a text."""
-    monkeypatch.setattr(data, "FOLDER", tmp_path)
-    (tmp_path / "drugs").mkdir()
 
     def load(text: str) -> drugs.Drug:
-        data._read.cache_clear()
-        (tmp_path / "drugs" / "own.toml").write_text(text)
+        (own_data / "drugs" / "own.toml").write_text(text)
         return load_drug("own")
 
     return load

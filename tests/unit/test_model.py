@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -201,10 +200,9 @@ def test_energy_by_term(name: str, settings: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def fourth_receptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def fourth_receptor(own_data: Path) -> dict[str, Any]:
     """VEGFR1, which takes VEGF too, among the data and the potencies of anlotinib."""
-    folder = tmp_path / "data"
-    shutil.copytree(data.FOLDER, folder)
+    folder = own_data
     receptor = (folder / "receptors" / "VEGFR2.toml").read_text()
     (folder / "receptors" / "A-VEGFR1.toml").write_text(receptor)
     drug = folder / "drugs" / "anlotinib.toml"
@@ -215,16 +213,13 @@ def fourth_receptor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             f"[potency.lin2018.A-VEGFR1]\n{ic50}[potency.lin2018.VEGFR2]",
         )
     )
-    monkeypatch.setattr(data, "FOLDER", folder)
-    data._read.cache_clear()
-    yield {
+    return {
         **BRIEF,
         "drug.free_nM": 27,
         "signalling.receptors.A-VEGFR1": data.values(
             {k: v for k, v in data.read("receptors", "VEGFR2").items() if data.is_leaf(v)}
         ),
     }
-    data._read.cache_clear()
 
 
 def test_each_receptor_of_the_scenario_is_reported(fourth_receptor: dict[str, Any]) -> None:

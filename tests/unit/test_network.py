@@ -584,11 +584,6 @@ def test_rejects_what_it_cannot_measure() -> None:
 
 def test_types_of_the_readouts() -> None:
     values = measure(closed_grid()).readouts()
-    assert list(values) == [
-        *("covered_fraction", "tube_length_mm", "total_length_mm", "tube_length_mm_per_mm2"),
-        *("segments", "junctions", "end_points", "meshes", "mean_mesh_area_um2"),
-        *("largest_part_fraction", "mean_chord_um", "compactness"),
-    ]
     assert {key for key, value in values.items() if type(value) is int} == set(COUNTS)
     assert all(type(value) in (int, float) for value in values.values())
 

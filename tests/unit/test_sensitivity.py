@@ -32,6 +32,7 @@ from sim.studies.sweep import sweep as sweep_alone
 from sim.studies.table import open_result
 from sim.studies.task import Outcome, Task
 from sim.studies.worker import attempt
+from sim.view.study.doses import labels
 from sim.view.study.pictures import write_pictures
 from sim.view.study.sensitivity import draw_sensitivity
 
@@ -562,7 +563,9 @@ def test_bars_and_points_are_where_the_indices_are() -> None:
     widths = [patch.get_width() for patch in axes["a"].patches]  # type: ignore[attr-defined]
     keys = found["a"].ranked()
     assert widths == [found["a"].parameters[key][name] for key in keys for name in ("S1", "ST")]
-    assert [label.get_text() for label in axes["a"].get_yticklabels()] == keys
+    assert [label.get_text() for label in axes["a"].get_yticklabels()] == list(
+        labels(keys).values()
+    )
     study = made(tree("morris", 8, replicates=2), linear)
     (ax,) = study.sensitivity().plot().axes
     points = {

@@ -34,7 +34,7 @@ from sim.view.run import frame
 from sim.view.run.fields import draw_fields
 from sim.view.run.timeseries import draw_timeseries
 from sim.view.study.calibration import draw_objective, draw_profile
-from sim.view.study.doses import dose_label
+from sim.view.study.doses import dose_label, labels
 
 DOSES = np.array([0, 0.1, 1, 10, 100, 1000])
 LENGTH = "tube_length_mm"
@@ -302,8 +302,34 @@ def test_doses_are_words_with_a_unit() -> None:
     assert dose_label("drug.free_nM", "anlotinib") == "unbound anlotinib (nM)"
     assert dose_label("drug.free_nM") == "unbound drug (nM)"
     assert dose_label("ligands.VEGF.bath_ng_ml") == "VEGF (ng/mL)"
-    assert dose_label("drug.regimen.dose_mg") == "dose (mg)"
-    assert dose_label("engine.temperature") == "engine.temperature"
+    assert dose_label("drug.regimen.dose_mg") == "regimen: each dose (mg)"
+
+
+@pytest.mark.parametrize(
+    ("key", "label"),
+    [
+        ("engine.length.lambda", "length: strength"),
+        ("engine.temperature", "amplitude of membrane fluctuations"),
+        ("engine.contact_energy.cell_cell", "contact energy: J between two cells"),
+        ("engine.chemotaxis.VEGF.saturation", "chemotaxis VEGF: saturation s"),
+        ("behaviour.chemotaxis.cue.mu.1", "chemotaxis cue: strength, driven"),
+        ("behaviour.weights.VEGFR2", "weights VEGFR2"),
+        ("cells.density_per_mm2", "cells seeded per mm^2"),
+        ("drug.ic50_nM.VEGFR2", "IC50 VEGFR2 (nM)"),
+        ("signalling.receptors.VEGFR2.k_off_per_s", "receptors VEGFR2: dissociation (1/s)"),
+        ("setup.region_um.0", "centred region (µm)"),
+        ("cells.seeding", "cells.seeding"),  # described by its options
+        ("no.such_key", "no.such_key"),
+        ("plate", "plate"),
+    ],
+)
+def test_swept_keys_are_labelled_in_words(key: str, label: str) -> None:
+    assert dose_label(key) == label
+
+
+def test_swept_keys_of_one_label_keep_their_keys() -> None:
+    alike = ["engine.persistence.mu", "behaviour.persistence.mu", "engine.length.lambda"]
+    assert list(labels(alike).values()) == [*alike[:2], "length: strength"]
 
 
 def test_long_words_are_wrapped_and_cut() -> None:

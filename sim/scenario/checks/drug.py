@@ -116,6 +116,12 @@ def _raised(drug: Drug, make: Callable[[], object]) -> Iterator[Problem]:
 def _unknown_kinetics(drug: Drug) -> Iterator[Problem]:
     """Say why the data files have no pharmacokinetics for these names."""
     found = load_drug(drug.name)
+    if not found.pk:
+        yield Problem(
+            "drug.name", drug.name,
+            "has no pharmacokinetics in its data file, which exposure = 'pk' needs",
+        )  # fmt: skip
+        return
     for key, name, known in (
         ("species", drug.species, found.pk),
         ("pk_set", drug.pk_set, found.pk.get(drug.species or "", {})),

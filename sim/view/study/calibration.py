@@ -19,7 +19,7 @@ from sim.calibration.runner import PICTURES
 from sim.runs.folder import LOG, logging_into
 from sim.version import __version__
 from sim.view import canvas, style
-from sim.view.study.doses import dose_label
+from sim.view.study.doses import dose_label, labels
 
 _ACROSS: Final = 3  # panels in a row
 _PANEL_IN: Final = (3.6, 3.0)
@@ -61,6 +61,7 @@ def draw_profile(result: Calibration, *, fig: Figure | SubFigure | None = None) 
     body, panels = _panels(
         result, len(result.plan.parameters), fig, "Objective over each parameter", about
     )
+    names = labels(result.ranges)
     for ax, key in zip(panels, result.ranges, strict=True):
         for trial in result.done:
             ax.plot(trial.values[key], trial.objective or 0.0, "o", ms=4, color=style.SKY)
@@ -71,7 +72,7 @@ def draw_profile(result: Calibration, *, fig: Figure | SubFigure | None = None) 
             ax.set_xscale("log")
             _plain_numbers(ax.xaxis)
         _objective_axis(ax, result)
-        ax.set_xlabel(style.one_line(key, _PANEL_LETTERS + 12))
+        ax.set_xlabel(canvas.wrapped(names[key], 10, _PANEL_IN[0] - 0.8, lines=2))
     return canvas.figure_of(body)
 
 

@@ -1,13 +1,11 @@
-"""What doses are called in pictures."""
+"""What doses and other keys of a scenario are called in pictures."""
 
 from __future__ import annotations
 
-from typing import Final
+from collections import Counter
+from collections.abc import Iterable
 
-_UNITS: Final = {
-    "_nM": "nM", "_ng_ml": "ng/mL", "_mg_per_kg": "mg/kg", "_mg": "mg", "_um": "µm", "_h": "h",
-}  # fmt: skip
-"""Unit by the end of a key."""
+from sim.scenario import keys
 
 
 def dose_and_unit(dose: str, drug: str = "") -> tuple[str, str]:
@@ -20,17 +18,22 @@ def dose_and_unit(dose: str, drug: str = "") -> tuple[str, str]:
     drug : str
         Name of the drug, if all arms have the same one.
     """
+    words, unit = keys.words(dose)
     if dose == "drug.free_nM":
-        return f"unbound {drug or 'drug'}", "nM"
-    if not dose.startswith(("drug.", "ligands.")):
-        return dose, ""
-    end = next((end for end in _UNITS if dose.endswith(end)), "")
-    *places, last = dose.removesuffix(end).split(".")
-    words = places[-1] if places[:1] == ["ligands"] else last.replace("_", " ")
-    return words, _UNITS.get(end, "")
+        words = f"unbound {drug or 'drug'}"
+    elif dose.startswith("ligands.") and dose.endswith(".bath_ng_ml"):
+        words = dose.split(".")[1]
+    return words, unit.replace("um", "µm").replace("^2", "²")
 
 
 def dose_label(dose: str, drug: str = "") -> str:
     """Return what is dosed on axes, with its unit."""
     words, unit = dose_and_unit(dose, drug)
     return f"{words} ({unit})" if unit else words
+
+
+def labels(swept: Iterable[str]) -> dict[str, str]:
+    """Return what swept keys are called on axes; the key itself where two would be called alike."""
+    found = {key: dose_label(key) for key in swept}
+    count = Counter(found.values())
+    return {key: label if count[label] == 1 else key for key, label in found.items()}

@@ -17,10 +17,11 @@ from sim.analysis.sensitivity import BLOCK, MAIN, Indices, Sensitivity, too_few
 from sim.assays import readout
 from sim.version import __version__
 from sim.view import canvas, style
+from sim.view.study.doses import labels
 
 MOST_ARMS: Final = 12  # in one picture
 _DOT: Final = " · "
-_KEY: Final = 60  # letters of a key
+_KEY: Final = 60  # letters of a label
 _COLOURS: Final = (
     style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK,
 )  # fmt: skip
@@ -56,7 +57,9 @@ def draw_sensitivity(found: Sensitivity, *, fig: Figure | SubFigure | None = Non
     bars = shown[0][1].method == "saltelli"
     columns = min(len(shown), 3)
     rows = math.ceil(len(shown) / columns)
-    names = 0.085 * min(_KEY, max(map(len, keys))) + 0.5  # inches that the longest key takes
+    names = (
+        0.085 * min(_KEY, max(map(len, labels(keys).values()))) + 0.5
+    )  # inches that the longest label takes
     wide = 5.2 if columns == 1 else 3.6
     high = 0.55 * len(keys) + 1.1 if bars else 4.4 if columns == 1 else 3.7
     body = canvas.sheet(
@@ -101,7 +104,9 @@ def draw_sobol(
         What was read.
     """
     keys = keys or found.ranked()
-    ax.set_yticks(range(len(keys)), [style.one_line(key, _KEY) for key in keys])
+    ax.set_yticks(
+        range(len(keys)), [style.one_line(label, _KEY) for label in labels(keys).values()]
+    )
     ax.set_ylim(len(keys) - 0.45, -0.55)
     ax.tick_params(axis="y", length=0)
     ax.axvline(0, color=style.QUIET, linewidth=0.8, zorder=1)
@@ -238,8 +243,10 @@ def _legend(body: SubFigure, bars: bool, keys: Sequence[str], *, noise: bool) ->
     else:
         handles = [
             Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none",
-                   label=style.one_line(key, _KEY))
-            for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS))
+                   label=style.one_line(label, _KEY))
+            for label, colour, marker in zip(
+                labels(keys).values(), cycle(_COLOURS), cycle(_MARKERS)
+            )
         ]  # fmt: skip
     if noise:
         handles.append(dots)
