@@ -97,7 +97,7 @@ class Assay:
     model : str
         Class of model that runs it.
     parts : tuple of str
-        Parts of the step of this assay alone.
+        Parts of the step of this assay only.
     default : bool
         Whether it is the assay of a scenario that names none.
 

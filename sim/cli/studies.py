@@ -225,7 +225,7 @@ def _finish_study(study: Study, found: Analysis, *, quiet: bool) -> None:
 
 
 def _print_findings(found: Analysis) -> None:
-    """Print what a study shows, and the files that hold it."""
+    """Print what a study shows, and the files that contain it."""
     lines, folder = found.findings(), found.study.folder
     for line in lines[:FINDINGS_SHOWN]:
         typer.echo(line)

@@ -338,7 +338,7 @@ class AngiogenesisModel(mesa.Model):
             column[:] = list(compress(column, kept))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but what `__setstate__` makes again."""
+        """Everything but what `__setstate__` rebuilds."""
         return {k: v for k, v in self.__dict__.items() if k != "potency"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

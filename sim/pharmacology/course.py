@@ -81,7 +81,7 @@ class Course:
 
     @property
     def half_life_h(self) -> Array:
-        """Terminal half-life; after i.v. doses alone that of disposition."""
+        """Terminal half-life; after i.v. doses only, that of disposition."""
         if {dose.route for dose in self.doses} == {"iv"}:
             return np.asarray(np.log(2.0) / self.model.terminal_rate)
         return self.model.half_life_h

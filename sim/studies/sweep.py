@@ -1,6 +1,6 @@
 """Runs a study, whatever happens on the way.
 
-The parent process alone writes. A run counts as finished when its row of the ledger is on the
+Only the parent process writes. A run counts as finished when its row of the ledger is on the
 disk; starting again runs what has not finished, and what has changed since.
 """
 

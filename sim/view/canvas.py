@@ -126,7 +126,7 @@ def wrapped(text: str, size: float, width_in: float, lines: int) -> str:
 
 @dataclass(frozen=True)
 class Marks:
-    """What a file of a picture says of itself."""
+    """Metadata of a picture file."""
 
     title: str = ""
     version: str = __version__
@@ -134,7 +134,7 @@ class Marks:
     seed: int | None = None
 
     def metadata(self, kind: str) -> dict[str, Any]:
-        """Return it as matplotlib takes it for a format: without dates."""
+        """Return Matplotlib's metadata for a format, without dates."""
         software = f"angiosim {self.version}"
         others = {
             "Scenario-Hash": self.scenario_hash,

@@ -35,7 +35,7 @@ def write_line(line: str) -> None:
 
 @contextmanager
 def show_run() -> Iterator[Steps]:
-    """Give a callback that shows the steps done: a bar on a terminal, else plain lines."""
+    """Yield a callback that shows the steps done: a bar on a terminal, else plain lines."""
     with ExitStack() as stack:
 
         def watch(tell: Callable[[], None]) -> None:
@@ -51,7 +51,7 @@ def show_run() -> Iterator[Steps]:
 
 
 def _step_bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None]) -> Steps:
-    """Give a callback that moves a bar."""
+    """Return a callback that moves a bar."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -88,7 +88,7 @@ def _step_bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None]) -> 
 
 
 def _step_lines(watch: Callable[[Callable[[], None]], None]) -> Steps:
-    """Give a callback that writes a line at each tenth of the run."""
+    """Return a callback that writes a line at each tenth of the run."""
     began = time.monotonic()
     last = -1
 
@@ -106,7 +106,7 @@ def _step_lines(watch: Callable[[Callable[[], None]], None]) -> Steps:
 
 @contextmanager
 def show_study() -> Iterator[Progress]:
-    """Give a callback that shows runs done, running, failed and left, their rate, the time left."""
+    """Yield a callback that shows runs done, running, failed and left, their rate, the time left."""
     if not on_terminal():
         yield _plain_lines()
         return
@@ -142,7 +142,7 @@ def _table(counts: Counts) -> Table:
 
 
 def _plain_lines() -> Progress:
-    """Give a callback that writes a line at each tenth of the study, and every minute."""
+    """Return a callback that writes a line at each tenth of the study, and every minute."""
     last, told = -1, time.monotonic()
 
     def show(counts: Counts) -> None:

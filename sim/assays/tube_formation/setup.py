@@ -1,4 +1,4 @@
-"""The keys of a scenario that this assay alone has."""
+"""The keys of a scenario that only this assay has."""
 
 from __future__ import annotations
 

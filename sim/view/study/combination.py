@@ -1,4 +1,4 @@
-"""Picture of combined blockades: what they do together, beside what they let expect."""
+"""Picture of combined blockades: their effect together, beside that expected from the parts."""
 
 from __future__ import annotations
 

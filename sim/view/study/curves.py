@@ -165,7 +165,7 @@ def _check_doses(fits: Mapping[str, DoseResponse]) -> None:
 
 
 def _heading(response: str, drug: str) -> str:
-    """Return what is shown, if nobody says it better."""
+    """Return the default heading."""
     return f"{response.partition(' (')[0]} over {style.one_line(drug, 60)}"
 
 

@@ -150,7 +150,7 @@ def _draw_cells(
 
 
 def _takes_little(fit: DoseResponse) -> bool:
-    """Whether the drug is known to take less than half of what it could."""
+    """Whether the drug is known to inhibit less than half of what it could."""
     return fit.emax is not None and fit.emax < 50 and not is_flat(fit)
 
 

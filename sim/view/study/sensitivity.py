@@ -27,7 +27,7 @@ _COLOURS: Final = (
 )  # fmt: skip
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P")  # one less than colours: 42 pairs
 _BARS: Final = {"S1": (style.BLUE, 0.2), "ST": (style.ORANGE, -0.2)}
-_MEANING: Final = {"S1": "S1: alone", "ST": "ST: with interactions"}
+_MEANING: Final = {"S1": "S1: first-order effect", "ST": "ST: total effect"}
 
 
 @style.house_style()
@@ -141,7 +141,7 @@ def draw_morris(
 ) -> None:
     """Draw elementary effects: mu* with its 95 % limits against sigma.
 
-    A sign beside each point tells where the effects go: + or - where nine tenths of mu* are of one
+    A sign beside each point is the direction of the effects: + or - where nine tenths of mu* are of one
     sign, else both. Oblique lines are sigma / mu* = 0.1, 0.5 and 1, by which an effect is almost
     linear, monotonic, almost monotonic or neither (Garcia Sanchez et al. 2014).
 
@@ -235,7 +235,7 @@ def _order(arms: Sequence[Indices]) -> list[str]:
 
 def _legend(body: SubFigure, bars: bool, keys: Sequence[str], *, noise: bool) -> None:
     """Say what colours and shapes mean: above bars, beside points."""
-    what = "ST by noise alone" if bars else "noise alone"
+    what = "ST from noise only" if bars else "noise only"
     dots = Line2D([], [], color=style.INK, linewidth=1.1, linestyle=":", label=what)
     handles: list[Any]
     if bars:
@@ -259,7 +259,7 @@ def _legend(body: SubFigure, bars: bool, keys: Sequence[str], *, noise: bool) ->
 
 
 def _caption(found: Sensitivity, shown: Sequence[tuple[str, Indices]]) -> str:
-    """Return from what the indices come."""
+    """Return how the indices were computed."""
     first = shown[0][1]
     used = sorted({one.used for _, one in shown})
     what = "Sobol' indices" if first.method == "saltelli" else "elementary effects (Morris)"
