@@ -92,7 +92,9 @@ def test_a_readout_is_named_once(outline: Readout, angiosim: Any) -> None:
     assert readout("outline_mm").label == "outline (mm)"
     assert "outline_mm" in responses()
     assert "border between cells and gaps" in angiosim("describe", "outline_mm").stdout
-    tree = {"base": "tube_formation", "dose_response": {"responses": ["outline_mm"]},
-            "grid": {"drug.free_nM": [0, 5]}}  # fmt: skip
-    tree["set"] = {"drug.name": "anlotinib"}
-    assert "outline_mm" in plan_study(tree).dose_response["responses"]
+    study = {
+        "base": "tube_formation_anlotinib",
+        "grid": {"drug.free_nM": [0, 5]},
+        "dose_response": {"dose": "drug.free_nM", "responses": ["outline_mm"]},
+    }
+    assert plan_study(study).dose_response["responses"] == ["outline_mm"]

@@ -141,9 +141,9 @@ def draw_morris(
 ) -> None:
     """Draw elementary effects: mu* with its 95 % limits against sigma.
 
-    A sign beside each point is the direction of the effects: + or - where nine tenths of mu* are of one
-    sign, else both. Oblique lines are sigma / mu* = 0.1, 0.5 and 1, by which an effect is almost
-    linear, monotonic, almost monotonic or neither (Garcia Sanchez et al. 2014).
+    A sign beside each point is the direction of the effects: + or - where nine tenths of mu* are of
+    one sign, else both. Oblique lines are sigma / mu* = 0.1, 0.5 and 1, by which an effect is
+    almost linear, monotonic, almost monotonic or neither (Garcia Sanchez et al. 2014).
 
     Parameters
     ----------
