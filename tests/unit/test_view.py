@@ -317,7 +317,7 @@ def test_doses_are_words_with_a_unit() -> None:
         ("cells.density_per_mm2", "cells seeded per mm^2"),
         ("drug.ic50_nM.VEGFR2", "IC50 VEGFR2 (nM)"),
         ("signalling.receptors.VEGFR2.k_off_per_s", "receptors VEGFR2: dissociation (1/s)"),
-        ("setup.region_um.0", "centred region (µm)"),
+        ("setup.region_um.0", "centred region, x (µm)"),
         ("cells.seeding", "cells.seeding"),  # described by its options
         ("no.such_key", "no.such_key"),
         ("plate", "plate"),
