@@ -106,7 +106,7 @@ def _step_lines(watch: Callable[[Callable[[], None]], None]) -> Steps:
 
 @contextmanager
 def show_study() -> Iterator[Progress]:
-    """Yield a callback that shows runs done, running, failed and left, their rate, the time left."""
+    """Yield a callback that shows runs done, running, failed and left, their rate and time left."""
     if not on_terminal():
         yield _plain_lines()
         return

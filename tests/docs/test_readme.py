@@ -87,7 +87,7 @@ def options() -> dict[str, set[str]]:
     }
 
 
-def test_the_two_commands_stand_on_the_first_screen() -> None:
+def test_the_two_commands_are_on_the_first_screen() -> None:
     first = "\n".join(README.read_text().splitlines()[:24])
     for command in ("pip install . && angiosim run scenarios/tube_formation.toml",
                     "pip install '.[test]' && pytest"):  # fmt: skip
@@ -260,6 +260,6 @@ def test_promises_name_tests_that_exist() -> None:
             assert not test or f"def {test}(" in source, f"{file}::{test}"
 
 
-def test_no_page_knows_the_machine_it_was_written_on() -> None:
+def test_no_page_depends_on_the_machine_it_was_written_on() -> None:
     for page in PAGES:
         assert not re.search(r"/(home|root|tmp|work)/", page.read_text()), page

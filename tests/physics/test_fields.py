@@ -72,7 +72,7 @@ def test_mass_is_conserved(step: Any, diffusion: float, border: str) -> None:
 
 @pytest.mark.parametrize("border", CONSERVING)
 @pytest.mark.parametrize("step", [euler_step, exponential_step])
-def test_what_is_made_is_there(step: Any, border: str) -> None:
+def test_all_secretion_is_in_the_field(step: Any, border: str) -> None:
     rng = np.random.default_rng(2)
     c, source = flat((40, 33)), rng.exponential(1.0, (40, 33))
     for _ in range(100):

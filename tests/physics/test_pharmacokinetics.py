@@ -534,7 +534,7 @@ def test_analysis_of_the_classic_theophylline_subject() -> None:
     assert found.auc_inf == pytest.approx(214.9236, abs=5e-5)
 
 
-def test_analysis_takes_the_clock_of_the_samples() -> None:
+def test_analysis_uses_the_times_of_the_samples() -> None:
     at_0 = noncompartmental(T, ORAL, 100)
     clock = noncompartmental([20.0, *(T + 24)], [0.0, *ORAL], 100, dose_h=24)
     for key in ("half_life_h", "auc_inf", "tmax_h", "mrt_h", "CL"):
@@ -591,7 +591,7 @@ def test_analysis_of_samples_below_quantification() -> None:
         ({"dose_h": float("inf")}, "dose_h = inf: must be a number"),
     ],
 )
-def test_analysis_refuses_what_cannot_be(change: dict[str, Any], message: str) -> None:
+def test_analysis_refuses_impossible_samples(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         noncompartmental(**({"time_h": T, "concentration": ORAL, "dose_mg": 100.0} | change))
 

@@ -41,7 +41,7 @@ def test_vegf_makes_a_network(mean: Table) -> None:
     assert mean["vegf"]["largest_part_fraction"] > 0.5
 
 
-def test_micromolar_drug_takes_it_away(mean: Table) -> None:
+def test_a_micromolar_drug_removes_it(mean: Table) -> None:
     gained = mean["vegf"]["tube_length_mm"] - mean["none"]["tube_length_mm"]
     left = mean["drug"]["tube_length_mm"] - mean["none"]["tube_length_mm"]
     assert abs(left) < 0.25 * gained
@@ -49,5 +49,5 @@ def test_micromolar_drug_takes_it_away(mean: Table) -> None:
     assert mean["drug"]["largest_part_fraction"] < 0.3
 
 
-def test_nobody_dies_of_it(mean: Table) -> None:
+def test_no_cell_dies(mean: Table) -> None:
     assert {row["cells"] for row in mean.values()} == {88}

@@ -74,7 +74,7 @@ def test_single_ligands_give_most_of_the_length(table: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize("readout", ["tube_length_mm", "meshes"])
-def test_dose_takes_the_network_away_gradually(table: Any, readout: str) -> None:
+def test_the_dose_removes_the_network_gradually(table: Any, readout: str) -> None:
     by_dose = [table["tube_formation", float(dose)][readout] for dose in DOSES_NM]
     for lower, higher in pairwise(by_dose):
         error = np.hypot(lower.std(ddof=1), higher.std(ddof=1)) / np.sqrt(len(SEEDS))
@@ -106,7 +106,7 @@ def test_micromolar_drug_gives_the_unstimulated_network(table: Any, readout: str
     assert abs(treated.mean() - none.mean()) <= 3 * error + 1e-9
 
 
-def test_cells_live_at_a_micromolar(table: Any) -> None:
+def test_cells_survive_a_micromolar(table: Any) -> None:
     assert (table["tube_formation", 1000.0]["cells"] == 352).all()
 
 

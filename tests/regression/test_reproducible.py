@@ -184,7 +184,7 @@ def test_a_state_is_a_copy() -> None:
     assert_same(state, kept)  # nor does a model that was restored write into it
 
 
-def test_going_back_and_again_gives_the_same() -> None:
+def test_restoring_and_repeating_gives_the_same() -> None:
     model = stepped(AngiogenesisModel(load(WALLS, SMALL)), 10)
     state = model.state()
     once = stepped(model, 20).state()
@@ -192,7 +192,7 @@ def test_going_back_and_again_gives_the_same() -> None:
     assert_same(once, stepped(model, 20).state())
 
 
-def test_a_drug_changes_nothing_before_it_comes() -> None:
+def test_a_drug_changes_nothing_before_it_is_given() -> None:
     """The medium with drug comes at 0.25 h, read at the start of step 31."""
     schedule = SMALL | {"drug.media": [{"at_h": 0.25, "free_nM": 100.0}]}
     control = AngiogenesisModel(load(WALLS, SMALL | {"drug.media": [{"at_h": 0, "free_nM": 0}]}))

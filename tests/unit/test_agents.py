@@ -210,7 +210,7 @@ def test_all_cells_can_be_removed() -> None:
     assert_cells_agree(model)
 
 
-def test_a_set_of_agents_is_the_users_own() -> None:
+def test_an_agent_set_belongs_to_the_user() -> None:
     """Taking cells out of it takes none out of the model."""
     model = small_model()
     model.agents.clear()
@@ -222,7 +222,7 @@ def test_a_set_of_agents_is_the_users_own() -> None:
     assert_cells_agree(model)
 
 
-def test_agents_that_are_no_cells_come_and_go() -> None:
+def test_agents_other_than_cells_can_be_added_and_removed() -> None:
     model = small_model()
     other = mesa.Agent(model)
     assert len(model.agents) == 13
@@ -298,7 +298,7 @@ def test_a_row_of_the_data_collector_for_each_record() -> None:
     assert 0 < covered < 1
 
 
-def test_a_model_that_is_done_with_is_freed() -> None:
+def test_a_model_no_longer_used_is_freed() -> None:
     """Mesa 3.3 kept each model for ever in a counter of its agents."""
     model = small_model()
     model.step()

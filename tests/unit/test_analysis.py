@@ -140,7 +140,7 @@ def test_a_dose_response_is_drawn(plan: Plan) -> None:
     assert axes.get_xlabel() == "unbound anlotinib (nM)"
 
 
-def test_arms_of_several_groups_and_keys_say_what_they_are() -> None:
+def test_arms_are_labelled_by_their_groups_and_keys() -> None:
     plan = plan_study({
         **STUDY,
         "grid": {"drug.free_nM": [0, 1], "cells.count": [200, 300]},
@@ -153,7 +153,7 @@ def test_arms_of_several_groups_and_keys_say_what_they_are() -> None:
     ]
 
 
-def test_what_is_no_readout_and_what_has_no_dose(plan: Plan) -> None:
+def test_an_unknown_readout_and_a_study_without_dose_are_refused(plan: Plan) -> None:
     study = sweep(plan, Curves())
     with pytest.raises(InputError, match=r"'meshs' is not a read-out.*did you mean 'meshes'"):
         dose_response(study, "meshs")
@@ -195,7 +195,7 @@ def test_a_control_is_that_of_the_lowest_dose_that_its_arm_has() -> None:
     )
 
 
-def test_fits_that_are_no_longer_asked_for_do_not_stay(plan: Plan, tmp_path: Path) -> None:
+def test_fits_no_longer_asked_for_are_removed(plan: Plan, tmp_path: Path) -> None:
     def fits() -> Any:
         file = tmp_path / "study" / "dose_response.json"
         return json.loads(file.read_text())["meshes"].keys() if file.exists() else None
@@ -239,7 +239,7 @@ def test_an_analysis_that_fails_leaves_the_table(
     assert not (tmp_path / "study" / "dose_response.json").exists()
 
 
-def test_shards_leave_fits_when_all_is_made(plan: Plan, tmp_path: Path) -> None:
+def test_completed_shards_leave_fits(plan: Plan, tmp_path: Path) -> None:
     file = tmp_path / "study" / "dose_response.json"
     sweep(plan, Curves(), tmp_path / "study", SweepOptions(shard=(1, 2)))
     assert not file.exists()

@@ -190,7 +190,7 @@ def test_one_assay_is_the_default() -> None:
     assert load({}).assay == default_assay().name
 
 
-def test_an_unknown_assay_is_answered_with_the_nearest() -> None:
+def test_an_unknown_assay_gives_the_nearest_name() -> None:
     with pytest.raises(InputError, match="did you mean 'tube_formation'"):
         assay("tube_fromation")
 

@@ -60,7 +60,7 @@ def iterations_of(parameters: dict[str, Any], processes: int = 1, **options: Any
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_iterations_differ_and_come_again(processes: int) -> None:
+def test_iterations_differ_and_are_reproducible(processes: int) -> None:
     rows = iterations_of({"drug.free_nM": [0, 100]}, processes)
     assert [row[0] for row in rows] == [0, 0, 1, 1, 2, 2]
     seeds = [row[1] for row in rows[::2]]

@@ -110,7 +110,9 @@ def test_without_glazier_one_message(angiosim: Angiosim, monkeypatch: pytest.Mon
     assert done.stderr == "glazier is not installed: pip install 'angiosim[bench]'\n"
 
 
-def test_what_cannot_be_measured_stops(angiosim: Angiosim, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unmeasurable_settings_stop_the_benchmark(
+    angiosim: Angiosim, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wrong = {**small("plain"), "overrides": {"domain.size_um": [1, 1]}}
     monkeypatch.setitem(bench.PROBLEMS, "plain", [wrong])
     done = angiosim("bench", "plain")
@@ -199,7 +201,7 @@ def test_glazier_is_given_the_same_problem() -> None:
         side_by_side.blueprint(load(bench.CELLS, walls), Path())
 
 
-def test_the_check_sees_what_differs() -> None:
+def test_the_check_detects_differences() -> None:
     sites = np.zeros((1, 60, 60), np.int32)
     for k in range(9):
         y, x = divmod(k, 3)
@@ -271,7 +273,7 @@ def test_glazier_simulates_the_same(problem: str) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"temperature": 65}, {"contact": [0, 20, 20, 40]}, {"contact": [0, 24, 24, 40]}]
 )
-def test_the_check_finds_wrong_physics(
+def test_the_check_detects_wrong_physics(
     wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also that medium has to be declared as a type: with one type it gets the cells' energies."""

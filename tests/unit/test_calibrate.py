@@ -116,7 +116,7 @@ def undisturbed(tmp_path: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_known_parameters_come_back(seed: int) -> None:
+def test_known_parameters_are_recovered(seed: int) -> None:
     plan = plan_calibration({**CALIBRATION, "seed": seed, "trials": 150})
     result = calibrate(plan, Here(plan))
     assert result.values[MU] == pytest.approx(TRUTH[MU], rel=0.05)
@@ -182,7 +182,7 @@ def test_a_good_fit_has_no_misses() -> None:
     assert replace(result, plan=plan_calibration(as_many)).reduced_chi_square is None
 
 
-def test_all_trials_share_their_seeds_and_the_fresh_ones_are_others() -> None:
+def test_all_trials_share_seeds_and_fresh_seeds_differ() -> None:
     plan = plan_calibration(SHORT)
     fitted, fresh = seeds_of(plan, fresh=False), seeds_of(plan, fresh=True)
     assert len(fitted) == len(fresh) == 3
@@ -271,7 +271,7 @@ def test_one_replicate_gives_no_ranges(tmp_path: Path) -> None:
     assert (report["low"], report["high"], report["note"]) == (None, None, note)
 
 
-def test_standard_errors_are_not_claimed_where_the_trials_do_not_tell() -> None:
+def test_standard_errors_are_not_claimed_where_the_trials_do_not_determine_them() -> None:
     chance = np.random.default_rng(3)
     shares = chance.uniform(size=(40, 2))
     noise = chance.normal(size=(40, 5))
@@ -300,7 +300,7 @@ def test_a_relative_error_must_be_given() -> None:
     assert [target.sd for target in again.targets] == [0.1]
 
 
-def test_a_table_can_stand_in_a_file(tmp_path: Path) -> None:
+def test_a_table_can_be_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "wells.csv").write_text(
         "# counted on Monday\ndrug.free_nM,time_h,tube_length_mm,tube_length_mm_sd,meshes\n"
         "0,1,2.5,0.1,\n\n10,,1.5,0.2,3\n"
@@ -320,7 +320,7 @@ def test_a_table_can_stand_in_a_file(tmp_path: Path) -> None:
 # --- the folder ----------------------------------------------------------------------------------
 
 
-def test_what_is_left(tmp_path: Path) -> None:
+def test_a_calibration_leaves_its_files(tmp_path: Path) -> None:
     plan = plan_calibration(SHORT)
     result = calibrate(plan, Here(plan), tmp_path / "fit")
     assert {path.name for path in (tmp_path / "fit").iterdir()} == {
@@ -391,7 +391,7 @@ def test_folders_of_others_are_refused(tmp_path: Path) -> None:
         calibrate(other, Here(other), tmp_path / "fit")
 
 
-def test_two_at_once_are_refused(tmp_path: Path) -> None:
+def test_two_calibrations_in_one_folder_are_refused(tmp_path: Path) -> None:
     plan = plan_calibration(SHORT)
 
     def again(counts: Counts) -> None:
@@ -416,7 +416,7 @@ def test_any_number_of_workers_gives_the_same(
     assert tables(tmp_path / "fit") == undisturbed
 
 
-def test_what_was_stopped_goes_on_where_it_was(
+def test_what_was_stopped_resumes_where_it_was(
     undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     plan = plan_calibration(SHORT)
@@ -438,7 +438,7 @@ def test_what_was_stopped_goes_on_where_it_was(
     assert tables(tmp_path / "fit") == undisturbed
 
 
-def test_more_trials_go_on_from_those_made(tmp_path: Path) -> None:
+def test_more_trials_continue_from_those_finished(tmp_path: Path) -> None:
     plan = plan_calibration(SHORT)
     few = calibrate(plan, Here(plan), tmp_path / "fit")
     more_plan = plan_calibration(SHORT, trials=21)
@@ -455,7 +455,7 @@ def leftovers(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {"ledger.sqlite"}
 
 
-def test_nothing_stands_beside_a_calibration_that_it_is_not_of(
+def test_files_of_an_earlier_calibration_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_calibration(SHORT)
@@ -480,7 +480,7 @@ def test_nothing_stands_beside_a_calibration_that_it_is_not_of(
     assert leftovers(tmp_path) == {"calibration.toml"}
 
 
-def test_a_calibration_whose_fresh_runs_alone_were_missing_is_whole(
+def test_a_calibration_that_only_lacked_fresh_runs_is_completed(
     undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     plan = plan_calibration(SHORT)
@@ -493,7 +493,7 @@ def test_a_calibration_whose_fresh_runs_alone_were_missing_is_whole(
     assert tables(tmp_path / "fit") == undisturbed
 
 
-def test_a_changed_error_or_read_out_makes_no_first_run_again(tmp_path: Path) -> None:
+def test_a_changed_error_or_readout_reruns_nothing(tmp_path: Path) -> None:
     plan = plan_calibration({**SHORT, "trials": 8})  # drawn at random, whatever the objective
     calibrate(plan, Here(plan), tmp_path / "fit")
     rows = [{**row, "tube_length_mm_sd": 0.1} for row in CALIBRATION["data"]["rows"]]
@@ -567,7 +567,7 @@ def test_trials_that_fail_stop_nothing(tmp_path: Path) -> None:
     assert here.made == []
 
 
-def test_values_that_make_no_scenario_fail_with_their_reason() -> None:
+def test_values_that_give_no_valid_scenario_fail_with_their_reason() -> None:
     tree = {
         **SHORT,
         "set": {"time.duration_h": 2, "time.record_every_h": 1, "cells.count": 100},
@@ -582,7 +582,7 @@ def test_values_that_make_no_scenario_fail_with_their_reason() -> None:
         calibrate(plan, Here(plan, run))
 
 
-def test_when_all_fail_the_reason_is_told(tmp_path: Path) -> None:
+def test_when_all_fail_the_reason_is_reported(tmp_path: Path) -> None:
     plan = plan_calibration(SHORT)
     with pytest.raises(AngiosimError, match=r"no trial could be evaluated.*ValueError: no room"):
         calibrate(plan, Here(plan, fake_runs.no_tubes), tmp_path / "fit")
@@ -625,7 +625,7 @@ class Troubled(Here):
         return found
 
 
-def test_trouble_of_the_machine_is_overcome(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_machine_errors_are_overcome(undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     plan, counts = plan_calibration(SHORT), list[Counts]()
     here = Troubled(plan, times=1)
     result = calibrate(plan, here, tmp_path / "fit", progress=counts.append)
@@ -635,7 +635,7 @@ def test_trouble_of_the_machine_is_overcome(undisturbed: dict[str, bytes], tmp_p
     assert tables(tmp_path / "fit") == undisturbed
 
 
-def test_trouble_that_stays_stops_and_is_never_told_to_the_optimiser(
+def test_lasting_errors_stop_and_never_reach_the_optimiser(
     undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     plan = plan_calibration(SHORT)
@@ -785,7 +785,7 @@ def test_wrong_calibrations(case: str, workplace: Path) -> None:
     assert not any(workplace.iterdir())
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     found = problems(
         {
             "trials": 0,
@@ -852,7 +852,7 @@ def test_wrong_tables(tmp_path: Path, text: str, key: str, told: str) -> None:
         ),
     ],
 )
-def test_what_is_wrong_in_all_rows_is_told_once(
+def test_an_error_in_all_rows_is_reported_once(
     changes: dict[str, Any], row: dict[str, Any], key: str
 ) -> None:
     rows = [{**ROW, **row, "drug.free_nM": dose} for dose in (1, 2, 3)]
@@ -898,7 +898,7 @@ def test_a_wrong_base_hides_nothing_else() -> None:
         assert {*found} == wanted
 
 
-def test_a_file_that_is_not_there() -> None:
+def test_a_missing_input_file_is_refused() -> None:
     with pytest.raises(InputError, match="did you mean 'calibration/example'"):
         plan_calibration("calibration/exampel")
 

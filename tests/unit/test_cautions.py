@@ -123,7 +123,7 @@ def test_cells_that_may_connect(overrides: dict[str, Any]) -> None:
     assert found(overrides) == {}
 
 
-def test_the_time_told_is_the_time_used() -> None:
+def test_the_reported_time_is_the_time_used() -> None:
     scenario = load(
         "tube_formation",
         {
@@ -202,14 +202,14 @@ def test_a_run_beyond_the_doses(drug: dict[str, Any], start_h: float, said: str)
     assert said in about.get("time.start_h", "")
 
 
-def test_a_study_tells_each_key_once() -> None:
+def test_a_study_reports_each_key_once() -> None:
     assert [str(caution) for caution in plan_study(STUDY).cautions] == [
         "time.duration_h = 1.001: is not a whole number of steps of 30 s (time.mcs_s); the run "
         "takes 120 steps, 1 h (and 3 more such)"
     ]
 
 
-def test_a_calibration_looks_at_its_conditions_and_record_times() -> None:
+def test_a_calibration_checks_its_conditions_and_record_times() -> None:
     row = {"drug.free_nM": 0, "tube_length_mm": 3, "tube_length_mm_sd": 1}
     plan = plan_calibration(
         {
@@ -228,7 +228,7 @@ def test_a_calibration_looks_at_its_conditions_and_record_times() -> None:
     assert "the record at 1 h is compared" in text["data, row 1, time_h"]
 
 
-def test_commands_warn_and_go_on(angiosim: Angiosim, workplace: Path) -> None:
+def test_commands_warn_and_continue(angiosim: Angiosim, workplace: Path) -> None:
     Path("short.toml").write_text(
         'extends = "tube_formation"\n[domain]\nsize_um = [100, 100]\n[cells]\ncount = 2\n'
         "[time]\nduration_h = 0.0101\n"

@@ -82,7 +82,7 @@ def test_arrays_are_the_columns_themselves() -> None:
 
 
 @pytest.mark.parametrize("periodic", [False, True])
-def test_measured_cells(periodic: bool) -> None:
+def test_measuring_cells_counts_their_sites(periodic: bool) -> None:
     sites = np.zeros((20, 24), int)
     sites[3:5, 4:14] = 1  # a rod
     sites[10:14, 10:14] = 2

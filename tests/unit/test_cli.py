@@ -145,7 +145,7 @@ def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "heavy:"
 
 
-def test_importing_sim_is_light_and_hands_things_on() -> None:
+def test_importing_sim_is_light_and_lazy() -> None:
     program = (
         "import sim, sys; assert not {'numpy', 'numba', 'mesa', 'pydantic'} & set(sys.modules);"
         "from sim import load, run, Result; assert 'numba' not in sys.modules;"
@@ -304,7 +304,7 @@ def test_run_settings(angiosim: Angiosim, fake_run: FakeRun, workplace: Path) ->
     assert fake_run.scenario.time.duration_h == 2.0
 
 
-def test_threads_that_cannot_be(angiosim: Angiosim, workplace: Path) -> None:
+def test_impossible_threads_are_refused(angiosim: Angiosim, workplace: Path) -> None:
     assert angiosim("run", "tube_formation", "--threads", "0").exit_code == 2
     assert not list(workplace.iterdir())
 
@@ -369,7 +369,7 @@ def test_input_found_wrong_in_the_run_leaves_nothing(
         ),
     ],
 )
-def test_a_run_that_cannot_go_on(
+def test_a_run_that_cannot_continue_fails(
     angiosim: Angiosim,
     fake_run: FakeRun,
     workplace: Path,
@@ -414,7 +414,7 @@ def test_a_signal_after_the_last_step_comes_too_late(
     assert manifest_of("out")["completed"] is True
 
 
-def test_a_second_signal_stops_at_once(
+def test_a_second_signal_stops_immediately(
     angiosim: Angiosim, fake_run: FakeRun, workplace: Path
 ) -> None:
     def twice() -> None:
@@ -509,7 +509,7 @@ def test_a_scenario_is_shown_and_copied(angiosim: Angiosim, workplace: Path) -> 
 
 
 @pytest.mark.parametrize("target", ["mine.toml", "nowhere/mine.toml", "."])
-def test_a_copy_is_never_written_over(angiosim: Angiosim, workplace: Path, target: str) -> None:
+def test_a_copy_is_never_overwritten(angiosim: Angiosim, workplace: Path, target: str) -> None:
     for name in ("mine.toml", "tube_formation.toml"):
         Path(name).write_text("precious")
     done = angiosim("scenarios", "tube_formation", "--copy-to", target)
@@ -525,7 +525,7 @@ def test_an_unknown_scenario(angiosim: Angiosim, workplace: Path) -> None:
     assert angiosim("scenarios", "--copy-to", "x").exit_code == 2
 
 
-def test_validate_tells_all_that_is_wrong_in_all_files(angiosim: Angiosim, workplace: Path) -> None:
+def test_validate_reports_all_errors_in_all_files(angiosim: Angiosim, workplace: Path) -> None:
     Path("bad.toml").write_text("[time]\nduration_h = -1\n[cells]\nseedin = 'grid'\n")
     Path("worse.toml").write_text("[time")
     done = angiosim("validate", "bad.toml", "tube_formation", "worse.toml")
@@ -536,7 +536,7 @@ def test_validate_tells_all_that_is_wrong_in_all_files(angiosim: Angiosim, workp
     assert angiosim("validate", *shipped()).exit_code == 0
 
 
-def test_the_kind_of_all_that_is_shipped() -> None:
+def test_every_shipped_file_has_a_known_kind() -> None:
     for name, path in shipped().items():
         assert kind_of(name) == kind_of(path) == kind_of(path, "study") == "scenario"
 
@@ -566,7 +566,7 @@ CALIBRATION = (
         ("calibrate", "nosuch", "`angiosim scenarios` lists"),
     ],
 )
-def test_a_file_of_another_kind_is_told_with_its_command(
+def test_a_file_of_another_kind_is_reported_with_its_command(
     angiosim: Angiosim, workplace: Path, command: str, file: str, told: str
 ) -> None:
     for name, text in (("one", SCENARIO), ("study", STUDY), ("fit", CALIBRATION)):
@@ -595,13 +595,15 @@ def test_a_file_of_another_kind_is_told_with_its_command(
         (lambda: sim.sweep("sweeps/dose_response", overrides="a=3"), "overrides = 'a=3': must be"),
     ],
 )  # fmt: skip
-def test_python_is_told_what_a_source_is_too(call: Callable[[], object], said: str) -> None:
+def test_python_reports_what_a_source_is_too(call: Callable[[], object], said: str) -> None:
     with pytest.raises(InputError) as caught:
         call()
     assert said in str(caught.value)
 
 
-def test_a_typing_error_does_not_change_the_kind(angiosim: Angiosim, workplace: Path) -> None:
+def test_a_typing_error_does_not_change_the_kind_of_file(
+    angiosim: Angiosim, workplace: Path
+) -> None:
     Path("study.toml").write_text(STUDY + "[parameters]\n")
     assert "parameters: unknown key" in angiosim("sweep", "study.toml", "--list").stderr
     Path("one.toml").write_text(SCENARIO + "[set]\n")
@@ -622,7 +624,7 @@ def test_describe(angiosim: Angiosim) -> None:
 # --- doctor ----------------------------------------------------------------------------------
 
 
-def test_doctor_is_content_here(angiosim: Angiosim, workplace: Path) -> None:
+def test_doctor_finds_no_fault_here(angiosim: Angiosim, workplace: Path) -> None:
     done = angiosim("doctor")
     assert done.exit_code == 0, done.stdout
     for part in (sim.__version__, "numba", "mesa", "processors", "kernel cache", str(workplace)):
@@ -630,7 +632,7 @@ def test_doctor_is_content_here(angiosim: Angiosim, workplace: Path) -> None:
     assert everything(workplace) == []
 
 
-def test_doctor_names_what_is_missing_and_how_to_mend_it(
+def test_doctor_reports_what_is_missing_and_how_to_fix_it(
     angiosim: Angiosim, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("numba", "sim.kernels.compiling"):
@@ -666,7 +668,7 @@ def test_doctor_sees_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyP
 # --- import sim ------------------------------------------------------------------------------
 
 
-def test_run_from_python_writes_nothing_unless_told(fake_run: FakeRun, workplace: Path) -> None:
+def test_run_from_python_writes_nothing_unless_asked(fake_run: FakeRun, workplace: Path) -> None:
     result = sim.run("tube_formation", overrides={"drug.free_nM": 5.6}, seed=3)
     assert (result.seed, result.summary["cells"], result.folder) == (3, 12, None)
     assert fake_run.scenario.drug.free_nM == 5.6

@@ -70,7 +70,7 @@ def test_names_in_keys() -> None:
     assert "cells.count not set" in told("cells.count")
 
 
-def test_a_drug_has_values_spread_and_the_doubt() -> None:
+def test_describe_shows_values_spread_and_evidence_of_a_drug() -> None:
     text = told("anlotinib")
     assert "potency.lin2018.VEGFR2.ic50_nM = 5.6 ± 1.2 nM" in text
     assert "could not be settled" in text
@@ -78,7 +78,7 @@ def test_a_drug_has_values_spread_and_the_doubt() -> None:
 
 
 @pytest.mark.parametrize("name", ["VEGF", "PDGFRB", "cell", "gel", "tube_formation"])
-def test_every_data_file_can_be_told(name: str) -> None:
+def test_every_data_file_can_be_described(name: str) -> None:
     assert "[published]" in told(name)
 
 

@@ -293,9 +293,7 @@ def test_layouts_for_sensitivity(method: str, runs: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["sobol", "lhs", "saltelli", "morris"])
-def test_points_that_were_drawn_are_drawn_no_more(
-    method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sampled_points_are_not_drawn_twice(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """`study.toml` gives the same runs where SciPy or SALib is of another version, or missing."""
     if method in ("saltelli", "morris"):
         pytest.importorskip("SALib")
@@ -309,7 +307,7 @@ def test_points_that_were_drawn_are_drawn_no_more(
 
 
 @pytest.mark.parametrize("points", [1, [[0.5]], [[0.5, 2.0]], [[0.5, "a"]], [0.5, 0.5]])
-def test_points_that_are_none(points: Any) -> None:
+def test_invalid_points_are_refused(points: Any) -> None:
     with pytest.raises(ScenarioError, match=r"sample.points.*must be a list of points"):
         sampled("lhs", 1, {"drug.free_nM": [0.1, 10], "cells.count": [1, 9]}, points=points)
 
@@ -347,7 +345,7 @@ def test_names_of_groups_are_no_columns_of_any_table() -> None:
             plan_study({"base": "tube_formation", "group": {name: [{"name": "a"}]}})
 
 
-def test_a_group_has_no_name_of_a_key() -> None:
+def test_a_group_cannot_have_the_name_of_a_key() -> None:
     arms = [{"name": "a"}, {"name": "b"}]
     with pytest.raises(ScenarioError, match="must not have the name of a swept key"):
         plan_study({
@@ -401,7 +399,7 @@ def test_wrong_ic50s_and_kinetics(settings: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("key", "values"), [("drug.free_nm", [0, 1, 4]), ("drug.ic50_nM.VEGFR2", [1, 10**400])]
 )
-def test_a_mistake_is_reported_once_whatever_the_values(key: str, values: list[Any]) -> None:
+def test_a_mistyped_key_is_reported_once_whatever_its_values(key: str, values: list[Any]) -> None:
     with pytest.raises(ScenarioError) as caught:
         plan_study({"name": "a", "base": "tube_formation_anlotinib", "grid": {key: values}})
     assert [problem.key for problem in caught.value.problems] == [key]
@@ -416,7 +414,7 @@ def test_a_dose_is_not_corrected_to_a_mistyped_key() -> None:
     assert found["dose_response.dose"].endswith("must be swept by this study")
 
 
-def test_all_that_is_wrong_is_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     found = problems(
         {
             "format": 2,
@@ -599,7 +597,7 @@ def spoiled(value: Any) -> Iterator[Any]:
     [(plan_study, WHOLE), (plan_study, SAMPLED), (plan_calibration, CALIBRATION)],
     ids=["study", "sample", "calibration"],
 )
-def test_values_of_wrong_types_are_told(
+def test_values_of_wrong_types_are_reported(
     read: Callable[[dict[str, Any]], Any], tree: dict[str, Any]
 ) -> None:
     """Each value of a file in turn becomes one of every type: a plan or an `InputError`."""
@@ -617,7 +615,7 @@ def test_values_of_wrong_types_are_told(
     assert not crashes, crashes[:5]
 
 
-def test_a_study_that_cannot_be_read(tmp_path: Path) -> None:
+def test_an_unreadable_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         plan_study(tmp_path / "none.toml")
     with pytest.raises(InputError, match="did you mean 'sweeps/example'"):
@@ -660,7 +658,7 @@ def test_studies_are_listed_apart_and_validated(
     assert "did you mean 'free_nM'" in done.stderr
 
 
-def test_a_part_is_every_nth_run() -> None:
+def test_a_shard_is_every_nth_run() -> None:
     runs = plan_study(STUDY).runs
     parts = [runs_of(runs, (i, 5)) for i in range(1, 6)]
     assert sorted(run.index for some in parts for run in some) == [run.index for run in runs]

@@ -63,7 +63,7 @@ def place(workplace: Path) -> Path:
     return workplace
 
 
-def test_a_link_out_of_the_folder_is_called_so(place: Path) -> None:
+def test_a_link_out_of_the_folder_is_reported_as_one(place: Path) -> None:
     for root, words in ((place, str(place)), (Path(), "the working folder")):
         with pytest.raises(InputError) as caught:
             files.named_file("link.csv", root, root)
@@ -88,7 +88,7 @@ def test_no_key_names_a_file_outside(place: Path, name: str) -> None:
     assert "drug.doses_csv" in wrong(load, {"extends": "rat_oral", "drug": {"doses_csv": name}})
 
 
-def test_files_below_are_read_wherever_they_are_named(place: Path, tmp_path: Path) -> None:
+def test_files_below_are_read_wherever_they_are_referred_to(place: Path, tmp_path: Path) -> None:
     head = 'extends = "tube_formation"\n[drug]\nname = "anlotinib"\nexposure = "pk"\n'
     pk = {"drug": {"name": "anlotinib", "exposure": "pk", "species": "human"}}
     for scenario in (
@@ -119,7 +119,7 @@ def test_runs_of_a_study_read_no_files(place: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig"])
-def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path, coding: str) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path, coding: str) -> None:
     scenario, study, doses, table, fit = (
         tmp_path / name for name in ("a.toml", "s.toml", "doses.csv", "table.csv", "c.toml")
     )
@@ -146,7 +146,7 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path: Path, coding: str) -> 
         (b".".join([b"a"] * 20_000) + b" = 1", "nested too deeply"),
     ],
 )
-def test_files_that_are_no_toml(tmp_path: Path, content: bytes, told: str) -> None:
+def test_files_that_are_not_toml_are_refused(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "a.toml"
     path.write_bytes(content)
     for read in (files.read_toml, load, plan_study, plan_calibration):
@@ -154,7 +154,9 @@ def test_files_that_are_no_toml(tmp_path: Path, content: bytes, told: str) -> No
             read(path)
 
 
-def test_files_that_are_no_files_or_too_large(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_not_regular_or_too_large_are_refused(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, told in (
         ("/dev/zero", "not a regular file"),
         ("pipe", "not a regular file"),
@@ -182,7 +184,7 @@ def test_files_that_are_no_files_or_too_large(place: Path, monkeypatch: pytest.M
         ("a\n1\n2\n3\n4\n", "has 4 rows; must have at most 3"),
     ],
 )
-def test_tables_that_are_none(tmp_path: Path, text: str, told: str) -> None:
+def test_invalid_tables_are_refused(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         files.read_csv(write(tmp_path / "a.csv", text), 3)
 
@@ -216,7 +218,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_names_and_keys_are_checked_at_the_door(name: str) -> None:
+def test_names_and_keys_are_checked_first(name: str) -> None:
     study = {"base": "tube_formation", "grid": {"drug.free_nM": [0, 1]}}
     group = {"group": {"kind": [{"name": name}, {"name": "b"}]}}
     for call, tree in (
@@ -240,7 +242,7 @@ def test_names_are_not_swept() -> None:
     assert {"name", "description"} <= wrong(plan_study, study).keys()
 
 
-def test_values_that_no_key_holds() -> None:
+def test_values_that_no_key_allows_are_refused() -> None:
     import datetime
 
     problems: list[Problem] = []
@@ -292,7 +294,7 @@ LOCK = "angiosim: process 1 on here, writing 0123abcd\n"
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "hard", "foreign", "folder", "pipe"])
-def test_a_lock_that_is_not_ours_stays(tmp_path: Path, kind: str) -> None:
+def test_a_lock_that_is_not_ours_is_kept(tmp_path: Path, kind: str) -> None:
     precious = write(tmp_path / "precious", LOCK if kind == "hard" else "data")
     lock = tmp_path / "out" / "study.lock"
     lock.parent.mkdir()
@@ -312,7 +314,7 @@ def test_a_lock_that_is_not_ours_stays(tmp_path: Path, kind: str) -> None:
     assert os.path.lexists(lock)
 
 
-def test_an_empty_lock_stays_and_our_own_goes(tmp_path: Path) -> None:
+def test_an_empty_lock_is_kept_and_our_own_removed(tmp_path: Path) -> None:
     lock = tmp_path / "study.lock"
     lock.touch()
     with hold(tmp_path, "study.toml", "a"):
@@ -324,7 +326,7 @@ def test_an_empty_lock_stays_and_our_own_goes(tmp_path: Path) -> None:
     assert not lock.exists()
 
 
-def test_a_lock_is_looked_at_only_in_a_folder_of_ours(tmp_path: Path) -> None:
+def test_a_lock_is_read_only_in_a_folder_of_ours(tmp_path: Path) -> None:
     write(tmp_path / "study.lock", LOCK)
     write(tmp_path / "notes.txt", "mine")
     write(tmp_path / ".study.toml.0123abcd89ab4567.tmp", "mine")
@@ -335,7 +337,7 @@ def test_a_lock_is_looked_at_only_in_a_folder_of_ours(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["study.toml", "calibration.toml"])
-def test_a_file_of_the_user_is_no_study_folder(tmp_path: Path, file: str) -> None:
+def test_a_file_is_refused_as_a_study_folder(tmp_path: Path, file: str) -> None:
     write(tmp_path / file, 'name = "a"\n# my notes\n')
     before = all_that_is_in(tmp_path)
     with pytest.raises(FolderError, match="has written"), hold(tmp_path, file, "a"):
@@ -388,7 +390,9 @@ def test_only_what_a_run_has_left_is_cleared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("out", ["A" * 5000, "file", "file/below", "a\x1b[31m/file"])
-def test_folders_that_cannot_be(workplace: Path, angiosim: Callable[..., Any], out: str) -> None:
+def test_impossible_folders_are_refused(
+    workplace: Path, angiosim: Callable[..., Any], out: str
+) -> None:
     write(workplace / "file", "mine")
     (workplace / "a\x1b[31m").mkdir()
     write(workplace / "a\x1b[31m" / "file", "mine")

@@ -62,7 +62,7 @@ def only_noise(rng: np.random.Generator, count: int = 8) -> Array:
 @pytest.mark.parametrize("hill", [0.5, 1.0, 3.0])
 @pytest.mark.parametrize("ic50", [0.3, 6.0, 30.0])
 @pytest.mark.parametrize(("bottom", "top"), [(5.0, 14.0), (14.0, 5.0), (0.0, 1e-7), (-1e6, 1e6)])
-def test_a_curve_without_noise_comes_back(
+def test_a_curve_without_noise_is_recovered(
     bottom: float, top: float, ic50: float, hill: float
 ) -> None:
     found = fit(DOSES, np.tile(logistic(DOSES, bottom, top, ic50, hill), (4, 1)), bottom)
@@ -301,7 +301,7 @@ def test_a_weak_drug_has_a_relative_ic50_only() -> None:
     assert found.emax == pytest.approx(40, abs=5)
 
 
-def test_a_step_is_known_to_lie_between_two_doses() -> None:
+def test_a_step_lies_between_two_doses() -> None:
     step = np.where(DOSES > 5, 0.0, 10.0) + 0.1 * np.random.default_rng(1).normal(size=(8, 12))
     found = fit(DOSES, step)
     assert (found.ic50_low, found.ic50_high) == (4, 8) and 4 < found.ic50 < 8

@@ -77,7 +77,7 @@ def test_a_figure_says_what_it_shows() -> None:
     assert "dashed" not in text
 
 
-def test_dose_zero_stands_left_of_a_break() -> None:
+def test_dose_zero_is_drawn_left_of_a_break() -> None:
     figure = draw_dose_response(GROUPS)
     ax = figure.axes[0]
     ticks = dict(zip([t.get_text() for t in ax.get_xticklabels()], ax.get_xticks(), strict=True))
@@ -212,7 +212,7 @@ def test_nothing_to_draw_is_refused() -> None:
         draw_ic50_map({})
 
 
-def test_axes_of_ones_own_are_used() -> None:
+def test_given_axes_are_used() -> None:
     with style.house_style():
         axes = style.new_figure(9, 4).subplots(1, 2)
     figure = axes[0].figure
@@ -241,7 +241,7 @@ def test_the_map_marks_what_is_not_determined() -> None:
     assert "> 1000" in absolute
 
 
-def test_the_map_tells_of_small_effects_and_invents_no_scale() -> None:
+def test_the_map_shows_small_effects_without_inventing_a_scale() -> None:
     part = fit(DOSES, GROUPS["VEGF"].curve(DOSES) + 0.1 * np.random.default_rng(4).normal(
         size=(8, 12)), unstimulated=-25.0)  # fmt: skip
     assert part.determined and part.emax is not None and 20 < part.emax < 26

@@ -237,7 +237,7 @@ def test_impossible_regimens_are_refused(wrong: dict[str, Any], message: str) ->
         Regimen(**(whole | wrong))
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(ScenarioError) as caught:
         Regimen(dose_mg=-1, cycles=0, route="im")  # type: ignore[arg-type]
     assert [p.key for p in caught.value.problems] == [
@@ -254,7 +254,7 @@ def test_all_problems_are_told_at_once() -> None:
     ]
 
 
-def test_all_that_is_wrong_with_a_file_is_reported_at_once(tmp_path: Path) -> None:
+def test_all_errors_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
     path = write(
         tmp_path, "time_h,amount_mg,rout,route\n0,x,a,oral\n-1,2,b,po\n1,y,c,im\n2,1,d,iv\n"
     )

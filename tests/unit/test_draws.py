@@ -60,7 +60,7 @@ def test_draws_are_even(where: tuple[int, int, int, int]) -> None:
         assert abs(np.corrcoef(x[:-lag], x[lag:])[0, 1]) < 4 / np.sqrt(n)
 
 
-def test_neighbouring_keys_are_not_alike() -> None:
+def test_neighbouring_keys_differ() -> None:
     first = np.array(
         [[uniforms(seed, COPY, step, 0, 0, 2) for step in range(60)] for seed in range(60)]
     )

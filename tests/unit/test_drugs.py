@@ -30,7 +30,7 @@ def leaves_of(node: Any) -> list[dict[str, Any]]:
     return [leaf for item in below for leaf in leaves_of(item)]
 
 
-def test_the_comparators_are_there() -> None:
+def test_the_comparators_exist() -> None:
     assert set(NAMES) >= {
         "anlotinib", "axitinib", "lenvatinib", "nintedanib", "pazopanib", "sorafenib", "sunitinib",
     }  # fmt: skip

@@ -182,7 +182,7 @@ def test_replicates_that_differ_in_level_do_not_hide_a_bump() -> None:
 
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize("count", [2, 3, 8])
-def test_monotone_data_are_seldom_called_bent(count: int, paired: bool) -> None:
+def test_monotone_data_are_rarely_called_non_monotone(count: int, paired: bool) -> None:
     rng = np.random.default_rng(1)
     for ic50 in (0.3, 6.0, 60.0, 1e9):
         for noise in (0.1, 1.0, 3.0):

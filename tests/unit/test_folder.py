@@ -32,7 +32,7 @@ def some_result(**manifest: Any) -> dict[str, Any]:
     )
 
 
-def test_default_folders_are_numbered_on(workplace: Path) -> None:
+def test_default_folders_are_numbered(workplace: Path) -> None:
     paths = []
     for _ in range(3):
         with RunFolder.create(None, "tube", 7) as folder:
@@ -56,7 +56,7 @@ def test_names_in_any_script_have_folders_of_their_own(workplace: Path) -> None:
     assert default_folder("..") == Path("runs", "unnamed")
 
 
-def test_a_named_folder_may_be_new_or_empty(workplace: Path) -> None:
+def test_a_chosen_folder_may_be_new_or_empty(workplace: Path) -> None:
     with RunFolder.create(Path("a/b/c"), "tube", 1) as folder:
         assert folder.path == Path("a/b/c")
     Path("empty").mkdir()
@@ -64,7 +64,7 @@ def test_a_named_folder_may_be_new_or_empty(workplace: Path) -> None:
     assert everything(Path("empty")) == ["run.log"]
 
 
-def test_a_named_folder_is_never_written_over(workplace: Path) -> None:
+def test_a_chosen_folder_is_never_overwritten(workplace: Path) -> None:
     Path("mine").mkdir()
     Path("mine/precious").write_text("data")
     with pytest.raises(FolderError, match="not empty"):
@@ -129,7 +129,7 @@ def test_two_processes_cannot_share_an_empty_folder(
             RunFolder.create(Path("shared"), "tube", 1)
 
 
-def test_discard_leaves_the_disk_as_it_was(workplace: Path) -> None:
+def test_discard_restores_the_disk(workplace: Path) -> None:
     Path("empty").mkdir()
     for out in (None, Path("x/y"), Path("empty")):
         folder = RunFolder.create(out, "tube", 1)
@@ -257,7 +257,7 @@ def test_an_opened_run_is_what_the_run_returned(name: str, workplace: Path) -> N
     assert found.plot().axes
 
 
-def test_what_is_no_run_cannot_be_opened(workplace: Path) -> None:
+def test_only_run_folders_can_be_opened(workplace: Path) -> None:
     Path("empty").mkdir()
     Path("study").mkdir()
     Path("study/study.toml").touch()

@@ -98,14 +98,14 @@ def test_only_the_model_knows_mesa() -> None:
     assert know and {room(module) for module in know} == {"model"}
 
 
-def test_what_runs_draws_nothing() -> None:
+def test_nothing_up_to_the_model_imports_matplotlib() -> None:
     """Up to the model, matplotlib is a name for type checkers, in the one hook that has it."""
     for module, names in IMPORTS.items():
         if PLACE[room(module)][0] <= PLACE["model"][0] and module != "sim.hooks":
             assert not {n for n in names if n.split(".")[0] == "matplotlib"}, module
 
 
-def test_the_tissue_stands_alone() -> None:
+def test_kernels_know_neither_scenarios_nor_units() -> None:
     """Kernels take arrays and numbers: neither scenarios nor units lie below them."""
     for module in filter(lambda name: room(name) == "tissue", MODULES):
         for other in IMPORTS[module] & MODULES.keys():

@@ -62,7 +62,7 @@ def kernels() -> dict[str, Any]:
 
 
 @EXPERIMENTS
-def test_a_model_that_is_built_compiles_no_more(name: str, settings: dict[str, Any]) -> None:
+def test_a_built_model_compiles_nothing_more(name: str, settings: dict[str, Any]) -> None:
     model = AngiogenesisModel(load(name, settings))
     ready = {kernel: len(item.signatures) for kernel, item in kernels().items()}
     assert "sim.signalling.pathways.advance" in ready

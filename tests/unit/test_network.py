@@ -179,7 +179,7 @@ def test_two_rings_that_touch_in_a_bar() -> None:
     assert counts(measure(mask)) == (3, 2, 0, 2)
 
 
-def test_blob_is_a_part_and_no_tube() -> None:
+def test_a_blob_is_a_part_but_not_a_tube() -> None:
     y, x = np.mgrid[:60, :60] - 30
     network = measure(np.hypot(y, x) < 12, cell=100)
     assert network.parts.max() == 1
@@ -575,7 +575,7 @@ def test_meshes_of_small_tori_are_the_bounded_gaps_of_the_unrolled_plane(mask: M
     assert network.readouts()["meshes"] == len(copies) <= n
 
 
-def test_rejects_what_it_cannot_measure() -> None:
+def test_rejects_unmeasurable_input() -> None:
     with pytest.raises(ValueError, match=r"\(H, W\)"):
         measure(np.zeros((3, 3, 3), dtype=bool))
     with pytest.raises(ValueError, match="positive"):

@@ -54,7 +54,7 @@ def assert_same(one: dict[str, Any], two: dict[str, Any]) -> None:
         assert array.tobytes() == two[name].tobytes(), name
 
 
-def test_no_result_depends_on_who_looks() -> None:
+def test_no_result_depends_on_observers() -> None:
     scenario = load("tube_formation_all_ligands", SMALL)
     alone = run_scenario(scenario)
     watched = run_scenario(
@@ -72,7 +72,7 @@ def test_no_result_depends_on_who_looks() -> None:
     assert_same(one.state(), two.state())
 
 
-def test_they_look_when_they_want_to_and_are_closed_once() -> None:
+def test_observers_look_when_they_ask_to_and_are_closed_once() -> None:
     often, rarely, never = Looker(1), Looker(12), Looker(1)
     never.next_mcs = lambda mcs: None  # type: ignore[method-assign]
     sim.run("tube_formation", SMALL, observers=[often, rarely, never])
@@ -82,7 +82,7 @@ def test_they_look_when_they_want_to_and_are_closed_once() -> None:
     assert [looker.closed for looker in (often, rarely, never)] == [1, 1, 1]
 
 
-def test_what_goes_on_from_a_step_is_looked_at_from_there() -> None:
+def test_a_resumed_model_is_observed_from_its_step() -> None:
     model, looker = AngiogenesisModel(load("tube_formation", SMALL)), Looker(4)
     model.advance(8)
     advance_observed(model, 17, [looker])
@@ -126,7 +126,7 @@ def test_a_failing_observer_is_exit_code_4(tmp_path: Path, monkeypatch: Any) -> 
 
 
 @pytest.mark.parametrize("wrong", [-3, 0])
-def test_nobody_looks_back(wrong: int) -> None:
+def test_observers_cannot_ask_for_earlier_steps(wrong: int) -> None:
     looker = Looker(1)
     looker.next_mcs = lambda mcs: mcs + wrong  # type: ignore[method-assign]
     with pytest.raises(ValueError, match=r"next_mcs\(-1\) = .*, must be above -1 or None"):
@@ -206,7 +206,7 @@ PERICYTE = {
 }
 
 
-def test_steps_are_counted_once_for_all() -> None:
+def test_steps_are_counted_once() -> None:
     model = AngiogenesisModel(load("tube_formation", SMALL))
     model.advance(3)
     model.step()

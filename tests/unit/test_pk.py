@@ -115,7 +115,7 @@ def test_what_is_dumped_loads_equal() -> None:
     assert load(tomllib.loads(dump(scenario))) == scenario
 
 
-def test_python_gives_the_course_and_draws_it() -> None:
+def test_python_returns_the_course_and_draws_it() -> None:
     course = sim.pk(HUMAN, subjects=50)
     assert course.half_life_h == pytest.approx(113.3, abs=0.1)
     assert course.free_bands_nM.shape == (3, course.time_h.size)
@@ -282,7 +282,7 @@ def test_pk_imports_neither_numba_nor_mesa() -> None:
     assert told.stdout.strip() == "[]"
 
 
-def test_doses_can_stand_in_a_csv_file_beside_the_scenario(tmp_path: Path) -> None:
+def test_doses_can_be_in_a_csv_file_beside_the_scenario(tmp_path: Path) -> None:
     (tmp_path / "doses.csv").write_text("time_h,amount_mg\n0,12\n24,12\n")
     head = 'extends = "tube_formation"\n[drug]\nname = "anlotinib"\nexposure = "pk"\n'
     file = tmp_path / "mine.toml"

@@ -74,7 +74,7 @@ def test_a_written_scenario_gives_the_same_after_a_data_file_is_corrected(correc
     assert not np.array_equal(final(anew)["cells.drive"], before["cells.drive"])
 
 
-def test_a_written_body_stays_as_it_was_too(corrected: Any) -> None:
+def test_a_written_scenario_keeps_its_pharmacokinetics(corrected: Any) -> None:
     scenario, at = load("human_12mg"), np.linspace(0, 500, 7)
     written, before = tomllib.loads(dump(scenario)), exposure_of(scenario).free_nM(at)
     corrected("drugs/anlotinib.toml", "CL = {value = 12.3,", "CL = {value = 24.6,")

@@ -234,7 +234,7 @@ def test_extending_in_a_circle(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs symbolic links")
-def test_a_link_does_not_lead_out(tmp_path: Path) -> None:
+def test_a_link_does_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "out.toml").write_text("seed = 3\n")
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "link.toml").symlink_to(tmp_path / "out.toml")
@@ -291,7 +291,7 @@ def test_without_receptors_nothing_of_signalling_is_left() -> None:
     assert list(scenario.fields) == list(scenario.engine.chemotaxis) == ["cue"]
 
 
-def test_a_field_of_the_users_own() -> None:
+def test_a_user_may_add_a_field() -> None:
     scenario = load(
         "tube_formation",
         {"fields.oxygen": {"diffusion_um2_per_s": 2000, "solver": "exponential"},
@@ -379,7 +379,7 @@ def test_there_are_enough_bad_scenarios() -> None:
     assert len(BAD) >= 50
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_inputs_that_are_not_files_are_refused(tmp_path: Path) -> None:
     assert "no such file" in problems(tmp_path / "none.toml")[""]
     assert "did you mean 'tube_formation'?" in problems("tube_fromation")[""]
     assert "did you mean 'tube_formation'?" in problems("scenarios/tube_formaton.toml")[""]
@@ -412,7 +412,7 @@ def test_hostile_files(text: str, tmp_path: Path) -> None:
     assert problems(path)
 
 
-def test_a_broken_size_makes_no_second_problem() -> None:
+def test_a_broken_size_is_reported_once() -> None:
     found = problems("tube_formation", {"domain.size_um": [-1, 800], "cells.count": 5000})
     assert set(found) == {"domain.size_um.0"}
 
@@ -648,7 +648,7 @@ ALL_KEYS = {
 }  # fmt: skip
 
 
-def test_all_that_is_wrong_in_all_tables_is_told_at_once() -> None:
+def test_all_errors_in_all_tables_are_reported_at_once() -> None:
     assert {path[0] for path in keys.leaves()} - WRONG_TABLES.keys() == {
         "format", "name", "description", "assay",
     }  # fmt: skip
@@ -662,7 +662,7 @@ def test_all_that_is_wrong_in_all_tables_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("path", keys.leaves(), ids=keys.dotted)
-def test_no_wrong_value_hides_another(path: tuple[str, ...]) -> None:
+def test_every_wrong_value_is_reported(path: tuple[str, ...]) -> None:
     """Whatever else is wrong, the types of another table are looked at."""
     names = {"types": "other", "media": "0", "doses": "0"}
     place: list[str] = []

@@ -251,7 +251,7 @@ def test_a_part_whose_response_may_hide_in_noise_does_not_drop_out() -> None:
             assert "no Loewe: response not distinguishable from noise in hidden" in found.note
 
 
-def test_a_small_part_drops_out_where_it_is_not_told_from_nothing() -> None:
+def test_a_part_not_distinguishable_from_nothing_drops_out() -> None:
     """And only if no dose may inhibit by a tenth of the controls' difference."""
     seen = set()
     for seed in range(30):
@@ -433,7 +433,7 @@ def test_a_picture_of_combinations() -> None:
     assert len(set(looks)) == 2
 
 
-def test_a_picture_of_one_combination_holds_its_words() -> None:
+def test_a_picture_of_one_combination_has_room_for_its_words() -> None:
     group = {**ABLATION["group"], "ligands": ABLATION["group"]["ligands"][1:]}
     tree = {**ABLATION, "name": "a name that is long " * 5, "group": group}
     figure = made(plan_study(tree | {"description": "why it is done " * 9})).combinations().plot()
@@ -444,7 +444,7 @@ def test_a_picture_of_one_combination_holds_its_words() -> None:
         assert not text.get_text() or (box.x0 >= 0 and box.x1 <= page.x1 and box.y0 >= 0)
 
 
-def test_why_there_is_no_combination_to_draw() -> None:
+def test_a_missing_combination_gives_its_reason() -> None:
     class Level(Chain):
         def run(self, base: dict[str, Any], task: Task) -> dict[str, float]:
             return {"tube_length_mm": 1.0}
@@ -454,7 +454,7 @@ def test_why_there_is_no_combination_to_draw() -> None:
         study.combinations().plot()
 
 
-def test_what_has_no_combination() -> None:
+def test_a_study_without_combination_is_refused() -> None:
     with pytest.raises(InputError, match=r"has no \[combination\]"):
         made(plan_study(SCREEN)).combinations()
 
@@ -632,7 +632,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
 @pytest.mark.usefixtures("quick")
-def test_a_shard_is_analysed_by_nobody(
+def test_a_shard_is_not_analysed(
     angiosim: Callable[..., Any], workplace: Path, tree: dict[str, Any]
 ) -> None:
     Path("study.toml").write_text(tomli_w.dumps(tree))
@@ -681,7 +681,7 @@ ODD = ["lot A ($5%) or B ($6_)", r"$\frac{1}$", "long " * 100 + "name", "$"]
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
-def test_no_name_of_an_arm_is_too_much_for_a_picture(
+def test_any_name_of_an_arm_fits_a_picture(
     angiosim: Callable[..., Any], workplace: Path, tree: dict[str, Any]
 ) -> None:
     if tree is MORRIS:

@@ -239,7 +239,7 @@ def test_each_arm_has_its_own_indices(tmp_path: Path) -> None:
 # --- noise ---------------------------------------------------------------------------------------
 
 
-def test_the_share_of_noise_is_told_and_the_level_of_a_replicate_is_none() -> None:
+def test_the_share_of_noise_is_reported_and_excludes_the_level_of_a_replicate() -> None:
     def noisy(settings: dict[str, Any], seed: int) -> float:
         return linear(settings, seed) + chance(settings, seed, 0.5) + 100 * (seed % 7)
 
@@ -262,7 +262,7 @@ MORE: dict[str, Any] = {  # so many that trajectories hardly meet: runs that mee
 
 
 @pytest.mark.parametrize("method", ["saltelli", "morris"])
-def test_indices_of_noise_alone_are_the_floor(method: str) -> None:
+def test_the_noise_floor_is_the_indices_of_noise_only(method: str) -> None:
     def noise(settings: dict[str, Any], seed: int) -> float:
         return 3 * shares(settings)[0] + chance(settings, seed, 1.0)
 
@@ -277,7 +277,7 @@ def test_indices_of_noise_alone_are_the_floor(method: str) -> None:
     assert found.parameters[IC50]["note"] == ""
 
 
-def test_one_replicate_does_not_tell_the_noise() -> None:
+def test_one_replicate_does_not_determine_the_noise() -> None:
     found = made(tree("morris", 4), linear).sensitivity().arms["all"]
     assert (found.noise_sd, found.noise_share, found.noise_floor) == (None, None, {})
     assert found.note.startswith("one replicate: how much is chance is not known")
@@ -336,7 +336,7 @@ def nothing(found: Indices) -> bool:
 
 
 @pytest.mark.parametrize("method", ["saltelli", "morris"])
-def test_where_there_is_nothing_to_tell_there_are_no_numbers(method: str, tmp_path: Path) -> None:
+def test_without_an_effect_there_are_no_numbers(method: str, tmp_path: Path) -> None:
     """A constant response, runs that all failed, values that are not finite, a single block."""
     cases: dict[str, tuple[int, Any, str]] = {
         "constant": (8, lambda s, seed: 0.1 + 0.2, "the response is constant"),
@@ -382,7 +382,7 @@ def test_few_blocks_carry_a_note() -> None:
 
 
 @pytest.mark.parametrize(("against", "sign"), [(9, "+"), (11, "±")])
-def test_a_sign_stands_for_nine_tenths_of_the_effects(against: int, sign: str) -> None:
+def test_a_sign_is_that_of_nine_tenths_of_the_effects(against: int, sign: str) -> None:
     effects = np.r_[np.ones(100 - against), -np.ones(against)]
     numbers = {"mu": effects.mean(), "mu_star": 1.0, "mu_star_low": 0.9, "mu_star_high": 1.1,
                "sigma": effects.std(ddof=1), "note": ""}  # fmt: skip
@@ -391,7 +391,7 @@ def test_a_sign_stands_for_nine_tenths_of_the_effects(against: int, sign: str) -
     assert ax.texts[0].get_text() == sign
 
 
-def test_shares_that_cannot_be_carry_a_note() -> None:
+def test_impossible_shares_carry_a_note() -> None:
     def note(**numbers: float) -> str:
         known = {"S1": 0.5, "S1_low": 0.4, "S1_high": 0.6, "ST": 0.5, "ST_low": 0.4, "ST_high": 0.6}
         return module._judge("saltelli", known | numbers, {})
@@ -407,7 +407,7 @@ def test_shares_that_cannot_be_carry_a_note() -> None:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def test_the_files_are_the_same_bit_by_bit_whichever_way(tmp_path: Path) -> None:
+def test_the_files_are_bit_identical_either_way(tmp_path: Path) -> None:
     study = tree("saltelli", 8, replicates=2, sensitivity={"responses": ["mean_drive", "meshes"]})
     plan = plan_study(study)
     for name in ("one", "two"):
@@ -494,7 +494,7 @@ def test_other_points_give_no_indices(method: str, tmp_path: Path) -> None:
         made({"base": "tube_formation"}, lambda s, seed: 1.0).sensitivity()
 
 
-def test_what_is_no_readout() -> None:
+def test_an_unknown_readout_is_refused() -> None:
     study = made(tree("morris", 4), linear)
     with pytest.raises(InputError, match=r"'meshs' is not a read-out.*did you mean 'meshes'"):
         study.sensitivity("meshs")

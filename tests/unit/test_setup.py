@@ -86,7 +86,7 @@ def test_region(boundary: str) -> None:
     assert (np.bincount(sites.ravel())[1:] == 100).all()
 
 
-def test_no_room() -> None:
+def test_too_little_room_is_refused() -> None:
     scenario = load("tube_formation", {"domain.size_um": [300, 240], "cells.count": 72})
     many = scenario.cells.model_copy(update={"count": 150})  # more than checking would let pass
     scenario = scenario.model_copy(update={"cells": many})

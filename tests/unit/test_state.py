@@ -63,7 +63,9 @@ def assert_same(one: AngiogenesisModel, two: AngiogenesisModel) -> None:
                             "drug.media": [{"at_h": 0.2, "free_nM": 8.0}]}),
     ],
 )  # fmt: skip
-def test_a_copy_goes_on_alike_and_alone(way: str, name: str, settings: dict[str, Any]) -> None:
+def test_a_copy_continues_alike_and_independently(
+    way: str, name: str, settings: dict[str, Any]
+) -> None:
     model = stepped(model_of(name, **settings), 7)
     list(model.agents)[3].remove()
     made = COPIES[way](model)

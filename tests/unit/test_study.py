@@ -105,7 +105,7 @@ def test_parquet_holds_the_same(plan: Plan, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(found, study.results, check_exact=True)
 
 
-def test_without_pyarrow_there_is_the_csv_alone(
+def test_without_pyarrow_there_is_only_the_csv(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "find_spec", lambda name: None)
@@ -151,7 +151,9 @@ def test_a_dask_cluster_gives_the_same_bytes(plan: Plan, table: bytes, tmp_path:
     assert (tmp_path / "study" / "results.csv").read_bytes() == table
 
 
-def test_no_scheduler(plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_scheduler_is_reported(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr("sim.studies.executors.SECONDS_TO_CONNECT", 0.5)
     with pytest.raises(InputError, match="no Dask scheduler answers"):
@@ -167,9 +169,7 @@ def test_without_a_folder_nothing_is_written(plan: Plan, workplace: Path) -> Non
 # --- going on ------------------------------------------------------------------------------------
 
 
-def test_a_study_that_was_stopped_goes_on_where_it_was(
-    plan: Plan, table: bytes, tmp_path: Path
-) -> None:
+def test_a_stopped_study_resumes_where_it_was(plan: Plan, table: bytes, tmp_path: Path) -> None:
     first = Here(plan, stop_after=7)
     with pytest.raises(KeyboardInterrupt):
         sweep(plan, first, tmp_path / "study")
@@ -183,7 +183,7 @@ def test_a_study_that_was_stopped_goes_on_where_it_was(
     assert (tmp_path / "study" / "results.csv").read_bytes() == table
 
 
-def test_what_was_added_or_changed_is_made_and_nothing_else(tmp_path: Path) -> None:
+def test_only_what_was_added_or_changed_is_run(tmp_path: Path) -> None:
     def made(tree: dict[str, Any]) -> int:
         plan = plan_study(tree)
         here = Here(plan)
@@ -202,7 +202,7 @@ def test_what_was_added_or_changed_is_made_and_nothing_else(tmp_path: Path) -> N
     assert made(STUDY) == 0  # what was made before is still known
 
 
-def test_a_base_file_that_changed_makes_the_runs_again_that_it_touches(tmp_path: Path) -> None:
+def test_a_changed_base_file_reruns_the_runs_it_touches(tmp_path: Path) -> None:
     base = tmp_path / "base.toml"
     base.write_text('extends = "tube_formation"\n[time]\nduration_h = 1\n')
     file = tmp_path / "study.toml"
@@ -225,9 +225,7 @@ def test_a_base_file_that_changed_makes_the_runs_again_that_it_touches(tmp_path:
     assert made() == []
 
 
-def test_code_that_changed_makes_all_runs_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_code_reruns_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_study(STUDY)
     sweep(plan, Here(plan), tmp_path / "study")
     monkeypatch.setattr("sim.studies.file.code_hash", lambda _: "another")
@@ -249,7 +247,7 @@ def test_shards_of_different_versions_are_not_merged(
     assert not (tmp_path / "whole").exists()
 
 
-def test_a_folder_stopped_before_its_plan_is_started_again(plan: Plan, tmp_path: Path) -> None:
+def test_a_folder_stopped_before_its_plan_is_started_afresh(plan: Plan, tmp_path: Path) -> None:
     Ledger(tmp_path / "ledger.sqlite").close()
     with pytest.raises(InputError, match="start it again"):
         open_result(tmp_path)
@@ -278,7 +276,7 @@ def test_runs_that_fail_stop_nothing(plan: Plan, tmp_path: Path, workers: int) -
     assert (table["meshes"].isna() == failed).all()
 
 
-def test_failed_runs_are_made_again_when_asked(plan: Plan, table: bytes, tmp_path: Path) -> None:
+def test_failed_runs_are_rerun_when_asked(plan: Plan, table: bytes, tmp_path: Path) -> None:
     sweep(plan, Here(plan, fake_runs.failing), tmp_path / "study")
     same = Here(plan)
     sweep(plan, same, tmp_path / "study")
@@ -290,7 +288,7 @@ def test_failed_runs_are_made_again_when_asked(plan: Plan, table: bytes, tmp_pat
     assert (tmp_path / "study" / "results.csv").read_bytes() == table
 
 
-def test_a_worker_that_dies_is_replaced_and_its_run_made_again(tmp_path: Path) -> None:
+def test_a_worker_that_dies_is_replaced_and_its_run_repeated(tmp_path: Path) -> None:
     plan = plan_study({**STUDY, "base": {"extends": "tube_formation"}})
     base = {**plan.base, "notes": str(tmp_path)}
     with closing(Pool(base, 2, fake_runs.dying_once)) as pool:
@@ -309,7 +307,7 @@ def test_a_run_that_kills_its_workers_is_given_up(plan: Plan, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_trouble_of_the_machine_is_not_held_against_runs(
+def test_machine_errors_do_not_count_against_runs(
     plan: Plan, table: bytes, tmp_path: Path, workers: int
 ) -> None:
     run = fake_runs.hindered
@@ -328,13 +326,13 @@ def test_trouble_of_the_machine_is_not_held_against_runs(
     assert (tmp_path / "study" / "results.csv").read_bytes() == table
 
 
-def test_an_error_that_is_no_text(plan: Plan, tmp_path: Path) -> None:
+def test_an_error_without_text_is_reported(plan: Plan, tmp_path: Path) -> None:
     study = sweep(plan, Here(plan, fake_runs.no_text), tmp_path / "study")
     assert study.failures[0].error == "ValueError: a\\udcffb\0c"
     assert study.count("failed") == 30
 
 
-def test_a_finished_run_is_never_written_over(plan: Plan, tmp_path: Path) -> None:
+def test_a_finished_run_is_never_overwritten(plan: Plan, tmp_path: Path) -> None:
     sweep(plan, Here(plan), tmp_path)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         before = ledger.entries()
@@ -539,7 +537,7 @@ def test_a_lock_left_behind_is_taken_over(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_that_holds_something_else_is_refused(plan: Plan, tmp_path: Path) -> None:
+def test_a_folder_with_something_else_in_it_is_refused(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("precious")
     with pytest.raises(FolderError, match="not empty and not that of a study"):
         sweep(plan, Here(plan), tmp_path)
@@ -567,7 +565,7 @@ def test_another_study_of_the_same_name_is_refused(plan: Plan, tmp_path: Path) -
     assert here.made == []
 
 
-def test_a_shard_in_the_folder_of_the_whole_loses_no_row(
+def test_a_shard_in_the_folder_of_the_whole_study_keeps_all_rows(
     plan: Plan, table: bytes, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
@@ -628,16 +626,14 @@ def test_rows_have_the_points_that_they_were_made_with(
         open_result(tmp_path / "a")
 
 
-def test_a_folder_of_others_keeps_all_its_files(plan: Plan, tmp_path: Path) -> None:
+def test_files_of_others_in_a_folder_are_kept(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / ".theirs.tmp").write_text("precious")
     with pytest.raises(FolderError, match="not empty and not that of a study"):
         sweep(plan, Here(plan), tmp_path)
     assert everything(tmp_path) == [".theirs.tmp"]
 
 
-def test_a_study_killed_while_its_first_file_was_written_goes_on(
-    plan: Plan, tmp_path: Path
-) -> None:
+def test_a_study_killed_while_writing_its_first_file_is_resumed(plan: Plan, tmp_path: Path) -> None:
     Ledger(tmp_path / "ledger.sqlite").close()
     (tmp_path / "study.lock").write_text("angiosim: process 1 on here, writing 0123abcd\n")
     (tmp_path / ".study.toml.0123abcd89ab4567.tmp").write_text("half")
@@ -666,9 +662,7 @@ def test_what_is_read_at_once_is_of_one_moment(plan: Plan, tmp_path: Path) -> No
         assert len(ledger.planned()) == 40
 
 
-def test_a_study_that_this_version_does_not_take_says_what_to_do(
-    plan: Plan, tmp_path: Path
-) -> None:
+def test_a_study_of_an_unsupported_version_says_what_to_do(plan: Plan, tmp_path: Path) -> None:
     sweep(plan, Here(plan), tmp_path)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.plan(plan.runs, plan.text.replace("[base.cells]", "[base.sells]"), "code")
@@ -698,7 +692,7 @@ def test_a_folder_without_permission(plan: Plan, tmp_path: Path) -> None:
         ("PRAGMA application_id = 5", "not the ledger of a study"),
     ],
 )
-def test_a_ledger_of_another_version_is_refused_and_stays(
+def test_a_ledger_of_another_version_is_refused_and_kept(
     plan: Plan, tmp_path: Path, statement: str, words: str
 ) -> None:
     sweep(plan, Here(plan), tmp_path)
@@ -839,9 +833,7 @@ def test_different_results_of_one_run_are_not_merged(plan: Plan, tmp_path: Path)
     assert not (tmp_path / "whole").exists()
 
 
-def test_done_is_better_than_failed_and_missing_runs_stay_planned(
-    plan: Plan, tmp_path: Path
-) -> None:
+def test_done_replaces_failed_and_missing_runs_stay_planned(plan: Plan, tmp_path: Path) -> None:
     sweep(plan, Here(plan, fake_runs.failing), tmp_path / "a", SweepOptions(shard=(1, 2)))
     sweep(plan, Here(plan), tmp_path / "b", SweepOptions(shard=(1, 2)))
     for order in (["a", "b"], ["b", "a"]):
@@ -853,7 +845,7 @@ def test_done_is_better_than_failed_and_missing_runs_stay_planned(
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
-def test_a_shard_that_is_none(text: str) -> None:
+def test_an_invalid_shard_is_refused(text: str) -> None:
     assert parse_shard("2/8") == (2, 8)
     with pytest.raises(InputError, match="must be i/n"):
         parse_shard(text)
@@ -885,7 +877,7 @@ def test_the_model_gives_in_a_study_what_it_gives_alone(tmp_path: Path) -> None:
     assert repr(sim.Study.open(tmp_path / "study")).startswith("<tiny study: 4 of 4 runs done")
 
 
-def test_a_run_that_was_planned_wrongly_fails_and_does_not_lie() -> None:
+def test_a_wrongly_planned_run_fails() -> None:
     from sim.studies.worker import simulate
 
     plan = plan_study(TINY)
@@ -895,7 +887,7 @@ def test_a_run_that_was_planned_wrongly_fails_and_does_not_lie() -> None:
 
 
 @pytest.mark.parametrize("part", ["set-up", "run", "read-out"])
-def test_trouble_in_the_model_is_told_with_its_stage(
+def test_an_error_in_the_model_is_reported_with_its_stage(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sim.studies.worker import simulate
@@ -950,7 +942,7 @@ def test_the_command(
     assert Path("half/results.csv").read_bytes() == Path("whole/results.csv").read_bytes()
 
 
-def test_the_command_lists_failures_and_mends_them(
+def test_the_command_lists_failures_and_reruns_them(
     study_file: Path, workplace: Path, angiosim: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command(monkeypatch, fake_runs.failing)
@@ -966,7 +958,7 @@ def test_the_command_lists_failures_and_mends_them(
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_command_tells_failures_of_runs_from_those_of_the_machine(
+def test_the_command_distinguishes_failures_of_runs_from_those_of_the_machine(
     study_file: Path, workplace: Path, angiosim: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def both(base: dict[str, Any], task: Task) -> dict[str, Any]:
@@ -1029,7 +1021,7 @@ def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("found", "wanted"), [("calibration", "study"), ("study", "calibration")])
-def test_folders_of_studies_and_calibrations_are_told_apart(
+def test_folders_of_studies_and_calibrations_are_distinguished(
     tmp_path: Path, found: str, wanted: str
 ) -> None:
     (tmp_path / f"{found}.toml").write_text('name = "doses"')
@@ -1039,7 +1031,7 @@ def test_folders_of_studies_and_calibrations_are_told_apart(
         pass
 
 
-def test_what_was_killed_at_once_goes_on_and_strangers_keep_their_files(tmp_path: Path) -> None:
+def test_a_killed_study_resumes_and_files_of_others_are_kept(tmp_path: Path) -> None:
     """Killed between the first file of the ledger and `study.toml`; a stranger's temporary file."""
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     half = ".study.toml.0123abcd89ab4567.tmp"
@@ -1082,7 +1074,7 @@ def test_the_list_says_how_many_are_left_and_for_how_long(
     assert "a rough estimate: 30 ns for each lattice site and step" in listed.stderr
 
 
-def test_what_opens_studies_says_what_else_a_folder_holds(
+def test_opening_a_study_says_what_else_a_folder_contains(
     study_file: Path, tmp_path: Path, angiosim: Callable[..., Any]
 ) -> None:
     folder = tmp_path / "fit"
@@ -1176,7 +1168,7 @@ def test_a_dask_cluster_of_processes_survives_a_worker(study_file: Path, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_dask_worker_of_another_version_makes_nothing(tmp_path: Path) -> None:
+def test_a_dask_worker_of_another_version_runs_nothing(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     plan = plan_study({**TINY, "replicates": 1})
     shutil.copytree(Path(sim.__file__).parent, tmp_path / "other" / "sim")
@@ -1208,7 +1200,7 @@ def test_a_dask_worker_of_another_version_makes_nothing(tmp_path: Path) -> None:
         assert study(ROOT).count("done") == 2  # without being asked
 
 
-def test_a_dask_run_whose_workers_die_is_told(plan: Plan, tmp_path: Path) -> None:
+def test_a_dask_run_whose_workers_die_is_reported(plan: Plan, tmp_path: Path) -> None:
     """What the cluster reports for a run that kills its workers becomes a failed run."""
 
     class Future:

@@ -56,7 +56,7 @@ def test_known_conversions_are_exact(text: str, unit: str, value: float) -> None
         ("1e999 mg", "ng", "too large"),
     ],
 )
-def test_what_is_no_such_quantity_is_refused(text: str, unit: str, says: str) -> None:
+def test_other_quantities_are_refused(text: str, unit: str, says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         parse_quantity(text, unit)
 
@@ -65,7 +65,7 @@ def test_what_is_no_such_quantity_is_refused(text: str, unit: str, says: str) ->
     st.floats(-1e6, 1e6),
     st.sampled_from([(a, b) for a in UNITS for b in UNITS if UNITS[a][1] == UNITS[b][1]]),
 )
-def test_there_and_back(value: float, pair: tuple[str, str]) -> None:
+def test_converting_there_and_back_gives_the_same(value: float, pair: tuple[str, str]) -> None:
     a, b = pair
     there = parse_quantity(f"{value!r} {a}", b)
     assert parse_quantity(f"{there!r} {b}", a) == pytest.approx(value, rel=1e-15, abs=1e-290)

@@ -272,7 +272,7 @@ def test_the_drug_of_a_picture_is_that_at_its_time(course: list[float], said: st
     assert frame.treatment(made) == f"VEGF 50 ng/mL · {said}"
 
 
-def test_what_is_no_result_is_not_drawn() -> None:
+def test_only_results_are_drawn() -> None:
     with pytest.raises(TypeError, match="dict cannot be drawn"):
         view.draw({})
 
@@ -298,7 +298,7 @@ def test_labels_of_a_run_are_words_and_not_keys() -> None:
                 assert not KEY.search(text), text
 
 
-def test_doses_are_words_with_a_unit() -> None:
+def test_doses_are_labelled_in_words_with_a_unit() -> None:
     assert dose_label("drug.free_nM", "anlotinib") == "unbound anlotinib (nM)"
     assert dose_label("drug.free_nM") == "unbound drug (nM)"
     assert dose_label("ligands.VEGF.bath_ng_ml") == "VEGF (ng/mL)"
