@@ -38,7 +38,10 @@ def main() -> None:
     logging.raiseExceptions = False  # on a full disk, the one message must not drown
     sys.stderr = cast(TextIO, Unbroken(sys.stderr or io.StringIO()))
     gc.set_threshold(100_000)  # imports make many objects and no garbage: a tenth of start-up
-    app(prog_name="angiosim")
+    try:
+        app(prog_name="angiosim")
+    finally:
+        gc.freeze()  # else Python searches all objects for garbage as it ends: half a second
 
 
 def _show_version(wanted: bool) -> None:

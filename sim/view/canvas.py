@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 
@@ -183,8 +184,15 @@ def save_picture(figure: Figure, path: str | Path, marks: Marks | None = None) -
     path = Path(path)
     kind = picture_format(path)
     buffer = io.BytesIO()
+    metadata = (marks or Marks()).metadata(kind)
     with style.house_style():
-        figure.savefig(buffer, format=kind, dpi=DPI, metadata=(marks or Marks()).metadata(kind))
+        if kind == "png":  # `savefig` draws all twice, the first time for the layout alone
+            figure.set_dpi(DPI)
+            FigureCanvasAgg(figure).print_png(
+                buffer, metadata=metadata, pil_kwargs={"compress_level": 4}
+            )
+        else:
+            figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
     write_bytes_atomic(path, buffer.getvalue())
 
 

@@ -92,13 +92,18 @@ def test_network_drawn_into_given_axes() -> None:
     figure.savefig(io.BytesIO())
 
 
+def segments(line: Line2D) -> np.ndarray[Any, Any]:
+    """Ends (n, 2, 2) of the pieces of a broken line."""
+    return np.asarray(line.get_xydata()).reshape(-1, 3, 2)[:, :2]
+
+
 @pytest.mark.parametrize("boundary", ["walls", "periodic"])
 @pytest.mark.parametrize("count", [0, 1])
 def test_network_with_no_cell_or_one(boundary: str, count: int) -> None:
     cells = np.zeros((50, 50), dtype=np.int32)
     cells[10:20, 10:20] = count
     figure = network.draw_network(make_result(cells=cells, boundary=boundary))
-    assert sum(len(lines.get_segments()) for lines in with_gid(figure.axes[0], "skeleton")) == 0
+    assert sum(len(segments(line)) for line in with_gid(figure.axes[0], "skeleton")) == 0
     figure.canvas.draw()
 
 
@@ -159,15 +164,15 @@ def test_the_line_drawn_is_the_skeleton_measured(boundary: str) -> None:
     y, x = np.mgrid[:60, :60]
     cells = (np.abs((y - x + 30) % 60 - 30) < 6).astype(np.int32)  # on a torus it goes round
     result = make_result(cells=cells, boundary=boundary)
-    lines, over = with_gid(network.draw_network(result).axes[0], "skeleton")
+    under, over = map(segments, with_gid(network.draw_network(result).axes[0], "skeleton"))
     found = network_of(cells, result.scenario)
     across = np.abs(np.diff(found.skeleton_yx[found.skeleton_links], axis=1)).max((1, 2)) > 1
     assert bool(across.any()) == (boundary == "periodic")
-    assert len(lines.get_segments()) == len(found.skeleton_links) + across.sum() > 60
+    assert len(under) == len(found.skeleton_links) + across.sum() > 60
     spacing = float(result.scenario.domain.spacing_um)
-    points = np.concatenate(lines.get_segments())[:, ::-1] / spacing - 0.5
+    points = np.concatenate(under)[:, ::-1] / spacing - 0.5
     assert cKDTree(found.skeleton_yx).query(points)[0].max() < 1
-    assert len(over.get_segments()) == len(lines.get_segments())
+    np.testing.assert_array_equal(over, under)
 
 
 @pytest.mark.parametrize(

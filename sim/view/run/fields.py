@@ -77,8 +77,8 @@ def draw_fields(result: Snapshot, *, fig: Figure | SubFigure | None = None) -> F
     for empty in axes[len(names) :]:
         empty.remove()
     border = frame.outlines(frame.large_cells(result, frame.PIXELS_ACROSS // 2))
-    outline = np.zeros((*border.shape, 4), dtype=np.uint8)
-    outline[border] = (255, 255, 255, 110)
+    outline = np.zeros((*border.shape, 4), dtype=np.float32)
+    outline[border] = (1.0, 1.0, 1.0, 0.43)
     for name, ax in zip(names, axes, strict=False):
         _draw_field(result, name, ax)
         ax.imshow(outline, extent=extent, origin="upper", interpolation="antialiased", zorder=2)

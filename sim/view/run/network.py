@@ -11,7 +11,6 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
@@ -28,8 +27,8 @@ _SMOOTHINGS: Final = 8
 _GOLDEN: Final = 0.618033988749895
 
 
-def _cell_colours(result: Snapshot) -> NDArray[np.float64]:
-    """Return an RGB colour for each row of the cell store; row 0 is the medium."""
+def _cell_colours(result: Snapshot) -> NDArray[np.float32]:
+    """Return an RGBA colour for each row of the cell store; row 0 is the medium."""
     count = int(result.final["cell_id"].max(initial=0)) + 1
     if frame.has_signalling(result):
         drive = np.asarray(result.final["cell_drive"], dtype=float)[:count]
@@ -43,7 +42,7 @@ def _cell_colours(result: Snapshot) -> NDArray[np.float64]:
         soft = np.array([to_rgb(colour) for colour in style.SOFT_CYCLE])
         colours = soft[np.arange(count) % len(soft)]
     colours[0] = to_rgb(style.GAP)
-    return np.asarray(colours, dtype=float)
+    return np.insert(colours, 3, 1.0, axis=1).astype(np.float32)  # as `imshow` needs no copy of
 
 
 def _smooth_lines(
@@ -96,14 +95,13 @@ class _Canvas:
 
     def lines(self, places: NDArray[np.float64], links: NDArray[Any], kind: str) -> None:
         """Draw lines between linked places; lines over a periodic border at each side."""
-        lines = list(self._um(_smooth_lines(places, links, self._shape)))
+        lines = self._um(_smooth_lines(places, links, self._shape))
+        broken = np.pad(lines, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)  # one path: fast
+        x, y = broken.reshape(-1, 2).T
         for colour, width, order in (("white", 3.0, 3.0), (style.INK, 1.5, 3.2)):
-            self._ax.add_collection(
-                LineCollection(
-                    lines, colors=colour, linewidths=width * self._scale, capstyle="round",
-                    zorder=order, gid=kind,
-                ),
-                autolim=False,
+            self._ax.plot(
+                x, y, color=colour, linewidth=width * self._scale, solid_capstyle="round",
+                zorder=order, gid=kind, scalex=False, scaley=False,
             )  # fmt: skip
 
     def dots(self, places: NDArray[np.float64], kind: str) -> None:
@@ -194,10 +192,9 @@ def draw_network(
 
     cells = frame.large_cells(result, frame.PIXELS_ACROSS)
     colours = _cell_colours(result)
-    image = (colours * 255).round().astype(np.uint8)[cells]
-    dark = (colours * frame.OUTLINE_SHADE * 255).round().astype(np.uint8)
+    image = colours[cells]
     border = frame.outlines(cells)
-    image[border] = dark[cells[border]]
+    image[border] *= (*[frame.OUTLINE_SHADE] * 3, 1.0)
     ax.imshow(image, extent=extent, origin="upper", interpolation="antialiased", zorder=1)
 
     tissue = _tissue(result)
