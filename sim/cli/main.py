@@ -37,7 +37,7 @@ def main() -> None:
     """Run the command line."""
     logging.raiseExceptions = False  # on a full disk, the one message must not drown
     sys.stderr = cast(TextIO, Unbroken(sys.stderr or io.StringIO()))
-    gc.set_threshold(100_000)  # imports make many objects and no garbage: a tenth of start-up
+    gc.set_threshold(1_000_000)  # imports make many objects and no garbage: a tenth of a run
     try:
         app(prog_name="angiosim")
     finally:

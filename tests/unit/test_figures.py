@@ -16,6 +16,7 @@ import pytest
 from made_runs import make_result
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 from scipy.spatial import cKDTree
