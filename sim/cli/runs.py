@@ -31,6 +31,9 @@ def run(
             min=1, help="Threads for one large run; results are bit-identical for any number."
         ),
     ] = 1,
+    no_pictures: Annotated[
+        bool, typer.Option("--no-pictures", help="Draw no pictures into the folder.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -56,7 +59,9 @@ def run(
                 if mcs < total:
                     check()
 
-            result = run_into(out, scenario, progress=progress, threads=threads)
+            result = run_into(
+                out, scenario, progress=progress, threads=threads, pictures=not no_pictures
+            )
         if not quiet:
             print_summary(result)
 

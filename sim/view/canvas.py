@@ -188,7 +188,7 @@ def save_picture(figure: Figure, path: str | Path, marks: Marks | None = None) -
     with style.house_style():
         if kind == "png":  # `savefig` draws all twice, the first time for the layout alone
             figure.set_dpi(DPI)
-            FigureCanvasAgg(figure).print_png(
+            FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
                 buffer, metadata=metadata, pil_kwargs={"compress_level": 4}
             )
         else:

@@ -304,6 +304,12 @@ def test_run_settings(angiosim: Angiosim, fake_run: FakeRun, workplace: Path) ->
     assert fake_run.scenario.time.duration_h == 2.0
 
 
+def test_pictures_unless_told(angiosim: Angiosim, fake_run: FakeRun, workplace: Path) -> None:
+    for folder, words in (("with", []), ("without", ["--no-pictures"])):
+        assert angiosim("run", "tube_formation", "--out", folder, *words).exit_code == 0
+    assert set(everything(Path("with"))) - set(everything(Path("without"))) == {"network.png"}
+
+
 def test_impossible_threads_are_refused(angiosim: Angiosim, workplace: Path) -> None:
     assert angiosim("run", "tube_formation", "--threads", "0").exit_code == 2
     assert not list(workplace.iterdir())

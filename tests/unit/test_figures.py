@@ -62,7 +62,7 @@ def test_network_keeps_the_orientation_of_the_array() -> None:
     assert ax.get_xlim() == (0, 80)
     assert ax.get_ylim() == (120, 0)
     image = np.asarray(ax.images[0].get_array())
-    gap = np.round(255 * np.array(mpl.colors.to_rgb(style.GAP)))
+    gap = np.array(mpl.colors.to_rgb(style.GAP), dtype=np.float32)
     factor = image.shape[0] // 60
     assert (image[10 * factor, 20 * factor, :3] != gap).any()
     assert (image[50 * factor, 20 * factor, :3] == gap).all()
@@ -74,9 +74,9 @@ def test_network_colours_cells_by_number_without_signalling() -> None:
     figure = network.draw_network(result)
     assert "drive" not in words(figure)
     assert "ng/mL" not in words(figure)
-    colours = np.unique(np.asarray(figure.axes[0].images[0].get_array()).reshape(-1, 3), axis=0)
-    soft = {tuple(np.round(255 * np.array(mpl.colors.to_rgb(c)))) for c in style.SOFT_CYCLE}
-    assert soft & {tuple(colour) for colour in colours.astype(float)}
+    colours = np.unique(np.asarray(figure.axes[0].images[0].get_array()).reshape(-1, 4), axis=0)
+    soft = {tuple(np.array(mpl.colors.to_rgba(c), np.float32)) for c in style.SOFT_CYCLE}
+    assert soft & {tuple(colour) for colour in colours}
 
 
 def test_network_without_drug_and_ligand() -> None:

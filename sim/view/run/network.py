@@ -42,7 +42,9 @@ def _cell_colours(result: Snapshot) -> NDArray[np.float32]:
         soft = np.array([to_rgb(colour) for colour in style.SOFT_CYCLE])
         colours = soft[np.arange(count) % len(soft)]
     colours[0] = to_rgb(style.GAP)
-    return np.insert(colours, 3, 1.0, axis=1).astype(np.float32)  # as `imshow` needs no copy of
+    rgba = np.ones((count, 4), dtype=np.float32)  # what matplotlib would make of others, slowly
+    rgba[:, :3] = colours
+    return rgba
 
 
 def _smooth_lines(
