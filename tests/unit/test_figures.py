@@ -23,7 +23,6 @@ from scipy.spatial import cKDTree
 
 from sim.assays.tube_formation.measure import network_of
 from sim.errors import PictureWarning
-from sim.version import __version__
 from sim.view import style
 from sim.view.run import fields, frame, network, pictures, timeseries
 
@@ -286,7 +285,7 @@ def test_saved_pictures_are_deterministic_and_marked(tmp_path: Path) -> None:
     for first, second in zip(paths, again, strict=True):
         assert first.read_bytes() == second.read_bytes()
         with Image.open(first) as image:
-            assert image.info["Software"] == f"angiosim {__version__}"
+            assert image.info["Software"] == f"angiosim {make_result().manifest['version']}"
             assert image.info["Scenario-Hash"] == "0123abcd"
             assert image.info["Seed"] == "1"
             assert image.info["Title"] == "tube_formation_anlotinib"
