@@ -74,6 +74,11 @@ class RunningAssay:
         self._start, self._measure = called(declared.start), called(declared.measure)
         self._keeper = declared.memory
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it looks at every step."""
+        return self._keeper is not None
+
     def start(self, uniforms: Uniforms) -> tuple[NDArray[Any], list[int]]:
         """Return the lattice with the cells on it, and their types."""
         sites, types = self._start(self.scenario, uniforms)

@@ -12,7 +12,7 @@ from sim.scenario.schema import Scenario
 from sim.signalling import pathways as signalling
 from sim.signalling.pathways import Constants, Pathway
 from sim.signalling.receptors import ReceptorRates, steady_state
-from sim.tissue import CellStore, Field, Rules, Tissue, rules
+from sim.tissue import LEAST_SIDE, CellStore, Field, Rules, Tissue, rules
 from sim.units import ng_per_ml_to_nM
 
 ENDOTHELIAL = 1  # cell type; 0 is medium, further types follow, the last is the wall
@@ -35,10 +35,11 @@ class Reactions:
 
 
 def small(scenario: Scenario) -> Scenario:
-    """The same experiment on a few sites."""
+    """The same experiment on a few sites, of the form that it has on many."""
     site_um = scenario.domain.spacing_um
     voxels = [round((field.spacing_um or site_um) / site_um) for field in scenario.fields.values()]
-    side_um = math.lcm(20, *voxels) * site_um
+    step = math.lcm(*voxels)
+    side_um = step * -(-LEAST_SIDE // step) * site_um
     return scenario.model_copy(
         update={
             "domain": scenario.domain.model_copy(
@@ -77,6 +78,7 @@ def rules_of(scenario: Scenario) -> Rules:
     stiffness[ENDOTHELIAL] = engine.area.lambda_, engine.length.lambda_
     for tau, further in enumerate(scenario.types.values(), start=2):
         stiffness[tau] = further.area.lambda_, further.length.lambda_ if further.length else 0.0
+    driven = scenario.behaviour is not None and scenario.behaviour.persistence is not None
     taxis = [engine.chemotaxis[name] for name in chemotactic_fields(scenario)]
     return rules(
         temperature=engine.temperature,
@@ -89,6 +91,7 @@ def rules_of(scenario: Scenario) -> Rules:
         saturation=[t.saturation for t in taxis],
         copy_sites=engine.copy_sites,
         contact_sites=engine.contact_sites,
+        persistent=driven or engine.persistence.mu != 0.0,
     )
 
 

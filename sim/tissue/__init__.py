@@ -14,20 +14,22 @@ from numpy.typing import NDArray
 
 from sim.kernels.buffers import Buffers
 from sim.tissue import potts
+from sim.tissue.advance import Way, advance
 from sim.tissue.attractants import Attractants
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, rules
-from sim.tissue.euler import euler_step
+from sim.tissue.euler import euler_step, waves_of
 from sim.tissue.exponential import exponential_step, substeps_for
 from sim.tissue.fields import EDGES, Field, settle
-from sim.tissue.forms import Form
+from sim.tissue.forms import LEAST_SIDE, Form
 from sim.tissue.hamiltonian import energy_by_term
 from sim.tissue.lattice import MEDIUM, Grid
 from sim.tissue.moments import remember
 from sim.tissue.voxels import average_by_cell, overlaps
 
-__all__ = ["CellStore", "Field", "Rules", "Tissue", "rules"]
+__all__ = ["LEAST_SIDE", "CellStore", "Field", "Rules", "Tissue", "rules"]
 
+NOTHING: NDArray[np.float64] = np.empty(0)
 REACH_OF_ANCHORS = 8  # sites that a centre may wander before its anchor follows
 
 
@@ -104,6 +106,58 @@ class Tissue:
         cells, (height, width, periodic) = self.cells, self.grid
         where = cells["moments"], cells["anchor"], height, width, periodic
         remember(*where, kept, cells["centroid"], cells["memory"])
+
+    def advance(
+        self,
+        seed: int,
+        steps: range,
+        kept: float,
+        field: str | None = None,
+        source_of: NDArray[np.float64] = NOTHING,
+        loss_of: NDArray[np.float64] = NOTHING,
+        dt: float = 0.0,
+        *,
+        late: bool = False,
+    ) -> bool:
+        """Take several steps at once, of nothing but one field and the cells, if that is possible.
+
+        Parameters
+        ----------
+        seed : int
+        steps : range
+            What `sweep` would be called with, one after another.
+        kept : float
+            As in `remember`.
+        field, source_of, loss_of, dt
+            The field that moves, and its rates (rows,) as in `move_fields`; None if none moves.
+        late : bool
+            Whether the field moves after the cells.
+
+        Returns
+        -------
+        bool
+            Whether the steps have been taken; nothing has changed if not.
+        """
+        cells, wave = self.cells.arrays(), None
+        if not self._form or not self._form.fits_now(cells):
+            return False
+        if field is not None:
+            moving = self._fields[field]
+            if moving.solver != "explicit":
+                return False
+            [wave] = waves_of(
+                moving.values, moving.factor, source_of[:-1], loss_of[:-1], moving.diffusion, dt,
+                moving.substeps, EDGES[moving.edge], moving.precision, buffers=self._buffers,
+            )  # fmt: skip
+            if wave.least < 0.0:  # values could become negative, and have to be looked at
+                return False
+        *terms, room = self._form.arguments(cells, 1)
+        alive, centroid, memory = (self.cells[key] for key in ("alive", "centroid", "memory"))
+        way = Way(alive, centroid, memory, kept, REACH_OF_ANCHORS)
+        when = seed, steps.start, steps.stop, int(late)
+        advance(self.lattice, cells, *terms, wave, way, when, room)
+        self._overlaps.clear()
+        return True
 
     def move_fields(
         self,

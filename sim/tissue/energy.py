@@ -63,6 +63,8 @@ class Rules(NamedTuple):
     """(copy_sites, 2) neighbours [dy, dx] that may be copied from."""
     contact_yx: NDArray[np.int64]
     """(contact_sites, 2) neighbours whose contact counts."""
+    persistent: bool
+    """Whether cells are pushed on; `CellArrays.push` counts anyhow."""
 
 
 def rules(
@@ -77,6 +79,7 @@ def rules(
     saturation: Sequence[float],
     copy_sites: int,
     contact_sites: int,
+    persistent: bool = False,
 ) -> Rules:
     """`Rules` from words: a `CONNECTIVITY`, and one of `ACTS_ON` for each field."""
     return Rules(
@@ -90,6 +93,7 @@ def rules(
         saturation=np.array(saturation, dtype=np.float64),
         copy_yx=neighbourhood(copy_sites),
         contact_yx=neighbourhood(contact_sites),
+        persistent=persistent,
     )
 
 

@@ -24,6 +24,9 @@ LONGEST_TILE = 2 * TILE_SIDE - 1
 LONGEST_PATCH = LONGEST_TILE + 3 * REACH
 CHUNKS = 4  # of a colour for each thread: one that is held up takes fewer
 
+LEAST_SIDE = 2 * TILE_SIDE
+"""Sites along a side from which on a sweep is made for a tissue."""
+
 CELL = 1  # the one type of cell
 EXACT = 2.0**26  # sites x sites along a side, below which sums of squares are exact as floats
 
@@ -73,7 +76,7 @@ class Form:
             and is_whole(rules.stiffness[CELL, 0])
             and np.array_equal(rules.copy_yx, eight)
             and np.array_equal(rules.contact_yx, eight)
-            and min(grid.height, grid.width) >= 2 * TILE_SIDE
+            and min(grid.height, grid.width) >= LEAST_SIDE
             and coarse <= 1
             and len(followed) - coarse <= 1
             and all(acts & EXTENSION for acts in rules.acts_on)
@@ -89,7 +92,7 @@ class Form:
         rows = len(cells.type)
         if self._room is None or self._room.deviation.shape != (threads, rows):
             self._make_room(threads, rows)
-        push = cells.push if cells.push.any() else None
+        push = cells.push if self.rules.persistent or cells.push.any() else None
         fine, coarse = self._attractants()
         wall = None if self.grid.periodic else np.int32(rows - 1)
         return self.costs, self._length, self.connectivity, push, fine, coarse, wall, self._room

@@ -75,7 +75,7 @@ def test_a_built_model_compiles_nothing_more(name: str, settings: dict[str, Any]
 def test_the_small_experiment_is_of_the_same_kind(name: str, settings: dict[str, Any]) -> None:
     scenario = load(name, settings)
     small = _Rehearsal(assembly.small(scenario))
-    assert small.cell_id.size <= 40 * 40
+    assert small.cell_id.size <= 120 * 120
     assert small.cells.living.size == 0
     assert small.fields.keys() == AngiogenesisModel(scenario).fields.keys()
     assert small.scenario.fields == scenario.fields

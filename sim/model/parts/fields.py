@@ -35,18 +35,23 @@ def fields(model: Model, order: str) -> None:
     """
     with model.timed("fields"):
         names = [name for name, field in model.reactions.items() if field.order == order]
-        source, loss = _rates(model, names)
+        source, loss = rates(model, names)
         dt_s = model.scenario.time.mcs_s
         moved = model.tissue.move_fields(names, source, loss, dt_s, model.threads)
         for name, (lowest, highest) in zip(names, moved, strict=True):
-            if not isfinite(highest) or lowest < -1e-12 * highest:
-                raise NumericalError(
-                    f"fields.{name}: values from {lowest:g} to {highest:g} at step {model.mcs}; "
-                    f"more fields.{name}.substeps or a shorter time.mcs_s are needed"
-                )
+            check(model, name, lowest, highest)
 
 
-def _rates(model: Model, names: list[str]) -> tuple[Array, Array]:
+def check(model: Model, name: str, lowest: float, highest: float) -> None:
+    """Refuse a field that is not finite or is negative."""
+    if not isfinite(highest) or lowest < -1e-12 * highest:
+        raise NumericalError(
+            f"fields.{name}: values from {lowest:g} to {highest:g} at step {model.mcs}; "
+            f"more fields.{name}.substeps or a shorter time.mcs_s are needed"
+        )
+
+
+def rates(model: Model, names: list[str]) -> tuple[Array, Array]:
     """Source per second and loss rate (fields, rows) of the medium and of each cell."""
     cells, domain, rows = model.tissue.cells, model.scenario.domain, model.endothelial
     source = np.empty((len(names), cells.area.size))

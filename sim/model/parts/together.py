@@ -1,0 +1,39 @@
+"""Several steps at once, of models in which nothing happens but that cells and one field move."""
+
+from __future__ import annotations
+
+from math import exp
+
+from sim.model.parts.fields import check, rates
+from sim.model.parts.model import Model
+
+MOST = 100
+"""Steps in one compiled call: a signal waits for its end."""
+
+
+def undisturbed(model: Model) -> int:
+    """How many of the next steps are alike: up to a record, or the next one alone."""
+    time, persistent = model.scenario.time, model.tissue.rules.persistent
+    if model.constants or model.assay.remembers or persistent or model.threads > 1:
+        return 1
+    return min(time.steps_per_record - model.mcs % time.steps_per_record, MOST)
+
+
+def steps_together(model: Model, steps: int) -> bool:
+    """Take some steps with their fields, sweeps and free drug; return whether it was possible."""
+    fields, dt_s = model.fields, model.scenario.time.mcs_s
+    names = list(model.reactions)
+    source, loss = rates(model, names)
+    moving = [k for k, name in enumerate(names) if source[k].any() or fields[name].any()]
+    if len(moving) > 1:
+        return False
+    seed, when = model.seed, range(model.mcs, model.mcs + steps)
+    kept = exp(-dt_s / (model.scenario.engine.persistence.tau_min * 60))
+    with model.timed("fields and potts"):
+        if not moving:
+            return model.tissue.advance(seed, when, kept)
+        k, name = moving[0], names[moving[0]]
+        late = model.reactions[name].order == "after_sweep"
+        done = model.tissue.advance(seed, when, kept, name, source[k], loss[k], dt_s, late=late)
+        check(model, name, 0.0, float(fields[name].max()))
+        return done

@@ -1,0 +1,62 @@
+"""Several Monte Carlo steps in one compiled call, where nothing happens between them but moves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.kernels.compiling import lean
+from sim.tissue.euler import euler_field
+from sim.tissue.moments import measure_cells, recentre, remember
+from sim.tissue.specialised import sweep
+
+
+class Way(NamedTuple):
+    """What follows cells on their way."""
+
+    alive: NDArray[np.bool_]
+    centroid: NDArray[np.float64]
+    memory: NDArray[np.float64]
+    kept: float
+    """of the memory, in a step"""
+    reach: int
+    """sites that a centre may wander before its anchor follows"""
+
+
+@lean
+def advance(
+    lattice, cells, costs, length, connectivity, push, fine, coarse, wall, wave, way, when, room
+):
+    """Some steps in each of which a field moves, and then the cells, or the other way round.
+
+    Parameters
+    ----------
+    lattice, cells, costs, ..., wall, room
+        As in `sim.tissue.specialised.sweep`.
+    wave : Wave or None
+        The field, one band.
+    way : Way
+    when : (int, int, int, int)
+        Seed, first step, the step after the last, and whether (1) the field moves after the cells.
+    """
+    height, width = lattice.shape
+    seed, first, end, late = when
+    for step in range(first, end):
+        if wave is not None:
+            if late == 0:
+                euler_field(wave, lattice)
+        sweep(
+            lattice, cells, costs, length, connectivity, push, fine, coarse, wall, seed, step, room
+        )
+        if wall is None:
+            if recentre(cells.moments, cells.anchor, way.alive, way.reach, height, width):
+                measure_cells(lattice, cells.anchor, True, cells.moments)
+        remember(
+            cells.moments, cells.anchor, height, width, wall is None, way.kept, way.centroid,
+            way.memory,
+        )  # fmt: skip
+        if wave is not None:
+            if late == 1:
+                euler_field(wave, lattice)
