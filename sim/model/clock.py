@@ -403,10 +403,11 @@ def _reading(model: AngiogenesisModel, *, name: str) -> float | int:
 
 
 class _Rehearsal(AngiogenesisModel):
-    """A model without cells, whose steps make the kernels ready for others."""
+    """A model whose cells have no sites: its steps make the kernels ready for others."""
 
     def _start(self, numbers: Uniforms) -> tuple[NDArray[np.int32], list[int]]:
-        return np.zeros(self.scenario.shape, np.int32), []
+        every_type = range(ENDOTHELIAL, ENDOTHELIAL + 1 + len(self.scenario.types))
+        return np.zeros(self.scenario.shape, np.int32), list(every_type)
 
     def _compile(self) -> None:
         for name, reactions in self.reactions.items():

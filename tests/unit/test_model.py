@@ -24,6 +24,7 @@ from sim.model.clock import AngiogenesisModel, _Rehearsal
 from sim.model.parts.cells import potts_sweep
 from sim.runs.run import result_of, run_scenario
 from sim.scenario.resolve import load
+from sim.tools import bench
 from sim.view.run.timeseries import draw_timeseries
 
 SMALL = {"domain.size_um": [240, 220], "cells.count": 12}
@@ -76,7 +77,7 @@ def test_the_small_experiment_is_of_the_same_kind(name: str, settings: dict[str,
     scenario = load(name, settings)
     small = _Rehearsal(assembly.small(scenario))
     assert small.cell_id.size <= 120 * 120
-    assert small.cells.living.size == 0
+    assert not small.cell_id.any()
     assert small.fields.keys() == AngiogenesisModel(scenario).fields.keys()
     assert small.scenario.fields == scenario.fields
     assert small.scenario.engine == scenario.engine
@@ -234,3 +235,42 @@ def test_each_receptor_of_the_scenario_is_reported(fourth_receptor: dict[str, An
     assert not any(name.startswith("inhibition_") for name in result.summary)
     texts = {text.get_text() for ax in draw_timeseries(result).axes for text in ax.texts}
     assert "A-VEGFR1 inhibited" in texts
+
+
+ALONE = {"domain.size_um": [220, 208], "cells.count": 80, "time.record_every_mcs": 7}
+"""Cells that nothing signals to."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "at_once"),
+    [
+        (bench.NO_FIELD, True),
+        (bench.CUE, True),
+        (bench.CUE | {"fields.cue.precision": "double", "fields.cue.order": "after_sweep"}, True),
+        (bench.CUE | {"domain.boundary": "walls", "engine.contact_energy.cell_wall": 100}, True),
+        (bench.NO_FIELD | {"engine.length.lambda": 3, "engine.length.target_sites": 14}, True),
+        (bench.CUE | {"engine.persistence.mu": 20}, False),
+        (bench.CUE | {"engine.contact_energy.cell_cell": 40.5}, False),
+    ],
+)
+def test_steps_taken_together_are_those_taken_one_by_one(
+    settings: dict[str, Any], at_once: bool
+) -> None:
+    """State, records and the steps that Mesa counts; whatever the steps are cut into."""
+    scenario = load(bench.CELLS, settings | ALONE)
+    one, together = AngiogenesisModel(scenario), AngiogenesisModel(scenario)
+    for _ in range(24):
+        one.step()
+    taken, advance = [], together.tissue.advance
+    together.tissue.advance = lambda *a, **k: taken.append(advance(*a, **k)) or taken[-1]
+    for steps in (1, 9, 0, 14):
+        together.advance(steps)
+    assert any(taken) == at_once
+    assert (together.steps, together.mcs) == (24, 24)
+    state = together.state()
+    for name, array in one.state().items():
+        np.testing.assert_array_equal(state[name], array, err_msg=name)
+    records = [each.datacollector.get_model_vars_dataframe() for each in (one, together)]
+    assert len(records[0]) == 4
+    assert records[0].equals(records[1])
+    assert (one.lattice > 0).any()
