@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numba
 from numba.core import event
 
@@ -53,6 +54,20 @@ def cache_folder() -> Path | None:
 
 _CACHE = cache_folder()
 _CONFIG: Any = numba.config
+
+
+def _use_wide_vectors() -> None:
+    """Let LLVM use vectors of 512 bits where the processor has them.
+
+    On Intel's it keeps to 256 by default, with which explicit fields take a quarter longer.
+    """
+    if _CONFIG.CPU_NAME is None and _CONFIG.CPU_FEATURES is None:
+        features = llvmlite.binding.get_host_cpu_features()
+        if features.get("avx512f"):
+            _CONFIG.CPU_FEATURES = f"{features.flatten()},-prefer-256-bit"
+
+
+_use_wide_vectors()
 
 
 _OPTIONS: dict[str, Any] = {

@@ -123,6 +123,10 @@ class AngiogenesisModel(mesa.Model):
 
     def step(self) -> None:
         """One Monte Carlo step; also after the end of the experiment, where `running` is False."""
+        if self._moved > 1:  # taken already, together with the next one, by `advance`
+            self._moved -= 1
+            self.mcs += 1
+            return
         free_drug(self)
         if self._moved == 0:
             ligand_M = ligand_at_cells(self)
@@ -132,8 +136,8 @@ class AngiogenesisModel(mesa.Model):
             potts_sweep(self)
             deaths(self)
             fields(self, "after_sweep")
-        else:  # taken already, together with other steps, by `advance`
-            self._moved -= 1
+        else:
+            self._moved = 0
             deaths(self)
         self.mcs += 1
         assay_memory(self)

@@ -11,59 +11,53 @@ from sim.tissue.lattice import REACH, neighbourhood
 
 NEIGHBOURS = 8
 
-_0, _3, _29, _32 = (np.uint64(i) for i in (0, 3, 29, 32))
+_3, _29, _32, _35 = (np.uint64(i) for i in (3, 29, 32, 35))
 _MASK_32 = np.uint64(2**32 - 1)
+_ONE, _TWO, _THREE, _FIVE, _SEVEN = (np.uint32(i) for i in (1, 2, 3, 5, 7))
+_SIXTEEN, _TWENTY_ONE, _MASK_16 = np.uint32(16), np.uint32(21), np.uint32(2**16 - 1)
 
-# The steps to the copy neighbours, with 1 added, two bits each: a loop over them has no table.
-_STEPS_Y, _STEPS_X = (
-    np.uint32(sum((int(step) + 1) << 2 * k for k, step in enumerate(steps)))
-    for steps in neighbourhood(NEIGHBOURS).T
-)
-
-
-@inlined
-def place_of(draw, count, width, width_share, row, until_y, until_x, gap_y, gap_x, wall):
-    """Site and source of an attempt in a flat patch, from 32 random bits."""
-    index = np.uint32(((draw >> _3) * count) >> _29)
-    neighbour = np.uint32(draw) & np.uint32(7)
-    y = (index * width_share) >> np.uint32(21)  # index // width
-    x = index - y * width + np.uint32(REACH)
-    y = y + np.uint32(REACH)
-    if wall is not None:
-        y = y + gap_y if y >= until_y else y
-        x = x + gap_x if x >= until_x else x
-    site = y * row + x
-    shift = neighbour * np.uint32(2)
-    step_y, step_x = (_STEPS_Y >> shift) & np.uint32(3), (_STEPS_X >> shift) & np.uint32(3)
-    return np.uint16(site), np.uint16(site + step_y * row + step_x - (row + np.uint32(1)))
+# The steps along x to the copy neighbours, with 1 added, two bits each: a loop over them has no
+# table. The first three are a row up, the last three a row down.
+_STEPS_X = np.uint32(sum((int(x) + 1) << 2 * k for k, (_, x) in enumerate(neighbourhood(8))))
 
 
 @inlined
 def draw_attempts(key, tile, height, width, n_ys, row, wall, draws, site, source):
-    """A tile's attempts: two to a draw, those of the list's second half from its upper bits.
+    """A tile's attempts: site and source in a flat patch, each from 32 random bits.
 
-    The list ends with whole blocks, of attempts that lead nowhere.
+    Two to a draw, those of the list's second half from its upper bits. The list ends with whole
+    blocks, of attempts that lead nowhere. Casts keep numba from widening numbers to 64 bits, so
+    that more of them fit a vector.
     """
     top, left, size_y, size_x = tile
     sites = size_y * size_x
-    count = np.uint64(np.uint32(sites))
-    across, across_share = np.uint32(size_x), np.uint32(2**21 // size_x + 1)
-    row_sites = np.uint32(row)
-    until_y, until_x = np.uint32(height - top + REACH), np.uint32(width - left + REACH)
-    gap_y, gap_x = np.uint32(n_ys - size_y - 2 * REACH), np.uint32(row - size_x - 2 * REACH)
-    half = (sites + 1) // 2
-    for i in range(half):
-        draws[np.uint64(i)] = bits(key, i)
-    for i in range(half):
-        draw = draws[np.uint64(i)]
-        site[np.uint64(i)], source[np.uint64(i)] = place_of(
-            draw & _MASK_32, count, across, across_share, row_sites, until_y, until_x, gap_y, gap_x,
-            wall,
-        )  # fmt: skip
-        site[np.uint64(i + half)], source[np.uint64(i + half)] = place_of(
-            draw >> _32, count, across, across_share, row_sites, until_y, until_x, gap_y, gap_x,
-            wall,
-        )  # fmt: skip
+    half, count = (sites + 1) // 2, np.uint64(np.uint32(sites))
+    for i in range(half):  # which of the tile's sites, and which neighbour
+        draw = bits(key, i)
+        index = np.uint32(((draw & _MASK_32) >> _3) * count >> _29)
+        draws[np.uint64(i)] = index | (np.uint32(draw) & _SEVEN) << _SIXTEEN
+        index = np.uint32((draw >> _35) * count >> _29)
+        draws[np.uint64(i + half)] = index | (np.uint32(draw >> _32) & _SEVEN) << _SIXTEEN
+    across, share = np.uint32(size_x), np.uint32(2**21 // size_x + 1)
+    row_sites, more = np.uint32(row), np.uint32(row - size_x)
+    first = np.uint32(REACH * row + REACH)
+    until_y, until_x = np.uint32(height - top), np.uint32(width - left)
+    gap_y = np.uint32((n_ys - size_y - 2 * REACH) * row)
+    gap_x = np.uint32(row - size_x - 2 * REACH)
+    for i in range(2 * half):
+        both = draws[np.uint64(i)]
+        index, neighbour = np.uint32(both & _MASK_16), np.uint32(both >> _SIXTEEN)
+        y = np.uint32(np.uint32(index * share) >> _TWENTY_ONE)  # index // across
+        here = np.uint32(np.uint32(index + np.uint32(y * more)) + first)
+        if wall is not None:
+            x = np.uint32(index - np.uint32(y * across))
+            here = np.uint32(here + gap_y) if y >= until_y else here
+            here = np.uint32(here + gap_x) if x >= until_x else here
+        step = np.uint32(np.uint32(_STEPS_X >> np.uint32(neighbour * _TWO)) & _THREE)
+        there = np.uint32(here + step - _ONE)
+        there = np.uint32(there - row_sites) if neighbour < _THREE else there
+        there = np.uint32(there + row_sites) if neighbour >= _FIVE else there
+        site[np.uint64(i)], source[np.uint64(i)] = np.uint16(here), np.uint16(there)
     for i in range(sites, sites + BLOCK):
         site[np.uint64(i)] = source[np.uint64(i)] = 0
 
@@ -71,7 +65,7 @@ def draw_attempts(key, tile, height, width, n_ys, row, wall, draws, site, source
 @inlined
 def between_owners(first, site, source, patch):
     """Which of a block's attempts are between two owners: a word."""
-    word = _0
+    word = np.uint64(0)
     for i in range(BLOCK):  # a chain, so that no compiler gathers, which takes twice as long
         k = np.uint64(first + (BLOCK - 1) - i)
         differ = patch[np.uint64(site[k])] != patch[np.uint64(source[k])]

@@ -151,7 +151,7 @@ class Form:
                 (threads, LONGEST_PATCH**2 if fine else 1),
                 fine.values.dtype if fine else np.float64,
             ),
-            draws=aligned((threads, attempts), np.uint64),
+            draws=aligned((threads, attempts), np.uint32),
             site=aligned((threads, attempts), np.uint16),
             source=aligned((threads, attempts), np.uint16),
             log=aligned((threads, copies, 2), np.uint64),

@@ -125,6 +125,8 @@ def sweep_tile(
     voxel, share_of = room.voxel[part], room.part[part]
     contact, lambda_area, temperature, threshold, whole_threshold = costs
 
+    if length is not None:
+        now, off = length.now[part], length.off[part]
     n_ys = sites_along(tile[0], tile[2], height, wall, ys)
     row = sites_along(tile[1], tile[3], width, wall, xs)
     n_runs = runs_along(xs, row, runs)
@@ -193,18 +195,18 @@ def sweep_tile(
                 gain = np.float64(deviation[winner] + to * lambda_area)
                 loss = np.float64(away * lambda_area - deviation[loser])
                 if gaining != MEDIUM:
-                    before = length.off[part, winner]
+                    before = off[winner]
                     dy, dx = from_anchor(anchor, winner, y, x, height, width, wall)
                     off_winner = (
-                        length_with(length.now[part], winner, 1.0, np.float64(dy), np.float64(dx))
+                        length_with(now, winner, 1.0, np.float64(dy), np.float64(dx))
                         - target[winner, _1]
                     )
                     gain += length.stiffness * (off_winner * off_winner - before * before)
                 if losing != MEDIUM:
-                    before = length.off[part, loser]
+                    before = off[loser]
                     dy, dx = from_anchor(anchor, loser, y, x, height, width, wall)
                     off_loser = (
-                        length_with(length.now[part], loser, -1.0, np.float64(dy), np.float64(dx))
+                        length_with(now, loser, -1.0, np.float64(dy), np.float64(dx))
                         - target[loser, _1]
                     )
                     loss += length.stiffness * (off_loser * off_loser - before * before)
@@ -266,12 +268,12 @@ def sweep_tile(
             if length is not None:
                 if gaining != MEDIUM:
                     dy, dx = from_anchor(anchor, winner, y, x, height, width, wall)
-                    add_site(length.now[part], winner, 1.0, np.float64(dy), np.float64(dx))
-                    length.off[part, winner] = off_winner
+                    add_site(now, winner, 1.0, np.float64(dy), np.float64(dx))
+                    off[winner] = off_winner
                 if losing != MEDIUM:
                     dy, dx = from_anchor(anchor, loser, y, x, height, width, wall)
-                    add_site(length.now[part], loser, -1.0, np.float64(dy), np.float64(dx))
-                    length.off[part, loser] = off_loser
+                    add_site(now, loser, -1.0, np.float64(dy), np.float64(dx))
+                    off[loser] = off_loser
             log[np.uint64(n_logged), _0] = (winner << _32) | loser
             log[np.uint64(n_logged), _1] = (np.uint64(y) << _32) | np.uint64(x)
             n_logged += 1
@@ -291,8 +293,8 @@ def sweep_tile(
         if length is not None:
             for cell in (winner, loser):
                 for j in range(6):
-                    length.now[part, cell, np.uint64(j)] = cells.moments[cell, np.uint64(j)]
-                length.off[part, cell] = length.off_before[cell]
+                    now[cell, np.uint64(j)] = cells.moments[cell, np.uint64(j)]
+                off[cell] = length.off_before[cell]
     deviation[MEDIUM] = 0
     room.logged[part] = n_logged
 

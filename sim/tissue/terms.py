@@ -63,7 +63,7 @@ class Room(NamedTuple):
     patch: NDArray[np.int32]
     level: NDArray[np.floating]
     """(threads, sites) the fine attractant in the patch, of its own type"""
-    draws: NDArray[np.uint64]
+    draws: NDArray[np.uint32]
     site: NDArray[np.uint16]
     source: NDArray[np.uint16]
     """(threads, attempts) places in the patch"""

@@ -253,14 +253,12 @@ def measure_steps(task: Task) -> Row:
     scenario = sim.load(task["scenario"], task["overrides"])
     model = sim.AngiogenesisModel(scenario, threads=task["threads"])
     ready_s = time.perf_counter() - began
-    for _ in range(task["relax"]):
-        model.step()
+    model.advance(task["relax"])
     model.seconds.clear()
     wall, cpu = [], []
     for _ in range(task["blocks"]):
         before = time.perf_counter(), time.process_time()
-        for _ in range(task["length"]):
-            model.step()
+        model.advance(task["length"])
         wall.append((time.perf_counter() - before[0]) / task["length"] * 1e3)
         cpu.append((time.process_time() - before[1]) / task["length"] * 1e3)
     spent = sum(model.seconds.values())

@@ -90,8 +90,7 @@ def compare(task: dict[str, Any]) -> dict[str, Any]:
     ends: dict[str, list[Labels]] = {"angiosim": [], "glazier": []}
 
     def ours(steps: int) -> Labels:
-        for _ in range(steps):
-            model.step()
+        model.advance(steps)
         return model.cell_id
 
     with tempfile.TemporaryDirectory() as folder:

@@ -223,7 +223,7 @@ def test_no_bit_of_a_form_depends_on_the_number_of_threads(name: str) -> None:
 
 
 def test_places_are_found_without_dividing() -> None:
-    """As `attempts.place_of` and `specialised.sweep_tile` divide by tile widths and rows."""
+    """As `attempts.draw_attempts` and `specialised.sweep_tile` divide by tile widths and rows."""
     for width in range(TILE_SIDE, 2 * TILE_SIDE):
         index = np.arange((2 * TILE_SIDE - 1) ** 2, dtype=np.uint32)
         share = np.uint32(2**21 // width + 1)
