@@ -331,6 +331,17 @@ class Constraint(Table):
     target_sites: Number = Field(gt=0, description="target, in sites")
 
 
+class Area(Constraint):
+    """The area constraint, whose target may follow the cell's own area."""
+
+    creep_h: Hours | None = Field(
+        None, gt=0, description="time in which the target follows the area; it is fixed if unset"
+    )
+    most: Number = Field(
+        1.0, ge=1, description="how far it follows a spreading cell, in multiples of target_sites"
+    )
+
+
 class Chemotaxis(Table):
     """dH = -mu [f(c_t) - f(c_s)] with f(c) = c / (1 + s c)."""
 
@@ -365,7 +376,7 @@ class Engine(Table):
         ge=0, description="energy of a break (connectivity = soft or authors)"
     )
     contact_energy: ContactEnergy
-    area: Constraint
+    area: Area
     length: Constraint
     chemotaxis: dict[str, Chemotaxis] = Field({}, description="by the name of the field")
     persistence: Persistence

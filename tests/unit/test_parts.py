@@ -35,6 +35,8 @@ SCENARIOS = {
             "fields.VEGF.spacing_um": 10,
             "fields.VEGF.solver": "exponential",
             "behaviour.persistence.mu": [0, 55],
+            "engine.area.creep_h": 1,
+            "engine.area.most": 2.5,
         },
     ),
 }

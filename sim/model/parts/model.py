@@ -17,6 +17,7 @@ from sim.signalling.pathways import Constants, Pathway
 from sim.tissue import CellStore, Tissue
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 SITES, STEPS, NUMBER = "sites", "steps", "1"
 ROWS = "rows of the cell store"

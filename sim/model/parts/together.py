@@ -13,8 +13,9 @@ MOST = 100
 
 def undisturbed(model: Model) -> int:
     """How many of the next steps are alike: up to a record, or the next one alone."""
-    time, persistent = model.scenario.time, model.tissue.rules.persistent
-    if model.constants or model.assay.remembers or persistent or model.threads > 1:
+    time, engine = model.scenario.time, model.scenario.engine
+    behaves = model.tissue.rules.persistent or engine.area.creep_h is not None
+    if model.constants or model.assay.remembers or behaves or model.threads > 1:
         return 1
     return min(time.steps_per_record - model.mcs % time.steps_per_record, MOST)
 
