@@ -20,7 +20,7 @@ from sim.tissue.potts import MINUS_LN
 from sim.tissue.terms import Attractant, Connectivity, Costs, Length, Room
 from sim.tissue.tiles import COLOURS, TILE_SIDE, tiles_along, tiles_of
 
-LONGEST_TILE = 2 * TILE_SIDE - 1
+LONGEST_TILE = 2 * TILE_SIDE  # of a side of 199
 LONGEST_PATCH = LONGEST_TILE + 3 * REACH
 CHUNKS = 4  # of a colour for each thread: one that is held up takes fewer
 

@@ -20,9 +20,9 @@ from sim.tissue.attractants import Attractants
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules
 from sim.tissue.fields import Field
-from sim.tissue.forms import Form
-from sim.tissue.lattice import REACH, Grid
-from sim.tissue.tiles import TILE_SIDE
+from sim.tissue.forms import LONGEST_PATCH, LONGEST_TILE, Form
+from sim.tissue.lattice import REACH, Grid, patch_axis
+from sim.tissue.tiles import TILE_SIDE, tiles_along
 
 AREA, LENGTH, PENALTY, SATURATION, FACTOR = 45.0, 18.0, 90.0, 0.2, 2
 TEMPERATURE, J_CM, J_CC, J_CW, LAMBDA = 20.0, 8.0, 12.0, 30.0, 2.0
@@ -55,6 +55,7 @@ FORMS: dict[str, Options] = {
         "periodic": False, "length": 3.0, "connectivity": "hard", "push": True,
     },
     "a ligand": {"coarse": True, "shape": (151, 201)},
+    "the longest tiles": {"periodic": False, "fine": np.float64, "shape": (199, 199)},
 }  # fmt: skip
 
 
@@ -222,14 +223,25 @@ def test_no_bit_of_a_form_depends_on_the_number_of_threads(name: str) -> None:
             assert (one == other).all()
 
 
+def test_a_form_has_room_for_the_longest_tile() -> None:
+    found = 0
+    for side in range(2 * TILE_SIDE, 2000):
+        tiles = tiles_along(side)
+        cuts = [k * side // tiles for k in range(tiles + 1)]
+        found = max(found, *np.diff(cuts).tolist())
+    assert found == LONGEST_TILE
+    assert len(patch_axis(150, LONGEST_TILE, 199, False)) == LONGEST_PATCH
+    assert LONGEST_PATCH**2 < 2**16
+
+
 def test_places_are_found_without_dividing() -> None:
     """As `attempts.draw_attempts` and `specialised.sweep_tile` divide by tile widths and rows."""
-    for width in range(TILE_SIDE, 2 * TILE_SIDE):
-        index = np.arange((2 * TILE_SIDE - 1) ** 2, dtype=np.uint32)
+    for width in range(TILE_SIDE, LONGEST_TILE + 1):
+        index = np.arange(LONGEST_TILE**2, dtype=np.uint32)
         share = np.uint32(2**21 // width + 1)
         assert (index * share >> np.uint32(21) == index // np.uint32(width)).all()
         for row in (width + 2 * REACH, width + 3 * REACH):
-            site = np.arange(row * (2 * TILE_SIDE + 3 * REACH), dtype=np.uint64)
+            site = np.arange(row * LONGEST_PATCH, dtype=np.uint64)
             share_64 = np.uint64(2**32 // row + 1)
             assert (site * share_64 >> np.uint64(32) == site // np.uint64(row)).all()
 

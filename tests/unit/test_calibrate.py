@@ -345,13 +345,15 @@ def test_a_calibration_leaves_its_files(tmp_path: Path) -> None:
 
 def test_pictures_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from sim.view.study.calibration import draw_fit, draw_objective, draw_profile, save_pictures
+    from sim.view.study.doses import dose_label
 
     plan = plan_calibration(SHORT)
     result = calibrate(plan, Here(plan))
     save_pictures(result, tmp_path)
     for name in ("objective.png", "profile.png", "fit.png"):
         assert (tmp_path / name).stat().st_size > 10_000
-    assert [ax.get_xlabel() for ax in draw_profile(result).axes] == [MU, GLUE]
+    axes = [ax.get_xlabel().replace("\n", " ") for ax in draw_profile(result).axes]
+    assert axes == [dose_label(MU), dose_label(GLUE)]
     assert [ax.get_ylabel() for ax in draw_fit(result).axes] == ["network length (mm)", "meshes"]
     fit = draw_fit(result).axes[0]
     assert fit.get_xlabel() == "time (h)\nunbound drug (nM)"
@@ -474,7 +476,7 @@ def test_files_of_an_earlier_calibration_are_removed(
         calibrate(changed, here, tmp_path)
     assert leftovers(tmp_path) == {"calibration.toml"}
     calibrate(changed, Here(changed), tmp_path)
-    monkeypatch.setattr("sim.calibration.runner.code_hash", lambda _: "other code")
+    monkeypatch.setattr("sim.studies.identity.code_hash", lambda _: "other code")
     with pytest.raises(KeyboardInterrupt):
         calibrate(changed, here, tmp_path)
     assert leftovers(tmp_path) == {"calibration.toml"}
