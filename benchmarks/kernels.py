@@ -64,7 +64,7 @@ def field_costs(name: str, model: sim.AngiogenesisModel) -> list[tuple[str, floa
     found = []
     for precision in ("double", "single"):
         one, all_parts = (
-            fastest(partial(euler.euler_field, wave, model.lattice))
+            fastest(partial(euler.euler_field, wave, model.lattice, np.zeros(1, np.int64), 1))
             for parts in (1, 15)
             for wave in euler.waves_of(
                 cue.values.copy(), 1, source, loss, 0.05, float(parts), parts,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
+from threading import Lock
 
 
 def processors() -> int:
@@ -18,13 +19,23 @@ def processors() -> int:
 def together(threads: int, work: Callable[[int], None]) -> None:
     """Call ``work`` with 0 to ``threads`` - 1 at once, each on a thread; return when all are done.
 
-    Compiled kernels run side by side, as they release Python's lock. A thread that waits sleeps,
-    and takes no processor from what it waits for.
+    Compiled kernels run side by side, as they release Python's lock, and may wait for each other:
+    all of them have a thread, and none is left alone when a signal arrives.
     """
-    others = [_pool(threads - 1).submit(work, part) for part in range(1, threads)]
-    work(0)
-    for other in others:
-        other.result()
+    if threads == 1:
+        work(0)
+        return
+    with _ALONE:
+        calls = []
+        try:
+            calls = [_pool(threads).submit(work, part) for part in range(threads)]
+        finally:
+            wait(calls)
+    for call in calls:
+        call.result()
+
+
+_ALONE = Lock()
 
 
 @lru_cache(maxsize=1)
@@ -32,5 +43,12 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="angiosim")
 
 
-if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+def _forget() -> None:
+    """In a child that was forked: it has none of its parent's threads."""
+    global _ALONE
+    _ALONE = Lock()
+    _pool.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

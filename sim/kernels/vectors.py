@@ -41,7 +41,8 @@ def _load(builder: Any, data: Any, at: Any, lanes: int) -> Any:
     return builder.load(pointer, align=where.type.pointee.width // 8)
 
 
-def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+def data_of(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Return the pointer to an array's first number."""
     return context.make_array(array_type)(context, builder, array).data
 
 
@@ -54,7 +55,7 @@ def equal_around(typingctx: Any, patch: Any, site: Any, row: Any, a: Any, b: Any
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _data(context, builder, signature.args[0], args[0])
+        data = data_of(context, builder, signature.args[0], args[0])
         rows = []
         for dy in (-1, 0, 1):
             at = builder.sub(builder.add(args[1], builder.mul(args[2], _I64(dy))), _I64(1))
@@ -84,7 +85,7 @@ def matching(typingctx: Any, one: Any, other: Any, first: Any, value: Any):
         wanted = _splat(builder, args[3], BLOCK)
         equal = []
         for k in range(2):
-            data = _data(context, builder, signature.args[k], args[k])
+            data = data_of(context, builder, signature.args[k], args[k])
             equal.append(builder.icmp_unsigned("==", _load(builder, data, args[2], BLOCK), wanted))
         return builder.bitcast(builder.or_(*equal), _I64)
 
@@ -99,7 +100,7 @@ def changes(typingctx: Any, line: Any, first: Any, before: Any):
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _data(context, builder, signature.args[0], args[0])
+        data = data_of(context, builder, signature.args[0], args[0])
         here = _load(builder, data, args[1], BLOCK)
         last = builder.insert_element(ir.Constant(here.type, ir.Undefined), args[2], _I32(63))
         shifted = ir.Constant(ir.VectorType(_I32, BLOCK), list(range(BLOCK - 1, 2 * BLOCK - 1)))
@@ -114,7 +115,7 @@ def nonzero(typingctx: Any, line: Any, first: Any):
     """Which of the 64 int32 numbers from ``first`` on are not zero: a word."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = _data(context, builder, signature.args[0], args[0])
+        data = data_of(context, builder, signature.args[0], args[0])
         here = _load(builder, data, args[1], BLOCK)
         return builder.bitcast(builder.icmp_signed("!=", here, here.type(None)), _I64)
 

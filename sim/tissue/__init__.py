@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.buffers import Buffers
+from sim.kernels.threads import together
 from sim.tissue import potts
 from sim.tissue.advance import Way, advance
 from sim.tissue.attractants import Attractants
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, rules
-from sim.tissue.euler import euler_step, waves_of
+from sim.tissue.euler import Wave, euler_step, waves_of
 from sim.tissue.exponential import exponential_step, substeps_for
 from sim.tissue.fields import EDGES, Field, settle
 from sim.tissue.forms import LEAST_SIDE, Form
@@ -118,6 +119,7 @@ class Tissue:
         dt: float = 0.0,
         *,
         late: bool = False,
+        threads: int = 1,
     ) -> bool:
         """Take several steps at once, of nothing but one field and the cells, if that is possible.
 
@@ -132,30 +134,37 @@ class Tissue:
             The field that moves, and its rates (rows,) as in `move_fields`; None if none moves.
         late : bool
             Whether the field moves after the cells.
+        threads : int
+            No bit depends on it.
 
         Returns
         -------
         bool
             Whether the steps have been taken; nothing has changed if not.
         """
-        cells, wave = self.cells.arrays(), None
+        cells = self.cells.arrays()
+        waves: list[Wave | None] = [None] * threads
         if not self._form or not self._form.fits_now(cells):
             return False
         if field is not None:
             moving = self._fields[field]
             if moving.solver != "explicit":
                 return False
-            [wave] = waves_of(
+            bands = waves_of(
                 moving.values, moving.factor, source_of[:-1], loss_of[:-1], moving.diffusion, dt,
-                moving.substeps, EDGES[moving.edge], moving.precision, buffers=self._buffers,
+                moving.substeps, EDGES[moving.edge], moving.precision, threads, self._buffers,
             )  # fmt: skip
-            if wave.least < 0.0:  # values could become negative, and have to be looked at
+            if bands[0].least < 0.0:  # values could become negative, and have to be looked at
                 return False
-        *terms, room = self._form.arguments(cells, 1)
+            waves = list(bands)
+        *terms, room = self._form.arguments(cells, threads)
         alive, centroid, memory = (self.cells[key] for key in ("alive", "centroid", "memory"))
         way = Way(alive, centroid, memory, kept, REACH_OF_ANCHORS)
         when = seed, steps.start, steps.stop, int(late)
-        advance(self.lattice, cells, *terms, wave, way, when, room)
+        together(
+            threads,
+            lambda part: advance(self.lattice, cells, *terms, waves[part], way, when, part, room),
+        )
         self._overlaps.clear()
         return True
 

@@ -26,37 +26,49 @@ class Way(NamedTuple):
 
 
 @lean
+def follow(lattice, cells, wall, way):
+    """Move anchors after their cells, and bring memories up to date."""
+    height, width = lattice.shape
+    if wall is None:
+        if recentre(cells.moments, cells.anchor, way.alive, way.reach, height, width):
+            measure_cells(lattice, cells.anchor, True, cells.moments)
+    remember(
+        cells.moments, cells.anchor, height, width, wall is None, way.kept, way.centroid,
+        way.memory,
+    )  # fmt: skip
+
+
+@lean
 def advance(
-    lattice, cells, costs, length, connectivity, push, fine, coarse, wall, wave, way, when, room
-):
+    lattice, cells, costs, length, connectivity, push, fine, coarse, wall, wave, way, when, part,
+    room,
+):  # fmt: skip
     """Some steps in each of which a field moves, and then the cells, or the other way round.
+
+    Called once by each thread.
 
     Parameters
     ----------
-    lattice, cells, costs, ..., wall, room
+    lattice, cells, costs, ..., wall, part, room
         As in `sim.tissue.specialised.sweep`.
     wave : Wave or None
-        The field, one band.
+        This thread's band of the field.
     way : Way
     when : (int, int, int, int)
         Seed, first step, the step after the last, and whether (1) the field moves after the cells.
     """
-    height, width = lattice.shape
     seed, first, end, late = when
+    threads = room.deviation.shape[0]
     for step in range(first, end):
         if wave is not None:
             if late == 0:
-                euler_field(wave, lattice)
+                euler_field(wave, lattice, room.counts, threads)
         sweep(
-            lattice, cells, costs, length, connectivity, push, fine, coarse, wall, seed, step, room
-        )
-        if wall is None:
-            if recentre(cells.moments, cells.anchor, way.alive, way.reach, height, width):
-                measure_cells(lattice, cells.anchor, True, cells.moments)
-        remember(
-            cells.moments, cells.anchor, height, width, wall is None, way.kept, way.centroid,
-            way.memory,
+            lattice, cells, costs, length, connectivity, push, fine, coarse, wall, seed, step,
+            part, room,
         )  # fmt: skip
+        if part == 0:
+            follow(lattice, cells, wall, way)
         if wave is not None:
             if late == 1:
-                euler_field(wave, lattice)
+                euler_field(wave, lattice, room.counts, threads)

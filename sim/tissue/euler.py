@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.kernels.barrier import wait
 from sim.kernels.buffers import Buffers
 from sim.kernels.compiling import inlined, lean
 from sim.kernels.threads import together
@@ -283,26 +284,17 @@ def parts_of(substeps, wave):
 
 
 @lean
-def euler_field(wave, lattice):
-    """All sub-steps of a field that is one band; for kernels to call."""
+def euler_field(wave, lattice, counts, threads):
+    """All sub-steps of a field; called once by each thread, with the wave of its band.
+
+    The threads wait for each other at ``counts``; see `sim.kernels.barrier.wait`.
+    """
     for i in range(waves_for(wave.substeps)):
         parts = parts_of(wave.substeps, i)
         save_margins(wave, parts)
+        wait(counts, threads)
         euler_band(wave, lattice, parts)
-
-
-def euler_bands(waves: list[Wave], lattice: NDArray[np.int32]) -> None:
-    """All sub-steps of a field, each band on a thread."""
-    substeps = waves[0].substeps
-    for i in range(waves_for(substeps)):
-        parts = parts_of(substeps, i)
-        for wave in waves:
-            save_margins(wave, parts)
-
-        def work(band: int, parts: int = parts) -> None:
-            euler_band(waves[band], lattice, parts)
-
-        together(len(waves), work)
+        wait(counts, threads)
 
 
 def waves_of(
@@ -420,7 +412,5 @@ def euler_step(
     waves = waves_of(
         c, factor, source_of, loss_of, diffusion, dt, substeps, edge, precision, threads, buffers
     )
-    if threads == 1:
-        euler_field(waves[0], lattice)
-    else:
-        euler_bands(waves, lattice)
+    counts = np.zeros(1, np.int64)
+    together(threads, lambda band: euler_field(waves[band], lattice, counts, threads))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,10 @@ from sim.tissue.fields import Field
 from sim.tissue.lattice import MEDIUM, REACH, Grid, neighbourhood
 from sim.tissue.potts import MINUS_LN
 from sim.tissue.terms import Attractant, Connectivity, Costs, Length, Room
-from sim.tissue.tiles import COLOURS, TILE_SIDE, tiles_along, tiles_of
+from sim.tissue.tiles import COLOURS, TILE_SIDE, tiles_along
 
 LONGEST_TILE = 2 * TILE_SIDE  # of a side of 199
 LONGEST_PATCH = LONGEST_TILE + 3 * REACH
-CHUNKS = 4  # of a colour for each thread: one that is held up takes fewer
 
 LEAST_SIDE = 2 * TILE_SIDE
 """Sites along a side from which on a sweep is made for a tissue."""
@@ -102,24 +100,10 @@ class Form:
     ) -> None:
         """One Monte Carlo step, in place; no bit depends on the number of threads."""
         *terms, room = self.arguments(cells, threads)
-        if threads == 1:
-            specialised.sweep(lattice, cells, *terms, seed, step, room)
-            return
-        costs, length, *_, wall = terms
-        specialised.begin_sweep(cells, costs, length, room)
-        for colour in range(COLOURS):
-            tiles = tiles_of(colour, *lattice.shape)
-            cuts = [k * tiles // (threads * CHUNKS) for k in range(threads * CHUNKS + 1)]
-            chunks = iter(list(pairwise(cuts)))
-
-            def work(part: int, colour: int = colour, chunks: Any = chunks) -> None:
-                for begin, end in chunks:
-                    specialised.sweep_tiles(
-                        lattice, cells, *terms, (seed, step, colour, begin, end), part, room
-                    )
-
-            together(threads, work)
-            specialised.settle_colour(cells, costs, length, wall, lattice.shape, room)
+        together(
+            threads,
+            lambda part: specialised.sweep(lattice, cells, *terms, seed, step, part, room),
+        )
 
     def _attractants(self) -> tuple[Attractant | None, Attractant | None]:
         """The fields that cells follow, with voxels of one site and with larger ones."""
@@ -155,6 +139,7 @@ class Form:
             site=aligned((threads, attempts), np.uint16),
             source=aligned((threads, attempts), np.uint16),
             log=aligned((threads, copies, 2), np.uint64),
+            counts=aligned(specialised.TAKEN + COLOURS, np.int64),
             logged=aligned(threads, np.int64),
             axes=aligned((threads, 2, LONGEST_PATCH), np.int64),
             runs=aligned((threads, 8, 3), np.int64),

@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.kernels.barrier import take, wait
 from sim.kernels.compiling import inlined, lean
 from sim.kernels.draws import bits, unit
 from sim.kernels.vectors import BLOCK, RING_LANES, equal_around, lowest_one, matching, ones
@@ -29,6 +30,8 @@ from sim.tissue.tiles import COLOURS, shift_of, tile_at, tiles_of
 
 _0, _1, _2, _3, _4, _5, _7, _8 = (np.uint64(i) for i in (0, 1, 2, 3, 4, 5, 7, 8))
 _16, _29, _32, _48, _56 = (np.uint64(i) for i in (16, 29, 32, 48, 56))
+TAKEN = 8  # from here on the counts of a room are the tiles that threads have taken
+
 _MASK_16, _MASK_32 = np.uint64(2**16 - 1), np.uint64(2**32 - 1)
 
 
@@ -324,6 +327,8 @@ def measure_length(cell, cells, length):
 @lean
 def begin_sweep(cells, costs, length, room):
     """Write down how far each cell is from its targets."""
+    for colour in range(COLOURS):
+        room.counts[TAKEN + colour] = 0
     for part in range(room.deviation.shape[0]):
         room.logged[part] = 0
         room.deviation[part, MEDIUM] = 0
@@ -333,30 +338,6 @@ def begin_sweep(cells, costs, length, room):
     if length is not None:
         for row in range(1, room.deviation.shape[1]):
             measure_length(np.uint64(row), cells, length)
-
-
-@lean
-def sweep_tiles(
-    lattice, cells, costs, length, connectivity, push, fine, coarse, wall, which, part, room
-):
-    """Sweep some tiles of a colour.
-
-    Parameters
-    ----------
-    which : (int, int, int, int, int)
-        Seed, step, colour, the first tile, and the one after the last.
-    part : int
-        Which thread this is.
-    """
-    height, width = lattice.shape
-    seed, step, colour, begin, end = which
-    shift = shift_of(seed, step, height, width)
-    for number in range(begin, end):
-        tile, key = tile_at(colour, number, shift, seed, step, height, width)
-        sweep_tile(
-            lattice, cells, costs, length, connectivity, push, fine, coarse, wall, tile, key, part,
-            room,
-        )  # fmt: skip
 
 
 @lean
@@ -388,8 +369,12 @@ def settle_colour(cells, costs, length, wall, shape, room):
 
 
 @lean
-def sweep(lattice, cells, costs, length, connectivity, push, fine, coarse, wall, seed, step, room):
-    """One Monte Carlo step, in place, on one thread.
+def sweep(
+    lattice, cells, costs, length, connectivity, push, fine, coarse, wall, seed, step, part, room
+):
+    """One Monte Carlo step, in place; called once by each thread.
+
+    Tiles of a colour go to whichever thread is free; no bit depends on which it is.
 
     Parameters
     ----------
@@ -408,13 +393,28 @@ def sweep(lattice, cells, costs, length, connectivity, push, fine, coarse, wall,
         Its row; None on a periodic domain.
     seed, step : int
         Key of the draws.
+    part : int
+        Which of the threads this is.
     room : Room
+        For as many threads as call this.
     """
-    begin_sweep(cells, costs, length, room)
+    height, width = lattice.shape
+    threads = room.deviation.shape[0]
+    shift = shift_of(seed, step, height, width)
+    if part == 0:
+        begin_sweep(cells, costs, length, room)
+    wait(room.counts, threads)
     for colour in range(COLOURS):
-        tiles = tiles_of(colour, lattice.shape[0], lattice.shape[1])
-        sweep_tiles(
-            lattice, cells, costs, length, connectivity, push, fine, coarse, wall,
-            (seed, step, colour, 0, tiles), 0, room,
-        )  # fmt: skip
-        settle_colour(cells, costs, length, wall, lattice.shape, room)
+        tiles = tiles_of(colour, height, width)
+        number = take(room.counts, TAKEN + colour)
+        while number < tiles:
+            tile, key = tile_at(colour, number, shift, seed, step, height, width)
+            sweep_tile(
+                lattice, cells, costs, length, connectivity, push, fine, coarse, wall, tile, key,
+                part, room,
+            )  # fmt: skip
+            number = take(room.counts, TAKEN + colour)
+        wait(room.counts, threads)
+        if part == 0:
+            settle_colour(cells, costs, length, wall, lattice.shape, room)
+        wait(room.counts, threads)

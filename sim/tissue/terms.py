@@ -69,6 +69,8 @@ class Room(NamedTuple):
     """(threads, attempts) places in the patch"""
     log: NDArray[np.uint64]
     """(threads, copies, 2) rows that gained and lost, site [y, x], 32 bits each"""
+    counts: NDArray[np.int64]
+    """(8 + colours,) that threads share: who came to the barrier, tiles of a colour taken"""
     logged: NDArray[np.int64]
     """(threads,) copies in the log"""
     axes: NDArray[np.int64]

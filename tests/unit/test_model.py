@@ -241,6 +241,7 @@ ALONE = {"domain.size_um": [220, 208], "cells.count": 80, "time.record_every_mcs
 """Cells that nothing signals to."""
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     ("settings", "at_once"),
     [
@@ -254,11 +255,11 @@ ALONE = {"domain.size_um": [220, 208], "cells.count": 80, "time.record_every_mcs
     ],
 )
 def test_steps_taken_together_are_those_taken_one_by_one(
-    settings: dict[str, Any], at_once: bool
+    settings: dict[str, Any], at_once: bool, threads: int
 ) -> None:
     """State, records and the steps that Mesa counts; whatever the steps are cut into."""
     scenario = load(bench.CELLS, settings | ALONE)
-    one, together = AngiogenesisModel(scenario), AngiogenesisModel(scenario)
+    one, together = AngiogenesisModel(scenario), AngiogenesisModel(scenario, threads=threads)
     for _ in range(24):
         one.step()
     taken, advance = [], together.tissue.advance

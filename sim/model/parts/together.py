@@ -15,7 +15,7 @@ def undisturbed(model: Model) -> int:
     """How many of the next steps are alike: up to a record, or the next one alone."""
     time, engine = model.scenario.time, model.scenario.engine
     behaves = model.tissue.rules.persistent or engine.area.creep_h is not None
-    if model.constants or model.assay.remembers or behaves or model.threads > 1:
+    if model.constants or model.assay.remembers or behaves:
         return 1
     return min(time.steps_per_record - model.mcs % time.steps_per_record, MOST)
 
@@ -28,13 +28,14 @@ def steps_together(model: Model, steps: int) -> bool:
     moving = [k for k, name in enumerate(names) if source[k].any() or fields[name].any()]
     if len(moving) > 1:
         return False
-    seed, when = model.seed, range(model.mcs, model.mcs + steps)
+    seed, when, threads = model.seed, range(model.mcs, model.mcs + steps), model.threads
     kept = exp(-dt_s / (model.scenario.engine.persistence.tau_min * 60))
     with model.timed("fields and potts"):
         if not moving:
-            return model.tissue.advance(seed, when, kept)
+            return model.tissue.advance(seed, when, kept, threads=threads)
         k, name = moving[0], names[moving[0]]
         late = model.reactions[name].order == "after_sweep"
-        done = model.tissue.advance(seed, when, kept, name, source[k], loss[k], dt_s, late=late)
+        rates_of = source[k], loss[k], dt_s
+        done = model.tissue.advance(seed, when, kept, name, *rates_of, late=late, threads=threads)
         check(model, name, 0.0, float(fields[name].max()))
         return done

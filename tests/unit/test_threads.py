@@ -1,0 +1,97 @@
+"""Work on several threads, and where they wait for each other."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from sim.kernels.barrier import take, wait
+from sim.kernels.compiling import lean
+from sim.kernels.threads import together
+
+ROUNDS = 500
+
+
+@lean
+def meet(counts, threads, part, reached, apart):  # type: ignore[no-untyped-def]
+    for number in range(ROUNDS):
+        reached[part] = number
+        wait(counts, threads)
+        for other in range(threads):
+            if reached[other] != number:
+                apart[part] += 1
+        wait(counts, threads)
+
+
+@lean
+def take_all(counts, most, taken):  # type: ignore[no-untyped-def]
+    number = take(counts, 1)
+    while number < most:
+        taken[number] += 1
+        number = take(counts, 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 5])
+def test_threads_wait_for_each_other(threads: int) -> None:
+    counts, reached, apart = (np.zeros(n, np.int64) for n in (2, threads, threads))
+    together(threads, lambda part: meet(counts, threads, part, reached, apart))
+    assert counts[0] == 2 * ROUNDS * threads
+    assert not apart.any()
+
+
+def test_each_piece_of_work_is_taken_once() -> None:
+    counts, taken = np.zeros(2, np.int64), np.zeros(100_000, np.int64)
+    together(4, lambda _: take_all(counts, taken.size, taken))
+    assert (taken == 1).all()
+
+
+def test_an_error_on_a_thread_is_raised_when_all_are_done() -> None:
+    done = []
+
+    def work(part: int) -> None:
+        if part == 1:
+            raise ValueError("broken")
+        time.sleep(0.05)
+        done.append(part)
+
+    with pytest.raises(ValueError, match="broken"):
+        together(3, work)
+    assert sorted(done) == [0, 2]
+
+
+def test_two_callers_take_turns() -> None:
+    """Else each could hold a thread that the other waits for."""
+    counts = [np.zeros(2, np.int64) for _ in range(2)]
+    apart = np.zeros(3, np.int64)
+
+    def call(which: int) -> None:
+        reached = np.zeros(3, np.int64)
+        for _ in range(5):
+            together(3, lambda part: meet(counts[which], 3, part, reached, apart))
+
+    callers = [threading.Thread(target=call, args=(which,)) for which in range(2)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert not any(caller.is_alive() for caller in callers)
+    assert not apart.any()
+
+
+def _in_a_child() -> None:
+    counts, reached, apart = (np.zeros(2, np.int64) for _ in range(3))
+    together(2, lambda part: meet(counts, 2, part, reached, apart))
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    _in_a_child()
+    child = multiprocessing.get_context("fork").Process(target=_in_a_child)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
