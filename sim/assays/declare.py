@@ -97,7 +97,8 @@ class Assay:
     model : str
         Class of model that runs it.
     parts : tuple of str
-        Parts of the step of this assay only.
+        Parts of the step that not every assay has: ``"border"``, border sums, and with them the
+        contact inhibition of locomotion.
     default : bool
         Whether it is the assay of a scenario that names none.
 

@@ -65,6 +65,8 @@ class RunningAssay:
     ----------
     memory : dict of str to ndarray
         What it remembers; nothing before `begin`.
+    parts : tuple of str
+        Parts of the step that it asks for.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -72,7 +74,7 @@ class RunningAssay:
         self.scenario = scenario
         self.memory: dict[str, NDArray[Any]] = {}
         self._start, self._measure = called(declared.start), called(declared.measure)
-        self._keeper = declared.memory
+        self._keeper, self.parts = declared.memory, declared.parts
 
     @property
     def remembers(self) -> bool:

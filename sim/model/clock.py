@@ -23,7 +23,7 @@ from sim.model import assembly
 from sim.model.agents import EndothelialCell
 from sim.model.assay import RunningAssay
 from sim.model.assembly import ENDOTHELIAL
-from sim.model.parts.behaviour import behaviour
+from sim.model.parts.behaviour import behaviour, border_sums
 from sim.model.parts.cells import deaths, potts_sweep
 from sim.model.parts.drug import free_drug
 from sim.model.parts.fields import fields
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 PARTS = (
-    free_drug, ligand_at_cells, receptors, behaviour, fields, potts_sweep, deaths, assay_memory,
-    record_when_due,
+    free_drug, ligand_at_cells, receptors, border_sums, behaviour, fields, potts_sweep, deaths,
+    assay_memory, record_when_due,
 )  # fmt: skip
 """The parts of a step in the order of events; fields move before or after the sweep."""
 RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # the first columns of inhibition, in this order
@@ -131,7 +131,8 @@ class AngiogenesisModel(mesa.Model):
         if self._moved == 0:
             ligand_M = ligand_at_cells(self)
             receptors(self, ligand_M)
-            behaviour(self)
+            border = border_sums(self)
+            behaviour(self, border)
             fields(self, "before_sweep")
             potts_sweep(self)
             deaths(self)

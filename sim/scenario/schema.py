@@ -354,9 +354,15 @@ class Chemotaxis(Table):
 
 
 class Persistence(Table):
-    """dH = -mu (p . (t - s)) with p the direction of recent displacement."""
+    """dH = -mu (v . (t - s)) with v the direction of recent displacement and away from cells."""
 
     mu: Number = Field(ge=0, description="strength")
+    kappa: Number = Field(
+        0.0,
+        ge=0,
+        description="contact inhibition of locomotion: weight of the way from the neighbours to "
+        "free border, in assays that count borders",
+    )
     tau_min: Minutes = Field(gt=0, description="memory of the direction")
 
 

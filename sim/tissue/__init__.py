@@ -17,6 +17,7 @@ from sim.kernels.threads import together
 from sim.tissue import potts
 from sim.tissue.advance import Way, advance
 from sim.tissue.attractants import Attractants
+from sim.tissue.border import Border, border_of
 from sim.tissue.cells import CellStore
 from sim.tissue.energy import Rules, rules
 from sim.tissue.euler import Wave, euler_step, waves_of
@@ -28,7 +29,7 @@ from sim.tissue.lattice import MEDIUM, Grid
 from sim.tissue.moments import remember
 from sim.tissue.voxels import average_by_cell, overlaps
 
-__all__ = ["LEAST_SIDE", "CellStore", "Field", "Rules", "Tissue", "rules"]
+__all__ = ["LEAST_SIDE", "Border", "CellStore", "Field", "Rules", "Tissue", "rules"]
 
 NOTHING: NDArray[np.float64] = np.empty(0)
 REACH_OF_ANCHORS = 8  # sites that a centre may wander before its anchor follows
@@ -240,6 +241,10 @@ class Tissue:
                 overlap = self._overlap(field.factor)
                 average_by_cell(overlap, field.values.ravel(), area, means[:, k])
         return means
+
+    def border(self) -> Border:
+        """Borders of the cells as they are now, and which cells touch."""
+        return border_of(self.lattice, self.cells.area.size, self.grid)
 
     def energy(self) -> dict[str, float]:
         """Energy by term: contact, area, length, and the potential of chemotaxis."""

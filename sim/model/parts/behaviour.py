@@ -7,12 +7,26 @@ from math import expm1
 import numpy as np
 
 from sim.assays.declare import part
-from sim.model.parts.model import FRACTION, OF_CELLS, SITES, STRENGTH, Array, Model, Rows
+from sim.model.parts.model import FRACTION, OF_CELLS, ROWS, SITES, STRENGTH, Array, Model, Rows
 from sim.signalling.drive import driven
+from sim.tissue import Border
+
+
+@part(
+    reads={"lattice": ROWS},
+    writes={"border": "pairs of sites"},
+)
+def border_sums(model: Model) -> Border | None:
+    """Free border of each cell and contacts between cells, of assays that ask for them."""
+    if "border" not in model.assay.parts:
+        return None
+    with model.timed("border"):
+        return model.tissue.border()
 
 
 @part(
     reads={
+        "border": "pairs of sites",
         **OF_CELLS,
         "cells.drive": FRACTION,
         "cells.memory": SITES,
@@ -21,8 +35,8 @@ from sim.signalling.drive import driven
     },
     writes={"cells.target": SITES, "cells.mu": STRENGTH, "cells.push": "energy per site"},
 )
-def behaviour(model: Model) -> None:
-    """Target length, chemotactic strength and persistence follow the drive; target areas creep."""
+def behaviour(model: Model, border: Border | None) -> None:
+    """Target length, chemotactic strength and push follow the drive; target areas creep."""
     spec, tissue, rows = model.scenario.behaviour, model.tissue, model.endothelial
     creep(model, rows)
     cells = tissue.cells
@@ -36,9 +50,23 @@ def behaviour(model: Model) -> None:
         if spec.persistence:
             mu_persistence = driven(spec.persistence.mu, drive)
     if (spec is not None and spec.persistence) or np.any(mu_persistence):
-        memory = cells["memory"][rows]
-        speed = np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)
-        cells["push"][rows] = memory * np.divide(mu_persistence, speed)[:, None]
+        mu = np.broadcast_to(mu_persistence, rows.shape)
+        cells["push"][rows] = mu[:, None] * polarity(model, rows, border)
+
+
+def polarity(model: Model, rows: Rows, border: Border | None) -> Array:
+    """Return where cells are heading (rows, 2) [y, x]: their recent way, and away from neighbours.
+
+    p = q / |q|; with border sums v = min(1, 2 f) p + kappa N, no longer than 1: contact inhibition
+    of locomotion. A free cell has f = 1 and N = 0, and one without free border stays.
+    """
+    memory = model.tissue.cells["memory"][rows]
+    way = memory / np.maximum(np.hypot(memory[:, 0], memory[:, 1]), 1e-12)[:, None]
+    if border is None:
+        return np.asarray(way)
+    heading = np.minimum(1.0, 2.0 * border.free[rows])[:, None] * way
+    heading += model.scenario.engine.persistence.kappa * border.outward[rows]
+    return np.asarray(heading / np.maximum(1.0, np.hypot(*heading.T))[:, None])
 
 
 def creep(model: Model, rows: Rows) -> None:

@@ -13,9 +13,9 @@ MOST = 100
 
 def undisturbed(model: Model) -> int:
     """How many of the next steps are alike: up to a record, or the next one alone."""
-    time, engine = model.scenario.time, model.scenario.engine
+    time, engine, assay = model.scenario.time, model.scenario.engine, model.assay
     behaves = model.tissue.rules.persistent or engine.area.creep_h is not None
-    if model.constants or model.assay.remembers or behaves:
+    if model.constants or assay.remembers or assay.parts or behaves:
         return 1
     return min(time.steps_per_record - model.mcs % time.steps_per_record, MOST)
 
