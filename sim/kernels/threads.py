@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
-from threading import Lock
+from threading import Event, Lock
 
 
 def processors() -> int:
@@ -20,19 +20,31 @@ def together(threads: int, work: Callable[[int], None]) -> None:
     """Call ``work`` with 0 to ``threads`` - 1 at once, each on a thread; return when all are done.
 
     Compiled kernels run side by side, as they release Python's lock, and may wait for each other:
-    all of them have a thread, and none is left alone when a signal arrives.
+    either all of them run or, where a signal arrives first, none.
     """
     if threads == 1:
         work(0)
         return
+    gate, calls = Event(), []
+
+    def call(part: int) -> None:
+        gate.wait()
+        if len(calls) == threads:  # else a signal came while the threads were called
+            work(part)
+
     with _ALONE:
-        calls = []
         try:
-            calls = [_pool(threads).submit(work, part) for part in range(threads)]
+            for part in range(threads):
+                calls.append(_pool(threads).submit(call, part))
         finally:
-            wait(calls)
-    for call in calls:
-        call.result()
+            gate.set()
+            try:
+                wait(calls)
+            except BaseException:  # a signal: nobody may find arrays that are still at work
+                wait(calls)
+                raise
+    for done in calls:
+        done.result()
 
 
 _ALONE = Lock()

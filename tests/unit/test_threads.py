@@ -5,10 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
+from sim.kernels import threads
 from sim.kernels.barrier import take, wait
 from sim.kernels.compiling import lean
 from sim.kernels.threads import together
@@ -35,11 +38,11 @@ def take_all(counts, most, taken):  # type: ignore[no-untyped-def]
         number = take(counts, 1)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3, 5])
-def test_threads_wait_for_each_other(threads: int) -> None:
-    counts, reached, apart = (np.zeros(n, np.int64) for n in (2, threads, threads))
-    together(threads, lambda part: meet(counts, threads, part, reached, apart))
-    assert counts[0] == 2 * ROUNDS * threads
+@pytest.mark.parametrize("many", [1, 2, 3, 5])
+def test_threads_wait_for_each_other(many: int) -> None:
+    counts, reached, apart = (np.zeros(n, np.int64) for n in (2, many, many))
+    together(many, lambda part: meet(counts, many, part, reached, apart))
+    assert counts[0] == 2 * ROUNDS * many
     assert not apart.any()
 
 
@@ -80,6 +83,26 @@ def test_two_callers_take_turns() -> None:
         caller.join(60)
     assert not any(caller.is_alive() for caller in callers)
     assert not apart.any()
+
+
+def test_no_thread_starts_if_a_signal_comes_before_all_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would wait for the others for ever."""
+    pool, started = threads._pool(3), []
+    submit = pool.submit
+
+    def interrupted(call: Callable[[int], None], part: int) -> Future[None]:
+        if part == 2:
+            raise KeyboardInterrupt
+        return submit(call, part)
+
+    monkeypatch.setattr(pool, "submit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        together(3, started.append)
+    monkeypatch.undo()
+    together(3, lambda _: None)
+    assert not started
 
 
 def _in_a_child() -> None:
