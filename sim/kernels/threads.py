@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import lru_cache
 from threading import Event, Lock
 
@@ -25,7 +25,8 @@ def together(threads: int, work: Callable[[int], None]) -> None:
     if threads == 1:
         work(0)
         return
-    gate, calls = Event(), []
+    gate = Event()
+    calls: list[Future[None]] = []
 
     def call(part: int) -> None:
         gate.wait()
