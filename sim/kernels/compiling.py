@@ -14,6 +14,8 @@ import llvmlite.binding
 import numba
 from numba.core import event
 
+from sim.errors import InputError
+
 Function = Callable[..., Any]
 SOURCES = ("kernels", "tissue", "signalling", "readouts")  # packages with kernels
 
@@ -61,7 +63,7 @@ def _use_wide_vectors() -> None:
 
     On Intel's it keeps to 256 by default, with which explicit fields take a quarter longer.
     """
-    if _CONFIG.CPU_NAME is None and _CONFIG.CPU_FEATURES is None:
+    if _CONFIG.CPU_NAME is None and _CONFIG.CPU_FEATURES is None and _CONFIG.ENABLE_AVX:
         features = llvmlite.binding.get_host_cpu_features()
         if features.get("avx512f"):
             _CONFIG.CPU_FEATURES = f"{features.flatten()},-prefer-256-bit"
@@ -79,7 +81,9 @@ _OPTIONS: dict[str, Any] = {
 
 
 def _compiled(function: Function, **options: Any) -> Function:
-    if _CACHE is None or _CONFIG.DISABLE_JIT:
+    if _CONFIG.DISABLE_JIT:
+        raise InputError("NUMBA_DISABLE_JIT is set: angiosim needs compiled kernels; unset it")
+    if _CACHE is None:
         return numba.njit(**_OPTIONS, **options)(function)  # type: ignore[no-any-return]
     before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(_CACHE)
     try:

@@ -84,7 +84,7 @@ class RunningAssay:
     def start(self, uniforms: Uniforms) -> tuple[NDArray[Any], list[int]]:
         """Return the lattice with the cells on it, and their types."""
         sites, types = self._start(self.scenario, uniforms)
-        return sites, types
+        return np.ascontiguousarray(sites, np.int32), types
 
     def begin(self, model: Model) -> None:
         """Remember what is there at the start."""

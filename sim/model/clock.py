@@ -108,7 +108,7 @@ class AngiogenesisModel(mesa.Model):
         self.assay = RunningAssay(scenario)
         lattice, types = self._start(partial(uniforms, seed, SEEDING, 0, 0))
         self.tissue = assembly.tissue_of(scenario, lattice, types, self.pathways)
-        self._moved = 0
+        self._ahead = np.zeros(1, np.int64)
         self.next_id = 1
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
@@ -123,12 +123,13 @@ class AngiogenesisModel(mesa.Model):
 
     def step(self) -> None:
         """One Monte Carlo step; also after the end of the experiment, where `running` is False."""
-        if self._moved > 1:  # taken already, together with the next one, by `advance`
-            self._moved -= 1
+        ahead = self._ahead.item()
+        if ahead > 1:  # taken already, together with the next one, by `advance`
+            self._ahead[0] -= 1
             self.mcs += 1
             return
         free_drug(self)
-        if self._moved == 0:
+        if ahead == 0:
             ligand_M = ligand_at_cells(self)
             receptors(self, ligand_M)
             border = border_sums(self)
@@ -138,7 +139,7 @@ class AngiogenesisModel(mesa.Model):
             deaths(self)
             fields(self, "after_sweep")
         else:
-            self._moved = 0
+            self._ahead[0] = 0
             deaths(self)
         self.mcs += 1
         assay_memory(self)
@@ -147,13 +148,22 @@ class AngiogenesisModel(mesa.Model):
             self.running = False
 
     def advance(self, steps: int) -> None:
-        """Take this many steps; where nothing but cells and a field moves, many in one call."""
+        """Take this many steps; where nothing but cells and a field moves, many in one call.
+
+        A class with a `step` of its own has its steps taken one by one.
+        """
+        alone = type(self).step is not AngiogenesisModel.step
         while steps > 0:
-            many = min(steps, undisturbed(self))
-            if many > 1 and steps_together(self, many):
-                self._moved = many
-            for _ in range(many):
-                self.step()
+            many = 1 if alone else min(steps, undisturbed(self))
+            try:
+                if many > 1:
+                    steps_together(self, many, self._ahead)
+                for _ in range(many):
+                    self.step()
+            except BaseException:  # an interruption waits for a call's end: its steps are counted
+                while self._ahead.item() > 0:
+                    self.step()
+                raise
             steps -= many
 
     # -- what a user looks at ---------------------------------------------------------------
@@ -305,6 +315,7 @@ class AngiogenesisModel(mesa.Model):
         seed, self.mcs = self.seed, int(state["mcs"])
         self.seed = int(state["seed"])
         self.tissue.restore(state)
+        self._ahead[0] = 0
         self.free_nM[:] = state["drug.free_nM"]
         for name, value in self.baths.items():
             value[()] = state[f"baths.{name}"]

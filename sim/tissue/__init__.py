@@ -114,6 +114,7 @@ class Tissue:
         seed: int,
         steps: range,
         kept: float,
+        ahead: NDArray[np.int64],
         field: str | None = None,
         source_of: NDArray[np.float64] = NOTHING,
         loss_of: NDArray[np.float64] = NOTHING,
@@ -121,7 +122,7 @@ class Tissue:
         *,
         late: bool = False,
         threads: int = 1,
-    ) -> bool:
+    ) -> None:
         """Take several steps at once, of nothing but one field and the cells, if that is possible.
 
         Parameters
@@ -131,43 +132,40 @@ class Tissue:
             What `sweep` would be called with, one after another.
         kept : float
             As in `remember`.
+        ahead : (1,) int64
+            Set to how many steps have been taken, in the call that takes them, so that an
+            interruption cannot come between; left alone if they cannot be taken at once.
         field, source_of, loss_of, dt
             The field that moves, and its rates (rows,) as in `move_fields`; None if none moves.
         late : bool
             Whether the field moves after the cells.
         threads : int
             No bit depends on it.
-
-        Returns
-        -------
-        bool
-            Whether the steps have been taken; nothing has changed if not.
         """
         cells = self.cells.arrays()
         waves: list[Wave | None] = [None] * threads
         if not self._form or not self._form.fits_now(cells):
-            return False
+            return
         if field is not None:
             moving = self._fields[field]
-            if moving.solver != "explicit":
-                return False
+            if moving.solver != "explicit" or moving.values.min() < 0.0:
+                return
             bands = waves_of(
                 moving.values, moving.factor, source_of[:-1], loss_of[:-1], moving.diffusion, dt,
                 moving.substeps, EDGES[moving.edge], moving.precision, threads, self._buffers,
             )  # fmt: skip
             if bands[0].least < 0.0:  # values could become negative, and have to be looked at
-                return False
+                return
             waves = list(bands)
         *terms, room = self._form.arguments(cells, threads)
         alive, centroid, memory = (self.cells[key] for key in ("alive", "centroid", "memory"))
-        way = Way(alive, centroid, memory, kept, REACH_OF_ANCHORS)
+        way = Way(alive, centroid, memory, kept, REACH_OF_ANCHORS, ahead)
         when = seed, steps.start, steps.stop, int(late)
+        self._overlaps.clear()
         together(
             threads,
             lambda part: advance(self.lattice, cells, *terms, waves[part], way, when, part, room),
         )
-        self._overlaps.clear()
-        return True
 
     def move_fields(
         self,

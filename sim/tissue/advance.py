@@ -23,6 +23,8 @@ class Way(NamedTuple):
     """of the memory, in a step"""
     reach: int
     """sites that a centre may wander before its anchor follows"""
+    ahead: NDArray[np.int64]
+    """(1,) set to how many steps have been taken"""
 
 
 @lean
@@ -72,3 +74,5 @@ def advance(
         if wave is not None:
             if late == 1:
                 euler_field(wave, lattice, room.counts, threads)
+    if part == 0:
+        way.ahead[0] = end - first

@@ -26,12 +26,12 @@ LEAST_SIDE = 2 * TILE_SIDE
 """Sites along a side from which on a sweep is made for a tissue."""
 
 CELL = 1  # the one type of cell
-EXACT = 2.0**26  # sites x sites along a side, below which sums of squares are exact as floats
+EXACT = 2.0**26  # below it, products of two whole numbers are exact as floats
 
 
 def is_whole(numbers: Any) -> bool:
-    """Whether all numbers are finite and whole."""
-    return bool(np.all(np.isfinite(numbers)) and np.all(numbers == np.rint(numbers)))
+    """Whether all numbers are whole, and so small that what is made of them is exact."""
+    return bool(np.all(np.abs(numbers) < EXACT) and np.all(numbers == np.rint(numbers)))
 
 
 class Form:
@@ -72,6 +72,7 @@ class Form:
             rules.J.shape == (CELL + 2, CELL + 2)
             and is_whole(rules.J)
             and is_whole(rules.stiffness[CELL, 0])
+            and rules.temperature < EXACT
             and np.array_equal(rules.copy_yx, eight)
             and np.array_equal(rules.contact_yx, eight)
             and min(grid.height, grid.width) >= LEAST_SIDE

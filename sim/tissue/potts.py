@@ -388,6 +388,8 @@ def sweep(
                     part, shares,
                 )  # fmt: skip
 
-            together(threads, work)
-            merge_shares(cells.moments, cells.target, shape, shares)
+            try:
+                together(threads, work)
+            finally:  # moments are those of the lattice, also after an interruption
+                merge_shares(cells.moments, cells.target, shape, shares)
     moments[MEDIUM] = 0  # counted like the others, so that nothing branches, but meaningless

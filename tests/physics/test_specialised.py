@@ -252,6 +252,10 @@ def test_places_are_found_without_dividing() -> None:
         {"J": [[0, 8, 0], [8, 12.5, 30], [0, 30, 0]]},
         {"J": np.zeros((4, 4)), "stiffness": np.zeros((4, 2))},
         {"stiffness": [[0, 0], [0.5, 0], [0, 0]]},
+        {"J": [[0, 8, 0], [8, 1e30, 30], [0, 30, 0]]},
+        {"J": [[0, 8, 0], [8, np.nan, 30], [0, 30, 0]]},
+        {"stiffness": [[0, 0], [1e10, 0], [0, 0]]},
+        {"temperature": 1e19},
         {"copy_sites": 4},
         {"contact_sites": 20},
         {"shape": (99, 200)},
@@ -287,13 +291,14 @@ def test_cells_that_a_form_does_not_fit_are_left_to_the_general_sweep(
     monkeypatch.setattr(potts, "sweep", lambda *_: called.append(1))
     tissue.sweep(1, 0)
     assert not called
-    cells["target"][3, 0] = 45.5
-    tissue.sweep(1, 1)
-    assert len(called) == 1
+    for step, area in enumerate((45.5, 1e15, np.inf, np.nan), start=1):
+        cells["target"][3, 0] = area
+        tissue.sweep(1, step)
+        assert len(called) == step
     cells["target"][3, 0] = 45.0
     cells["moments"][3, 0] = 10**6
-    tissue.sweep(1, 2)
-    assert len(called) == 2
+    tissue.sweep(1, 5)
+    assert len(called) == 5
 
 
 SECOND = """

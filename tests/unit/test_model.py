@@ -18,7 +18,7 @@ from scipy.ndimage import map_coordinates
 import sim.signalling
 import sim.tissue
 from sim import data
-from sim.errors import InputError, ScenarioError
+from sim.errors import InputError, NumericalError, ScenarioError
 from sim.model import assembly
 from sim.model.clock import AngiogenesisModel, _Rehearsal
 from sim.model.parts.cells import potts_sweep
@@ -237,7 +237,10 @@ def test_each_receptor_of_the_scenario_is_reported(fourth_receptor: dict[str, An
     assert "A-VEGFR1 inhibited" in texts
 
 
-ALONE = {"domain.size_um": [220, 208], "cells.count": 80, "time.record_every_mcs": 7}
+ALONE = {
+    "domain.size_um": [220, 208], "cells.count": 80,
+    "time.record_every_mcs": 7, "time.duration_mcs": 17,
+}  # fmt: skip
 """Cells that nothing signals to."""
 
 
@@ -263,15 +266,61 @@ def test_steps_taken_together_are_those_taken_one_by_one(
     for _ in range(24):
         one.step()
     taken, advance = [], together.tissue.advance
-    together.tissue.advance = lambda *a, **k: taken.append(advance(*a, **k)) or taken[-1]
+    together.tissue.advance = lambda *a, **k: advance(*a, **k) or taken.append(a[3].item())
     for steps in (1, 9, 0, 14):
         together.advance(steps)
     assert any(taken) == at_once
+    assert not together.running
     assert (together.steps, together.mcs) == (24, 24)
     state = together.state()
     for name, array in one.state().items():
         np.testing.assert_array_equal(state[name], array, err_msg=name)
     records = [each.datacollector.get_model_vars_dataframe() for each in (one, together)]
-    assert len(records[0]) == 4
+    assert records[0]["mcs"].tolist() == [0, 7, 14, 17, 21]
     assert records[0].equals(records[1])
     assert (one.lattice > 0).any()
+
+
+def test_an_interruption_comes_between_whole_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for the end of a call of several steps, which have all been taken then."""
+    scenario = load(bench.CELLS, bench.CUE | ALONE)
+    model, whole = AngiogenesisModel(scenario), AngiogenesisModel(scenario)
+    whole.advance(12)
+    compiled = sim.tissue.advance
+
+    def interrupted(*arguments: Any) -> None:
+        compiled(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sim.tissue, "advance", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.advance(12)
+    assert model.mcs == model.readouts["mcs"] == 7
+    model.advance(5)
+    state = model.state()
+    assert all((array == state[name]).all() for name, array in whole.state().items())
+
+
+def test_a_step_of_ones_own_sees_each_step() -> None:
+    class Seen(AngiogenesisModel):
+        def step(self) -> None:
+            super().step()
+            seen.append(self.cell_id.copy())
+
+    scenario = load(bench.CELLS, bench.CUE | ALONE)
+    seen: list[Any] = []
+    one, several = AngiogenesisModel(scenario), Seen(scenario)
+    several.advance(6)
+    for lattice in seen:
+        one.step()
+        assert (one.cell_id == lattice).all()
+    assert len(seen) == 6
+
+
+def test_a_negative_field_is_refused_in_each_way_of_stepping() -> None:
+    for way in ("step by step", "at once"):
+        model = AngiogenesisModel(load(bench.CELLS, bench.CUE | ALONE))
+        model.fields["cue"][100, 100] = -1e6
+        with pytest.raises(NumericalError, match=r"fields\.cue: values from -"):
+            model.step() if way == "step by step" else model.advance(5)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,11 @@ from sim.kernels import threads
 from sim.kernels.barrier import take, wait
 from sim.kernels.compiling import lean
 from sim.kernels.threads import together
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.resolve import load
+from sim.tissue import forms, potts
+from sim.tissue.moments import measure_cells
+from sim.tools import bench
 
 ROUNDS = 500
 
@@ -118,3 +124,29 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     child.start()
     child.join(60)
     assert child.exitcode == 0
+
+
+@pytest.mark.parametrize("cell_cell", [40, 40.5])
+def test_moments_are_those_of_the_lattice_after_an_interruption(
+    cell_cell: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of both sweeps: the one made for whole energies, and the general one."""
+    settings = {
+        "domain.size_um": [220, 208], "cells.count": 80,
+        "engine.contact_energy.cell_cell": cell_cell,
+    }  # fmt: skip
+    model = AngiogenesisModel(load(bench.CELLS, bench.NO_FIELD | settings), threads=2)
+
+    def interrupted(*arguments: Any) -> None:
+        together(*arguments)
+        raise KeyboardInterrupt
+
+    before = model.cell_id.copy()
+    for module in (forms, potts):
+        monkeypatch.setattr(module, "together", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.step()
+    assert (model.cell_id != before).any()
+    counted = np.zeros_like(model.cells["moments"])
+    measure_cells(model.lattice, model.cells["anchor"], True, counted)
+    assert (model.cells["moments"][1:] == counted[1:]).all()
