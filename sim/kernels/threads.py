@@ -16,6 +16,26 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
+LEAST_SITES = 40_000
+LEAST_WORK = 500_000  # sites x steps: to start threads takes some 0.3 ms
+"""From which on more than one thread is worth it (measured on two processors)."""
+
+
+def worth(asked: int, sites: int, steps: int = 1) -> int:
+    """Return how many of the threads asked for are worth it; no result depends on it.
+
+    Parameters
+    ----------
+    asked : int
+    sites : int
+        Of the domain.
+    steps : int
+        Monte Carlo steps of one call.
+    """
+    enough = sites >= LEAST_SITES and sites * steps >= LEAST_WORK
+    return min(asked, processors()) if enough else 1
+
+
 def together(threads: int, work: Callable[[int], None]) -> None:
     """Call ``work`` with 0 to ``threads`` - 1 at once, each on a thread; return when all are done.
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.kernels.buffers import Buffers
-from sim.kernels.threads import together
+from sim.kernels.threads import together, worth
 from sim.tissue import potts
 from sim.tissue.advance import Way, advance
 from sim.tissue.attractants import Attractants
@@ -93,7 +93,7 @@ class Tissue:
 
     def sweep(self, seed: int, step: int, threads: int = 1) -> None:
         """One copy attempt per site in expectation; bit-identical for any number of threads."""
-        cells = self.cells.arrays()
+        cells, threads = self.cells.arrays(), worth(threads, self.lattice.size)
         if self._form and self._form.fits_now(cells):
             self._form.sweep(self.lattice, cells, seed, step, threads)
         else:
@@ -142,7 +142,7 @@ class Tissue:
         threads : int
             No bit depends on it.
         """
-        cells = self.cells.arrays()
+        cells, threads = self.cells.arrays(), worth(threads, self.lattice.size, len(steps))
         waves: list[Wave | None] = [None] * threads
         if not self._form or not self._form.fits_now(cells):
             return
@@ -193,6 +193,7 @@ class Tissue:
             Values of each field before what is negative by rounding became zero.
         """
         moved, source_of, loss_of = [], source_of[:, :-1], loss_of[:, :-1]
+        threads = worth(threads, self.lattice.size)
         together: dict[tuple[int, str, int], list[int]] = {}
         for k, name in enumerate(names):
             field = self._fields[name]

@@ -258,9 +258,12 @@ ALONE = {
     ],
 )
 def test_steps_taken_together_are_those_taken_one_by_one(
-    settings: dict[str, Any], at_once: bool, threads: int
+    settings: dict[str, Any], at_once: bool, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """State, records and the steps that Mesa counts; whatever the steps are cut into."""
+    monkeypatch.setattr("sim.kernels.threads.LEAST_SITES", 0)
+    monkeypatch.setattr("sim.kernels.threads.LEAST_WORK", 0)
+    monkeypatch.setattr("sim.kernels.threads.processors", lambda: 2)
     scenario = load(bench.CELLS, settings | ALONE)
     one, together = AngiogenesisModel(scenario), AngiogenesisModel(scenario, threads=threads)
     for _ in range(24):

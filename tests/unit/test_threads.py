@@ -111,6 +111,24 @@ def test_no_thread_starts_if_a_signal_comes_before_all_are_there(
     assert not started
 
 
+@pytest.mark.parametrize(
+    ("asked", "sites", "steps", "wanted"),
+    [
+        (3, 160_000, 1, 1),
+        (3, 160_000, 4, 3),
+        (3, 10_000, 100, 1),
+        (3, 640_000, 1, 3),
+        (9, 640_000, 1, 4),
+        (1, 10**7, 100, 1),
+    ],
+)
+def test_threads_are_used_where_they_are_worth_it(
+    asked: int, sites: int, steps: int, wanted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "processors", lambda: 4)
+    assert threads.worth(asked, sites, steps) == wanted
+
+
 def _in_a_child() -> None:
     counts, reached, apart = (np.zeros(2, np.int64) for _ in range(3))
     together(2, lambda part: meet(counts, 2, part, reached, apart))
