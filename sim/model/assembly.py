@@ -16,6 +16,19 @@ from sim.tissue import LEAST_SIDE, CellStore, Field, Rules, Tissue, rules
 from sim.units import ng_per_ml_to_nM
 
 ENDOTHELIAL = 1  # cell type; 0 is medium, further types follow, the last is the wall
+WEIGHT_OF_CHI = 0.85  # of the pathway whose strength is engine.chemotaxis_chi
+
+
+@dataclass(frozen=True)
+class Sensing:
+    """How strongly cells follow ligands by the occupancy of their receptors, without drug."""
+
+    pathways: list[int]
+    """places among the pathways"""
+    columns: list[int]
+    """of ``mu``"""
+    mu: NDArray[np.float64]
+    """per ng/mL"""
 
 
 @dataclass(frozen=True)
@@ -55,8 +68,48 @@ def chemotactic_fields(scenario: Scenario) -> list[str]:
     return [
         name
         for name, taxis in scenario.engine.chemotaxis.items()
-        if taxis.mu != 0.0 or name in driven or any(t.mu.get(name) for t in scenario.types.values())
+        if taxis.mu
+        or name in driven
+        or any(t.mu.get(name) for t in scenario.types.values())
+        or (scenario.sensed_by_occupancy(name) and _supplied(scenario, name))
     ]
+
+
+def _supplied(scenario: Scenario, ligand: str) -> bool:
+    """Whether there can be any of a ligand: more fields to follow make a sweep slower."""
+    bath, field = scenario.ligands[ligand], scenario.fields[ligand]
+    return bool(
+        bath.bath_ng_ml
+        or bath.gradient
+        or field.secretion_per_s
+        or field.secretion_per_mcs
+        or any(further.secretion_per_s.get(ligand) for further in scenario.types.values())
+    )
+
+
+def sensing_of(scenario: Scenario, pathways: list[Pathway]) -> Sensing:
+    """What cells follow by occupancy: mu = chi (w / 0.85) / L50 with f(c) = c / (1 + c / L50).
+
+    mu f is chi times the share of receptors that are bound in steady state.
+    """
+    followed, engine = chemotactic_fields(scenario), scenario.engine
+    places = [
+        k
+        for k, pathway in enumerate(pathways)
+        if pathway.ligand in followed and scenario.sensed_by_occupancy(pathway.ligand)
+    ]
+    return Sensing(
+        pathways=places,
+        columns=[followed.index(pathways[k].ligand) for k in places],
+        mu=np.array(
+            [
+                engine.chemotaxis_chi
+                * (pathways[k].weight / WEIGHT_OF_CHI)
+                / engine.sensing_L50_ng_ml[pathways[k].ligand]
+                for k in places
+            ]
+        ),
+    )
 
 
 def rules_of(scenario: Scenario) -> Rules:
@@ -79,7 +132,8 @@ def rules_of(scenario: Scenario) -> Rules:
     for tau, further in enumerate(scenario.types.values(), start=2):
         stiffness[tau] = further.area.lambda_, further.length.lambda_ if further.length else 0.0
     driven = scenario.behaviour is not None and scenario.behaviour.persistence is not None
-    taxis = [engine.chemotaxis[name] for name in chemotactic_fields(scenario)]
+    followed = chemotactic_fields(scenario)
+    taxis = [engine.chemotaxis[name] for name in followed]
     return rules(
         temperature=engine.temperature,
         J=J,
@@ -88,7 +142,12 @@ def rules_of(scenario: Scenario) -> Rules:
         connectivity_penalty=engine.connectivity_penalty,
         contact_inhibited=[t.contact_inhibited for t in taxis],
         acts_on=[t.acts_on for t in taxis],
-        saturation=[t.saturation for t in taxis],
+        saturation=[
+            1.0 / engine.sensing_L50_ng_ml[name]
+            if scenario.sensed_by_occupancy(name)
+            else engine.chemotaxis[name].saturation
+            for name in followed
+        ],
         copy_sites=engine.copy_sites,
         contact_sites=engine.contact_sites,
         persistent=driven or engine.persistence.mu != 0.0,
@@ -112,7 +171,9 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
     )
     rows = cells.born_together(types)
     own = rows[cells["type"][rows] == ENDOTHELIAL]
-    cells["mu"][own] = [scenario.engine.chemotaxis[name].mu for name in followed]
+    cells["mu"][own] = [scenario.engine.chemotaxis[name].mu or 0.0 for name in followed]
+    sensing = sensing_of(scenario, pathways)
+    cells["mu"][np.ix_(own, sensing.columns)] = sensing.mu
     cells["free_receptors"][own] = [pathway.rates.per_cell for pathway in pathways]
     cells["activity"][own] = cells["drive"][own] = (
         scenario.behaviour.basal_activity if scenario.behaviour else 0.0
@@ -191,7 +252,7 @@ def fields_of(scenario: Scenario) -> list[Field]:
         out.append(
             Field(
                 name=name,
-                values=np.full([side // factor for side in scenario.shape], baths[name].item()),
+                values=np.full(scenario.voxels(name), baths[name]),
                 factor=factor,
                 diffusion=spec.diffusion(scenario.time.mcs_s, site_um) / voxel_um**2,
                 edge=spec.boundary or "no_flux",
@@ -204,12 +265,23 @@ def fields_of(scenario: Scenario) -> list[Field]:
 
 
 def baths_of(scenario: Scenario) -> dict[str, NDArray[np.float64]]:
-    """Concentration () in the bath by field, ng/mL: that of its ligand, 0 for the others."""
-    ligands = scenario.ligands
-    return {
-        name: np.array(float(ligands[name].bath_ng_ml if name in ligands else 0.0))
-        for name in scenario.fields
-    }
+    """Concentration () in the bath by field, ng/mL: that of its ligand, 0 for the others.
+
+    A bath with a gradient has a value for each voxel of the field.
+    """
+    ligands, baths = scenario.ligands, {}
+    for name in scenario.fields:
+        bath = ligands[name].bath_ng_ml if name in ligands else 0.0
+        gradient = ligands[name].gradient if name in ligands else None
+        baths[name] = np.array(float(bath))
+        if gradient is not None:
+            rows, columns = scenario.voxels(name)
+            along = rows if gradient.axis == "y" else columns
+            share = (np.arange(along) + 0.5) / along
+            line = gradient.low_ng_ml + (gradient.high_ng_ml - gradient.low_ng_ml) * share
+            line = line[:, None] if gradient.axis == "y" else line[None, :]
+            baths[name] = np.ascontiguousarray(np.broadcast_to(line, (rows, columns)))
+    return baths
 
 
 def reactions_of(scenario: Scenario, pathways: list[Pathway]) -> dict[str, Reactions]:

@@ -78,8 +78,8 @@ class AngiogenesisModel(mesa.Model):
         The cells on their lattice, and the fields around them.
     free_nM : (substeps,) float64
         Unbound drug at the start of each equal part of the latest step.
-    baths : dict of str to () float64
-        Concentration in the bath by field; ng/mL for ligands.
+    baths : dict of str to () or (rows, columns) float64
+        Concentration in the bath by field, of a held gradient by voxel; ng/mL for ligands.
     readouts : dict of str to number
         The latest record.
     datacollector : mesa.DataCollector
@@ -101,6 +101,7 @@ class AngiogenesisModel(mesa.Model):
         self.potency = potency_of(scenario)
         self.pathways = assembly.pathways_of(scenario)
         self.constants = assembly.constants_of(scenario, self.pathways)
+        self.sensing = assembly.sensing_of(scenario, self.pathways)
         self.reactions = assembly.reactions_of(scenario, self.pathways)
         self.baths = assembly.baths_of(scenario)
         self.free_nM: Array = np.zeros(substeps(scenario.time.mcs_s))

@@ -25,6 +25,7 @@ def default_leaves(
     assay: Assay,
     line: str | None = None,
     substrate: str | None = None,
+    sensing: str | None = None,
     *,
     signalling: bool = True,
 ) -> Any:
@@ -38,6 +39,8 @@ def default_leaves(
         Assay whose defaults these are.
     line, substrate : str or None
         Cell line and substrate; the assay's own defaults if None.
+    sensing : str or None
+        What cells compare along a gradient of ligand; the assay's own default if None.
     signalling : bool
         Whether the cells have receptors. If not, ligands, their fields and receptors, behaviour
         and chemotaxis towards ligands have no defaults.
@@ -50,6 +53,7 @@ def default_leaves(
     own = deepcopy(_read(assay.defaults))
     lines = own.pop("lines", {})
     ligands = ligand_names()
+    followed: dict[str, Any] = {}
     tree = data.read("model", "cell")
     _lay(tree, {"fields": {}})
     for name in ligands:
@@ -58,6 +62,9 @@ def default_leaves(
         if "voxel_um" in field:
             field["spacing_um"] = field.pop("voxel_um")
         _lay(tree, {"ligands": {name: found["ligand"]}, "fields": {name: field}})
+        half = found["sensing"].pop("L50_ng_ml")
+        _lay(tree, {"engine": {"sensing_L50_ng_ml": {name: half}}})
+        followed[name] = found["sensing"]
         receptor = found["receptor"]
         constants = data.read("receptors", receptor)
         leaves = {key: leaf for key, leaf in constants.items() if data.is_leaf(leaf)}
@@ -67,6 +74,11 @@ def default_leaves(
     line = line or data.values(tree["cells"]["line"])
     _lay(tree, {key: table for key, table in data.read("lines", line).items() if key != "remark"})
     _lay(tree, lines.get(line, {}))
+    if (sensing or tree["engine"]["sensing"]["value"]) == "occupancy":
+        for name in ligands:  # the strength is what the receptors say
+            own = dig(tree, ("engine", "chemotaxis", name)) or {}
+            own = {key: leaf for key, leaf in own.items() if key not in ("mu", "saturation")}
+            tree["engine"]["chemotaxis"][name] = followed[name] | own
     for table in (tree["fields"], dig(tree, ("engine", "chemotaxis")) or {}):
         for name in ligands:  # after the other fields, to keep the order of results
             if name in table:
@@ -74,6 +86,7 @@ def default_leaves(
     if not signalling:
         without_signalling(tree)
         tree["signalling"]["enabled"]["value"] = False
+        tree["engine"]["sensing"]["value"] = "concentration"
     return tree
 
 

@@ -114,7 +114,9 @@ def _default_tree(user: Tree, enabled: bool) -> Tree:
         for kind, path in (("lines", ("cells", "line")), ("substrates", ("domain", "substrate")))
     }
     line, substrate = (name if name in data.names(kind) else None for kind, name in given.items())
-    leaves = default_leaves(assay, line, substrate, signalling=enabled)
+    sensing = dig(user, ("engine", "sensing"))
+    sensing = sensing if sensing in ("concentration", "occupancy") else None
+    leaves = default_leaves(assay, line, substrate, sensing, signalling=enabled)
     drug = leaves.pop("drug", {})
     if isinstance(user.get("drug"), dict):
         leaves["drug"] = drug
@@ -190,7 +192,7 @@ def _settle(tree: Tree, defaults: Tree) -> None:
         drug["potency"] = load_drug(drug["name"]).default_potency
     for path in (
         ("types",), ("ligands",), ("fields",), ("engine", "chemotaxis"),
-        ("signalling", "receptors"),
+        ("engine", "sensing_L50_ng_ml"), ("signalling", "receptors"),
     ):  # fmt: skip
         table, first = dig(tree, path), dig(defaults, path) or {}
         if isinstance(table, dict):  # results must not depend on the order of tables in a file

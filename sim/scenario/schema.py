@@ -151,10 +151,21 @@ class CellType(Table):
     )
 
 
+class Gradient(Table):
+    """A concentration that rises linearly across the domain, and is held."""
+
+    axis: Literal["x", "y"] = Field("y", description="along which it rises")
+    low_ng_ml: NgPerMl = Field(0.0, ge=0, description="concentration where the axis begins")
+    high_ng_ml: NgPerMl = Field(ge=0, description="concentration where the axis ends")
+
+
 class Ligand(Table):
     """A growth factor in the medium."""
 
     bath_ng_ml: NgPerMl = Field(ge=0, description="concentration in the well-mixed bath")
+    gradient: Gradient | None = Field(
+        None, description="instead of one concentration, a bath that rises across the domain"
+    )
     exchange_per_s: PerSecond = Field(
         ge=0, description="rate of exchange between the layer over the cells and the bath"
     )
@@ -345,8 +356,15 @@ class Area(Constraint):
 class Chemotaxis(Table):
     """dH = -mu [f(c_t) - f(c_s)] with f(c) = c / (1 + s c)."""
 
-    mu: Number = Field(description="strength, per unit of the field")
-    saturation: Number = Field(0.0, ge=0, description="saturation s, per unit of the field")
+    mu: Number | None = Field(
+        None,
+        description="strength, per unit of the field; not of ligands with sensing = occupancy",
+    )
+    saturation: Number = Field(
+        0.0,
+        ge=0,
+        description="saturation s, per unit of the field; not of ligands with sensing = occupancy",
+    )
     contact_inhibited: Switch = Field(False, description="only at interfaces with the medium")
     acts_on: Literal["extension", "retraction", "both"] = Field(
         "both", description="on a cell that gains a site, that loses one, or both"
@@ -385,6 +403,16 @@ class Engine(Table):
     area: Area
     length: Constraint
     chemotaxis: dict[str, Chemotaxis] = Field({}, description="by the name of the field")
+    sensing: Literal["concentration", "occupancy"] = Field(
+        description="what cells compare along a gradient of ligand: its concentration, by "
+        "engine.chemotaxis.LIGAND, or the share of receptors that bind it and are not inhibited"
+    )
+    chemotaxis_chi: Number = Field(
+        ge=0, description="energy per unit of occupancy at a weight of 0.85 (sensing = occupancy)"
+    )
+    sensing_L50_ng_ml: dict[str, Annotated[NgPerMl, Field(gt=0)]] = Field(
+        {}, description="half-maximal concentration by ligand (sensing = occupancy)"
+    )
     persistence: Persistence
 
 
@@ -487,6 +515,16 @@ class Scenario(Table):
         """Sites of the lattice, [y, x]."""
         x, y = (round(side / self.domain.spacing_um) for side in self.domain.size_um)
         return y, x
+
+    def voxels(self, field: str) -> tuple[int, int]:
+        """Voxels of a field, [y, x]."""
+        site_um = self.domain.spacing_um
+        factor = round((self.fields[field].spacing_um or site_um) / site_um)
+        return self.shape[0] // factor, self.shape[1] // factor
+
+    def sensed_by_occupancy(self, field: str) -> bool:
+        """Whether cells compare how much of a field's receptor is bound."""
+        return self.engine.sensing == "occupancy" and field in self.ligands
 
 
 CellType.model_rebuild()

@@ -32,7 +32,8 @@ def signalling_tables(tree: dict[str, Any]) -> list[tuple[str, ...]]:
         ("ligands",), ("behaviour",), ("drug",), ("signalling", "receptors"),
     ]  # fmt: skip
     for name in ligand_names():
-        paths += [("fields", name), ("engine", "chemotaxis", name)]
+        paths += [("fields", name)]
+        paths += [("engine", table, name) for table in ("chemotaxis", "sensing_L50_ng_ml")]
     return [path for path in paths if dig(tree, path) not in (None, {})]
 
 

@@ -6,7 +6,7 @@ imported from outside.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from sim.tissue.voxels import average_by_cell, overlaps
 __all__ = ["LEAST_SIDE", "Border", "CellStore", "Field", "Rules", "Tissue", "rules"]
 
 NOTHING: NDArray[np.float64] = np.empty(0)
+NONE: Mapping[str, NDArray[np.float64]] = {}
 REACH_OF_ANCHORS = 8  # sites that a centre may wander before its anchor follows
 
 
@@ -174,6 +175,7 @@ class Tissue:
         loss_of: NDArray[np.float64],
         dt: float,
         threads: int = 1,
+        held: Mapping[str, NDArray[np.float64]] = NONE,
     ) -> list[tuple[float, float]]:
         """Move some fields by a time ``dt``: dc/dt = D lap c + source - loss c.
 
@@ -186,6 +188,8 @@ class Tissue:
         dt : float
         threads : int
             Threads of an explicit solver; results are bit-identical for any number.
+        held : mapping of str to (rows, columns) float64
+            Source per time of each voxel beside that, of fields that have one.
 
         Returns
         -------
@@ -197,14 +201,14 @@ class Tissue:
         together: dict[tuple[int, str, int], list[int]] = {}
         for k, name in enumerate(names):
             field = self._fields[name]
-            if not source_of[k].any() and field.is_empty:
+            if not source_of[k].any() and field.is_empty and name not in held:
                 continue
             moved.append(k)
             if field.solver == "explicit":
                 euler_step(
                     field.values, self.lattice, field.factor, source_of[k], loss_of[k],
                     field.diffusion, dt, field.substeps, EDGES[field.edge], field.precision,
-                    threads, self._buffers,
+                    threads, self._buffers, held.get(name),
                 )  # fmt: skip
             else:
                 substeps = substeps_for(loss_of[k], dt, field.substeps)
@@ -214,7 +218,7 @@ class Tissue:
             exponential_step(
                 [field.values for field in fields], self._overlap(factor), factor,
                 source_of[alike], loss_of[alike], [field.diffusion for field in fields],
-                dt, substeps, EDGES[edge],
+                dt, substeps, EDGES[edge], [held.get(field.name) for field in fields],
             )  # fmt: skip
         return [
             settle(self._fields[name].values) if k in moved else (0.0, 0.0)

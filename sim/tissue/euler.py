@@ -62,6 +62,8 @@ class Wave(NamedTuple):
     kept_of: Doubles | None
     """(rows of cells,) where cells differ or voxels are coarse; and what each gains"""
     gained_of: Doubles | None
+    held: Doubles | None
+    """(rows, columns) what each voxel gains beside that"""
     first: Doubles
     """(4, room) the three latest rows before the first sub-step, and a row of zeros"""
     rows: NDArray[Any]
@@ -125,7 +127,7 @@ def _exchange_sides(now, sides, parts, left, right, is_first, is_last):
 
 @inlined
 def _load_rates(
-    lattice, factor, kept_of, gained_of, y, first_x, count, width, slot, inside, kept, gained
+    lattice, factor, kept_of, gained_of, held, y, first_x, count, width, slot, inside, kept, gained
 ):
     """What the voxels of a row keep and gain in a sub-step."""
     done, x = 0, first_x % width
@@ -138,6 +140,9 @@ def _load_rates(
             for i in range(run):
                 kept[slot, done + i] = mean_over_voxel(lattice, factor, y, x + i, kept_of)
                 gained[slot, done + i] = mean_over_voxel(lattice, factor, y, x + i, gained_of)
+        if held is not None:
+            for i in range(run):
+                gained[slot, done + i] += held[y, x + i]
         done, x = done + run, 0
 
 
@@ -204,7 +209,7 @@ def euler_band(wave, lattice, parts):
     """Some sub-steps of a band whose margins have been saved."""
     (
         c, top, bottom, strips, _, edge, factor, least, exact, rates, kept_of, gained_of,
-        first, rows, inside, kept, gained, change, margins, sides,
+        held, first, rows, inside, kept, gained, change, margins, sides,
     ) = wave  # fmt: skip
     height, width = c.shape
     periodic = edge == PERIODIC
@@ -250,8 +255,8 @@ def euler_band(wave, lattice, parts):
                 then = rows[part - 1, third]
                 if part == 1:
                     _load_rates(
-                        lattice, factor, kept_of, gained_of, y % height, first_x, count, width,
-                        slot, inside, kept, gained,
+                        lattice, factor, kept_of, gained_of, held, y % height, first_x, count,
+                        width, slot, inside, kept, gained,
                     )  # fmt: skip
                     _euler_row(
                         first[above], first[third], first[below], exact, slot,
@@ -309,6 +314,7 @@ def waves_of(
     precision: str = "double",
     bands: int = 1,
     buffers: Buffers | None = None,
+    held: Doubles | None = None,
 ) -> list[Wave]:
     """A field as kernels take it, in bands of rows.
 
@@ -319,12 +325,18 @@ def waves_of(
     bands : int
     buffers : Buffers
         Where its room is kept.
+    held
+        As in `euler_step`.
     """
     buffers = buffers or Buffers()
     height, width = c.shape
     h = dt / substeps
     k, kept_of, gained_of = h * diffusion, 1.0 - h * loss_of, h * source_of
-    alike = factor == 1 and all(bool((of[1:] == of[-1]).all()) for of in (kept_of, gained_of))
+    alike = (
+        held is None
+        and factor == 1
+        and all(bool((of[1:] == of[-1]).all()) for of in (kept_of, gained_of))
+    )
     single = precision == "single"
     kind = np.float32 if single else np.float64
     exact = np.array(
@@ -355,6 +367,7 @@ def waves_of(
             rates=exact.astype(kind),
             kept_of=None if alike else kept_of,
             gained_of=None if alike else gained_of,
+            held=None if held is None else h * held,
             first=of("first", (4, room), np.float64),
             rows=of("rows", (parts, 4, room), kind),
             inside=of("inside", (parts, room), np.bool_, alike),
@@ -381,6 +394,7 @@ def euler_step(
     precision: str = "double",
     threads: int = 1,
     buffers: Buffers | None = None,
+    held: Doubles | None = None,
 ) -> None:
     """Forward Euler, in place: in each sub-step diffuse, then react.
 
@@ -408,9 +422,12 @@ def euler_step(
         Results are bit-identical for any number.
     buffers : Buffers
         Where its room is kept from call to call.
+    held : (height, width) float64, optional
+        Source per time of each voxel beside that.
     """
     waves = waves_of(
-        c, factor, source_of, loss_of, diffusion, dt, substeps, edge, precision, threads, buffers
-    )
+        c, factor, source_of, loss_of, diffusion, dt, substeps, edge, precision, threads, buffers,
+        held,
+    )  # fmt: skip
     counts = np.zeros(1, np.int64)
     together(threads, lambda band: euler_field(waves[band], lattice, counts, threads))

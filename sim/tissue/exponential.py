@@ -87,6 +87,7 @@ def exponential_step(
     dt: float,
     substeps: int,
     edge: int,
+    held: Sequence[NDArray[np.float64] | None] = (),
 ) -> None:
     """Exponential time differencing in the eigenbasis of the five-point Laplacian, in place.
 
@@ -112,6 +113,8 @@ def exponential_step(
         See `substeps_for`.
     edge : int
         `NO_FLUX`, `ABSORBING` (c = 0 one voxel outside) or `PERIODIC`.
+    held : sequence of (height, width) float64 or None
+        Source per time of each voxel beside that, by field; none where there is no sequence.
     """
     n, shape = len(fields), fields[0].shape
     u0 = loss_of.max(axis=1)
@@ -122,6 +125,8 @@ def exponential_step(
         for k, c in enumerate(fields):
             both[k] = c
             _react(overlap, factor, source_of[k], rest_of[k], c.ravel(), both[n + k].ravel())
+            if held and held[k] is not None:
+                both[n + k] += held[k]
         both = forward(both)
         for k in range(n):
             kept, gained = _propagator(shape, diffusion[k], float(u0[k]), dt / substeps, edge)

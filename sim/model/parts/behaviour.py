@@ -8,6 +8,7 @@ import numpy as np
 
 from sim.assays.declare import part
 from sim.model.parts.model import FRACTION, OF_CELLS, ROWS, SITES, STRENGTH, Array, Model, Rows
+from sim.model.parts.signals import inhibited_shares
 from sim.signalling.drive import driven
 from sim.tissue import Border
 
@@ -32,11 +33,12 @@ def border_sums(model: Model) -> Border | None:
         "cells.memory": SITES,
         "cells.moments": SITES,
         "cells.target": SITES,
+        "drug.free_nM": "nM",
     },
     writes={"cells.target": SITES, "cells.mu": STRENGTH, "cells.push": "energy per site"},
 )
 def behaviour(model: Model, border: Border | None) -> None:
-    """Target length, chemotactic strength and push follow the drive; target areas creep."""
+    """Targets, chemotactic strength and push follow the drive; drug inhibits sensing."""
     spec, tissue, rows = model.scenario.behaviour, model.tissue, model.endothelial
     creep(model, rows)
     cells = tissue.cells
@@ -47,6 +49,9 @@ def behaviour(model: Model, border: Border | None) -> None:
             cells["target"][rows, 1] = driven(spec.length.target_sites, drive)
         for name, pair in spec.chemotaxis.items():
             cells["mu"][rows, tissue.followed.index(name)] = driven(pair.mu, drive)
+        if model.sensing.pathways:
+            seen = 1.0 - inhibited_shares(model).mean(axis=0)[model.sensing.pathways]
+            cells["mu"][np.ix_(rows, model.sensing.columns)] = model.sensing.mu * seen
         if spec.persistence:
             mu_persistence = driven(spec.persistence.mu, drive)
     if (spec is not None and spec.persistence) or np.any(mu_persistence):

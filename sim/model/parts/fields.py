@@ -37,7 +37,12 @@ def fields(model: Model, order: str) -> None:
         names = [name for name, field in model.reactions.items() if field.order == order]
         source, loss = rates(model, names)
         dt_s = model.scenario.time.mcs_s
-        moved = model.tissue.move_fields(names, source, loss, dt_s, model.threads)
+        held = {
+            name: model.reactions[name].exchange * model.baths[name]
+            for name in names
+            if model.baths[name].ndim
+        }
+        moved = model.tissue.move_fields(names, source, loss, dt_s, model.threads, held)
         for name, (lowest, highest) in zip(names, moved, strict=True):
             check(model, name, lowest, highest)
 
@@ -52,7 +57,10 @@ def check(model: Model, name: str, lowest: float, highest: float) -> None:
 
 
 def rates(model: Model, names: list[str]) -> tuple[Array, Array]:
-    """Source per second and loss rate (fields, rows) of the medium and of each cell."""
+    """Source per second and loss rate (fields, rows) of the medium and of each cell.
+
+    What comes from a bath with a gradient is not in it: it has a value for each voxel.
+    """
     cells, domain, rows = model.tissue.cells, model.scenario.domain, model.endothelial
     source = np.empty((len(names), cells.area.size))
     loss = np.empty_like(source)
@@ -60,7 +68,9 @@ def rates(model: Model, names: list[str]) -> tuple[Array, Array]:
         reactions = model.reactions[name]
         lost[:] = reactions.exchange + reactions.decay_inside
         lost[0] = reactions.exchange + reactions.decay_outside
-        gained[:] = reactions.exchange * model.baths[name] + reactions.secretion[cells["type"]]
+        bath = model.baths[name]
+        gained[:] = reactions.exchange * bath if bath.ndim == 0 else 0.0
+        gained += reactions.secretion[cells["type"]]
         for k in reactions.takers:
             take_up(
                 rows, cells["uptake"][:, k], cells.area, domain.spacing_um**2,

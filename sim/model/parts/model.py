@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.model.assay import RunningAssay
-from sim.model.assembly import Reactions
+from sim.model.assembly import Reactions, Sensing
 from sim.pharmacology.drugs import Potency
 from sim.pharmacology.exposure import Exposure
 from sim.scenario.schema import Scenario
@@ -39,6 +39,8 @@ class Model(Protocol):
     pathways: list[Pathway]
     constants: Constants | None
     """of signalling, which there may be none of"""
+    sensing: Sensing
+    """of ligands by the occupancy of their receptors"""
     reactions: dict[str, Reactions]
     threads: int
     seed: int

@@ -22,6 +22,16 @@ def ligand_at_cells(model: Model) -> Array:
         return np.asarray(ng_ml * [pathway.M_per_ng_ml for pathway in pathways])
 
 
+def inhibited_shares(model: Model) -> Array:
+    """Share of each signal that the drug takes away: (parts of the step, pathways)."""
+    shares = np.zeros((model.free_nM.size, len(model.pathways)))
+    if model.potency and model.free_nM.any():
+        found = inhibition(model.free_nM, model.potency)
+        for k, pathway in enumerate(model.pathways):
+            shares[:, k] = found.get(pathway.receptor, 0.0)
+    return shares
+
+
 @part(
     reads={
         "ligand_M": "M",
@@ -42,15 +52,10 @@ def ligand_at_cells(model: Model) -> Array:
 )
 def receptors(model: Model, ligand_M: Array) -> None:
     """Binding and trafficking, inhibition, activity, drive."""
-    cells, free_nM = model.tissue.cells, model.free_nM
+    cells = model.tissue.cells
     if model.constants is None:
         return
     with model.timed("signalling"):
-        inhibited = np.zeros((free_nM.size, len(model.pathways)))
-        if model.potency and free_nM.any():
-            shares = inhibition(free_nM, model.potency)
-            for k, pathway in enumerate(model.pathways):
-                inhibited[:, k] = shares.get(pathway.receptor, 0.0)
         advance(
             model.endothelial,
             cells["free_receptors"],
@@ -59,7 +64,7 @@ def receptors(model: Model, ligand_M: Array) -> None:
             cells["activity"],
             cells["drive"],
             ligand_M,
-            inhibited,
+            inhibited_shares(model),
             model.constants,
             model.scenario.time.mcs_s,
         )

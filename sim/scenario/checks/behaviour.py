@@ -16,6 +16,36 @@ def _chemotaxis(scenario: Scenario) -> Iterator[Problem]:
     )
 
 
+@reads("ligands:", "engine.sensing", each="engine.chemotaxis")
+def _strength(scenario: Scenario) -> Iterator[Problem]:
+    """Either there is a strength, or it follows from the receptors."""
+    what = (
+        "must not be given while engine.sensing = 'occupancy': it follows from "
+        "engine.chemotaxis_chi, engine.sensing_L50_ng_ml and behaviour.weights"
+    )
+    for name, taxis in scenario.engine.chemotaxis.items():
+        key = f"engine.chemotaxis.{name}"
+        if not scenario.sensed_by_occupancy(name):
+            if taxis.mu is None:
+                yield Problem(f"{key}.mu", None, "is missing; must be a number")
+            continue
+        if taxis.mu is not None:
+            yield Problem(f"{key}.mu", taxis.mu, what)
+        if taxis.saturation:
+            yield Problem(f"{key}.saturation", taxis.saturation, what)
+        if scenario.behaviour and name in scenario.behaviour.chemotaxis:
+            yield Problem(f"behaviour.chemotaxis.{name}", None, what)
+
+
+@reads("ligands:", "signalling.enabled", "engine.sensing", each="engine.sensing_L50_ng_ml")
+def _sensing(scenario: Scenario) -> Iterator[Problem]:
+    engine, key = scenario.engine, "engine.sensing_L50_ng_ml"
+    yield from unknown_names(key, engine.sensing_L50_ng_ml, scenario.ligands, "ligand")
+    if engine.sensing == "occupancy" and not scenario.signalling.enabled:
+        what = "must be 'concentration' while signalling.enabled = false: there are no receptors"
+        yield Problem("engine.sensing", engine.sensing, what)
+
+
 @reads("engine.chemotaxis:", "signalling.receptors:", each="behaviour")
 def _behaviour(scenario: Scenario) -> Iterator[Problem]:
     behaviour = scenario.behaviour
@@ -51,4 +81,4 @@ def _antagonism(scenario: Scenario) -> Iterator[Problem]:
         yield from unknown_names(f"behaviour.antagonism.{one}", others, known, "receptor")
 
 
-CHECKS = (_chemotaxis, _behaviour, _antagonism)
+CHECKS = (_chemotaxis, _strength, _sensing, _behaviour, _antagonism)

@@ -88,6 +88,23 @@ def _steps_of_exponential_fields(scenario: Scenario) -> Iterator[Problem]:
             )
 
 
+@reads("domain.boundary", each="ligands")
+def _gradients(scenario: Scenario) -> Iterator[Problem]:
+    for name, ligand in scenario.ligands.items():
+        if ligand.gradient is None:
+            continue
+        key = f"ligands.{name}"
+        if scenario.domain.boundary == "periodic":
+            what = "must not be given on a periodic domain: it would jump where the edges meet"
+            yield Problem(f"{key}.gradient", None, what, "set domain.boundary = 'walls'")
+        if ligand.bath_ng_ml:
+            what = "must not be given together with 'gradient'"
+            yield Problem(f"{key}.bath_ng_ml", ligand.bath_ng_ml, what, "keep one of them")
+        if ligand.exchange_per_s == 0:
+            what = "must be above 0 with a gradient, which exchange with the bath maintains"
+            yield Problem(f"{key}.exchange_per_s", 0, what)
+
+
 @reads("ligands", each="fields")
 def _precision(scenario: Scenario) -> Iterator[Problem]:
     for name, field in scenario.fields.items():
@@ -119,4 +136,4 @@ def _uptake(scenario: Scenario) -> Iterator[Problem]:
             )
 
 
-CHECKS = (_field_grid, _stability, _steps_of_exponential_fields, _precision, _uptake)
+CHECKS = (_field_grid, _stability, _steps_of_exponential_fields, _gradients, _precision, _uptake)

@@ -56,11 +56,14 @@ def age(result: Snapshot) -> str:
 
 def treatment(result: Snapshot) -> str:
     """Return the ligands in the bath and the free drug at the end, or nothing for neither."""
-    words = [
-        f"{name} {ligand.bath_ng_ml:g} ng/mL"
-        for name, ligand in result.scenario.ligands.items()
-        if ligand.bath_ng_ml > 0
-    ]
+    words = []
+    for name, ligand in result.scenario.ligands.items():
+        if ligand.gradient is not None:
+            low, high = ligand.gradient.low_ng_ml, ligand.gradient.high_ng_ml
+            along = f"{low:g} to {high:g} ng/mL along {ligand.gradient.axis}"
+            words.append(f"{name} {along if low != high else f'{low:g} ng/mL'}")
+        elif ligand.bath_ng_ml > 0:
+            words.append(f"{name} {ligand.bath_ng_ml:g} ng/mL")
     if drug := drug_given(result):
         free, most = last(result.timeseries, "free_nM"), result.timeseries["free_nM"].max()
         words.append(f"{drug.name} {free:.3g} nM unbound")
