@@ -89,6 +89,13 @@ class Assay:
     memory : str or None
         Module with ``begin(tissue, scenario)``, which gives the arrays that the assay remembers by
         name, and ``after_step(tissue, memory, scenario)``, which brings them up to date in place.
+    tables : tuple of (str, str)
+        Tables of its own in a run folder: the name of the file, ``"tracks.csv"``, and
+        ``table(tissue, memory, scenario)``, which gives its columns by name. ``tracks.csv``
+        (``cell, time_h, x_um, y_um``, a row for each position) is drawn, too, as ``tracks.png``.
+    complete : str or None
+        ``complete(tree, given)`` writes, into a scenario with all defaults as plain tables, what
+        follows from the assay's set-up elsewhere; `given` is what is not default.
     panels : tuple of (str, tuple of str)
         How the read-outs are drawn over time: label of the axis, and what is drawn in it.
     checks, cautions : str or None
@@ -120,6 +127,8 @@ class Assay:
     picture: str
     picture_file: str
     memory: str | None = None
+    tables: tuple[tuple[str, str], ...] = ()
+    complete: str | None = None
     panels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     checks: str | None = None
     cautions: str | None = None
@@ -204,7 +213,11 @@ class Scenario(Protocol):
     @property
     def cells(self) -> Cells: ...  # noqa: D102
     @property
+    def time(self) -> Any: ...  # noqa: D102
+    @property
     def types(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def ligands(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
     def engine(self) -> Any: ...  # noqa: D102
     @property

@@ -100,6 +100,12 @@ class RunningAssay:
         """Return the assay's own read-outs by name."""
         return dict(self._measure(tissue_of(model), self.memory, self.scenario))
 
+    def tables(self, model: Model) -> dict[str, dict[str, NDArray[Any]]]:
+        """Return the columns of the assay's own tables by the name of the file."""
+        about = tissue_of(model), self.memory, self.scenario
+        declared = assay(self.scenario.assay).tables
+        return {name: dict(called(place)(*about)) for name, place in declared}
+
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the memory as entries of the model's state."""
         return {f"{PREFIX}{name}": array for name, array in self.memory.items()}

@@ -173,7 +173,7 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
     own = rows[cells["type"][rows] == ENDOTHELIAL]
     cells["mu"][own] = [scenario.engine.chemotaxis[name].mu or 0.0 for name in followed]
     sensing = sensing_of(scenario, pathways)
-    cells["mu"][np.ix_(own, sensing.columns)] = sensing.mu
+    cells["mu"][own[:, None], sensing.columns] = sensing.mu
     cells["free_receptors"][own] = [pathway.rates.per_cell for pathway in pathways]
     cells["activity"][own] = cells["drive"][own] = (
         scenario.behaviour.basal_activity if scenario.behaviour else 0.0

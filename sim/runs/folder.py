@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 LOG, SCENARIO, MANIFEST = "run.log", "scenario.toml", "manifest.json"
 TIMESERIES, SUMMARY, FINAL, FRAMES = "timeseries.csv", "summary.json", "final.npz", "frames"
 FIELDS_PICTURE, TIMESERIES_PICTURE = "fields.png", "timeseries.png"
-"""Content of a run folder, beside the picture that its assay names."""
+TRACKS, TRACKS_PICTURE = "tracks.csv", "tracks.png"
+"""Content of a run folder, beside the picture and the tables that its assay names."""
 _FILES = (
     LOG, SCENARIO, MANIFEST, TIMESERIES, SUMMARY, FINAL, FIELDS_PICTURE, TIMESERIES_PICTURE,
+    TRACKS_PICTURE,
 )  # fmt: skip
 _MARK = "angiosim "  # how the log of a run begins
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -184,11 +186,13 @@ class RunFolder:
         timeseries: pd.DataFrame,
         summary: Mapping[str, float],
         final: Arrays,
+        tables: Mapping[str, pd.DataFrame],
         manifest: Mapping[str, Any],
     ) -> None:
         """Write the results of a run, the manifest last."""
-        table = timeseries.to_csv(index=False, lineterminator="\n")
-        files.write_text_atomic(self.path / TIMESERIES, table)
+        for name, table in {TIMESERIES: timeseries, **tables}.items():
+            text = table.to_csv(index=False, lineterminator="\n")
+            files.write_text_atomic(self.path / name, text)
         self._write_json(SUMMARY, summary)
         files.write_npz_atomic(self.path / FINAL, final)
         self.write_manifest(manifest)
@@ -201,7 +205,9 @@ class RunFolder:
 def _content(folder: Path) -> list[Path]:
     """Return the files in a run folder that a run writes, whole or while they are written."""
     found = []
-    names = {*_FILES, *(one.picture_file for one in assays().values())}
+    names = {*_FILES}
+    for one in assays().values():
+        names |= {one.picture_file, *(name for name, _ in one.tables)}
     for path in (*folder.iterdir(), *(folder / FRAMES).glob("*")):
         name = re.sub(r"^\.(.+)\.[0-9a-f]{16}\.tmp$", r"\1", path.name)
         frame = path.parent != folder

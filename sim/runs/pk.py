@@ -17,7 +17,8 @@ from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.metrics import accumulation_ratio, blockade, exposure_metrics, window_times
 from sim.pharmacology.population import bands
 from sim.scenario.exposure import pharmacokinetic, potency_of, regimen_of
-from sim.scenario.schema import Drug, Scenario
+from sim.scenario.schema import Scenario
+from sim.scenario.treatment import Drug
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.assays import assay
 from sim.errors import FileError, InputError
 from sim.files import read_text, read_toml
 from sim.runs.folder import FINAL, FRAMES, MANIFEST, SCENARIO, SUMMARY, TIMESERIES
@@ -67,6 +68,11 @@ def read_run(folder: Path) -> dict[str, Any]:
         "frames": Frames(folder),
         "manifest": manifest,
         "folder": folder,
+        "tables": {
+            name: _table(folder / name)
+            for name, _ in assay(scenario.assay).tables
+            if (folder / name).is_file()  # a run of an earlier version has none
+        },
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,9 @@ class Result:
         Versions, times, rates.
     folder : Path or None
         Where it was written; None if it was not.
+    tables : dict of str to pandas.DataFrame
+        Tables of the assay by the name of the file: where it follows cells, ``tracks.csv`` with a
+        row for each position of a cell.
     """
 
     scenario: Scenario
@@ -54,6 +57,7 @@ class Result:
     frames: Mapping[int, Arrays]
     manifest: dict[str, Any]
     folder: Path | None
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         found = ", ".join(f"{name} {value:.4g}" for name, value in self.summary.items())

@@ -103,6 +103,7 @@ def run_scenario(
                     timeseries=result.timeseries,
                     summary=result.summary,
                     final=result.final,
+                    tables=result.tables,
                     manifest=result.manifest,
                 )
             logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
@@ -130,4 +131,5 @@ def result_of(
         frames=frames or {},
         manifest=manifest or {"version": __version__, "completed": False, "mcs": model.mcs},
         folder=folder,
+        tables={name: pd.DataFrame(table) for name, table in model.assay.tables(model).items()},
     )

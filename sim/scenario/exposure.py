@@ -9,7 +9,8 @@ from sim.pharmacology.dosing import Dose, Regimen
 from sim.pharmacology.drugs import Kinetics, Parameter, Potency
 from sim.pharmacology.exposure import Exposure, Media, Pharmacokinetic, constant
 from sim.pharmacology.population import draw_subjects
-from sim.scenario.schema import Drug, Scenario
+from sim.scenario.schema import Scenario
+from sim.scenario.treatment import Drug
 
 
 def exposure_of(scenario: Scenario) -> Exposure:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from sim import data
+from sim.assays.declare import called
 from sim.errors import Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
 from sim.scenario import keys, resolved
@@ -97,6 +98,8 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
     _follow_domain(tree, user, defaults)
     _follow_duration(tree, user)
     _settle(tree, defaults)
+    if complete := assay_of(tree).complete:
+        called(complete)(tree, user)
     tree["resolved"] = resolved.resolve(tree)
     scenario, broken = _validate(tree, defaults, problems, lost)
     if not lost:

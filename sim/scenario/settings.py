@@ -23,7 +23,7 @@ ALTERNATIVES = (
 KEEP_ONE = "keep one of them"
 REPLACED = {
     key: other
-    for pair in (*ALTERNATIVES, ("free_nM", "media"))
+    for pair in (*ALTERNATIVES, ("free_nM", "media"), ("bath_ng_ml", "gradient"))
     for key, other in (pair, pair[::-1])
 }
 """By key, the other one for the same thing."""

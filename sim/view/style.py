@@ -49,6 +49,9 @@ SOFT_CYCLE: Final = (
 DOTS: Final = {"junctions": (VERMILION, "white", 24.0), "ends": ("white", INK, 13.0)}
 """Face, edge and size of dots by what they mark."""
 
+STAIRS: Final = ("skeleton",)
+"""Lines from site to site, whose stairs are smoothed."""
+
 _RC: Final[dict[str, object]] = {
     "font.size": 10.0,
     "text.color": INK,

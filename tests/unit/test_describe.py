@@ -144,7 +144,7 @@ def test_couplings_are_what_the_parts_of_a_step_declare() -> None:
 
 def test_every_readout_is_described_with_its_files() -> None:
     import sim
-    from sim.assays import responses
+    from sim.assays import columns, responses
     from sim.studies.file import reserved
 
     result = sim.run(
@@ -159,8 +159,8 @@ def test_every_readout_is_described_with_its_files() -> None:
         assert ("results.csv of studies" in text) == (name in reserved())
         assert f"{name} (read-out" in everything
         assert name in told(None)
-    assert everything.count("(read-out") == len(result.timeseries.columns)
-    assert set(responses()) < set(result.timeseries.columns)
+    assert everything.count("(read-out") == len(columns())
+    assert set(responses("tube_formation")) < set(result.timeseries.columns)
     assert "tube_length_mm (read-out, mm) network length" in everything
     assert "cells.count" in told("cells") and "living cells" in told("cells")
 

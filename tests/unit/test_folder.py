@@ -28,6 +28,7 @@ def some_result(**manifest: Any) -> dict[str, Any]:
         summary={"cells": np.int64(3), "mean_mesh_area_um2": float("nan"), "meshes": 0},
         timeseries=pd.DataFrame({"time_h": [0.0, 0.5], "mcs": [0, 60], "meshes": [0.1, np.nan]}),
         final={"cell_id": np.arange(6, dtype=np.int32).reshape(2, 3)},
+        tables={},
         manifest=manifest,
     )
 

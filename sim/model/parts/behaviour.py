@@ -51,7 +51,7 @@ def behaviour(model: Model, border: Border | None) -> None:
             cells["mu"][rows, tissue.followed.index(name)] = driven(pair.mu, drive)
         if model.sensing.pathways:
             seen = 1.0 - inhibited_shares(model).mean(axis=0)[model.sensing.pathways]
-            cells["mu"][np.ix_(rows, model.sensing.columns)] = model.sensing.mu * seen
+            cells["mu"][rows[:, None], model.sensing.columns] = model.sensing.mu * seen
         if spec.persistence:
             mu_persistence = driven(spec.persistence.mu, drive)
     if (spec is not None and spec.persistence) or np.any(mu_persistence):

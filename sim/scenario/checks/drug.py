@@ -8,7 +8,8 @@ from sim import data
 from sim.assays.rules import in_steps, reads, unknown_names
 from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
-from sim.scenario.schema import Drug, Scenario
+from sim.scenario.schema import Scenario
+from sim.scenario.treatment import Drug
 
 
 @reads("drug.name", "drug.potency", "signalling.receptors:", each="drug")

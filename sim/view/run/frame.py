@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -10,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from numpy.typing import NDArray
 
-from sim.scenario.schema import Drug, Scenario
+from sim.scenario.schema import Scenario
+from sim.scenario.treatment import Drug
 from sim.view import style
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ class Snapshot(Protocol):
     @property
     def final(self) -> Arrays:
         """Arrays as in ``final.npz``."""
+
+    @property
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Tables of the assay by the name of the file."""
 
     @property
     def manifest(self) -> dict[str, Any]:

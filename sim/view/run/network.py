@@ -48,7 +48,7 @@ def _cell_colours(result: Snapshot) -> NDArray[np.float32]:
 
 
 def _smooth_lines(
-    places: NDArray[np.float64], links: NDArray[Any], shape: tuple[int, int]
+    places: NDArray[np.float64], links: NDArray[Any], shape: tuple[int, int], smoothings: int
 ) -> NDArray[np.float64]:
     """Return short lines between linked places, stairs smoothed.
 
@@ -63,6 +63,8 @@ def _smooth_lines(
         Pairs of neighbours among them.
     shape : (int, int)
         Sites of the domain.
+    smoothings : int
+        How often stairs are smoothed.
 
     Returns
     -------
@@ -73,7 +75,7 @@ def _smooth_lines(
     jump = np.round((places[start] - places[end]) / shape) * shape  # across the border
     middle = np.bincount(links.ravel(), minlength=len(places)) == 2
     place = places.copy()
-    for _ in range(_SMOOTHINGS):
+    for _ in range(smoothings):
         total = np.zeros_like(place)
         np.add.at(total, start, place[end] + jump)
         np.add.at(total, end, place[start] - jump)
@@ -97,7 +99,8 @@ class _Canvas:
 
     def lines(self, places: NDArray[np.float64], links: NDArray[Any], kind: str) -> None:
         """Draw lines between linked places; lines over a periodic border at each side."""
-        lines = self._um(_smooth_lines(places, links, self._shape))
+        smoothings = _SMOOTHINGS if kind in style.STAIRS else 0
+        lines = self._um(_smooth_lines(places, links, self._shape, smoothings))
         broken = np.pad(lines, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)  # one path: fast
         x, y = broken.reshape(-1, 2).T
         for colour, width, order in (("white", 3.0, 3.0), (style.INK, 1.5, 3.2)):

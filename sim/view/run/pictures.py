@@ -6,17 +6,18 @@ from functools import partial
 from pathlib import Path
 
 from sim.assays import assay
-from sim.runs.folder import FIELDS_PICTURE, TIMESERIES_PICTURE
+from sim.runs.folder import FIELDS_PICTURE, TIMESERIES_PICTURE, TRACKS, TRACKS_PICTURE
 from sim.version import __version__
 from sim.view import canvas
 from sim.view.run.fields import draw_fields, field_names
 from sim.view.run.frame import Snapshot
 from sim.view.run.network import draw_network
 from sim.view.run.timeseries import draw_timeseries
+from sim.view.run.tracks import draw_tracks
 
 
 def save_pictures(result: Snapshot, folder: str | Path) -> list[Path]:
-    """Write the assay's picture, `fields.png` (if there are fields) and `timeseries.png`.
+    """Write the assay's picture, `timeseries.png`, and `fields.png` and `tracks.png` if there are.
 
     The same result gives the same bytes. Title, version, scenario hash and seed are in the PNG text
     chunks. A picture that cannot be drawn is left out with a warning.
@@ -36,6 +37,8 @@ def save_pictures(result: Snapshot, folder: str | Path) -> list[Path]:
     drawings = {assay(result.scenario.assay).picture_file: partial(draw_network, result)}
     if field_names(result):
         drawings[FIELDS_PICTURE] = partial(draw_fields, result)
+    if TRACKS in result.tables:
+        drawings[TRACKS_PICTURE] = partial(draw_tracks, result)
     drawings[TIMESERIES_PICTURE] = partial(draw_timeseries, result)
     marks = canvas.Marks(
         title=str(result.scenario.name),

@@ -103,7 +103,7 @@ def _draw_panel(ax: Axes, table: pd.DataFrame, label: str, lines: Sequence[_Line
     ax.set_xlim(_time_limits(time))
     if len(time) == 1:
         ax.set_xticks(time)
-    ax.set_ylim(0, 1 if "0-1" in label else _roof(table[[c for c, _, _ in lines]]))
+    ax.set_ylim((0.0, 1.0) if "0-1" in label else _limits(table[[c for c, _, _ in lines]]))
     ax.set_ylabel(label, size=11)
     if "0-1" in label:
         ax.set_yticks([0, 0.5, 1])
@@ -119,12 +119,12 @@ def _time_limits(time: NDArray[np.float64]) -> tuple[float, float]:
     return (first, last) if last > first else (first - 0.5, first + 0.5)
 
 
-def _roof(values: pd.DataFrame) -> float:
-    """Return the upper end of an axis that starts at 0."""
+def _limits(values: pd.DataFrame) -> tuple[float, float]:
+    """Return the ends of an axis on which 0 is."""
     numbers = values.to_numpy(dtype=float)
     numbers = numbers[np.isfinite(numbers)]
-    highest = float(numbers.max(initial=0.0))
-    return 1.08 * highest if highest > 0 else 1.0
+    lowest, highest = float(numbers.min(initial=0.0)), float(numbers.max(initial=0.0))
+    return 1.08 * lowest, 1.08 * highest if highest > 0 or lowest < 0 else 1.0
 
 
 def _label_line_ends(ax: Axes, table: pd.DataFrame, lines: Sequence[_Line]) -> None:
@@ -132,11 +132,12 @@ def _label_line_ends(ax: Axes, table: pd.DataFrame, lines: Sequence[_Line]) -> N
     size = 10.5
     height_in = ax.get_window_extent().height / ax.figure.dpi  # a little more after the layout
     gap = 1.25 * size / 72 / height_in
-    top = ax.get_ylim()[1]
+    bottom, top = ax.get_ylim()
     ends = []
     for column, label, colour in lines:
         known = table[column].dropna()
-        ends.append((float(known.iloc[-1]) / top if len(known) else 0.0, label, colour))
+        last = float(known.iloc[-1]) if len(known) else 0.0
+        ends.append(((last - bottom) / (top - bottom), label, colour))
     # Lines that end together keep the order of the panel, first on top.
     ends = sorted(reversed(ends), key=lambda end: end[0])
     for y, (_, label, colour) in zip(_spread([end[0] for end in ends], gap), ends, strict=True):

@@ -1,0 +1,71 @@
+"""Whether the cells fit into the middle of the domain, and which gradient there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim import data
+from sim.assays.chemotaxis.setup import BAND, NO_LIGAND, cell_count, steps_between
+from sim.assays.declare import Scenario
+from sim.assays.rules import NEAR, reads
+from sim.errors import Problem
+
+COVERED = 0.4  # discs that fall at random without overlap jam at 0.547, and below in small regions
+
+
+@reads("ligands", "setup", "engine.sensing_L50_ng_ml")
+def _gradient(scenario: Scenario) -> Iterator[Problem]:
+    setup = scenario.setup
+    if setup.ligand == NO_LIGAND:
+        return
+    if setup.ligand not in scenario.ligands:
+        options = [*scenario.ligands, NO_LIGAND]
+        yield Problem(
+            "setup.ligand", setup.ligand, data.one_of(options), data.nearest(setup.ligand, options)
+        )
+        return
+    found = scenario.ligands[setup.ligand].gradient
+    wanted = ("y", setup.low_ng_ml, setup.high_ng_ml)
+    if found is None or (found.axis, found.low_ng_ml, found.high_ng_ml) != wanted:
+        yield Problem(
+            f"ligands.{setup.ligand}.gradient",
+            None,
+            f"must not differ from [setup], {setup.low_ng_ml:g} to {setup.high_ng_ml:g} ng/mL "
+            "along y",
+            "give one of them, or both alike",
+        )
+
+
+@reads("cells", "domain", "engine.area", "types")
+def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
+    cells, count = scenario.cells, cell_count(scenario)
+    if cells.seeding != "random":
+        yield Problem("cells.seeding", cells.seeding, "must be 'random' in this assay")
+    height, width = scenario.shape
+    room = width * max(1, round(BAND[1] * height) - round(BAND[0] * height))
+    sites = count * scenario.engine.area.target_sites
+    sites += sum(further.count * further.area.target_sites for further in scenario.types.values())
+    if sites > COVERED * room * (1 + NEAR):
+        given = cells.count is None
+        yield Problem(
+            "cells.density_per_mm2" if given else "cells.count",
+            cells.density_per_mm2 if given else cells.count,
+            f"gives {count} cells, which would cover {sites / room:.0%} of the middle of the "
+            f"domain; must cover at most {COVERED:.0%}",
+        )
+
+
+@reads("time", "readout")
+def _looks(scenario: Scenario) -> Iterator[Problem]:
+    """A track needs two positions."""
+    steps = steps_between(scenario)
+    if scenario.time.steps < steps:
+        yield Problem(
+            "readout.every_min",
+            scenario.readout.every_min,
+            "is longer than the run: there are no tracks, and all read-outs are 0",
+        )
+
+
+CHECKS = (_gradient, _cells_fit)
+CAUTIONS = (_looks,)

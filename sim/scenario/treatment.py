@@ -1,0 +1,118 @@
+"""``[drug]`` of a scenario: which inhibitor, how potent, and how it reaches the cells."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sim.tables import (
+    Hours,
+    Kilograms,
+    Milligrams,
+    NanoMolar,
+    Number,
+    Ordinal,
+    Table,
+    Text,
+    Whole,
+)
+
+
+class Medium(Table):
+    """One change of medium."""
+
+    at_h: Hours = Field(ge=0, description="when this medium is given")
+    free_nM: NanoMolar = Field(ge=0, description="unbound drug in it")
+
+
+class Dose(Table):
+    """One dose of a list."""
+
+    at_h: Hours = Field(ge=0, description="when it is given; of an infusion, its start")
+    amount_mg: Milligrams = Field(ge=0, description="amount")
+    route: Literal["oral", "iv"] = Field("oral", description="by mouth, or into a vein")
+    infusion_h: Hours = Field(0.0, ge=0, description="how long an infusion lasts; 0 is a bolus")
+
+
+class Regimen(Table):
+    """Doses on a calendar: days on and off, in cycles. Day 1 begins with the first dose."""
+
+    dose_mg: Milligrams | None = Field(None, ge=0, description="each dose")
+    dose_mg_per_kg: Number | None = Field(
+        None, ge=0, description="each dose by body weight, in mg/kg"
+    )
+    every_h: Hours = Field(
+        24.0, gt=0, description="time between doses on the days on, which it must fit"
+    )
+    on_days: Whole = Field(1, ge=1, description="days with doses in a cycle")
+    off_days: Whole = Field(0, ge=0, description="days without doses after them")
+    cycles: Whole = Field(1, ge=1, description="how many cycles are given")
+    reductions: dict[Ordinal, Number] = Field(
+        {}, description="by number of the cycle, the dose from it on, in the unit of the dose"
+    )
+    loading: Number | None = Field(None, ge=0, description="the first dose of all, if it differs")
+    missed_days: tuple[Whole, ...] = Field(
+        (), strict=False, description="numbers of days without the dose, counted from 1"
+    )
+    missed_doses: tuple[Whole, ...] = Field(
+        (), strict=False, description="numbers of doses not taken, counted from 1 over all cycles"
+    )
+    late_days: dict[Ordinal, Hours] = Field(
+        {}, description="by number of the day, hours that its doses were late"
+    )
+    late_doses: dict[Ordinal, Hours] = Field(
+        {}, description="by number of the dose, hours that it was late"
+    )
+    route: Literal["oral", "iv"] = Field("oral", description="by mouth, or into a vein")
+    infusion_h: Hours = Field(0.0, ge=0, description="how long an infusion lasts; 0 is a bolus")
+    first_h: Hours = Field(0.0, ge=0, description="time of the first dose; day 1 begins with it")
+
+
+class Drug(Table):
+    """Which inhibitor, how potent, and how much of it reaches the cells."""
+
+    name: Text = Field(description="drug (a file in sim/data/drugs)")
+    potency: Text | None = Field(None, description="potency set of the drug; its default if unset")
+    ic50_nM: dict[str, Annotated[NanoMolar, Field(gt=0)]] = Field(
+        {}, description="IC50 of unbound drug by receptor, instead of the potency set's"
+    )
+    exposure: Literal["constant", "schedule", "pk"] = Field(
+        "constant",
+        description="a constant free concentration, a schedule of media, or doses to a body",
+    )
+    free_nM: NanoMolar = Field(0.0, ge=0, description="unbound drug (exposure = constant)")
+    media: tuple[Medium, ...] = Field(
+        (), strict=False, description="media by time (exposure = schedule); none before the first"
+    )
+    species: Text | None = Field(None, description="species that takes the doses (exposure = pk)")
+    pk_set: Text | None = Field(
+        None, description="set of the drug's pharmacokinetics in the species; its first if unset"
+    )
+    pk: dict[str, Annotated[Number, Field(gt=0)]] = Field(
+        {},
+        description="parameters of the pharmacokinetics (CL, V, ka, ...) in the units of the "
+        "drug's data file, the same in every subject, instead of the set's",
+    )
+    regimen: Regimen | None = Field(None, description="doses on a calendar (exposure = pk)")
+    doses: tuple[Dose, ...] = Field(
+        (), strict=False, description="doses one by one, instead of a regimen"
+    )
+    doses_csv: Text | None = Field(
+        None,
+        description="doses as a CSV file in or below this file's folder (time_h, amount_mg, route, "
+        "infusion_h); they become `doses`",
+    )
+    kp_uu: Number = Field(
+        1.0, gt=0, description="unbound drug at the cells relative to unbound drug in plasma"
+    )
+    weight_kg: Kilograms | None = Field(None, gt=0, description="body weight")
+    subject: Whole | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="which of the virtual subjects; the typical one if unset",
+    )
+    population_seed: Annotated[Whole, Field(ge=0, lt=2**63)] = Field(
+        1, description="seed of the virtual population"
+    )
