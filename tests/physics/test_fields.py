@@ -53,6 +53,59 @@ def flat(shape: tuple[int, int], value: float = 0.0) -> np.ndarray:
     return np.full(shape, value)
 
 
+# -- held gradients -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("border", list(EDGES))
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_source_by_voxel_is_one_by_cell_where_each_voxel_is_a_cell(
+    threads: int, border: str
+) -> None:
+    rng = np.random.default_rng(4)
+    shape, edge = (37, 23), EDGES[border]
+    start, held = rng.uniform(0, 2, shape), rng.uniform(0, 0.3, shape)
+    loss, nothing = np.full(shape, 0.01), np.zeros(shape)
+    wanted, found = start.copy(), start.copy()
+    euler_step(wanted, held, loss, 0.2, 6.0, 20, edge)
+    euler.euler_step(
+        found, on_cells_of_a_voxel(found), 1, nothing.ravel(), loss.ravel(), 0.2, 6.0, 20, edge,
+        threads=threads, held=held,
+    )  # fmt: skip
+    assert found.tobytes() == wanted.tobytes()
+
+    wanted, found = start.copy(), start.copy()
+    exponential_step(wanted, held, loss, 20.0, 30.0, 1, edge)
+    overlap = voxels.overlaps(on_cells_of_a_voxel(found), 1)
+    by_row = nothing.reshape(1, -1), loss.reshape(1, -1)
+    exponential.exponential_step([found], overlap, 1, *by_row, [20.0], 30.0, 1, edge, [held])
+    np.testing.assert_allclose(found, wanted, rtol=1e-13)
+
+
+@pytest.mark.parametrize("solver", ["exponential", "explicit"])
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_a_held_gradient_has_its_steady_state(axis: str, solver: str) -> None:
+    """D c'' = e (c - b), b linear with slope g: c = b - g l sinh(u/l) / cosh(L/2l), l^2 = D/e."""
+    settings: dict[str, Any] = {
+        "domain.size_um": [200, 1000] if axis == "y" else [1000, 200],
+        "cells.count": 0,
+        "ligands.VEGF.gradient": {"axis": axis, "low_ng_ml": 2, "high_ng_ml": 12},
+        "fields.VEGF.solver": solver,
+        "fields.VEGF.substeps": 200 if solver == "explicit" else 1,
+    }
+    scenario = load("tube_formation", settings)
+    model = AngiogenesisModel(scenario)
+    assert model.baths["VEGF"].shape == model.fields["VEGF"].shape == scenario.voxels("VEGF")
+    for _ in range(400):
+        model.mcs += 1
+        move_fields(model, "after_sweep")
+    c = model.fields["VEGF"] if axis == "y" else model.fields["VEGF"].T
+    np.testing.assert_allclose(c, c[:, :1] * np.ones(c.shape), rtol=1e-9)
+    u = 10.0 * (np.arange(100) + 0.5) - 500
+    way = np.sqrt(100 / 0.01)
+    wanted = 7 + 0.01 * (u - way * np.sinh(u / way) / np.cosh(500 / way))
+    np.testing.assert_allclose(c[:, 0], wanted, atol=5e-3)
+
+
 # -- conservation -------------------------------------------------------------------------------
 
 

@@ -38,6 +38,7 @@ ASSAY = Assay(
         ("persistence (min)", ("persistence_min",)),
         ("migrated (%)", ("migrated_percent",)),
     ),
+    parts=("border",),
     complete="sim.assays.chemotaxis.setup:complete",
     checks="sim.assays.chemotaxis.checks:CHECKS",
     cautions="sim.assays.chemotaxis.checks:CAUTIONS",

@@ -34,6 +34,10 @@ def _gradient(scenario: Scenario) -> Iterator[Problem]:
             "along y",
             "give one of them, or both alike",
         )
+    for name, ligand in scenario.ligands.items():
+        if name != setup.ligand and ligand.gradient is not None:
+            what = f"must not be given beside that of [setup], of {setup.ligand}"
+            yield Problem(f"ligands.{name}.gradient", None, what, "set setup.ligand = 'none'")
 
 
 @reads("cells", "domain", "engine.area", "types")
