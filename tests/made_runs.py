@@ -89,7 +89,7 @@ def make_result(
             size_um=(width * 2.0, height * 2.0), spacing_um=2.0, boundary=boundary
         ),
         ligands={
-            key: SimpleNamespace(bath_ng_ml=value)
+            key: SimpleNamespace(bath_ng_ml=value, gradient=None)
             for key, value in ({"VEGF": 50.0, "FGF2": 0.0} | ligands).items()
         },
         drug=SimpleNamespace(name="anlotinib", potency="lin2018"),
@@ -105,5 +105,6 @@ def make_result(
         summary={"cells": count - 1},
         timeseries=table,
         final=final,
+        tables={},
         manifest={"version": "0.1.0", "scenario_hash": "0123abcd"},
     )

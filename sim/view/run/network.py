@@ -48,7 +48,10 @@ def _cell_colours(result: Snapshot) -> NDArray[np.float32]:
 
 
 def _smooth_lines(
-    places: NDArray[np.float64], links: NDArray[Any], shape: tuple[int, int], smoothings: int
+    places: NDArray[np.float64],
+    links: NDArray[Any],
+    shape: tuple[int, int],
+    smoothings: int = _SMOOTHINGS,
 ) -> NDArray[np.float64]:
     """Return short lines between linked places, stairs smoothed.
 
