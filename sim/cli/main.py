@@ -151,9 +151,10 @@ def bench(
         list[str] | None,
         typer.Argument(
             metavar="PROBLEM",
-            help="cue, plain, openvt, tube_formation, all_ligands: steps of a model; threads, size:"
-            " how they scale; startup, runs: whole commands and runs; large: 1 cm^2, takes minutes."
-            " [default: all but large]",
+            help="cue, cue_double, plain, openvt, tube_formation, all_ligands: steps of a model;"
+            " threads, size: how they scale; startup, runs: whole commands and runs; large: 1 cm^2;"
+            " compile: kernels of each scenario; both take minutes."
+            " [default: all but large and compile]",
             show_default=False,
         ),
     ] = None,
@@ -162,7 +163,7 @@ def bench(
     ] = 1,
     against: Annotated[
         str | None,
-        typer.Option(metavar="TOOL", help="Compare with glazier (cue, plain)."),
+        typer.Option(metavar="TOOL", help="Compare with glazier (cue, cue_double, plain)."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
     markdown: Annotated[

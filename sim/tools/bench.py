@@ -9,11 +9,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from sim.errors import AngiosimError, InputError
 from sim.kernels.threads import processors
 from sim.runs.manifest import library_version
+from sim.scenario.shipped import shipped
 from sim.tools import side_by_side
 from sim.version import __version__
 
@@ -92,9 +90,11 @@ def _square(sites: int, *, relax: int, length: int, blocks: int) -> Task:
 
 
 _CUE = _steps(CELLS, CUE, relax=100, length=50, blocks=7)
+_DOUBLE = {"fields.cue.precision": "double"}
 
 PROBLEMS: dict[str, list[Task]] = {
     "cue": [_CUE],
+    "cue_double": [_steps(CELLS, CUE | _DOUBLE, relax=100, length=50, blocks=7)],
     "plain": [_steps(CELLS, NO_FIELD, relax=100, length=100, blocks=7)],
     "openvt": [_steps("reference/openvt_angiogenesis", {}, length=50, blocks=10)],
     "tube_formation": [_steps("tube_formation", {}, length=60, blocks=12)],
@@ -102,16 +102,24 @@ PROBLEMS: dict[str, list[Task]] = {
     "threads": [_CUE],  # and again with more threads
     "size": [_square(sites, relax=20, length=20, blocks=5) for sites in (400, 200, 800)],
     "large": [_square(sites, relax=10, length=10, blocks=3) for sites in (400, 5000)],
-    "startup": [{"measure": "startup", "repeats": 5}],
+    "startup": [
+        {
+            "measure": "startup",
+            "scenario": "tube_formation",
+            "small": {"domain.size_um": [200, 200], "time.duration_h": 0.25},
+            "repeats": 5,
+        }
+    ],
+    "compile": [{"measure": "compile", "scenario": name} for name in shipped()],
     "runs": [{"measure": "runs", "scenario": "tube_formation", "overrides": {}, "repeats": 3}],
 }
 """What can be measured; `benchmarks/README.md` says what each is."""
 
-LONG = ("large",)
+LONG = ("large", "compile")
 """Only measured when asked for."""
 
 
-# -- in this process: which measurements, and what comes of them ----------------------------------
+# -- which measurements, and what comes of them -------------------------------------------------
 
 
 def plan(names: Iterable[str], threads: int) -> list[Task]:
@@ -211,7 +219,7 @@ def _thread_counts(most: int) -> list[int]:
 
 
 def _in_own_process(task: Task) -> Row:
-    program = "from sim.tools.bench import work; work()"
+    program = "from sim.tools.measures import work; work()"
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, json.dumps(task)],
         capture_output=True,
@@ -224,133 +232,6 @@ def _in_own_process(task: Task) -> Row:
     return row
 
 
-# -- in the measuring process ---------------------------------------------------------------------
-
-
-def work() -> None:
-    """Run the measurement given on the command line; print its result as JSON."""
-    task = json.loads(sys.argv[1])
-    found = {
-        "problem": task["problem"],
-        "threads": task["threads"],
-        **_MEASURES[task["measure"]](task),
-    }
-    sys.stdout.write(json.dumps({**found, "peak_memory_MiB": _peak_memory_MiB()}))
-
-
-def measure_steps(task: Task) -> Row:
-    """Time the steps of a model.
-
-    Returns
-    -------
-    dict
-        Wall time of a step, the median block with the fastest and the slowest, processor time,
-        the rate, and the share of each part of a step.
-    """
-    import sim
-
-    began = time.perf_counter()
-    scenario = sim.load(task["scenario"], task["overrides"])
-    model = sim.AngiogenesisModel(scenario, threads=task["threads"])
-    ready_s = time.perf_counter() - began
-    model.advance(task["relax"])
-    model.seconds.clear()
-    wall, cpu = [], []
-    for _ in range(task["blocks"]):
-        before = time.perf_counter(), time.process_time()
-        model.advance(task["length"])
-        wall.append((time.perf_counter() - before[0]) / task["length"] * 1e3)
-        cpu.append((time.process_time() - before[1]) / task["length"] * 1e3)
-    spent = sum(model.seconds.values())
-    ms = statistics.median(wall)
-    return {
-        "sites": model.cell_id.size,
-        "cells": len(model.agents),
-        "mcs": task["length"] * task["blocks"],
-        "ready_s": round(ready_s, 2),
-        "seconds": round(sum(wall) * task["length"] / 1e3, 3),
-        "ms_per_mcs": round(ms, 4),
-        "fastest_ms": round(min(wall), 4),
-        "slowest_ms": round(max(wall), 4),
-        "cpu_ms_per_mcs": round(statistics.median(cpu), 4),
-        "mcs_per_s": round(1e3 / ms, 2),
-        "ns_per_site": round(1e6 * ms / model.cell_id.size, 3),
-        "parts": {part: round(s / spent, 4) for part, s in sorted(model.seconds.items())},
-    }
-
-
-def measure_runs(task: Task) -> Row:
-    """Time whole runs one after the other, without pictures and without a folder."""
-    import sim
-
-    wall, cpu = [], []
-    for seed in range(1, task["repeats"] + 1):
-        before = time.perf_counter(), time.process_time()
-        sim.run(task["scenario"], task["overrides"], seed=seed, threads=task["threads"])
-        wall.append(time.perf_counter() - before[0])
-        cpu.append(time.process_time() - before[1])
-    return {
-        **_spread("run_s", wall),
-        "cpu_s": round(statistics.median(cpu), 3),
-        "runs_per_hour": round(3600 / statistics.median(wall), 1),
-    }
-
-
-def measure_startup(task: Task) -> Row:
-    """Time whole commands: the help, a small run with an empty cache, the same run again."""
-    with tempfile.TemporaryDirectory() as folder:
-        small = ["run", "tube_formation", "--quiet", "--set", "domain.size_um=[200, 200]",
-                 "--set", "time.duration_h=0.25", "--out"]  # fmt: skip
-        help_s = [_command(["--help"], folder) for _ in range(task["repeats"])]
-        cold_s = _command([*small, f"{folder}/cold"], folder)
-        warm_s = [_command([*small, f"{folder}/{k}"], folder) for k in range(task["repeats"])]
-        manifest = json.loads(Path(folder, "cold", "manifest.json").read_text())
-    return {
-        **_spread("help_s", help_s),
-        **_spread("warm_run_s", warm_s),
-        "cold_run_s": round(cold_s, 3),
-        "cold_compile_s": round(manifest["wall_s"]["compile"], 3),
-    }
-
-
-def _command(words: list[str], folder: str) -> float:
-    """Return how long a command takes whose kernels are kept in a folder."""
-    began = time.perf_counter()
-    subprocess.run(
-        [sys.executable, "-P", "-c", "from sim.cli.main import main; main()", *words],
-        env={**os.environ, "ANGIOSIM_CACHE_DIR": f"{folder}/kernels"},
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    return time.perf_counter() - began
-
-
-def _spread(name: str, seconds: list[float]) -> Row:
-    return {
-        name: round(statistics.median(seconds), 3),
-        f"fastest_{name}": round(min(seconds), 3),
-        f"slowest_{name}": round(max(seconds), 3),
-    }
-
-
-def _peak_memory_MiB() -> float | None:
-    """Return the peak memory of this process; None where there is no `resource`."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
-
-
-_MEASURES: dict[str, Callable[[Task], Row]] = {
-    "steps": measure_steps,
-    "runs": measure_runs,
-    "startup": measure_startup,
-    "against": side_by_side.compare,
-}
-
-
 # -- tables -------------------------------------------------------------------------------------
 
 
@@ -358,9 +239,12 @@ def report(rows: list[Row], *, markdown: bool = False) -> list[RenderableType]:
     """Format the rows as tables."""
     out: list[RenderableType] = ["  ".join(f"{key} {value}" for key, value in machine().items())]
     steps = [row for row in rows if "ms_per_mcs" in row]
+    compiled = [row for row in rows if "form_s" in row]
     groups = [[row for row in steps if row["problem"] not in ("threads", "size", "large")]]
     groups += [[row for row in steps if row["problem"] == n] for n in ("threads", "size", "large")]
     out += [_table_of_steps(group, markdown) for group in groups if group]
+    if compiled:
+        out.append(_table_of_compiling(compiled, markdown))
     other = [line for row in rows for line in _seconds_of(row)]
     if other:
         table = _table(["", "median", "fastest-slowest"], markdown)
@@ -376,9 +260,11 @@ def report(rows: list[Row], *, markdown: bool = False) -> list[RenderableType]:
 def _table_of_steps(rows: list[Row], markdown: bool) -> Table:
     related = {"speed_up": "speed-up", "cost_per_site": "cost per site"}
     related = {key: title for key, title in related.items() if key in rows[0]}
+    unit = {"ns_per_attempt": "ns per attempt", "ns_per_substep": "ns per voxel and sub-step"}
     table = _table(
         ["problem", "threads", "sites", "cells", "MCS", "s in all", "ready, s", "ms per MCS",
-         "fastest-slowest", "CPU ms", "MCS/s", "ns per site", *related.values(), "MiB", "parts"],
+         "fastest-slowest", "CPU ms", "MCS/s", "ns per site", *unit.values(), *related.values(),
+         "MiB", "parts"],
         markdown,
     )  # fmt: skip
     for row in rows:
@@ -392,6 +278,7 @@ def _table_of_steps(rows: list[Row], markdown: bool) -> Table:
             f"{row['cpu_ms_per_mcs']:.2f}",
             f"{row['mcs_per_s']:.1f}",
             f"{row['ns_per_site']:.1f}",
+            *("" if row[key] is None else f"{row[key]:.2f}" for key in unit),
             *(f"{row[key]:.2f}" for key in related),
             "" if row["peak_memory_MiB"] is None else f"{row['peak_memory_MiB']:,.0f}",
             ", ".join(
@@ -401,14 +288,35 @@ def _table_of_steps(rows: list[Row], markdown: bool) -> Table:
     return table
 
 
+def _table_of_compiling(rows: list[Row], markdown: bool) -> Table:
+    columns = {
+        "form_s": "the step, s",
+        "kernels_s": "all kernels, s",
+        "cpu_kernels_s": "first process, CPU s",
+        "cached_s": "second process, s",
+        "cpu_cached_s": "CPU s",
+    }
+    table = _table(["scenario", *columns.values()], markdown)
+    for row in rows:
+        table.add_row(row["scenario"], *(f"{row[key]:.2f}" for key in columns))
+    return table
+
+
 def _seconds_of(row: Row) -> Iterator[tuple[str, str, str]]:
     """Yield the lines of other measurements than steps: title, median, spread."""
-    titles = {"help_s": "`--help`, s", "warm_run_s": "small run, kernels cached, s",
-              "run_s": "run of tube_formation, s"}  # fmt: skip
+    titles = {
+        "help_s": "`--help`, s",
+        "warm_run_s": "small run, kernels cached, s",
+        "whole_run_s": "run of tube_formation with pictures, s",
+        "no_pictures_s": "run of tube_formation with --no-pictures, s",
+        "run_s": "run of tube_formation in one process, s",
+    }
     for key, title in titles.items():
         if key in row:
             spread = f"{row[f'fastest_{key}']:.2f}-{row[f'slowest_{key}']:.2f}"
             yield title, f"{row[key]:.2f}", spread
+            if f"cpu_{key}" in row:
+                yield "least processor time of it, s", f"{row[f'cpu_{key}']:.2f}", ""
     if "cold_run_s" in row:
         yield "small run, nothing cached, s", f"{row['cold_run_s']:.1f}", ""
         yield "of which compiling, s", f"{row['cold_compile_s']:.1f}", ""
@@ -437,7 +345,8 @@ def report_comparison(rows: list[Row], *, markdown: bool = False) -> list[Render
         if row["ratio"]:
             out.append(
                 "glazier takes {median:.2f} times as long ({lowest:.2f}-{highest:.2f} over the "
-                "{pairs} pairs)".format(**row["ratio"])
+                "{pairs} pairs; {fastest_cpu:.2f} by the processor time of the fastest block of "
+                "each)".format(**row["ratio"])
             )
         else:
             out.append(f"no ratio, for the physics is not the same: {'; '.join(row['reasons'])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -15,7 +16,8 @@ import pytest
 import sim
 from sim.assays.tube_formation.setup import cell_count
 from sim.scenario.resolve import load
-from sim.tools import bench, side_by_side
+from sim.tissue.lattice import neighbourhood
+from sim.tools import bench, measures, side_by_side
 
 Angiosim = Callable[..., Any]
 
@@ -23,7 +25,7 @@ SMALL = {"domain.size_um": [120, 120], "cells.count": 10}
 STEPS_KEYS = {
     "problem", "threads", "sites", "cells", "mcs", "ready_s", "seconds", "ms_per_mcs",
     "fastest_ms", "slowest_ms", "cpu_ms_per_mcs", "mcs_per_s", "ns_per_site", "parts",
-    "peak_memory_MiB",
+    "ns_per_attempt", "ns_per_substep", "peak_memory_MiB",
 }  # fmt: skip
 
 
@@ -36,7 +38,7 @@ def small(name: str) -> dict[str, Any]:
 
 def here(task: dict[str, Any]) -> dict[str, Any]:
     """Make a measurement in this process."""
-    found = bench._MEASURES[task["measure"]](task)
+    found = measures.MEASURES[task["measure"]](task)
     return {"problem": task["problem"], "threads": task["threads"], **found, "peak_memory_MiB": 1.0}
 
 
@@ -91,9 +93,9 @@ def test_help_names_every_problem(angiosim: Angiosim) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["cue", "cu"], "'cu'; known: cue, plain, openvt"),
+        (["cue", "cu"], "'cu'; known: cue, cue_double, plain, openvt"),
         (["--against", "morpheus"], "'morpheus'; known: glazier"),
-        (["--against", "glazier", "openvt"], "'openvt'; known: cue, plain"),
+        (["--against", "glazier", "openvt"], "'openvt'; known: cue, cue_double, plain"),
         (["--threads", "0"], "threads"),
     ],
 )
@@ -134,7 +136,7 @@ def test_the_usual_problems_are_all_but_the_long_ones() -> None:
 def test_every_scenario_loads(name: str) -> None:
     for task in bench.PROBLEMS[name]:
         if "scenario" in task:
-            scenario = load(task["scenario"], task["overrides"])
+            scenario = load(task["scenario"], task.get("overrides", task.get("small")))
             assert scenario.time.steps >= task.get("relax", 0)
     if name == "large":
         assert (scenario.shape, cell_count(scenario)) == ((5000, 5000), 55_000)
@@ -153,6 +155,32 @@ def test_json_of_a_small_problem(angiosim: Angiosim, small_problems: None) -> No
     assert row["ns_per_site"] == pytest.approx(row["ms_per_mcs"] / 3600 * 1e6, rel=1e-3)
     assert sum(row["parts"].values()) == pytest.approx(1, abs=1e-3)
     assert row["peak_memory_MiB"] > 50
+
+
+def test_the_attempts_between_owners_are_counted() -> None:
+    """Against all attempts, one by one; those of a wall and of one owner are none."""
+    sites = np.random.default_rng(4).integers(0, 3, (6, 9)).astype(np.int32)
+    for neighbours in (neighbourhood(4), neighbourhood(8)):
+        for periodic in (True, False):
+            unlike = 0
+            for (y, x), (dy, dx) in itertools.product(np.ndindex(sites.shape), neighbours):
+                there = y + dy, x + dx
+                if periodic:
+                    there = there[0] % 6, there[1] % 9
+                if 0 <= there[0] < 6 and 0 <= there[1] < 9:
+                    unlike += sites[y, x] != sites[there]
+            counted = measures.attempts_between_owners(sites, neighbours, periodic=periodic)
+            assert counted == pytest.approx(unlike / len(neighbours))
+    assert measures.attempts_between_owners(0 * sites, neighbours, periodic=True) == 0
+
+
+def test_the_parts_of_a_step_are_timed_apart() -> None:
+    for name, has_a_field in (("plain", False), ("cue", True)):
+        model = sim.AngiogenesisModel(load(bench.CELLS, small(name)["overrides"]))
+        model.advance(3)
+        found = measures.unit_costs(model)
+        assert found["ns_per_attempt"] > 0
+        assert (found["ns_per_substep"] is not None) == has_a_field
 
 
 @pytest.mark.parametrize("markdown", [False, True])
@@ -234,6 +262,7 @@ def test_the_same_physics_gives_a_ratio(
     assert all(each["difference"] == 0 for each in row["check"].values())  # the very same seeds
     assert row["ratio"]["lowest"] <= row["ratio"]["median"] <= row["ratio"]["highest"]
     assert row["ratio"]["pairs"] == 2
+    assert row["ratio"]["fastest_cpu"] > 0
     assert row["differences"]
     for tool in ("angiosim", "glazier"):
         assert 0 < row[tool]["fastest_ms"] <= row[tool]["ms_per_mcs"] <= row[tool]["slowest_ms"]
@@ -296,6 +325,16 @@ def test_the_check_detects_wrong_physics(
 
 @pytest.mark.slow
 def test_start_up_is_measured() -> None:
-    found = here({"problem": "startup", "threads": 1, "measure": "startup", "repeats": 2})
+    task = {**bench.PROBLEMS["startup"][0], "problem": "startup", "threads": 1, "repeats": 1}
+    found = here(task)
     assert 0 < found["help_s"] < found["warm_run_s"] < found["cold_run_s"]
     assert 0 < found["cold_compile_s"] < found["cold_run_s"]
+    assert found["warm_run_s"] < found["no_pictures_s"] < found["whole_run_s"]
+
+
+@pytest.mark.slow
+def test_compiling_is_measured() -> None:
+    found = here({"problem": "compile", "threads": 1, "measure": "compile",
+                  "scenario": "reference/openvt_angiogenesis"})  # fmt: skip
+    assert 0 < found["form_s"] < found["kernels_s"]
+    assert 0 < found["cached_s"] < found["kernels_s"]
