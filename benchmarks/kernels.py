@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 import sim
-from sim.kernels import draws
 from sim.model.parts.fields import fields as move_fields
 from sim.model.parts.signals import ligand_at_cells
-from sim.tissue import euler, fields, lattice, potts, voxels
+from sim.tissue import euler, fields, potts, voxels
 from sim.tools.bench import CELLS, CUE, NO_FIELD
+from sim.tools.measures import attempts_between_owners
 
 RELAX = 100
+KERNELS = ("sweep", "general sweep")
 
 
 def fastest(function: Callable[[], Any], repeats: int = 60) -> float:
@@ -37,21 +38,22 @@ def fastest(function: Callable[[], Any], repeats: int = 60) -> float:
 def relaxed(scenario: Any, overrides: dict[str, Any]) -> sim.AngiogenesisModel:
     """A model that has run for a while."""
     model = sim.AngiogenesisModel(sim.load(scenario, overrides))
-    for _ in range(RELAX):
-        model.step()
+    model.advance(RELAX)
     return model
 
 
-def unlike(sites: np.ndarray, periodic: bool) -> float:
-    """Share of the ordered pairs of neighbours that have two owners."""
-    pairs = [(sites != np.roll(sites, step, (0, 1))).mean() for step in lattice.neighbourhood(8)]
-    return float(np.mean(pairs))
+def attempts_of(model: sim.AngiogenesisModel) -> float:
+    """Attempts of a step between two owners, in expectation."""
+    grid, neighbours = model.tissue.grid, model.tissue.rules.copy_yx
+    return attempts_between_owners(model.lattice, neighbours, periodic=grid.periodic)
 
 
-def sweep_of(model: sim.AngiogenesisModel) -> Callable[[], None]:
-    """One sweep after another of a model, and nothing else."""
+def sweep_of(model: sim.AngiogenesisModel, *, general: bool = False) -> Callable[[], None]:
+    """One sweep after another of a model, and nothing else; made for it, or the general one."""
     steps = iter(range(10**6))
     tissue = model.tissue
+    if not general:
+        return lambda: tissue.sweep(1, next(steps))
     known = (tissue._attractants(), tissue.cells.arrays(), tissue.rules, tissue.grid, 1)
     return lambda: potts.sweep(tissue.lattice, *known, next(steps))
 
@@ -81,36 +83,23 @@ def field_costs(name: str, model: sim.AngiogenesisModel) -> list[tuple[str, floa
 
 def main() -> None:
     """Print a table."""
-    key, grid_side = np.uint64(draws.key_of(1, draws.COPY, 0, 0)), 400
-    rows = [
-        (
-            "draw the attempts of a tile",
-            fastest(lambda: potts.draw_attempts(key, (50, 50), 8, (500, 500), (0, 0), 54)) / 2500,
-            "attempt",
-        )
-    ]
-    plain = relaxed(CELLS, CUE | NO_FIELD)
-    axis = lattice.patch_axis(175, 50, grid_side, True)
-    rows.append(
-        (
-            "copy a tile and what lies around it",
-            fastest(lambda: lattice.load_patch(plain.lattice, axis, axis, 1001)) / 2500,
-            "site",
-        )
-    )
-    empty = sim.AngiogenesisModel(sim.load(CELLS, CUE | NO_FIELD))
-    empty.lattice[:] = 0
-    idle = fastest(sweep_of(empty)) / empty.lattice.size
-    rows.append(("sweep, nothing but medium", idle, "attempt"))
+    rows, idle = [], {}
+    for general in (False, True):
+        empty = sim.AngiogenesisModel(sim.load(CELLS, CUE | NO_FIELD))
+        empty.lattice[:] = 0
+        idle[general] = fastest(sweep_of(empty, general=general)) / empty.lattice.size
+        rows.append((f"{KERNELS[general]}, nothing but medium", idle[general], "attempt"))
     for name, model in (
-        ("plain", plain),
+        ("plain", relaxed(CELLS, CUE | NO_FIELD)),
         ("cue", relaxed(CELLS, CUE)),
         ("tube formation", relaxed("tube_formation", {})),
     ):
-        taken = fastest(sweep_of(model)) / model.lattice.size
-        share = unlike(model.lattice, model.tissue.grid.periodic)
-        rows.append((f"sweep, {name}", taken, "attempt"))
-        rows.append((f"  of it, each of the {share:.1%} unlike", (taken - idle) / share, "attempt"))
+        for general, kernel in enumerate(KERNELS):
+            share = attempts_of(model) / model.lattice.size
+            taken = fastest(sweep_of(model, general=bool(general))) / model.lattice.size
+            each = (taken - idle[general]) / share
+            rows.append((f"{kernel}, {name}", taken, "attempt"))
+            rows.append((f"  of it, each of the {share:.1%} between owners", each, "attempt"))
         if name == "plain":
             continue
         rows += field_costs(name, model)

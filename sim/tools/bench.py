@@ -290,9 +290,9 @@ def _table_of_steps(rows: list[Row], markdown: bool) -> Table:
 
 def _table_of_compiling(rows: list[Row], markdown: bool) -> Table:
     columns = {
-        "form_s": "the step, s",
+        "form_s": "the step, CPU s",
         "kernels_s": "all kernels, s",
-        "cpu_kernels_s": "first process, CPU s",
+        "cpu_kernels_s": "CPU s",
         "cached_s": "second process, s",
         "cpu_cached_s": "CPU s",
     }

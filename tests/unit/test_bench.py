@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -39,7 +40,7 @@ def small(name: str) -> dict[str, Any]:
 def here(task: dict[str, Any]) -> dict[str, Any]:
     """Make a measurement in this process."""
     found = measures.MEASURES[task["measure"]](task)
-    return {"problem": task["problem"], "threads": task["threads"], **found, "peak_memory_MiB": 1.0}
+    return {"peak_memory_MiB": 1.0, "problem": task["problem"], "threads": task["threads"], **found}
 
 
 @pytest.fixture
@@ -284,6 +285,27 @@ def test_other_physics_gives_no_ratio(
     assert "glazier takes" not in shown.stdout
     for difference in side_by_side.DIFFERENCES["cue"]:
         assert difference in shown.stdout
+
+
+# --- forms ---------------------------------------------------------------------------------------
+
+FORMS = """
+from sim.model import assembly
+from sim.model.clock import _Rehearsal
+from sim.scenario.resolve import load
+from sim.scenario.shipped import shipped
+from sim.tissue import advance, specialised
+
+for name in shipped():
+    _Rehearsal(assembly.small(load(name)), rng=0).advance(2)
+print(len(advance.advance.signatures) + len(specialised.sweep.signatures))
+"""
+
+
+def test_the_shipped_scenarios_share_few_forms() -> None:
+    """Each form of the step is compiled once on a machine; together they take a minute at most."""
+    done = subprocess.run([sys.executable, "-c", FORMS], capture_output=True, text=True, check=True)
+    assert 0 < int(done.stdout) <= 12
 
 
 # --- long ----------------------------------------------------------------------------------------
