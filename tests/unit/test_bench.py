@@ -294,16 +294,17 @@ from sim.model import assembly
 from sim.model.clock import _Rehearsal
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped
-from sim.tissue import advance, specialised
+from sim.tissue.advance import advance
+from sim.tissue.specialised import sweep
 
 for name in shipped():
     _Rehearsal(assembly.small(load(name)), rng=0).advance(2)
-print(len(advance.advance.signatures) + len(specialised.sweep.signatures))
+print(len(advance.signatures) + len(sweep.signatures))
 """
 
 
 def test_the_shipped_scenarios_share_few_forms() -> None:
-    """Each form of the step is compiled once on a machine; together they take a minute at most."""
+    """Each form of the step is compiled once on a machine."""
     done = subprocess.run([sys.executable, "-c", FORMS], capture_output=True, text=True, check=True)
     assert 0 < int(done.stdout) <= 12
 
