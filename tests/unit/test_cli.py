@@ -87,6 +87,7 @@ class FakeRun:
             folder.write_results(
                 timeseries=result.timeseries,
                 summary=result.summary,
+                tables={},
                 final=result.final,
                 manifest=result.manifest,
             )
