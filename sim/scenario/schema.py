@@ -125,8 +125,9 @@ class Cells(Table):
         "are narrower than in culture: no attractant crosses wide ones",
     )
     count: Whole | None = Field(None, ge=0, description="cells seeded, instead of a density")
-    seeding: Literal["random", "grid", "blob"] = Field(
-        description="random without overlap, on a regular grid, or as one round cluster"
+    seeding: Literal["random", "grid", "blob", "confluent"] = Field(
+        description="random without overlap, on a regular grid, as one round cluster, or as a "
+        "layer without gaps"
     )
     line: Text = Field(description="cell line (a file in sim/data/lines)")
 

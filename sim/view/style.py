@@ -51,6 +51,8 @@ DOTS: Final = {"junctions": (VERMILION, "white", 24.0), "ends": ("white", INK, 1
 
 STAIRS: Final = ("skeleton",)
 """Lines from site to site, whose stairs are smoothed."""
+OUTLINES: Final = {"start": ("white", "dashed", 2.0)}
+"""Colour, style and width of outlines by what they mark."""
 
 _RC: Final[dict[str, object]] = {
     "font.size": 10.0,

@@ -34,7 +34,7 @@ EVERY = pytest.mark.parametrize("one", assays().values(), ids=assays())
 
 def scenario_of(one: Assay, **settings: Any) -> Scenario:
     """The assay's defaults, which name the assay alone, on few sites and for a short time."""
-    return load({"assay": one.name, "domain": {"size_um": [200, 200]}, "time": {"duration_h": 0.1}},
+    return load({"assay": one.name, "domain": {"size_um": [600, 200]}, "time": {"duration_h": 0.1}},
                 settings)  # fmt: skip
 
 

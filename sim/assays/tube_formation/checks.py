@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from sim import data
 from sim.assays.declare import Scenario
 from sim.assays.rules import NEAR, SIDE_SITES, reads
 from sim.assays.tube_formation.setup import cell_count
@@ -17,6 +18,12 @@ FEW_CELLS = 10  # not meant to form a network
 # overlap jam at 0.547, and below 0.45 in small regions; discs on a square grid fill 0.785; a
 # cluster is a disc itself.
 COVERED = {"random": 0.4, "grid": 0.75, "blob": math.pi / 4}
+
+
+@reads("cells.seeding")
+def _seeding(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.cells.seeding not in COVERED:
+        yield Problem("cells.seeding", scenario.cells.seeding, f"{data.one_of(COVERED)} here")
 
 
 @reads("domain", "setup.region_um")
@@ -39,6 +46,8 @@ def _region_fits(scenario: Scenario) -> Iterator[Problem]:
 def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     cells, site = scenario.cells, scenario.domain.spacing_um**2
     x, y = scenario.setup.region_um or scenario.domain.size_um
+    if cells.seeding not in COVERED:
+        return  # reported elsewhere
     too_small = min(scenario.domain.size_um) < SIDE_SITES * scenario.domain.spacing_um * (1 - NEAR)
     if too_small or min(x, y) <= 0:
         return  # reported elsewhere
@@ -105,5 +114,5 @@ def _sparse(scenario: Scenario) -> Iterator[Problem]:
     )
 
 
-CHECKS = (_region_fits, _cells_fit)
+CHECKS = (_seeding, _region_fits, _cells_fit)
 CAUTIONS = (_sparse,)

@@ -125,9 +125,11 @@ class _Canvas:
         """Draw the outline of a region (y, x)."""
         height, width = mask.shape
         x, y = (self._spacing_um * (np.arange(count) + 0.5) for count in (width, height))
+        colour, dashes, thick = style.OUTLINES.get(kind, (style.INK, "solid", 1.5))
         lines = self._ax.contour(
-            x, y, mask, levels=[0.5], colors=style.INK, linewidths=1.5 * self._scale, zorder=3
-        )
+            x, y, mask, levels=[0.5], colors=colour, linestyles=dashes,
+            linewidths=thick * self._scale, zorder=3,
+        )  # fmt: skip
         lines.set_gid(kind)
 
 

@@ -1,0 +1,83 @@
+"""Whether the gap and the cells fit into the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim.assays.declare import Scenario
+from sim.assays.rules import SIDE_SITES, reads
+from sim.assays.wound_healing.setup import cell_count
+from sim.errors import Problem
+
+LEAST_CELL_SITES = 20  # at the start, on average
+NARROW_UM = 250  # of layer beside the gap
+
+
+@reads("cells.seeding")
+def _seeding(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.cells.seeding != "confluent":
+        yield Problem("cells.seeding", scenario.cells.seeding, "must be 'confluent' here")
+
+
+@reads("domain", "setup.gap_um")
+def _gap_fits(scenario: Scenario) -> Iterator[Problem]:
+    site, gap = scenario.domain.spacing_um, scenario.setup.gap_um
+    least, most = SIDE_SITES * site, scenario.domain.size_um[0] - 2 * SIDE_SITES * site
+    if not least <= gap <= most:
+        what = f"must be at least {least:g} um ({SIDE_SITES} sites)"
+        if most >= least:
+            what += f" and at most {most:g} um, which leaves as much on both sides"
+        yield Problem("setup.gap_um", gap, what)
+
+
+@reads(
+    "domain", "setup.gap_um", "cells.count", "cells.density_per_mm2", "types:", "types.*.count"
+)  # fmt: skip
+def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
+    cells = scenario.cells
+    if cells.count is None and cells.density_per_mm2 is None:
+        yield Problem("cells", None, "needs density_per_mm2 or count")
+        return
+    x, y = scenario.domain.size_um
+    layer_um2 = (x - scenario.setup.gap_um) * y
+    others = sum(kind.count for kind in scenario.types.values())
+    count, most = (
+        cell_count(scenario),
+        int(layer_um2 / (LEAST_CELL_SITES * scenario.domain.spacing_um**2)) - others,
+    )
+    key = "cells.count" if cells.count is not None else "cells.density_per_mm2"
+    given = cells.count if cells.count is not None else cells.density_per_mm2
+    if layer_um2 > 0 and not 1 <= count <= most:
+        limits = (1, most) if cells.count is not None else (1e6 / layer_um2, most * 1e6 / layer_um2)
+        yield Problem(
+            key,
+            given,
+            f"gives {count} cells in a layer of {layer_um2:g} um^2; must be at least "
+            f"{limits[0]:.3g} and at most {limits[1]:.4g}",
+        )
+
+
+@reads("domain", "setup.gap_um")
+def _narrow(scenario: Scenario) -> Iterator[Problem]:
+    beside = (scenario.domain.size_um[0] - scenario.setup.gap_um) / 2
+    if 0 < beside <= NARROW_UM:
+        yield Problem(
+            "domain.size_um.0",
+            scenario.domain.size_um[0],
+            f"leaves a layer of {beside:g} um beside the gap: it is stretched before the gap is "
+            f"closed; more than {NARROW_UM} um are better",
+        )
+
+
+@reads("domain.substrate")
+def _stiff(scenario: Scenario) -> Iterator[Problem]:
+    substrate = scenario.domain.substrate  # type: ignore[attr-defined]
+    if substrate != "plastic":
+        yield Problem(
+            "domain.substrate", substrate, "has cells that do not spread into the gap",
+            "plastic is the default of this assay",
+        )  # fmt: skip
+
+
+CHECKS = (_seeding, _gap_fits, _cells_fit)
+CAUTIONS = (_narrow, _stiff)

@@ -1,0 +1,87 @@
+"""A confluent layer with a gap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.assays.declare import Scenario, Uniforms
+from sim.assays.wound_healing.setup import cell_count, gap_sites
+from sim.errors import InputError
+
+LLOYD_STEPS = 6
+"""Relaxations of random points: cells of about one size, yet irregular."""
+
+
+def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int32], list[int]]:
+    """Lay a layer of Voronoi cells on both sides of the gap.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    uniforms : callable
+        ``uniforms(start, count)`` are that many numbers in [0, 1), counted from ``start``.
+
+    Returns
+    -------
+    sites : (y, x) int32
+        0 for medium, else the cell, counted from 1.
+    types : list of int
+        Type of each cell: 1 endothelial, 2 and up the further types, mixed among them.
+
+    Raises
+    ------
+    InputError
+        If a cell finds no site.
+    """
+    counts = [cell_count(scenario), *(further.count for further in scenario.types.values())]
+    types = [tau for tau, count in enumerate(counts, start=1) for _ in range(count)]
+    order = np.argsort(uniforms(1 << 32, len(types)), kind="stable")
+    height, width = scenario.shape
+    gap, end = gap_sites(scenario)
+    layer = np.ones((height, width), np.bool_)
+    layer[:, gap:end] = False
+    y, x = np.nonzero(layer)
+    periodic = scenario.domain.boundary == "periodic"
+    # Along x the two sides are one layer across a periodic border, and else far from each other.
+    along = (x - end) % width if periodic else x + width * (x >= end)
+    places = np.stack([y, along], axis=1).astype(np.float64)
+    owner = _voronoi(places, len(types), height if periodic else 0, uniforms)
+    sites = np.zeros((height, width), np.int32)
+    sites[y, x] = owner + 1
+    placed = np.unique(owner).size
+    if placed < len(types):
+        raise InputError(
+            f"cells: only {placed} of {len(types)} cells found a site; lower cells.density_per_mm2 "
+            "(or cells.count)"
+        )
+    return sites, [types[cell] for cell in order]
+
+
+def _voronoi(
+    places: NDArray[np.float64], count: int, around: int, uniforms: Uniforms
+) -> NDArray[np.int64]:
+    """Return the nearest of relaxed random points for each place; y ends after ``around``, if > 0.
+
+    Lloyd (1982): each point moves to the centre of the places that are nearest to it.
+    """
+    from scipy.spatial import cKDTree
+
+    points = places[(uniforms(0, count) * len(places)).astype(np.int64)]
+    points = points + 0.5 * uniforms(count, 2 * count).reshape(count, 2)
+    box: Any = (around, 0) if around else None
+    for step in range(LLOYD_STEPS + 1):
+        if around:
+            points[:, 0] %= around
+        owner = cKDTree(points, boxsize=box).query(places)[1]
+        if step == LLOYD_STEPS:
+            break
+        away = places - points[owner]
+        if around:
+            away[:, 0] -= around * np.rint(away[:, 0] / around)
+        size = np.maximum(np.bincount(owner, minlength=count), 1)
+        for axis in (0, 1):
+            points[:, axis] += np.bincount(owner, away[:, axis], minlength=count) / size
+    return np.asarray(owner, np.int64)
