@@ -78,7 +78,7 @@ def _detached(cell_id: NDArray[np.int32], first: NDArray[np.bool_], periodic: bo
     """Count the cells in connected parts that lie wholly in the first gap."""
     parts = connected(cell_id > 0, periodic=periodic, diagonal=True)
     held = np.isin(parts, np.unique(parts[~first]))
-    return int(np.setdiff1d(cell_id[~held], cell_id[held]).size)
+    return int(np.setdiff1d(cell_id[~held & (parts > 0)], cell_id[held]).size)
 
 
 def connected(mask: NDArray[np.bool_], *, periodic: bool, diagonal: bool) -> NDArray[np.int32]:

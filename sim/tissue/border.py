@@ -124,7 +124,7 @@ def count_borders(lattice, periodic, sums, first, following, contacts):
         has_under = periodic or y + 1 < height
         for x in range(width):
             here = line[x]
-            left, right = (x - 1) % width, (x + 1) % width
+            left, right = x - 1 if x > 0 else width - 1, x + 1 if x + 1 < width else 0
             if periodic or right > 0:
                 n = _meet(sums, first, following, contacts, n, here, line[right], 0, 1)
             if has_under:
