@@ -312,8 +312,10 @@ def test_an_installed_assay_is_checked_and_described(installed: Path, tmp_path: 
     assert "setup.row_um = 30 um" in said and "setup.initial_area_sites = 100" in said
     assert "how far cells of a row walk" in with_it(installed, "-m", "sim", "describe")
     schema = json.loads(with_it(installed, "-m", "sim.scenario.keys"))
-    assert schema["properties"]["assay"]["enum"] == sorted([*assays(), "walk"])
-    assert [*schema["properties"]["setup"]["anyOf"][-1]["properties"]] == ["row_um"]
+    names = schema["properties"]["assay"]["enum"]
+    assert names == sorted([*assays(), "walk"])
+    tables = dict(zip(names, schema["properties"]["setup"]["anyOf"], strict=True))
+    assert [*tables["walk"]["properties"]] == ["row_um"]
 
 
 def test_an_installed_assay_is_swept(installed: Path, tmp_path: Path) -> None:
