@@ -221,9 +221,9 @@ WORDS: dict[str, tuple[str, set[str]]] = {
         "Bliss", "limits of Bliss", "Loewe", "a alone", "b alone"}),
     "sobol": ("Sensitivity of network length", {
         "share of the variance of network length", "S1: alone", "ST: with interactions",
-        "ST by noise alone"}),
+        "ST from noise only"}),
     "morris": ("Sensitivity of network length", {
-        "µ* of network length (mm)", "σ (in the unit of µ*)", "noise alone", "a.key",
+        "µ* of network length (mm)", "σ (in the unit of µ*)", "noise only", "a.key",
         "another.key"}),
     "calibration": ("Data and calibrated model", {
         "unbound drug (nM)", "network length (mm)", "data", "fitted", "fresh seeds"}),
