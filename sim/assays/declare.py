@@ -105,7 +105,13 @@ class Assay:
         Class of model that runs it.
     parts : tuple of str
         Parts of the step that not every assay has: ``"border"``, border sums, and with them the
-        contact inhibition of locomotion.
+        contact inhibition of locomotion; ``"division"`` and ``"death"``, whose numbers are in
+        ``sim/data/model``. With one of these two the assay remembers ``born`` and ``died``, counts
+        since the start, and ``events`` (events, 6): step, whether it is a birth, id of the cell,
+        that of its mother, and the place x, y in sites.
+    adapted : bool
+        Whether cells were in their medium before, without drug: receptors, activity and drive start
+        at their steady values.
     default : bool
         Whether it is the assay of a scenario that names none.
 
@@ -134,6 +140,7 @@ class Assay:
     cautions: str | None = None
     model: str = "lattice"
     parts: tuple[str, ...] = ()
+    adapted: bool = False
     default: bool = False
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.kernels.compiling import inlined, kernel
 
-SEEDING, TILE_SHIFT, COPY = 1, 2, 3  # purposes
+SEEDING, TILE_SHIFT, COPY, DIVISION, DIVISION_AXIS, DEATH = 1, 2, 3, 4, 5, 6  # purposes
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -59,4 +59,15 @@ def uniforms(
     key = key_of(seed, purpose, step, place)
     for i in range(count):
         out[i] = unit(bits(key, start + i))
+    return out
+
+
+@kernel
+def uniform_at(
+    seed: int, purpose: int, step: int, places: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """The first draw of each of some places as a float in [0, 1)."""
+    out = np.empty(places.size)
+    for i in range(places.size):
+        out[i] = unit(bits(key_of(seed, purpose, step, places[i]), 0))
     return out

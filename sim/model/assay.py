@@ -15,6 +15,8 @@ from sim.tissue import CellStore
 
 PREFIX = "assay."
 """Of what an assay remembers, in the state of a model."""
+EVENT = ("mcs", "born", "cell", "mother", "x", "y")
+"""Columns of the events that an assay with births or deaths remembers; places in sites."""
 
 
 class Model(Protocol):
@@ -29,6 +31,7 @@ class Model(Protocol):
     def cell_id(self) -> NDArray[np.int32]: ...  # noqa: D102
     @property
     def cells(self) -> CellStore: ...  # noqa: D102
+    def id_of(self, row: int) -> int: ...  # noqa: D102
     @property
     def fields(self) -> Mapping[str, NDArray[np.float64]]: ...  # noqa: D102
 
@@ -90,11 +93,25 @@ class RunningAssay:
         """Remember what is there at the start."""
         if self._keeper:
             self.memory = dict(called(self._keeper).begin(tissue_of(model), self.scenario))
+        if {"division", "death"} & {*self.parts}:
+            self.memory |= {"born": np.array(0), "died": np.array(0)}
+            self.memory["events"] = np.empty((0, len(EVENT)))
 
     def after_step(self, model: Model) -> None:
         """Bring the memory up to date."""
         if self._keeper:
             called(self._keeper).after_step(tissue_of(model), self.memory, self.scenario)
+
+    def note(self, model: Model, what: str, row: int, mother: int | None = None) -> None:
+        """Remember that a cell was ``"born"`` or ``"died"`` in the step that is being made."""
+        self.memory[what][...] += 1
+        y, x = model.cells["centroid"][row] + 0.5  # the middle of a site, as in pictures
+        height, width = model.scenario.shape
+        event = (
+            model.mcs + 1, what == "born", model.id_of(row),
+            0 if mother is None else model.id_of(mother), x % width, y % height,
+        )  # fmt: skip
+        self.memory["events"] = np.vstack([self.memory["events"], event])
 
     def measure(self, model: Model) -> dict[str, float | int]:
         """Return the assay's own read-outs by name."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.assays import assay
 from sim.scenario.schema import Scenario
 from sim.signalling import pathways as signalling
-from sim.signalling.pathways import Constants, Pathway
+from sim.signalling.pathways import Constants, Pathway, steady_activity
 from sim.signalling.receptors import ReceptorRates, steady_state
 from sim.tissue import LEAST_SIDE, CellStore, Field, Rules, Tissue, rules
 from sim.units import ng_per_ml_to_nM
@@ -167,7 +168,8 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
             "uptake": (np.float64, (len(pathways),)),
             "activity": (np.float64, ()),
             "drive": (np.float64, ()),
-        },
+        }
+        | ({"survival": (np.float64, ()), "dying": (np.int64, ())} if scenario.cells.death else {}),
     )
     rows = cells.born_together(types)
     own = rows[cells["type"][rows] == ENDOTHELIAL]
@@ -178,6 +180,10 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
     cells["activity"][own] = cells["drive"][own] = (
         scenario.behaviour.basal_activity if scenario.behaviour else 0.0
     )
+    if assay(scenario.assay).adapted:
+        _adapt(cells, own, scenario, pathways)
+    if scenario.cells.death:
+        cells["survival"][own] = cells["activity"][own]
     cells["target"][own] = scenario.engine.area.target_sites, scenario.engine.length.target_sites
     for tau, further in enumerate(scenario.types.values(), start=ENDOTHELIAL + 1):
         own = rows[cells["type"][rows] == tau]
@@ -185,6 +191,21 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
         length = further.length.target_sites if further.length else 0.0
         cells["target"][own] = further.area.target_sites, length
     return cells
+
+
+def _adapt(
+    cells: CellStore, rows: NDArray[np.int64], scenario: Scenario, pathways: list[Pathway]
+) -> None:
+    """Bring cells to where they are after long exposure to the medium without drug."""
+    if (constants := constants_of(scenario, pathways)) is None:
+        return
+    signals = np.zeros(len(pathways))
+    for k, pathway in enumerate(pathways):
+        bath_M = scenario.ligands[pathway.ligand].bath_ng_ml * pathway.M_per_ng_ml
+        free, bound = steady_state(bath_M, pathway.rates)
+        cells["free_receptors"][rows, k], cells["bound_receptors"][rows, k] = free, bound
+        signals[k] = min(1.0, float(bound) / pathway.saturated)
+    cells["activity"][rows] = cells["drive"][rows] = steady_activity(signals, constants)
 
 
 def pathways_of(scenario: Scenario) -> list[Pathway]:

@@ -24,9 +24,10 @@ from sim.model.agents import EndothelialCell
 from sim.model.assay import RunningAssay
 from sim.model.assembly import ENDOTHELIAL
 from sim.model.parts.behaviour import behaviour, border_sums
-from sim.model.parts.cells import deaths, potts_sweep
+from sim.model.parts.cells import potts_sweep
 from sim.model.parts.drug import free_drug
 from sim.model.parts.fields import fields
+from sim.model.parts.life import births, deaths
 from sim.model.parts.record import assay_memory, record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.model.parts.together import steps_together, undisturbed
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 PARTS = (
     free_drug, ligand_at_cells, receptors, border_sums, behaviour, fields, potts_sweep, deaths,
-    assay_memory, record_when_due,
+    births, assay_memory, record_when_due,
 )  # fmt: skip
 """The parts of a step in the order of events; fields move before or after the sweep."""
 RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # the first columns of inhibition, in this order
@@ -138,6 +139,7 @@ class AngiogenesisModel(mesa.Model):
             fields(self, "before_sweep")
             potts_sweep(self)
             deaths(self)
+            births(self)
             fields(self, "after_sweep")
         else:
             self._ahead[0] = 0
@@ -198,8 +200,17 @@ class AngiogenesisModel(mesa.Model):
 
     @property
     def endothelial(self) -> NDArray[np.int64]:
-        """Rows of the living endothelial cells."""
-        return np.flatnonzero(self.cells["alive"] & (self.cells["type"] == ENDOTHELIAL))
+        """Rows of the living endothelial cells; dying ones count as dead."""
+        living = self.living
+        return living[self.cells["type"][living] == ENDOTHELIAL]
+
+    @property
+    def living(self) -> NDArray[np.int64]:
+        """Rows of the living cells; dying ones, which are still in the tissue, count as dead."""
+        cells = self.cells
+        if "dying" in cells.columns:
+            return np.flatnonzero(cells["alive"] & (cells["dying"] == 0))
+        return cells.living
 
     @property
     def agents(self) -> mesa.agent.AgentSet:
@@ -228,7 +239,7 @@ class AngiogenesisModel(mesa.Model):
 
     def measure(self) -> dict[str, float | int]:
         """Time, drug, drive, cells and the assay's read-outs, now."""
-        living = self.cells.living
+        living = self.living
         now = np.array([self.time_h])
         free_nM = float(self.exposure.free_nM(now)[0])
         inhibited = inhibition(free_nM, self.potency) if self.potency else {}
@@ -277,6 +288,14 @@ class AngiogenesisModel(mesa.Model):
             del self._views[agent.row]
             self.tissue.remove(agent.row)
         agent.forget()
+
+    def id_of(self, row: int) -> int:
+        """``unique_id`` of the cell in a row."""
+        return int(self._views[row].unique_id)
+
+    def take_in(self, row: int) -> None:
+        """Add an agent for a cell that was born."""
+        self._views[row] = EndothelialCell(self, row)
 
     def part_with(self, row: int) -> None:
         """Remove the agent of a cell that has died, whose row is free already."""

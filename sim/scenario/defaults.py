@@ -31,7 +31,8 @@ def default_leaves(
 ) -> Any:
     """Return all defaults as a tree of leaves ``{value, unit, spread, source, evidence}``.
 
-    The biology of all cells lies lowest, then the substrate, the assay and the cell line.
+    The biology of all cells lies lowest, then the substrate, what cells of this assay do beside
+    (its parts), the assay and the cell line.
 
     Parameters
     ----------
@@ -51,7 +52,8 @@ def default_leaves(
         Tables as in a scenario. A ligand's field has the voxel side wanted as its ``spacing_um``.
     """
     own = deepcopy(_read(assay.defaults))
-    lines = own.pop("lines", {})
+    parts = [data.read("model", part) for part in assay.parts if part in data.names("model")]
+    lines = [layer.pop("lines", {}) for layer in (*parts, own)]
     ligands = ligand_names()
     followed: dict[str, Any] = {}
     tree = data.read("model", "cell")
@@ -70,10 +72,12 @@ def default_leaves(
         leaves = {key: leaf for key, leaf in constants.items() if data.is_leaf(leaf)}
         _lay(tree, {"signalling": {"receptors": {receptor: leaves}}})
     _lay(tree, data.read("substrates", substrate or data.values(own["domain"]["substrate"])))
-    _lay(tree, own)
+    for layer in (*parts, own):
+        _lay(tree, layer)
     line = line or data.values(tree["cells"]["line"])
     _lay(tree, {key: table for key, table in data.read("lines", line).items() if key != "remark"})
-    _lay(tree, lines.get(line, {}))
+    for own_of_line in lines:
+        _lay(tree, own_of_line.get(line, {}))
     if (sensing or tree["engine"]["sensing"]["value"]) == "occupancy":
         for name in ligands:  # the strength is what the receptors say
             own = dig(tree, ("engine", "chemotaxis", name)) or {}

@@ -130,6 +130,12 @@ class Cells(Table):
         "layer without gaps"
     )
     line: Text = Field(description="cell line (a file in sim/data/lines)")
+    division: Switch = Field(
+        False, description="whether cells divide, in assays that let them ([behaviour.division])"
+    )
+    death: Switch = Field(
+        False, description="whether cells die, in assays that let them ([behaviour.death])"
+    )
 
 
 class CellType(Table):
@@ -327,6 +333,45 @@ class DrivenMu(Table):
     mu: Pair = Field(description="strength [undriven, driven]")
 
 
+Rate = Annotated[Number, Field(ge=0)]
+
+
+class Division(Table):
+    """How fast cells divide, and which of them have room for it."""
+
+    own_per_h: Rate = Field(description="divisions per hour without any signal")
+    signals_per_h: dict[str, Rate] = Field(
+        {}, description="further divisions per hour at a full signal, by receptor; they add up"
+    )
+    most_per_h: Rate = Field(description="divisions per hour at most")
+    least_area: Rate = Field(
+        description="area that a cell needs to divide, in multiples of engine.area.target_sites"
+    )
+    least_share: Number = Field(
+        ge=0, le=0.5, description="share of the mother that each daughter must have at least"
+    )
+
+
+class Death(Table):
+    """How fast cells die, and how they leave. The three rates add up."""
+
+    basal_per_h: Rate = Field(description="deaths per hour of every cell")
+    unsupported_per_h: Rate = Field(
+        description="further deaths per hour of a cell without survival signal"
+    )
+    survival_tau_h: Hours = Field(
+        gt=0, description="time in which the survival signal follows the activity"
+    )
+    cytotoxic_per_h: Rate = Field(description="further deaths per hour at saturating free drug")
+    cytotoxic_ec50_nM: NanoMolar = Field(gt=0, description="free drug at half of that")
+    cytotoxic_hill: Number = Field(gt=0, le=20, description="slope of that")
+    shrink_h: Hours = Field(gt=0, description="time constant of a dying cell's target area")
+    float_area: Rate = Field(
+        description="area at which it floats off, in multiples of engine.area.target_sites"
+    )
+    float_h: Hours = Field(gt=0, description="when it floats off at the latest")
+
+
 class Behaviour(Table):
     """From receptor signals to the behaviour of a cell."""
 
@@ -342,6 +387,8 @@ class Behaviour(Table):
     length: DrivenLength | None = None
     chemotaxis: dict[str, DrivenMu] = Field({}, description="by the name of the field")
     persistence: DrivenMu | None = None
+    division: Division | None = None
+    death: Death | None = None
 
 
 class Receptor(Table):

@@ -121,3 +121,11 @@ def advance(
             before = activity[row]
             activity[row] = relax(before, 1.0 - rest, kept_activity)
             drive[row] = relax(drive[row], 0.5 * (before + activity[row]), kept_drive)
+
+
+def steady_activity(signals: Array, constants: Constants) -> float:
+    """Activity E after long exposure to constant signals (pathways,)."""
+    kept = np.prod(1.0 - constants.antagonism * signals[:, None], axis=0)
+    return float(
+        1.0 - (1.0 - constants.basal) * np.prod(1.0 - constants.pathways[:, 5] * signals * kept)
+    )

@@ -19,6 +19,7 @@ from sim.tissue.advance import Way, advance
 from sim.tissue.attractants import Attractants
 from sim.tissue.border import Border, border_of
 from sim.tissue.cells import CellStore
+from sim.tissue.division import divide, on_lattice, sites_of
 from sim.tissue.energy import Rules, rules
 from sim.tissue.euler import Wave, euler_step, waves_of
 from sim.tissue.exponential import exponential_step, substeps_for
@@ -227,10 +228,36 @@ class Tissue:
 
     def remove(self, row: int) -> None:
         """Take a cell out: its sites become medium, and its row is free."""
-        self.lattice[self.lattice == row] = MEDIUM
+        sites = sites_of(self.lattice, self.cells, row, self.grid)
+        self.lattice[on_lattice(sites, self.cells, row, self.grid)] = MEDIUM
         self._overlaps.clear()
         self.cells["moments"][row] = 0
         self.cells.freed(row)
+
+    def divide(self, row: int, draw: float, least_share: float) -> int | None:
+        """Divide a cell across its long axis, through its centre.
+
+        Both daughters have what the mother had in every column but their moments, anchors and
+        centroids; what has to be shared is shared by the caller. The store may grow: columns that
+        were held before are outdated.
+
+        Parameters
+        ----------
+        row : int
+            The mother, which stays as one of the daughters.
+        draw : float
+            In [0, 1): chooses the axis of a round cell.
+        least_share : float
+            Share of the sites that each daughter must have at least.
+
+        Returns
+        -------
+        int or None
+            Row of the other daughter; None if a part would be smaller than that, or in pieces.
+        """
+        daughter = divide(self.lattice, self.cells, row, self.grid, draw, least_share)
+        self._overlaps.clear()
+        return daughter
 
     # -- what it looks like -----------------------------------------------------------------
 

@@ -154,12 +154,22 @@ class CellStore:
         middle = np.stack([moments[:, 2] / n, moments[:, 1] / n], axis=1)
         return np.asarray(self.columns["anchor"] + middle)
 
-    def recentre(self, lattice: NDArray[np.int32], grid: Grid, *, reach: int) -> None:
-        """Move the anchors of cells that wandered more than ``reach`` sites from theirs.
+    def recentre(
+        self,
+        lattice: NDArray[np.int32],
+        grid: Grid,
+        *,
+        reach: int,
+        rows: Sequence[int] | None = None,
+    ) -> None:
+        """Move the anchors of cells (or of some) that are more than ``reach`` sites from theirs.
 
         On a periodic domain a site's coordinates are the shortest way from the anchor, so the
         anchor must stay within the cell; elsewhere nothing depends on it.
         """
         moments, anchor, alive = (self.columns[key] for key in ("moments", "anchor", "alive"))
+        if rows is not None:
+            alive = np.zeros_like(alive)
+            alive[rows] = True
         if grid.periodic and recentre(moments, anchor, alive, reach, grid.height, grid.width):
             measure_cells(lattice, anchor, grid.periodic, moments)

@@ -8,6 +8,7 @@ import numpy as np
 
 from sim.assays.declare import part
 from sim.errors import NumericalError
+from sim.model.assembly import ENDOTHELIAL
 from sim.model.parts.model import FIELD, OF_CELLS, ROWS, SITES, Array, Model
 from sim.signalling.receptors import take_up
 
@@ -61,7 +62,9 @@ def rates(model: Model, names: list[str]) -> tuple[Array, Array]:
 
     What comes from a bath with a gradient is not in it: it has a value for each voxel.
     """
-    cells, domain, rows = model.tissue.cells, model.scenario.domain, model.endothelial
+    cells, domain = model.tissue.cells, model.scenario.domain
+    takers = np.flatnonzero(cells["alive"] & (cells["type"] == ENDOTHELIAL))
+    secretes = 1.0 - (cells["dying"] > 0) if "dying" in cells.columns else 1.0
     source = np.empty((len(names), cells.area.size))
     loss = np.empty_like(source)
     for name, gained, lost in zip(names, source, loss, strict=True):
@@ -70,10 +73,10 @@ def rates(model: Model, names: list[str]) -> tuple[Array, Array]:
         lost[0] = reactions.exchange + reactions.decay_outside
         bath = model.baths[name]
         gained[:] = reactions.exchange * bath if bath.ndim == 0 else 0.0
-        gained += reactions.secretion[cells["type"]]
+        gained += secretes * reactions.secretion[cells["type"]]
         for k in reactions.takers:
             take_up(
-                rows, cells["uptake"][:, k], cells.area, domain.spacing_um**2,
+                takers, cells["uptake"][:, k], cells.area, domain.spacing_um**2,
                 domain.field_depth_um, model.pathways[k].M_per_ng_ml, gained,
             )  # fmt: skip
     return source, loss

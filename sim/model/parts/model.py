@@ -26,7 +26,7 @@ STRENGTH = "energy per unit of the field"
 FRACTION, SWITCH = "0-1", "true or false"
 PER_CELL = "1/cell"
 
-OF_CELLS = {"cells.alive": SWITCH, "cells.type": NUMBER}
+OF_CELLS = {"cells.alive": SWITCH, "cells.type": NUMBER, "cells.dying": STEPS}
 """Which cells there are; nearly all parts read it."""
 
 
@@ -70,7 +70,13 @@ class Model(Protocol):
 
     @property
     def endothelial(self) -> NDArray[np.int64]:
-        """Rows of the living endothelial cells."""
+        """Rows of the living endothelial cells; dying ones count as dead."""
+
+    def id_of(self, row: int) -> int:
+        """Id of the cell in a row."""
+
+    def take_in(self, row: int) -> None:
+        """Add an agent for a cell that was born."""
 
     def part_with(self, row: int) -> None:
         """Remove the agent of a cell that has died."""

@@ -56,6 +56,8 @@ def receptors(model: Model, ligand_M: Array) -> None:
     if model.constants is None:
         return
     with model.timed("signalling"):
+        if "dying" in cells.columns:
+            cells["uptake"][cells["dying"] > 0] = 0.0
         advance(
             model.endothelial,
             cells["free_receptors"],
