@@ -249,6 +249,9 @@ class Canvas(Protocol):
     def dots(self, places: NDArray[np.float64], kind: str) -> None:
         """Draw a dot at each place."""
 
+    def stain(self, rows: NDArray[np.bool_], kind: str) -> None:
+        """Colour some rows of the cells by what they are, instead of by their drive."""
+
     def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
         """Draw the outline of a region (y, x)."""
 

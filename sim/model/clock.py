@@ -202,7 +202,8 @@ class AngiogenesisModel(mesa.Model):
     def endothelial(self) -> NDArray[np.int64]:
         """Rows of the living endothelial cells; dying ones count as dead."""
         living = self.living
-        return living[self.cells["type"][living] == ENDOTHELIAL]
+        rows: NDArray[np.int64] = living[self.cells["type"][living] == ENDOTHELIAL]
+        return rows
 
     @property
     def living(self) -> NDArray[np.int64]:

@@ -71,6 +71,7 @@ def default_leaves(
         constants = data.read("receptors", receptor)
         leaves = {key: leaf for key, leaf in constants.items() if data.is_leaf(leaf)}
         _lay(tree, {"signalling": {"receptors": {receptor: leaves}}})
+    _lay(tree, {"setup": {}, "readout": {}})  # an assay may have nothing to choose
     _lay(tree, data.read("substrates", substrate or data.values(own["domain"]["substrate"])))
     for layer in (*parts, own):
         _lay(tree, layer)

@@ -40,7 +40,8 @@ def sites_of(lattice: NDArray[np.int32], cells: CellStore, row: int, grid: Grid)
     dy, dx = boxes
     anchor_y, anchor_x = cells["anchor"][row]
     window = lattice[np.ix_((anchor_y + dy) % grid.height, (anchor_x + dx) % grid.width)]
-    return np.argwhere(window == row) + (dy[0], dx[0])
+    found: Sites = np.argwhere(window == row) + np.array([dy[0], dx[0]])
+    return found
 
 
 def on_lattice(sites: Sites, cells: CellStore, row: int, grid: Grid) -> tuple[Sites, Sites]:
@@ -71,7 +72,7 @@ def split(sites: Sites, draw: float, least_share: float) -> NDArray[np.bool_] | 
     (var_y, cov), (_, var_x) = (from_centre.T @ from_centre).tolist()
     is_round = var_x == var_y and cov == 0
     angle = pi * draw if is_round else 0.5 * atan2(2 * cov, var_x - var_y)
-    far = from_centre @ (sin(angle), cos(angle)) > 0
+    far: NDArray[np.bool_] = from_centre @ (sin(angle), cos(angle)) > 0
     share = np.count_nonzero(far) / n if n else 0.0
     if min(share, 1 - share) < least_share:
         return None

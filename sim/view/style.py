@@ -46,7 +46,13 @@ SOFT_CYCLE: Final = (
     "#AAAA00",
 )
 
-DOTS: Final = {"junctions": (VERMILION, "white", 24.0), "ends": ("white", INK, 13.0)}
+STAINS: Final = {"living": GREEN, "dead": VERMILION}
+"""Colours of cells by what a stain shows."""
+DOTS: Final = {
+    "junctions": (VERMILION, "white", 24.0),
+    "ends": ("white", INK, 13.0),
+    "dead": (VERMILION, "white", 24.0),
+}
 """Face, edge and size of dots by what they mark."""
 
 STAIRS: Final = ("skeleton",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sim import data
+from sim.assays import assays
 from sim.assays.rules import reads, unknown_names
 from sim.errors import Problem
 from sim.scenario.schema import Scenario
@@ -58,4 +59,31 @@ def _types(scenario: Scenario) -> Iterator[Problem]:
                 )
 
 
-CHECKS = (_line, _types_and_fields, _types)
+@reads(
+    "cells.division", "cells.death", "assay", "signalling.enabled", "behaviour.division",
+    "behaviour.death", "engine.area.creep_h",
+)  # fmt: skip
+def _life(scenario: Scenario) -> Iterator[Problem]:
+    for what in ("division", "death"):
+        on, allowed = getattr(scenario.cells, what), what in assays()[scenario.assay].parts
+        numbers = getattr(scenario.behaviour, what) if scenario.behaviour else None
+        having = ", ".join(repr(one.name) for one in assays().values() if what in one.parts)
+        if not allowed and on:
+            yield Problem(f"cells.{what}", True, f"must be false but in the assay {having}")
+        elif not allowed and numbers is not None:
+            yield Problem(f"behaviour.{what}", None, f"has no effect but in the assay {having}")
+        elif on and numbers is None:
+            yield Problem(f"cells.{what}", True, "needs signalling.enabled = true")
+    if scenario.cells.division and scenario.engine.area.creep_h is None:
+        hint = "daughters grow back to their area in that time"
+        yield Problem("cells.division", True, "needs engine.area.creep_h", hint)
+
+
+@reads("signalling.receptors:", each="behaviour")
+def _division(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.behaviour and scenario.behaviour.division:
+        given, known = scenario.behaviour.division.signals_per_h, scenario.signalling.receptors
+        yield from unknown_names("behaviour.division.signals_per_h", given, known, "receptor")
+
+
+CHECKS = (_line, _types_and_fields, _types, _life, _division)

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from sim.assays import assay
@@ -92,8 +93,11 @@ def _smooth_lines(
 class _Canvas:
     """What an assay draws on: `sim.assays.declare.Canvas`."""
 
-    def __init__(self, ax: Axes, shape: tuple[int, int], spacing_um: float) -> None:
-        self._ax, self._shape, self._spacing_um = ax, shape, spacing_um
+    def __init__(
+        self, ax: Axes, cells: NDArray[Any], shape: tuple[int, int], spacing_um: float
+    ) -> None:
+        self._ax, self._cells, self._shape, self._spacing_um = ax, cells, shape, spacing_um
+        self.stains: list[str] = []
         self._scale = style.text_scale(ax)
 
     def _um(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -120,6 +124,19 @@ class _Canvas:
             x, y, s=size * self._scale**2, c=face, edgecolors=edge, linewidths=0.8 * self._scale,
             zorder=4, gid=kind,
         )  # fmt: skip
+
+    def stain(self, rows: NDArray[np.bool_], kind: str) -> None:
+        """Colour some rows of the cells by what they are, instead of by their drive."""
+        self.stains.append(kind)
+        colours = np.zeros((rows.size, 4), dtype=np.float32)
+        colours[rows] = (*to_rgb(style.STAINS[kind]), 1.0)
+        image = colours[self._cells]
+        image[frame.outlines(self._cells)] *= (*[frame.OUTLINE_SHADE] * 3, 1.0)
+        height, width = self._shape
+        extent = (0.0, width * self._spacing_um, height * self._spacing_um, 0.0)
+        self._ax.imshow(
+            image, extent=extent, origin="upper", interpolation="antialiased", zorder=2, gid=kind
+        )
 
     def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
         """Draw the outline of a region (y, x)."""
@@ -213,11 +230,17 @@ def draw_network(
         for key, values in result.final.items()
         if key.startswith("assay.")
     }
-    over = _Canvas(ax, tissue.lattice.shape, tissue.spacing_um)
+    over = _Canvas(ax, cells, tissue.lattice.shape, tissue.spacing_um)
     called(assay(result.scenario.assay).picture)(over, tissue, memory, result.scenario)
     frame.bare(ax, extent)
     style.add_scale_bar(ax, extent[1])
-    if frame.has_signalling(result):
+    if over.stains:
+        patches = [Patch(color=style.STAINS[kind], label=kind) for kind in over.stains]
+        ax.legend(
+            handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False,
+            borderaxespad=0.0, fontsize=11 * scale,
+        )  # fmt: skip
+    elif frame.has_signalling(result):
         bar = ax.figure.colorbar(
             ScalarMappable(Normalize(0, 1), style.drive_map()), ax=ax, ticks=[0, 0.5, 1],
             shrink=0.45, anchor=(0.0, 0.0), aspect=16, pad=0.02,

@@ -1,0 +1,60 @@
+"""Whether the cells fit into the domain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from sim.assays.declare import Scenario
+from sim.assays.rules import reads
+from sim.assays.viability.setup import cell_count
+from sim.errors import Problem
+
+COVERED = 0.4  # share that cells may cover at the start: discs at random jam at 0.547
+
+
+@reads("cells.seeding", "types:")
+def _at_random(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.cells.seeding != "random":
+        yield Problem("cells.seeding", scenario.cells.seeding, "must be 'random' in this assay")
+    if scenario.types:
+        yield Problem("types", len(scenario.types), "must be 0 further cell types in this assay")
+
+
+@reads(
+    "domain.size_um", "domain.spacing_um", "cells.count", "cells.density_per_mm2",
+    "engine.area.target_sites",
+)  # fmt: skip
+def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
+    cells, (x, y) = scenario.cells, scenario.domain.size_um
+    if min(x, y) <= 0:
+        return  # reported elsewhere
+    if cells.count is None and cells.density_per_mm2 is None:
+        yield Problem("cells", None, "needs density_per_mm2 or count")
+        return
+    area = scenario.engine.area.target_sites * scenario.domain.spacing_um**2
+    if (across := 2 * math.sqrt(area / math.pi)) > min(x, y):
+        yield Problem(
+            "engine.area.target_sites",
+            scenario.engine.area.target_sites,
+            f"gives cells {across:.4g} um across, too large for {x:g} x {y:g} um",
+        )
+        return
+    key = "cells.count" if cells.count is not None else "cells.density_per_mm2"
+    given = cells.count if cells.count is not None else cells.density_per_mm2
+    count, most = cell_count(scenario), int(COVERED * x * y / area)
+    if count == 0 and cells.count is None:
+        yield Problem(key, given, f"gives no cell; must be at least {1e6 / (x * y):.3g} for one")
+    if count > most:
+        limit = f"{most} cells"
+        if cells.count is None:
+            limit = f"{most / (x * y * 1e-6):.4g} per mm^2 ({limit})"
+        yield Problem(
+            key,
+            given,
+            f"gives {count} cells of {area:g} um^2 in {x:g} x {y:g} um; must be at most {limit}, "
+            "which leaves them room to grow",
+        )
+
+
+CHECKS = (_at_random, _cells_fit)
