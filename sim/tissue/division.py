@@ -51,7 +51,10 @@ def on_lattice(sites: Sites, cells: CellStore, row: int, grid: Grid) -> tuple[Si
 
 
 def split(sites: Sites, draw: float, least_share: float) -> NDArray[np.bool_] | None:
-    """Cut a cell across its long axis, through its centre.
+    """Cut a cell across its long axis, through its centre, into two parts that are each in a piece.
+
+    What lies beyond the cut but hangs on the other part goes with that: crescents and hooks would
+    fall into pieces.
 
     Parameters
     ----------
@@ -65,7 +68,7 @@ def split(sites: Sites, draw: float, least_share: float) -> NDArray[np.bool_] | 
     Returns
     -------
     (sites,) bool or None
-        Which of them one daughter gets; None if a part is too small or in several pieces.
+        Which of them one daughter gets; None if a part is too small, or the cell in pieces.
     """
     n = len(sites)
     from_centre = n * sites - sites.sum(axis=0)  # n times the distance: whole numbers
@@ -73,16 +76,23 @@ def split(sites: Sites, draw: float, least_share: float) -> NDArray[np.bool_] | 
     is_round = var_x == var_y and cov == 0
     angle = pi * draw if is_round else 0.5 * atan2(2 * cov, var_x - var_y)
     far: NDArray[np.bool_] = from_centre @ (sin(angle), cos(angle)) > 0
-    share = np.count_nonzero(far) / n if n else 0.0
-    if min(share, 1 - share) < least_share:
+    far = largest_piece(sites, far)
+    far = ~largest_piece(sites, ~far)
+    share = np.count_nonzero(far) / max(n, 1)
+    if min(share, 1 - share) < least_share or (far & ~largest_piece(sites, far)).any():
         return None
-    window = np.zeros(np.ptp(sites, axis=0) + 1, np.int8)
-    for part in (far, ~far):
-        window[:] = 0
-        window[tuple((sites[part] - sites.min(axis=0)).T)] = 1
-        if ndimage.label(window, TOUCHING)[1] > 1:
-            return None
     return far
+
+
+def largest_piece(sites: Sites, part: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which sites belong to the largest connected piece of a part, the first of equals."""
+    if not part.any():
+        return part
+    places = tuple((sites - sites.min(axis=0)).T)
+    window = np.zeros(np.ptp(sites, axis=0) + 1, np.int8)
+    window[places] = part
+    piece = ndimage.label(window, TOUCHING)[0][places]
+    return np.asarray(piece == np.bincount(piece[part]).argmax())
 
 
 def divide(

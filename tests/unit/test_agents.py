@@ -14,7 +14,7 @@ import pytest
 from sim.errors import StaleCellError
 from sim.model.agents import EndothelialCell
 from sim.model.clock import AngiogenesisModel
-from sim.model.parts.cells import deaths
+from sim.model.parts.life import deaths
 from sim.scenario.resolve import load
 
 SMALL = {"domain.size_um": [200, 200], "cells.count": 12, "time.record_every_h": 1 / 12}
