@@ -90,6 +90,8 @@ def default_leaves(
                 table[name] = table.pop(name)
     if not signalling:
         without_signalling(tree)
+        for part in assay.parts:  # what cells do on signals
+            tree["cells"].pop(part, None)
         tree["signalling"]["enabled"]["value"] = False
         tree["engine"]["sensing"]["value"] = "concentration"
     return tree

@@ -24,6 +24,7 @@ from pydantic_core.core_schema import CoreSchema, no_info_after_validator_functi
 
 from sim import data
 from sim.assays import assays, default_assay
+from sim.scenario.life import Death, Division
 from sim.scenario.resolved import Resolved
 from sim.scenario.treatment import Drug
 from sim.tables import (
@@ -331,45 +332,6 @@ class DrivenMu(Table):
     """A strength that follows the drive."""
 
     mu: Pair = Field(description="strength [undriven, driven]")
-
-
-Rate = Annotated[Number, Field(ge=0)]
-
-
-class Division(Table):
-    """How fast cells divide, and which of them have room for it."""
-
-    own_per_h: Rate = Field(description="divisions per hour without any signal")
-    signals_per_h: dict[str, Rate] = Field(
-        {}, description="further divisions per hour at a full signal, by receptor; they add up"
-    )
-    most_per_h: Rate = Field(description="divisions per hour at most")
-    least_area: Rate = Field(
-        description="area that a cell needs to divide, in multiples of engine.area.target_sites"
-    )
-    least_share: Number = Field(
-        ge=0, le=0.5, description="share of the mother that each daughter must have at least"
-    )
-
-
-class Death(Table):
-    """How fast cells die, and how they leave. The three rates add up."""
-
-    basal_per_h: Rate = Field(description="deaths per hour of every cell")
-    unsupported_per_h: Rate = Field(
-        description="further deaths per hour of a cell without survival signal"
-    )
-    survival_tau_h: Hours = Field(
-        gt=0, description="time in which the survival signal follows the activity"
-    )
-    cytotoxic_per_h: Rate = Field(description="further deaths per hour at saturating free drug")
-    cytotoxic_ec50_nM: NanoMolar = Field(gt=0, description="free drug at half of that")
-    cytotoxic_hill: Number = Field(gt=0, le=20, description="slope of that")
-    shrink_h: Hours = Field(gt=0, description="time constant of a dying cell's target area")
-    float_area: Rate = Field(
-        description="area at which it floats off, in multiples of engine.area.target_sites"
-    )
-    float_h: Hours = Field(gt=0, description="when it floats off at the latest")
 
 
 class Behaviour(Table):

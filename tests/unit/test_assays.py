@@ -141,6 +141,10 @@ class Paper:
         assert places.shape[1] == 2
         self.drawn.append(kind)
 
+    def stain(self, rows: NDArray[np.bool_], kind: str) -> None:
+        assert rows.ndim == 1 and rows.dtype == bool
+        self.drawn.append(kind)
+
     def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
         assert mask.ndim == 2
         self.drawn.append(kind)

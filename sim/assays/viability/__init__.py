@@ -35,6 +35,6 @@ ASSAY = Assay(
         ("fraction (0-1)", ("covered_fraction",)),
     ),
     checks="sim.assays.viability.checks:CHECKS",
-    parts=("division", "death"),
+    parts=("border", "division", "death"),
     adapted=True,
 )  # fmt: skip

@@ -19,7 +19,7 @@ from sim.model.parts.model import (
     Model,
 )
 from sim.model.parts.signals import inhibited
-from sim.scenario.schema import Death, Division
+from sim.scenario.life import Death, Division
 from sim.signalling.life import death_rate, division_rate, signals, within
 
 OWN = "as the assay says"
