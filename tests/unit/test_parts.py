@@ -39,6 +39,19 @@ SCENARIOS = {
             "engine.area.most": 2.5,
         },
     ),
+    "life": (
+        "viability",
+        {
+            "domain.size_um": [300, 320],
+            "cells.density_per_mm2": 200,
+            "time.record_every_h": 5 / 120,
+            "drug.exposure": "schedule",
+            "drug.media": COMMON["drug.media"],
+            "behaviour.division.signals_per_h.VEGFR2": 500,
+            "behaviour.division.most_per_h": 500,
+            "behaviour.death.basal_per_h": 5,
+        },
+    ),
 }
 ARGUMENTS: dict[str, list[tuple[str, ...]]] = {"fields": [("before_sweep",), ("after_sweep",)]}
 WITHOUT = {"ids", "next_id", "structure"}  # of the agents, and of the scenario
@@ -62,9 +75,10 @@ def stated(names: Any, model: AngiogenesisModel) -> set[str]:
     out = set()
     for name in names:
         kind, _, which = name.partition(".")
-        every = model.assay.memory if kind == "assay" else model.fields
+        every = {"assay": model.assay.memory, "cells": model.cells.columns}.get(kind, model.fields)
         out |= {f"{kind}.{field}" for field in every} if which.isupper() else {name}
-    return out
+    own = {"cells.dying", "cells.survival"} - model.state().keys()  # where cells die
+    return out - own
 
 
 def scramble(model: AngiogenesisModel, names: set[str]) -> None:

@@ -538,6 +538,7 @@ def test_the_published_schema_is_current() -> None:
 
 
 def test_the_schema_has_the_defaults() -> None:
+    """Those that all assays have; others differ."""
     tables = keys.json_schema()["properties"]
     assert tables["time"]["properties"]["mcs_s"]["default"] == 30
     assert tables["engine"]["properties"]["temperature"]["default"] == 50

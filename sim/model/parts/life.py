@@ -94,12 +94,11 @@ def _shrink(model: Model, spec: Death) -> None:
     Medium cannot appear inside a confluent layer: there no cell would ever leave by shrinking.
     """
     cells, dt_h = model.tissue.cells, model.scenario.time.mcs_s / 3600
-    rows = np.flatnonzero(cells["dying"])
+    rows = np.flatnonzero(cells["alive"] & (cells["dying"] > 0))
     cells["target"][rows, 0] *= exp(-dt_h / spec.shrink_h)
     small = cells.area[rows] <= spec.float_area * model.scenario.engine.area.target_sites
     for row in rows[small | (cells["dying"][rows] * dt_h >= spec.float_h)].tolist():
         model.tissue.remove(row)
-        cells["dying"][row] = 0
         model.part_with(row)
 
 
