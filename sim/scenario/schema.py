@@ -131,12 +131,8 @@ class Cells(Table):
         "layer without gaps"
     )
     line: Text = Field(description="cell line (a file in sim/data/lines)")
-    division: Switch = Field(
-        False, description="whether cells divide, in assays that let them ([behaviour.division])"
-    )
-    death: Switch = Field(
-        False, description="whether cells die, in assays that let them ([behaviour.death])"
-    )
+    division: Switch = Field(False, description="whether cells divide, in assays that let them")
+    death: Switch = Field(False, description="whether cells die, in assays that let them")
 
 
 class CellType(Table):

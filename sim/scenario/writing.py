@@ -59,6 +59,8 @@ def structure_of(scenario: Scenario) -> dict[str, str]:
 def as_tree(scenario: Scenario) -> Tree:
     """Return a scenario as plain tables, without keys that are not given."""
     tree: Tree = _without_empty(scenario.model_dump(by_alias=True, exclude_none=True))
+    for own in ("setup", "readout"):  # an assay may have nothing to choose
+        tree.setdefault(own, {})
     return tree
 
 

@@ -198,9 +198,15 @@ def _data_file(kind: str, name: str) -> Iterator[Text | Padding]:
     """Describe all numbers of one data file."""
     yield Text(f"{name} ({data.one(kind)})\n", style="bold")
     yield from _leaves(data.read(kind, name), ())
-    for one in assays().values() if kind == "lines" else ():
-        if own := read_toml(one.defaults).get("lines", {}).get(name):
-            yield Text(f"\nin {one.name}", style="bold")
+    if kind != "lines":
+        return
+    parts = {part: data.read("model", part) for part in data.names("model")}
+    for where, layer in (
+        *parts.items(),
+        *((one.name, read_toml(one.defaults)) for one in assays().values()),
+    ):
+        if own := layer.get("lines", {}).get(name):
+            yield Text(f"\nin {where}", style="bold")
             yield from _leaves(own, ())
 
 
