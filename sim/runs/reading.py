@@ -69,7 +69,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         "manifest": manifest,
         "folder": folder,
         "tables": {
-            name: _table(folder / name)
+            name: _table_of_assay(folder / name)
             for name, _ in assay(scenario.assay).tables
             if (folder / name).is_file()  # a run of an earlier version has none
         },
@@ -102,6 +102,16 @@ def _table(path: Path) -> pd.DataFrame:
     except ValueError as error:
         raise FileError(path, f"is not a table of numbers ({error})") from error
     return pd.DataFrame(columns)
+
+
+def _table_of_assay(path: Path) -> pd.DataFrame:
+    """Return a table of an assay, which may have words in it, and no row at all."""
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, float_precision="round_trip")
+    except ValueError as error:
+        raise FileError(path, f"cannot be read ({error})") from error
 
 
 def _number(text: str) -> float | int:

@@ -11,7 +11,6 @@ import pandas as pd
 
 from sim.assays import columns_of
 from sim.errors import stage
-from sim.model.assay import PREFIX
 from sim.model.clock import AngiogenesisModel
 from sim.model.observers import Frames, Observer, Progress, advance_observed
 from sim.model.snapshots import final_arrays
@@ -106,28 +105,9 @@ def run_scenario(
                     final=result.final,
                     tables=result.tables,
                     manifest=result.manifest,
-                    events=events_of(result),
                 )
             logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
     return result
-
-
-def events_of(result: Result) -> pd.DataFrame | None:
-    """Return when and where cells were born and died, if they are in the assay."""
-    if (events := result.final.get(f"{PREFIX}events")) is None:
-        return None
-    mcs, born, cell, mother, x, y = events.T
-    time, spacing_um = result.scenario.time, result.scenario.domain.spacing_um
-    return pd.DataFrame(
-        {
-            "time_h": time.start_h + mcs * time.mcs_s / 3600,
-            "event": ["birth" if each else "death" for each in born],
-            "cell": cell.astype(int),
-            "mother": [str(int(each)) if each else "" for each in mother],
-            "x_um": x * spacing_um,
-            "y_um": y * spacing_um,
-        }
-    )
 
 
 def result_of(

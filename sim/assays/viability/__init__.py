@@ -34,6 +34,7 @@ ASSAY = Assay(
         ("number", ("live_cells", "dead_cells")),
         ("fraction (0-1)", ("covered_fraction",)),
     ),
+    tables=(("events.csv", "sim.assays.viability.measure:events"),),
     checks="sim.assays.viability.checks:CHECKS",
     parts=("border", "division", "death"),
     adapted=True,

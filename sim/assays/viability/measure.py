@@ -32,3 +32,18 @@ def measure(
         "doublings": log2(ever / first) if first > 0 else 0.0,
         "covered_fraction": float(np.count_nonzero(tissue.lattice) / tissue.lattice.size),
     }
+
+
+def events(
+    tissue: Tissue, memory: Mapping[str, NDArray[Any]], scenario: Scenario
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of ``events.csv``: who was born or died, when and where."""
+    mcs, born, cell, mother, x, y = memory["events"].T
+    return {
+        "time_h": np.round(tissue.time_h + (mcs - tissue.mcs) * tissue.mcs_s / 3600, 9),
+        "event": np.where(born == 1, "birth", "death"),
+        "cell": cell.astype(np.int64),
+        "mother": mother.astype(np.int64),
+        "x_um": x * tissue.spacing_um,
+        "y_um": y * tissue.spacing_um,
+    }

@@ -18,7 +18,7 @@ from sim.model.parts.model import (
     STRENGTH,
     Model,
 )
-from sim.model.parts.signals import inhibited
+from sim.model.parts.signals import inhibited_shares
 from sim.scenario.life import Death, Division
 from sim.signalling.life import death_rate, division_rate, signals, within
 
@@ -152,5 +152,5 @@ def _rate(model: Model, spec: Division, rows: np.ndarray) -> np.ndarray:
     assert model.constants is not None
     by_signal = np.array([spec.signals_per_h.get(p.receptor, 0.0) for p in model.pathways])
     bound = model.tissue.cells["bound_receptors"][rows]
-    S = signals(bound, model.constants.pathways[:, 6], inhibited(model)[-1])
+    S = signals(bound, model.constants.pathways[:, 6], inhibited_shares(model)[-1])
     return division_rate(spec.own_per_h, by_signal, spec.most_per_h, S)
