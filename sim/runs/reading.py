@@ -108,10 +108,22 @@ def _table_of_assay(path: Path) -> pd.DataFrame:
     """Return a table of an assay, which may have words in it, and no row at all."""
     import pandas as pd
 
+    if not (lines := read_text(path).splitlines()):
+        raise FileError(path, "is empty")
+    header, *rows = csv.reader(lines)
+    columns = zip(*rows, strict=True) if rows else ((),) * len(header)
+    table = {
+        name: [_number_or_word(text) for text in column]
+        for name, column in zip(header, columns, strict=True)
+    }
+    return pd.DataFrame(table)
+
+
+def _number_or_word(text: str) -> float | int | str:
     try:
-        return pd.read_csv(path, float_precision="round_trip")
-    except ValueError as error:
-        raise FileError(path, f"cannot be read ({error})") from error
+        return _number(text)
+    except ValueError:
+        return text
 
 
 def _number(text: str) -> float | int:
