@@ -105,7 +105,8 @@ def _doses(scenario: Scenario) -> Iterator[Problem]:
     end_h = time.start_h + time.steps * time.mcs_s / 3600
     times_h = [time.start_h + share / 100 * (end_h - time.start_h) for share in range(101)]
     given_h = [dose.at_h for dose in exposure.doses]
-    if any(time.start_h <= at_h < end_h for at_h in given_h) or potency is None:
+    in_time = any(time.start_h <= at_h < end_h for at_h in given_h)
+    if in_time or not given_h or potency is None:
         return
     if exposure.free_nM(times_h).max() < NO_DRUG * min(potency.ic50_nM.values()):
         yield Problem(

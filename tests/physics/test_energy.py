@@ -67,7 +67,7 @@ class Case:
         axes = [patch_axis(0, side, side, self.periodic) for side in self.lattice.shape]
         row = axes[1].size
         moments, *columns = self.cells.arrays()
-        _, J, stiffness, *constants, copy_yx, contact_yx = self.rules
+        _, J, stiffness, *constants, copy_yx, contact_yx, _ = self.rules
         return float(
             copy_energy(
                 load_patch(self.lattice, *axes, len(moments) - 1),

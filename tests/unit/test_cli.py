@@ -253,6 +253,7 @@ def test_no_digit_is_cut_at_any_width(
     row = {"problem": "cue", "threads": 1, "sites": 123456789, "cells": 55123, "mcs": 98765,
            "seconds": 1234.56, "ready_s": 78.9, "ms_per_mcs": 1234.56, "fastest_ms": 1111.11,
            "slowest_ms": 9999.99, "cpu_ms_per_mcs": 1234.56, "mcs_per_s": 0.8, "ns_per_site": 10.1,
+           "ns_per_attempt": 99.99, "ns_per_substep": 0.55,
            "peak_memory_MiB": 12345.0, "parts": {"potts": 0.5, "fields": 0.5}}  # fmt: skip
     monkeypatch.setattr("sim.tools.bench.measure", lambda *_: [row])
     monkeypatch.setattr("sim.tools.bench.relate", lambda rows: rows)

@@ -668,7 +668,7 @@ def test_a_shard_is_every_nth_run() -> None:
 
 def test_names_of_readouts_are_those_of_a_run() -> None:
     tiny = {"domain.size_um": [100, 100], "time.duration_h": "30 s"}
-    assert {*columns_of("summary.json")} == sim.run("tube_formation", tiny).summary.keys()
+    assert sim.run("tube_formation", tiny).summary.keys() <= {*columns_of("summary.json")}
 
 
 # --- what is set twice, and what is set from outside ---------------------------------------------

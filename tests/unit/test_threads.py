@@ -149,6 +149,9 @@ def test_moments_are_those_of_the_lattice_after_an_interruption(
     cell_cell: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of both sweeps: the one made for whole energies, and the general one."""
+    monkeypatch.setattr(threads, "LEAST_SITES", 0)
+    monkeypatch.setattr(threads, "LEAST_WORK", 0)
+    monkeypatch.setattr(threads, "processors", lambda: 2)
     settings = {
         "domain.size_um": [220, 208], "cells.count": 80,
         "engine.contact_energy.cell_cell": cell_cell,

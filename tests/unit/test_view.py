@@ -220,7 +220,7 @@ WORDS: dict[str, tuple[str, set[str]]] = {
         "unbound drug (nM)", "inhibition (%)", "both", "measured", "measured, differs from Bliss",
         "Bliss", "limits of Bliss", "Loewe", "a alone", "b alone"}),
     "sobol": ("Sensitivity of network length", {
-        "share of the variance of network length", "S1: alone", "ST: with interactions",
+        "share of the variance of network length", "S1: first-order effect", "ST: total effect",
         "ST from noise only"}),
     "morris": ("Sensitivity of network length", {
         "µ* of network length (mm)", "σ (in the unit of µ*)", "noise only", "a.key",
