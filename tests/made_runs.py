@@ -95,7 +95,7 @@ def make_result(
         drug=SimpleNamespace(name="anlotinib", potency="lin2018"),
         signalling=SimpleNamespace(enabled=signalling),
         assay="tube_formation",
-        time=SimpleNamespace(mcs_s=30.0),
+        time=SimpleNamespace(mcs_s=30.0, start_h=0.0),
         engine=SimpleNamespace(area=SimpleNamespace(target_sites=100)),
         readout=SimpleNamespace(closing_um=5.0),
     )

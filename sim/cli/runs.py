@@ -28,7 +28,9 @@ def run(
     threads: Annotated[
         int,
         typer.Option(
-            min=1, help="Threads for one large run; results are bit-identical for any number."
+            min=1,
+            help="Most threads for a large domain (from 700 x 700 sites on); results are "
+            "bit-identical for any number.",
         ),
     ] = 1,
     no_pictures: Annotated[

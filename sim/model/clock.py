@@ -92,8 +92,9 @@ class AngiogenesisModel(mesa.Model):
     scenario: Scenario = None  # type: ignore[assignment]  # hides a property of Mesa 3.5
 
     def __init__(self, scenario: Scenario, rng: int | None = None, threads: int = 1) -> None:
-        if threads < 1:
-            raise InputError(f"threads = {threads}: must be at least 1")
+        if not isinstance(scenario, Scenario):
+            raise InputError(f"{scenario!r}: must be a Scenario; sim.load makes one")
+        threads = _checked("threads", threads, least=1)
         seed = scenario.seed if rng is None else _checked_seed(rng)
         super().__init__(rng=seed)
         self.scenario, self.seed, self.mcs, self.threads = scenario, seed, 0, threads
@@ -155,6 +156,7 @@ class AngiogenesisModel(mesa.Model):
 
         A class with a `step` of its own has its steps taken one by one.
         """
+        steps = _checked("steps", steps, least=0)
         alone = type(self).step is not AngiogenesisModel.step
         while steps > 0:
             many = 1 if alone else min(steps, undisturbed(self))
@@ -433,6 +435,12 @@ def _checked_seed(rng: Any) -> int:
     if not isinstance(rng, int | np.integer) or not 0 <= rng < 2**63:
         raise InputError(f"rng = {rng!r}: must be a whole number from 0 to 2^63 - 1")
     return int(rng)
+
+
+def _checked(name: str, number: Any, *, least: int) -> int:
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
+        raise InputError(f"{name} = {number!r}: must be a whole number of at least {least}")
+    return int(number)
 
 
 def _reading(model: AngiogenesisModel, *, name: str) -> float | int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LINE_EVERY_S = 60
-COMPILING = "compiling kernels: about half a minute, once on this machine"
+COMPILING = "compiling kernels: up to half a minute, once for each kind of model"
 
 Steps = Callable[[int, int], None]
 """Called with the steps done and the steps in all."""

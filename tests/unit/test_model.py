@@ -327,3 +327,29 @@ def test_a_negative_field_is_refused_in_each_way_of_stepping() -> None:
         model.fields["cue"][100, 100] = -1e6
         with pytest.raises(NumericalError, match=r"fields\.cue: values from -"):
             model.step() if way == "step by step" else model.advance(5)
+
+
+@pytest.mark.parametrize("steps", [-5, True, 1.5, "3", None])
+def test_steps_are_a_whole_number(steps: Any) -> None:
+    model = AngiogenesisModel(load("tube_formation", BRIEF))
+    with pytest.raises(InputError, match=r"steps = .*whole number of at least 0"):
+        model.advance(steps)
+    assert model.mcs == 0
+
+
+@pytest.mark.parametrize("threads", [0, 2.5, "2"])
+def test_threads_are_a_whole_number(threads: Any) -> None:
+    with pytest.raises(InputError, match=r"threads = .*whole number of at least 1"):
+        AngiogenesisModel(load("tube_formation", BRIEF), threads=threads)
+
+
+def test_a_model_is_made_of_a_scenario_not_of_its_name() -> None:
+    with pytest.raises(InputError, match=r"'tube_formation': must be a Scenario; sim\.load"):
+        AngiogenesisModel("tube_formation")  # type: ignore[arg-type]
+
+
+def test_a_picture_tells_the_age_of_the_assay_not_the_time_of_the_schedule() -> None:
+    model = AngiogenesisModel(load("tube_formation", BRIEF | {"time.start_h": 300}))
+    model.advance(6)
+    shown = " ".join(text.get_text() for text in model.plot().findobj(Text))
+    assert "after 0.05 h" in shown

@@ -56,8 +56,9 @@ class Snapshot(Protocol):
 
 
 def age(result: Snapshot) -> str:
-    """Return the time that a picture shows: ``after 6 h``."""
-    return f"after {last(result.timeseries, 'time_h'):.3g} h"
+    """Return the age of the assay that a picture shows: ``after 6 h``."""
+    since_start_h = last(result.timeseries, "time_h") - result.scenario.time.start_h
+    return f"after {since_start_h:.3g} h"
 
 
 def treatment(result: Snapshot) -> str:
