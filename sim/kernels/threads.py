@@ -17,8 +17,9 @@ def processors() -> int:
 
 
 LEAST_SITES = 40_000
-LEAST_WORK = 500_000  # sites x steps: to start threads takes some 0.3 ms
-"""From which on more than one thread is worth it (measured on two processors)."""
+"""Of a domain, from which on more than one thread is worth it (measured on two processors)."""
+LEAST_WORK = 500_000
+"""Sites times steps of a call, likewise: to start threads takes some 0.3 ms."""
 
 
 def worth(asked: int, sites: int, steps: int = 1) -> int:

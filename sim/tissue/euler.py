@@ -33,9 +33,8 @@ Doubles = NDArray[np.float64]
 LEFT = 16  # where a row begins in its buffer: its left ghost voxel precedes a whole vector
 ZEROS = 3  # the row of a buffer that nothing is written to
 MOST_PARTS = 16  # sub-steps in one wave
-STRIP_BYTES = (
-    2**19
-)  # of the rows at work: a strip has up to twice as much, which fits the second-level cache
+# of the rows at work; a strip has up to twice as much, which fits the second-level cache
+STRIP_BYTES = 2**19
 
 
 class Wave(NamedTuple):

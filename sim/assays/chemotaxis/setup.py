@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from sim.assays.count import seeded
 from sim.assays.declare import Scenario
 from sim.errors import InputError
 from sim.tables import Micrometres, Minutes, NgPerMl, Table, Text
@@ -97,7 +98,5 @@ def steps_between(scenario: Scenario) -> int:
 
 def cell_count(scenario: Scenario) -> int:
     """Return how many endothelial cells are seeded; the density is that of the whole domain."""
-    if scenario.cells.count is not None:
-        return scenario.cells.count
     x, y = scenario.domain.size_um
-    return round((scenario.cells.density_per_mm2 or 0.0) * x * y * 1e-6)
+    return seeded(scenario, x, y)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, Strict
 
+from sim.assays.count import seeded
 from sim.assays.declare import Scenario
 from sim.tables import Micrometres, Number, Table
 
@@ -34,7 +35,5 @@ class NetworkOptions(Table):
 
 def cell_count(scenario: Scenario) -> int:
     """Return how many endothelial cells are seeded."""
-    if scenario.cells.count is not None:
-        return scenario.cells.count
     x, y = scenario.setup.region_um or scenario.domain.size_um
-    return round((scenario.cells.density_per_mm2 or 0.0) * x * y * 1e-6)
+    return seeded(scenario, x, y)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.assays.count import types_of
 from sim.assays.declare import Scenario, Uniforms
+from sim.assays.seeding import Place, at_random, disc
 from sim.assays.tube_formation.setup import cell_count
 from sim.errors import InputError
-
-TRIES_PER_CELL = 1000
 
 
 def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int32], list[int]]:
@@ -33,8 +33,7 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
     InputError
         If there is no room for the cells without overlap.
     """
-    counts = [cell_count(scenario), *(further.count for further in scenario.types.values())]
-    types = [tau for tau, count in enumerate(counts, start=1) for _ in range(count)]
+    types = types_of(scenario, cell_count(scenario))
     if not types:
         return np.zeros(scenario.shape, np.int32), types
     low, high = region_sites(scenario)
@@ -62,14 +61,6 @@ def region_sites(scenario: Scenario) -> tuple[NDArray[np.int64], NDArray[np.int6
     return low, (low + size).astype(np.int64)
 
 
-def disc(sites: int) -> NDArray[np.int64]:
-    """Offsets (sites, 2) [dy, dx] of the sites nearest to a point."""
-    reach = int(np.sqrt(sites / np.pi)) + 2
-    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    order = np.lexsort((dx.ravel(), dy.ravel(), (dy**2 + dx**2).ravel()))
-    return np.stack([dy.ravel(), dx.ravel()], axis=1)[order[:sites]]
-
-
 def _mixed(types: list[int], uniforms: Uniforms) -> list[int]:
     """The types in random order: places on a grid or in a blob are not."""
     return [types[i] for i in np.argsort(uniforms(1 << 32, len(types)), kind="stable")]
@@ -83,34 +74,11 @@ def _at_random(
     uniforms: Uniforms,
 ) -> NDArray[np.int32]:
     """Random sequential placing without overlap."""
-    height, width = scenario.shape
-    sites = np.zeros((height, width), np.int32)
-    flat, shape = sites.ravel(), disc(round(scenario.setup.initial_area_sites))
-    steps, reach = shape @ [width, 1], int(np.abs(shape).max())
-    wrap = scenario.domain.boundary == "periodic" and scenario.setup.region_um is None
-    if not wrap:
+    shape = disc(round(scenario.setup.initial_area_sites))
+    if scenario.domain.boundary != "periodic" or scenario.setup.region_um is not None:
         low, high = low - shape.min(axis=0), high - shape.max(axis=0)
-    used, batch = 0, 2 * count
-    for cell in range(1, count + 1):
-        for _ in range(TRIES_PER_CELL):
-            if used % batch == 0:
-                draws = uniforms(2 * used, 2 * batch).reshape(batch, 2)
-                centres = (low + (draws * (high - low)).astype(np.int64)).tolist()
-            y, x = centres[used % batch]
-            used += 1
-            if reach <= y < height - reach and reach <= x < width - reach:
-                at = y * width + x + steps
-            else:
-                at = np.add(shape, (y, x)) % (height, width) @ [width, 1]
-            if not flat[at].any():
-                flat[at] = cell
-                break
-        else:
-            raise InputError(
-                f"cells: only {cell - 1} of {count} cells found room without overlap; lower "
-                "cells.density_per_mm2 (or cells.count) or setup.initial_area_sites"
-            )
-    return sites
+    keys = "cells.density_per_mm2 (or cells.count) or setup.initial_area_sites"
+    return at_random(scenario.shape, [Place(shape, low, high)] * count, uniforms, keys=keys)
 
 
 def _on_grid(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sim.assays.count import seeded
 from sim.assays.declare import Scenario
 from sim.tables import Table
 
@@ -16,7 +17,5 @@ class Options(Table):
 
 def cell_count(scenario: Scenario) -> int:
     """Return how many endothelial cells are seeded."""
-    if scenario.cells.count is not None:
-        return scenario.cells.count
     x, y = scenario.domain.size_um
-    return round((scenario.cells.density_per_mm2 or 0.0) * x * y * 1e-6)
+    return seeded(scenario, x, y)

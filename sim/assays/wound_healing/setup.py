@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from sim.assays.count import seeded
 from sim.assays.declare import Scenario
 from sim.tables import Micrometres, Table
 
@@ -30,7 +31,5 @@ def gap_sites(scenario: Scenario) -> tuple[int, int]:
 
 def cell_count(scenario: Scenario) -> int:
     """Return how many endothelial cells the layer has."""
-    if scenario.cells.count is not None:
-        return scenario.cells.count
     (x, y), gap_um = scenario.domain.size_um, float(scenario.setup.gap_um)
-    return round((scenario.cells.density_per_mm2 or 0.0) * (x - gap_um) * y * 1e-6)
+    return seeded(scenario, x - gap_um, y)

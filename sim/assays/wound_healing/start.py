@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.assays.count import types_of
 from sim.assays.declare import Scenario, Uniforms
 from sim.assays.wound_healing.setup import cell_count, gap_sites
 from sim.errors import InputError
@@ -36,8 +37,7 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
     InputError
         If a cell finds no site.
     """
-    counts = [cell_count(scenario), *(further.count for further in scenario.types.values())]
-    types = [tau for tau, count in enumerate(counts, start=1) for _ in range(count)]
+    types = types_of(scenario, cell_count(scenario))
     order = np.argsort(uniforms(1 << 32, len(types)), kind="stable")
     height, width = scenario.shape
     gap, end = gap_sites(scenario)
