@@ -115,6 +115,7 @@ def measure_network(
     inner = np.s_[frame : frame + mask.shape[0], frame : frame + mask.shape[1]]
 
     phase = close_pinholes(_close(cells, closing_um / spacing_um, periodic), cell_area_sites)
+    pruned = prune(skeleton(phase), math.sqrt(cell_area_sites / math.pi))  # needs the most memory
     parts = _label(phase, DIAGONAL_TOO)
     part_area = _areas(parts, cells)
     large = part_area >= SMALLEST_PART_CELLS * cell_area_sites
@@ -122,7 +123,6 @@ def measure_network(
     meshes = _meshes(kept)
     mesh_count = int(meshes.max())
 
-    pruned = prune(skeleton(phase), math.sqrt(cell_area_sites / math.pi))
     graph = pruned.only(pruned.lies_in(kept))
     pieces = graph.pieces
     yx = graph.yx / 2 - frame

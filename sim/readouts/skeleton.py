@@ -94,12 +94,17 @@ def skeleton(phase: BoolArray) -> Graph:
         none = np.zeros(0, dtype=np.int64)
         pairs, fours = none.reshape(0, 2), none.reshape(0, 4)
         return Graph(grid.shape, none, none, pairs, none > 0, fours)
-    square = np.empty(grid.shape, dtype=np.int32)
-    thinning.squared_distance(grid, square)
-    positions, around = thinning.thin(grid, square, _REMOVABLE)
+    queue, start = thinning.queued(grid, _squared_distance(grid))
+    positions, around, square = thinning.thin(grid, queue, start, _REMOVABLE)
     links, diagonal = thinning.link(positions, around, *grid.shape)
     crossings = _crossings(positions, around, *grid.shape)
-    return Graph(grid.shape, positions, square.ravel()[positions], links, diagonal, crossings)
+    return Graph(grid.shape, positions, square, links, diagonal, crossings)
+
+
+def _squared_distance(grid: NDArray[np.uint8]) -> NDArray[np.int32]:
+    square = np.empty(grid.shape, dtype=np.int32)
+    thinning.squared_distance(grid, square)
+    return square
 
 
 def _crossings(positions: IntArray, around: IntArray, height: int, width: int) -> IntArray:

@@ -191,7 +191,43 @@ def _asking_diagonals(at, state, height, width):
 
 
 @kernel
-def thin(grid, square, removable):
+def queued(grid, square):
+    """Positions of a phase in the order in which thinning looks at them.
+
+    Parameters
+    ----------
+    grid : (height, width) uint8
+        1 where there is phase.
+    square : (height, width) int32
+        Squared distance to the gap.
+
+    Returns
+    -------
+    queue : (p,) int32
+        Flat positions by distance, at one distance centres, sides and corners.
+    start : (3 most + 4,) int64
+        Where those of distance ``s`` and kind ``k`` begin: at ``3 s + k``.
+    """
+    height, width = grid.shape
+    start = np.zeros(3 * square.max() + 4, np.int64)
+    for y in range(height):
+        for x in range(width):
+            if grid[y, x]:
+                start[3 * square[y, x] + (y & 1) + (x & 1) + 1] += 1
+    start = np.cumsum(start)
+    end = start.copy()
+    queue = np.empty(start[-1], np.int32)
+    for y in range(height):
+        for x in range(width):
+            if grid[y, x]:
+                group = 3 * square[y, x] + (y & 1) + (x & 1)
+                queue[end[group]] = y * width + x
+                end[group] += 1
+    return queue, start
+
+
+@kernel
+def thin(grid, queue, start, removable):
     """Thin a phase on the doubled grid of a torus to its skeleton.
 
     Positions go by their distance to the gap, those at one distance in rounds of corners, sides
@@ -203,8 +239,8 @@ def thin(grid, square, removable):
     ----------
     grid : (height, width) uint8
         1 where there is phase.
-    square : (height, width) int32
-        Squared distance to the gap.
+    queue, start : (p,) int32, (3 most + 4,) int64
+        Its positions as `queued` returns them.
     removable : (16, 256) bool
         The table of `removable`.
 
@@ -214,10 +250,11 @@ def thin(grid, square, removable):
         Flat positions of the skeleton, ascending.
     around : (n,) uint16
         Their neighbours as bits, clockwise from the one above.
+    square : (n,) int32
+        Their squared distance to the gap.
     """
     height, width = grid.shape
     state = np.zeros(grid.size, np.uint16)
-    start = np.zeros(3 * square.max() + 4, np.int64)  # of each distance and kind in the queue
     for y in range(height):
         above, below = _beside(y, height)
         for x in range(width):
@@ -233,16 +270,6 @@ def thin(grid, square, removable):
                     | grid[y, left] << 6
                     | grid[above, left] << 7
                 )
-                start[3 * square[y, x] + (y & 1) + (x & 1) + 1] += 1
-    start = np.cumsum(start)
-    end = start.copy()
-    queue = np.empty(start[-1], np.int32)
-    for y in range(height):
-        for x in range(width):
-            if grid[y, x]:
-                group = 3 * square[y, x] + (y & 1) + (x & 1)
-                queue[end[group]] = y * width + x
-                end[group] += 1
 
     active, found = np.empty((3, queue.size), np.int32), np.empty((3, queue.size), np.int32)
     count, more = np.zeros(3, np.int64), np.zeros(3, np.int64)
@@ -281,8 +308,17 @@ def thin(grid, square, removable):
                     _remove(active[kind, i], state, found, more, height, width)
             active, found = found, active
             count, more = more, count
-    positions = np.flatnonzero(state)  # what is left has neighbours: what goes leaves two or more
-    return positions, state[positions] & AROUND
+
+    # what is left has neighbours: what goes leaves two or more
+    positions, square, n = active[0], found[0], 0
+    for level in range(1, start.size // 3):
+        for i in range(start[3 * level], start[3 * level + 3]):
+            if state[queue[i]]:
+                positions[n], square[n] = queue[i], level
+                n += 1
+    ascending = np.argsort(positions[:n])
+    positions = positions[ascending].astype(np.int64)
+    return positions, state[positions] & AROUND, square[ascending]
 
 
 @kernel
@@ -302,23 +338,26 @@ def link(positions, around, height, width):
         Pairs of numbers of positions.
     diagonal : (m,) bool
     """
-    number = np.empty(height * width, np.int32)
-    for i in range(positions.size):
-        number[positions[i]] = i
+    first = np.searchsorted(positions, np.arange(height + 1) * width)  # of each row
+    here, beneath = np.empty((2, width), np.int64)  # numbers of the positions in two rows
     links = np.empty((4 * positions.size, 2), np.int64)
     diagonal = np.empty(len(links), np.bool_)
     m = 0
-    for i in range(positions.size):
-        y, x = divmod(positions[i], width)
-        left, right = _beside(x, width)
-        here, below = y * width, _beside(y, height)[1] * width
-        ends = here + right, below + x, below + right, below + left
-        near = around[i]
-        linked = near & 0x4 > 0, near & 0x10 > 0, near & 0x1C == 0x8, near & 0x70 == 0x20
-        for k in range(4):
-            if linked[k]:
-                links[m, 0], links[m, 1], diagonal[m] = i, number[ends[k]], k > 1
-                m += 1
+    for y in range(height):
+        below = _beside(y, height)[1]
+        for row, numbers in ((y, here), (below, beneath)):
+            for i in range(first[row], first[row + 1]):
+                numbers[positions[i] - row * width] = i
+        for i in range(first[y], first[y + 1]):
+            x = positions[i] - y * width
+            left, right = _beside(x, width)
+            ends = here[right], beneath[x], beneath[right], beneath[left]
+            near = around[i]
+            linked = near & 0x4 > 0, near & 0x10 > 0, near & 0x1C == 0x8, near & 0x70 == 0x20
+            for k in range(4):
+                if linked[k]:
+                    links[m, 0], links[m, 1], diagonal[m] = i, ends[k], k > 1
+                    m += 1
     return links[:m], diagonal[:m]
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from naive.skeleton import pruned, skeleton_of
+from naive.skeleton import blocks, pruned, skeleton_of, squared_distances
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.sparse import coo_array
@@ -607,6 +609,8 @@ def test_thinning_agrees_with_its_definition(mask: Mask) -> None:
         found = skeletons.skeleton(mask)
         np.testing.assert_array_equal(found.yx, positions)
         assert found.length / skeletons.UNITS_PER_SITE == pytest.approx(true, rel=1e-12)
+        squares = squared_distances(blocks(mask), *found.shape)
+        assert [squares[y, x] for y, x in found.yx.tolist()] == found.square.tolist()
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -653,6 +657,26 @@ def test_positions_in_blocks_of_sites() -> None:
     sites = np.random.default_rng(4).random((9, 7)) < 0.4
     found = thinning.lies_in(np.arange(18 * 14), 14, sites)
     np.testing.assert_array_equal(found, skeletons.doubled(sites).ravel())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no `resource`")
+def test_memory_of_large_networks() -> None:
+    """What measuring needs at its peak, with all that it returns: 28 bytes a site."""
+    code = """
+from resource import RUSAGE_SELF, getrusage
+import sys
+import numpy as np
+from sim.readouts.network import measure_network
+rows = (np.arange(2000) % 40)[:, None] < 5
+tubes = rows | rows.T
+for mask in tubes[:100, :100], tubes:
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    measure_network(mask, spacing_um=2.0, periodic=True, cell_area_sites=100)
+grown = getrusage(RUSAGE_SELF).ru_maxrss - before
+print(grown * (1 if sys.platform == "darwin" else 1024) / tubes.size)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert float(done.stdout) < 36
 
 
 # --- pruning -----------------------------------------------------------------------------------
