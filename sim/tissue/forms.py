@@ -66,7 +66,8 @@ class Form:
     @staticmethod
     def fits(rules: Rules, grid: Grid, followed: Sequence[Field]) -> bool:
         """Whether a sweep is made for these; it needs one cell type and whole energies."""
-        coarse = sum(field.factor > 1 for field in followed)
+        coarse = [field.factor for field in followed if field.factor > 1]
+        in_order = len(followed) < 3 or all(field.factor > 1 for field in followed[1:])
         eight = neighbourhood(NEIGHBOURS)
         return (
             rules.J.shape == (CELL + 2, CELL + 2)
@@ -76,8 +77,9 @@ class Form:
             and np.array_equal(rules.copy_yx, eight)
             and np.array_equal(rules.contact_yx, eight)
             and min(grid.height, grid.width) >= LEAST_SIDE
-            and coarse <= 1
-            and len(followed) - coarse <= 1
+            and len(set(coarse)) <= 1
+            and len(followed) - len(coarse) <= 1
+            and in_order  # of the sum over attractants
             and all(acts & EXTENSION for acts in rules.acts_on)
         )
 
@@ -106,9 +108,9 @@ class Form:
             lambda part: specialised.sweep(lattice, cells, *terms, seed, step, part, room),
         )
 
-    def _attractants(self) -> tuple[Attractant | None, Attractant | None]:
+    def _attractants(self) -> tuple[Attractant | None, tuple[Attractant, ...] | None]:
         """The fields that cells follow, with voxels of one site and with larger ones."""
-        fine = coarse = None
+        fine, coarse = None, []
         for k, field in enumerate(self.followed):
             alone = bool(self.rules.contact_inhibited[k])
             both = self.rules.acts_on[k] & RETRACTION > 0
@@ -119,8 +121,11 @@ class Form:
                 np.array([0.0, both, 1.0, not alone]),
                 float(self.rules.saturation[k]),
             )
-            fine, coarse = (attractant, coarse) if field.factor == 1 else (fine, attractant)
-        return fine, coarse
+            if field.factor == 1:
+                fine = attractant
+            else:
+                coarse.append(attractant)
+        return fine, tuple(coarse) or None
 
     def _make_room(self, threads: int, rows: int) -> None:
         attempts = LONGEST_TILE**2 + BLOCK

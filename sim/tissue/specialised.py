@@ -91,7 +91,7 @@ def work_of(here, there, strength, saturation):
 
 @inlined
 def blended(values, voxel, part, i, j):
-    """The coarse attractant at a site, between the centres of four voxels."""
+    """A coarse attractant at a site, between the centres of four voxels."""
     above, below = np.uint64(voxel[_0, _0, i]), np.uint64(voxel[_0, _1, i])
     left, right = np.uint64(voxel[_1, _0, j]), np.uint64(voxel[_1, _1, j])
     share, down = part[_1, j], part[_0, i]
@@ -139,14 +139,14 @@ def sweep_tile(
     if fine is not None:
         load(fine.values, ys, n_ys, runs, n_runs, row, level)
     if coarse is not None:  # interpolated only where an attempt asks
-        voxels_y, voxels_x = coarse.values.shape
+        factor, (voxels_y, voxels_x) = coarse[0].factor, coarse[0].values.shape
         for j in range(n_ys):
             voxel[0, 0, j], voxel[0, 1, j], share_of[0, j] = voxels_around(
-                ys[j], coarse.factor, voxels_y, wall is None
+                ys[j], factor, voxels_y, wall is None
             )
         for j in range(row):
             voxel[1, 0, j], voxel[1, 1, j], share_of[1, j] = voxels_around(
-                xs[j], coarse.factor, voxels_x, wall is None
+                xs[j], factor, voxels_x, wall is None
             )
     draw_attempts(key, tile, height, width, n_ys, row, wall, room.draws[part], site, source)
 
@@ -223,13 +223,14 @@ def sweep_tile(
                     np.float64(level[r]), np.float64(level[s]), strength, fine.saturation
                 )
             if coarse is not None:
-                strength = mu[follower, coarse.column] * coarse.share[case]
-                work -= work_of(
-                    blended(coarse.values, voxel, share_of, k, r - k * row_sites),
-                    blended(coarse.values, voxel, share_of, i, s - i * row_sites),
-                    strength,
-                    coarse.saturation,
-                )
+                for each in coarse:
+                    strength = mu[follower, each.column] * each.share[case]
+                    work -= work_of(
+                        blended(each.values, voxel, share_of, k, r - k * row_sites),
+                        blended(each.values, voxel, share_of, i, s - i * row_sites),
+                        strength,
+                        each.saturation,
+                    )
             if connectivity is not None:
                 breaking = losing != MEDIUM and BREAKS[of_losing]
                 if breaking and connectivity.authors:  # between itself and one other, no medium
@@ -387,8 +388,10 @@ def sweep(
     connectivity : Connectivity or None
     push : (rows, 2) float64 or None
         mu_p p [y, x], strength and direction of persistence.
-    fine, coarse : Attractant or None
-        With voxels of one site, and with larger ones.
+    fine : Attractant or None
+        With voxels of one site.
+    coarse : tuple of Attractant, or None
+        With larger voxels, of one size.
     wall : int32 or None
         Its row; None on a periodic domain.
     seed, step : int

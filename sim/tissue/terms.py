@@ -78,6 +78,6 @@ class Room(NamedTuple):
     runs: NDArray[np.int64]
     """(threads, 8, 3)"""
     voxel: NDArray[np.int64]
-    """(threads, 2, 2, side) voxels of the coarse attractant around each site, along y and x"""
+    """(threads, 2, 2, side) voxels of coarse attractants around each site, along y and x"""
     part: NDArray[np.float64]
     """(threads, 2, side) share of the second"""

@@ -34,7 +34,7 @@ OPTIONS: Options = {
     "length": [0.0, 3.0],
     "connectivity": ["none", "soft", "hard", "authors"],
     "fine": [None, np.float64, np.float32],
-    "coarse": [False, True],
+    "coarse": [0, 1, 3],
     "push": [False, True],
     "shape": [(104, 110), (151, 201)],
     "acts_on": ["both", "extension"],
@@ -48,13 +48,14 @@ FORMS: dict[str, Options] = {
     "a cue in single precision": {"fine": np.float32, "contact_inhibited": False},
     "long": {"length": 3.0, "connectivity": "authors"},
     "tubes": {
-        "length": 3.0, "connectivity": "soft", "fine": np.float64, "coarse": True,
+        "length": 3.0, "connectivity": "soft", "fine": np.float64, "coarse": 1,
         "acts_on": "extension",
     },
     "walls, long and with a push": {
         "periodic": False, "length": 3.0, "connectivity": "hard", "push": True,
     },
-    "a ligand": {"coarse": True, "shape": (151, 201)},
+    "three ligands": {"coarse": 3, "shape": (151, 201)},
+    "a cue and three ligands": {"fine": np.float32, "coarse": 3, "contact_inhibited": False},
     "the longest tiles": {"periodic": False, "fine": np.float64, "shape": (199, 199)},
 }  # fmt: skip
 
@@ -73,12 +74,12 @@ class Case:
             self.sites[y : y + 6, x : x + 6 + row % 3] = row
         self.n = int(self.sites.max())
         self.fields = []
-        if chosen["coarse"]:
+        for k in range(chosen["coarse"]):
             values = rng.uniform(0, 4, (height // FACTOR, width // FACTOR))
-            self.fields.append(field("ligand", values, FACTOR))
+            self.fields.append(field(f"ligand {k}", values, FACTOR))
         if chosen["fine"] is not None:
             values = rng.uniform(0, 4, (height, width)).astype(chosen["fine"])
-            self.fields.append(field("cue", values, 1))
+            self.fields.insert(0 if chosen["coarse"] > 1 else 1, field("cue", values, 1))
         self.mu = rng.uniform(10, 60, (self.n + 2, len(self.fields)))
         self.angle = rng.uniform(0, 7, self.n + 2)
 
@@ -91,9 +92,9 @@ class Case:
             stiffness=[[0, 0], [LAMBDA, self.chosen["length"]], [0, 0]],
             connectivity=self.chosen["connectivity"],
             penalty=PENALTY,
-            contact_inhibited=[self.chosen["contact_inhibited"], False][:k],
-            acts_on=[self.chosen["acts_on"], "both"][:k],
-            saturation=[SATURATION, 0.0][:k],
+            contact_inhibited=[self.chosen["contact_inhibited"], False, True, False][:k],
+            acts_on=[self.chosen["acts_on"], "both", "extension", "both"][:k],
+            saturation=[SATURATION, 0.0, 0.3, 0.1][:k],
         )
 
     def place(self) -> tuple[np.ndarray, CellStore, Grid]:
@@ -147,7 +148,8 @@ class Case:
             for k, level in enumerate(levels):
                 total += naive.chemotaxis_work(
                     now, level, source, target, self.mu[:, k], float(rules.saturation[k]),
-                    bool(rules.contact_inhibited[k]), [self.chosen["acts_on"], "both"][k],
+                    bool(rules.contact_inhibited[k]),
+                    [self.chosen["acts_on"], "both", "extension", "both"][k],
                 )  # fmt: skip
             if self.chosen["push"]:
                 strength = np.full(self.n + 2, 9.0)
@@ -260,7 +262,8 @@ def test_places_are_found_without_dividing() -> None:
         {"contact_sites": 20},
         {"shape": (99, 200)},
         {"fields": [1, 1]},
-        {"fields": [2, 2]},
+        {"fields": [2, 4]},
+        {"fields": [2, 1, 2]},  # added up in another order
         {"acts_on": ["retraction"], "fields": [1]},
     ],
 )
