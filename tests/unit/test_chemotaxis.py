@@ -135,9 +135,12 @@ def test_occupancy_leaves_no_strength_to_give(settings: dict[str, Any], said: st
     assert said in str(error.value)
 
 
+BY_CONCENTRATION = {"engine.sensing": "concentration"}
+
+
 def test_concentration_needs_a_strength() -> None:
     with pytest.raises(ScenarioError, match=r"engine\.chemotaxis\.FGF-2\.mu: is missing"):
-        load("tube_formation", {"engine.chemotaxis.FGF-2.contact_inhibited": True})
+        load("tube_formation", BY_CONCENTRATION | {"engine.chemotaxis.FGF-2.acts_on": "both"})
 
 
 @pytest.mark.parametrize(
@@ -149,9 +152,22 @@ def test_concentration_needs_a_strength() -> None:
     ],
 )
 def test_tube_formation_is_what_it_was_before_cells_sensed_occupancy(name: str, cells: str) -> None:
-    model = AngiogenesisModel(load(name, {"domain.size_um": [200, 200]}), rng=7)
+    settings = BY_CONCENTRATION | {"domain.size_um": [200, 200]}
+    model = AngiogenesisModel(load(name, settings), rng=7)
     model.advance(40)
     assert hashlib.sha256(model.lattice.tobytes()).hexdigest()[:16] == cells
+
+
+def test_tubes_can_still_follow_a_concentration_of_vegf_alone() -> None:
+    """As in version 0.2.0; `mu` and `saturation` of a ligand may then be given."""
+    scenario = load("tube_formation_all_ligands", BY_CONCENTRATION)
+    assert list(scenario.engine.chemotaxis) == ["cue", "VEGF"]
+    vegf = scenario.engine.chemotaxis["VEGF"]
+    assert (vegf.mu, vegf.saturation) == (400, 0.05)
+    given = BY_CONCENTRATION | {"engine.chemotaxis.VEGF.mu": 100}
+    assert load("tube_formation", given).engine.chemotaxis["VEGF"].mu == 100
+    followed = load("tube_formation_all_ligands").engine.chemotaxis
+    assert list(followed) == ["cue", "VEGF", "PDGF-BB", "FGF-2"]
 
 
 # --- tracks --------------------------------------------------------------------------------------
