@@ -141,6 +141,7 @@ def rules_of(scenario: Scenario) -> Rules:
         stiffness=stiffness,
         connectivity=engine.connectivity,
         connectivity_penalty=engine.connectivity_penalty,
+        tissue_penalty=engine.tissue_connectivity_penalty,
         contact_inhibited=[t.contact_inhibited for t in taxis],
         acts_on=[t.acts_on for t in taxis],
         saturation=[

@@ -81,7 +81,7 @@ class Domain(Table):
         gt=0, description="depth over which ligand molecules are counted (unstirred layer, tissue)"
     )
     substrate: Annotated[Text, Choice(lambda: data.names("substrates"))] = Field(
-        description="what the cells are on (a file in sim/data/substrates)"
+        description="what the cells are on or in (a file in sim/data/substrates)"
     )
 
 
@@ -301,6 +301,11 @@ class Engine(Table):
     connectivity_penalty: Number = Field(
         ge=0, description="energy of a break (connectivity = soft or authors)"
     )
+    tissue_connectivity_penalty: Number = Field(
+        ge=0,
+        description="energy, beside that, of medium that would locally cut the tissue, whichever "
+        "cells it consists of",
+    )
     contact_energy: ContactEnergy
     area: Area
     length: Constraint
@@ -322,6 +327,15 @@ class DrivenLength(Table):
     """Length that follows the drive."""
 
     target_sites: Pair = Field(description="target length [undriven, driven], in sites")
+    enclosed_sites: Number | None = Field(
+        None,
+        gt=0,
+        description="instead of that, target length of cells that others enclose, in assays that "
+        "count borders",
+    )
+    enclosed_free: Number = Field(
+        0.0, ge=0, le=1, description="share of free border below which a cell is enclosed"
+    )
 
 
 class DrivenMu(Table):

@@ -54,6 +54,8 @@ class Rules(NamedTuple):
     """(types, 2) lambda_area, lambda_length."""
     connectivity: int
     connectivity_penalty: float
+    tissue_penalty: float
+    """of medium that would cut the tissue, whichever cells it consists of; 0 for none"""
     contact_inhibited: NDArray[np.bool_]
     """(fields,)"""
     acts_on: NDArray[np.int64]
@@ -79,6 +81,7 @@ def rules(
     saturation: Sequence[float],
     copy_sites: int,
     contact_sites: int,
+    tissue_penalty: float = 0.0,
     persistent: bool = False,
 ) -> Rules:
     """`Rules` from words: a `CONNECTIVITY`, and one of `ACTS_ON` for each field."""
@@ -88,6 +91,7 @@ def rules(
         stiffness=stiffness,
         connectivity=CONNECTIVITY[connectivity],
         connectivity_penalty=float(connectivity_penalty),
+        tissue_penalty=float(tissue_penalty),
         contact_inhibited=np.array(contact_inhibited, dtype=np.bool_),
         acts_on=np.array([ACTS_ON[way] for way in acts_on], dtype=np.int64),
         saturation=np.array(saturation, dtype=np.float64),
@@ -219,6 +223,16 @@ def between_two_cells(lattice, site, losing, ring_steps):
 
 
 @inlined
+def tears(lattice, site, wall, ring_steps):
+    """Whether the sites of any cells in the ring of eight form more than one run."""
+    ring = np.int64(0)
+    for k in range(8):
+        owner = lattice[np.uint64(site + ring_steps[np.uint64(k)])]
+        ring |= np.int64(owner != MEDIUM and owner != wall) << k
+    return RING_BREAKS[np.uint64(ring)]
+
+
+@inlined
 def contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps):
     """Change of contact energy when a site goes from one cell to another, of types to and away."""
     counts, of_gaining, of_losing = _0, np.int64(0), np.int64(0)
@@ -282,6 +296,7 @@ def copy_energy(
     J,
     connectivity,
     connectivity_penalty,
+    tissue_penalty,
     contact_inhibited,
     acts_on,
     saturation,
@@ -334,6 +349,9 @@ def copy_energy(
             return REFUSED
         if connectivity != AUTHORS or not between_two_cells(lattice, site, losing, ring_steps):
             penalty = connectivity_penalty
+    wall = moments.shape[0] - 1
+    if tissue_penalty != 0.0 and gaining == MEDIUM and tears(lattice, site, wall, ring_steps):
+        penalty += tissue_penalty
     winner, loser = np.uint64(gaining), np.uint64(losing)
     to, away = np.uint64(cell_type[winner]), np.uint64(cell_type[loser])
     contact = contact_change(lattice, site, gaining, losing, to, away, digit, J, contact_steps)

@@ -72,6 +72,7 @@ class Form:
         return (
             rules.J.shape == (CELL + 2, CELL + 2)
             and is_whole(rules.J)
+            and rules.tissue_penalty == 0
             and is_whole(rules.stiffness[CELL, 0])
             and rules.temperature < EXACT
             and np.array_equal(rules.copy_yx, eight)

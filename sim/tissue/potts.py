@@ -165,7 +165,9 @@ def sweep_tile(
     """
     moments, anchor, cell_type, target, mu, push = cells
     temperature, J, copy_yx = rules.temperature, rules.J, rules.copy_yx
-    connectivity, connectivity_penalty = rules.connectivity, rules.connectivity_penalty
+    connectivity, connectivity_penalty, tissue_penalty = (
+        rules.connectivity, rules.connectivity_penalty, rules.tissue_penalty,
+    )  # fmt: skip
     contact_inhibited, acts_on, saturation = (
         rules.contact_inhibited, rules.acts_on, rules.saturation,
     )  # fmt: skip
@@ -213,6 +215,7 @@ def sweep_tile(
             J,
             connectivity,
             connectivity_penalty,
+            tissue_penalty,
             contact_inhibited,
             acts_on,
             saturation,

@@ -181,6 +181,16 @@ def connectivity_break(sigma: np.ndarray, y: int, x: int, periodic: bool) -> boo
     return runs > 1
 
 
+def tissue_break(sigma: np.ndarray, y: int, x: int, periodic: bool) -> bool:
+    """Tell whether medium on (y, x) would locally cut the tissue, by the ring of 8.
+
+    True when the ring's sites of cells, whichever, form more than one circular run. Medium and wall
+    hold nothing together.
+    """
+    cells = [value_at(sigma, y + dy, x + dx, periodic) not in (MEDIUM, WALL) for dy, dx in RING]
+    return sum(1 for i in range(8) if cells[i] and not cells[i - 1]) > 1
+
+
 def between_two_cells(sigma: np.ndarray, y: int, x: int, periodic: bool) -> bool:
     """Tell whether the ring of 8 has two owners at most, and none of them the medium.
 

@@ -132,6 +132,8 @@ def sweep(
                         physics.get("authors") and naive.between_two_cells(now, y, x, periodic)
                     ):
                         dH += physics["penalty"]
+                    if gaining == naive.MEDIUM and naive.tissue_break(now, y, x, periodic):
+                        dH += physics.get("tissue_penalty", 0.0)
                     source = (y + dy) % height, (x + dx) % width
                     dH += work(now, source, (y, x))
                     chance = unit(draw(key, count + attempt))

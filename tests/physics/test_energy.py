@@ -225,6 +225,41 @@ def test_connectivity(connectivity: str, seed: int, periodic: bool) -> None:
         assert case.kernel((y, x), neighbour) == (cost if broken else 0.0)
 
 
+@few
+@given(seed=seeds, periodic=edges)
+def test_tissue_connectivity(seed: int, periodic: bool) -> None:
+    """Beside the connectivity of the cell that loses the site, and of medium alone."""
+    case = Case(seed, periodic=periodic, connectivity="soft", penalty=123.0, tissue_penalty=77.0)
+    for source, (y, x), neighbour in case.copies():
+        cost = 123.0 * naive.connectivity_break(case.sites, y, x, periodic)
+        if case.sites[source] == naive.MEDIUM:
+            cost += 77.0 * naive.tissue_break(case.sites, y, x, periodic)
+        assert case.kernel((y, x), neighbour) == cost
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "torn"),
+    [
+        (2, 3, True),  # a bridge of three cells
+        (2, 0, False),  # its end
+        (0, 0, False),  # the last site of the tissue
+    ],
+)
+def test_medium_tears_a_bridge(above: int, below: int, torn: bool) -> None:
+    case = Case(1, periodic=False, tissue_penalty=77.0)
+    case.sites = np.zeros((9, 9), dtype=np.int32)
+    case.sites[4, 4] = 1
+    case.sites[2:4, 3:6], case.sites[5:7, 3:6] = above, below
+    case.types = [1, 2, 2]
+    case.lattice, case.cells, case.grid = place(
+        case.sites, case.types, periodic=False, wall_type=WALL_TYPE
+    )
+    left, up = ([tuple(step) for step in case.rules.copy_yx].index(s) for s in ((0, -1), (-1, 0)))
+    assert case.kernel((4, 4), left) == (77.0 if torn else 0.0)
+    if above:
+        assert case.kernel((4, 4), up) == 0.0  # another cell takes the site
+
+
 @pytest.mark.parametrize(
     ("above", "below", "penalised"),
     [

@@ -258,6 +258,7 @@ def test_places_are_found_without_dividing() -> None:
         {"J": [[0, 8, 0], [8, np.nan, 30], [0, 30, 0]]},
         {"stiffness": [[0, 0], [1e10, 0], [0, 0]]},
         {"temperature": 1e19},
+        {"tissue_penalty": 2000.0},
         {"copy_sites": 4},
         {"contact_sites": 20},
         {"shape": (99, 200)},

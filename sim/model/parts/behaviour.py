@@ -46,7 +46,11 @@ def behaviour(model: Model, border: Border | None) -> None:
     if spec is not None:
         drive = cells["drive"][rows]
         if spec.length:
-            cells["target"][rows, 1] = driven(spec.length.target_sites, drive)
+            length = driven(spec.length.target_sites, drive)
+            if border is not None and spec.length.enclosed_sites is not None:
+                enclosed = border.free[rows] < spec.length.enclosed_free
+                length = np.where(enclosed, spec.length.enclosed_sites, length)
+            cells["target"][rows, 1] = length
         for name, pair in spec.chemotaxis.items():
             cells["mu"][rows, tissue.followed.index(name)] = driven(pair.mu, drive)
         if model.sensing.pathways:
