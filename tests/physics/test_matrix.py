@@ -40,7 +40,7 @@ def test_no_cell_comes_off() -> None:
     pieces = []
     for penalty in (2000, 0):
         settings = MATRIX | {
-            "engine.contact_energy.cell_cell": 60,
+            "engine.contact_energy.cell_cell": 80,
             "engine.tissue_connectivity_penalty": penalty,
         }
         model = AngiogenesisModel(load("tube_formation", settings))
