@@ -28,6 +28,17 @@ def arm_of(run: PlannedRun, within: Collection[str]) -> str:
     return ", ".join(f"{key} = {value}" for key, value in {**run.group, **beside}.items())
 
 
+def runs_with(study: Study, response: str) -> list[PlannedRun]:
+    """Return the runs whose arms are analysed for a read-out.
+
+    Where arms have bases of their own, those that ask for it; or all that have it, if none does.
+    """
+    asked = [run for run in study.runs if response in run.responses]
+    if asked or not any(run.responses for run in study.runs):
+        return asked or study.runs
+    return [run for run in study.runs if response in study.entries[run.key].metrics] or study.runs
+
+
 def value_of(study: Study, run: PlannedRun, response: str) -> float:
     """Return a read-out of a run; NaN if it is not done, or not finite.
 
@@ -49,6 +60,9 @@ def value_of(study: Study, run: PlannedRun, response: str) -> float:
 
 def drug_of(study: Study) -> str:
     """Return the name of the drug, or nothing where arms have several or none."""
-    usual = study.plan.base.get("drug", {}).get("name", "")
-    names = {str(run.settings.get("drug.name", usual)) for run in study.plan.runs}
+    plan = study.plan
+    names = {
+        str(run.settings.get("drug.name", plan.base_of(run).get("drug", {}).get("name", "")))
+        for run in plan.runs
+    }
     return names.pop() if len(names) == 1 else ""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim import hooks
-from sim.analysis.arms import arm_of, drug_of, others, value_of
+from sim.analysis.arms import arm_of, drug_of, others, runs_with, value_of
 from sim.errors import InputError
+from sim.studies.plan import controls, is_control
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,7 +165,7 @@ def dose_response(study: Study, response: str | None = None) -> DoseResponses:
         },
         labels={
             arm_of(run, (dose,)): {**run.group, **others(run, (dose,))}
-            for run in study.runs
+            for run in runs_with(study, response)
             if not _is_control(run, study.plan)
         },
         drug=drug_of(study),
@@ -191,7 +192,7 @@ def arms(study: Study, response: str) -> dict[str, tuple[Array, Array]]:
 
     dose = study.plan.dose_response["dose"]
     values: dict[str, dict[float, Array]] = {}
-    for run in study.runs:
+    for run in runs_with(study, response):
         if not _is_control(run, study.plan):
             columns = values.setdefault(arm_of(run, (dose,)), {})
             column = columns.setdefault(float(run.parameters[dose]), _unknown(study.plan))
@@ -210,14 +211,19 @@ def _fit(dose: Array, values: Array, control: Array | None) -> DoseResponse:
 
 
 def controls_of(study: Study, response: str) -> dict[str, Array]:
-    """Return the read-out of each arm's unstimulated control at the lowest dose, by replicate."""
-    dose, named = (study.plan.dose_response.get(key, {}) for key in ("dose", "unstimulated"))
-    runs = [run for run in study.runs if _is_control(run, study.plan)]
+    """Return the read-out of each arm's unstimulated control at the lowest dose, by replicate.
+
+    Where arms have bases of their own, a control is that of the arms with the same base.
+    """
+    plan = study.plan
+    dose, named = str(plan.dose_response["dose"]), controls(plan.dose_response)
+    runs = [run for run in runs_with(study, response) if _is_control(run, plan)]
 
     def shared(run: PlannedRun) -> str:
         """Return all that a control shares with its arms."""
         group = {name: arm for name, arm in run.group.items() if name not in named}
-        return repr((sorted(group.items()), sorted(others(run, (dose,)).items())))
+        beside = sorted(others(run, (dose,)).items())
+        return repr((sorted(group.items()), beside, plan.base_of(run)))
 
     lowest: dict[str, float] = {}
     for run in runs:
@@ -229,15 +235,14 @@ def controls_of(study: Study, response: str) -> dict[str, Array]:
             column[run.replicate - 1] = value_of(study, run, response)
     return {
         arm_of(run, (dose,)): values[shared(run)]
-        for run in study.runs
-        if not _is_control(run, study.plan) and shared(run) in values
+        for run in runs_with(study, response)
+        if not _is_control(run, plan) and shared(run) in values
     }
 
 
 def _is_control(run: PlannedRun, plan: Plan) -> bool:
     """Whether a run belongs to the unstimulated control."""
-    named = plan.dose_response.get("unstimulated", {})
-    return bool(named) and all(run.group[name] == arm for name, arm in named.items())
+    return is_control(run.group, plan.dose_response)
 
 
 def _unknown(plan: Plan) -> Array:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim import hooks
-from sim.analysis.arms import arm_of, value_of
+from sim.analysis.arms import arm_of, runs_with, value_of
 from sim.errors import InputError
 from sim.runs.seeds import replicate_seed
 from sim.studies.sampling import INDICES, LEVELS, STEP, Sample, check_method
@@ -183,7 +183,7 @@ def _values(study: Study, sample: Sample, response: str) -> dict[str, Array]:
     for place, point in enumerate(points):
         places.setdefault(tuple(point.values()), []).append(place)
     found: dict[str, Array] = {}
-    for run in study.runs:
+    for run in runs_with(study, response):
         arm = arm_of(run, sample.spreads)
         if arm not in found:
             found[arm] = np.full((len(points), study.plan.replicates), np.nan)

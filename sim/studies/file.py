@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -22,7 +21,6 @@ from typing import Any
 import tomli_w
 
 from sim import data
-from sim.assays import columns_of, responses
 from sim.errors import Problem, ScenarioError
 from sim.runs.seeds import replicate_seed
 from sim.scenario import keys
@@ -32,25 +30,21 @@ from sim.scenario.resolve import load
 from sim.scenario.settings import contradictions
 from sim.scenario.shipped import shipped_studies
 from sim.studies import reading
+from sim.studies.groups import GroupReader
 from sim.studies.identity import code_hash, run_key
-from sim.studies.plan import Plan, PlannedRun, Tree
-from sim.studies.reading import MOST_RUNS, Reader, distinct, open_file
+from sim.studies.plan import Plan, PlannedRun, Tree, controls, is_control
+from sim.studies.reading import MOST_RUNS, distinct, open_file
 from sim.studies.resolve import Axis, Point, Resolver, misfits, values_of
 from sim.studies.sampling import INDICES, Sample, check_method, read_sample
 
 TOP = (
     *reading.TOP, "grid", "zip", "sample", "group", "dose_response", "combination", "sensitivity",
 )  # fmt: skip
-_WITH_LIMITS = ("ic50", "absolute_ic50", "hill", "top", "bottom", "emax",
-                "inhibition", "bliss", "bliss_excess", "loewe", "loewe_excess")  # fmt: skip
-_COLUMNS = ("run", "replicate", "seed", "status",
-            "response", "dose", "determined", "replicates", "note",
-            *(name + end for name in _WITH_LIMITS for end in ("", "_low", "_high")))  # fmt: skip
 NOT_SWEPT = {
     "seed": "replicates have seeds of their own; see `replicates` and the study's `seed`",
     "extends": "can only be given in a file",
     "format": "is the same for all runs",
-    "assay": "is the same for all runs",
+    "assay": "follows from the base; arms of a group may each have a `base`",
     "name": "is that of the study",
     "description": "is that of the study",
     "drug.doses_csv": "refers to a file; list the doses themselves: drug.doses",
@@ -91,7 +85,7 @@ def plan_study(
     raise ScenarioError(label, distinct(problems))
 
 
-class _Drawing(Reader):
+class _Drawing(GroupReader):
     """A study while it is read: errors are added to `problems`, and reading continues."""
 
     def __init__(
@@ -103,7 +97,7 @@ class _Drawing(Reader):
         overrides: Mapping[str, Any] | None,
     ) -> None:
         super().__init__(tree, folder, name, problems, TOP, overrides)
-        self.groups = [self._group(name, given) for name, given in self._table("group").items()]
+        self.responses: dict[str, list[str]] = {}  # by arm, all that it is analysed for
         self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid()]
         self._check_settings()
         self._check_dose_response()
@@ -111,37 +105,6 @@ class _Drawing(Reader):
         self._check_combination()
 
     # -- reading ----------------------------------------------------------------------------
-
-    def _group(self, name: str, given: Any) -> Axis:
-        """Read one group: entries with a name and what they set."""
-        if name in reserved() or not re.fullmatch(r"[A-Za-z_]\w*", name):
-            self._wrong(
-                f"group.{name}", None, "must be an identifier, and not the name of a results column"
-            )
-        points: list[Point] = []
-        if not isinstance(given, list) or not given:
-            what = 'must be a list of tables such as {name = "VEGF", set = {...}}'
-            self._wrong(f"group.{name}", given, what)
-            given = []
-        for place, entry in enumerate(given):
-            key = f"group.{name}.{place}"
-            if not isinstance(entry, dict):
-                self._wrong(key, entry, "must be a table with name and set")
-                continue
-            for other in entry:
-                if other not in ("name", "set"):
-                    hint = data.nearest(other, ("name", "set"))
-                    self._wrong(f"{key}.{other}", None, "unknown key", hint)
-            label, settings = entry.get("name"), entry.get("set", {})
-            if not isinstance(label, str) or not label:
-                self._wrong(f"{key}.name", label, "must be a text")
-            elif any(label == labels[name] for labels, _ in points):
-                self._wrong(f"{key}.name", label, "must not be given twice")
-            if not isinstance(settings, dict):
-                self._wrong(f"{key}.set", settings, "must be a table of settings by dotted key")
-                settings = {}
-            points.append(({name: str(label)}, settings))
-        return Axis(f"group.{name}", (name,), points)
 
     def _grid(self) -> list[Axis]:
         """Read the grid: an axis for each key."""
@@ -223,7 +186,7 @@ class _Drawing(Reader):
                 self._wrong(f"dose_response.{key}", None, "unknown key", hint)
         if not table:
             return
-        dose, responses = table.get("dose"), self._responses("dose_response")
+        dose, responses = table.get("dose"), self._asked("dose_response")
         swept = [key for axis in self.axes if axis not in self.groups for key in axis.columns]
         if dose not in swept:
             known_keys = [key for key in swept if keys.find(key.split(".")) is not None]
@@ -252,13 +215,15 @@ class _Drawing(Reader):
         if not isinstance(named, dict) or not named:
             self._wrong(key, named, 'must be a table of group and arm, such as {ligand = "none"}')
             return
-        for group, arm in named.items():
+        for group, arm in named.items():  # an arm, or a list of them
             if group not in arms:
                 what = data.one_of(arms) if arms else "must be a group of this study"
                 self._wrong(key, group, what, data.nearest(group, arms))
-            elif arm not in arms[group]:
-                hint = data.nearest(str(arm), arms[group])
-                self._wrong(f"{key}.{group}", arm, data.one_of(arms[group]), hint)
+                continue
+            for each in arm if isinstance(arm, list) and arm else [arm]:
+                if each not in arms[group]:
+                    hint = data.nearest(str(each), arms[group])
+                    self._wrong(f"{key}.{group}", each, data.one_of(arms[group]), hint)
 
     def _check_sensitivity(self) -> None:
         """Refuse unknown read-outs, and designs without indices."""
@@ -269,23 +234,17 @@ class _Drawing(Reader):
                 hint = data.nearest(key, ("responses",))
                 self._wrong(f"sensitivity.{key}", None, "unknown key", hint)
         if sample.get("method") in INDICES:
-            self.sensitivity = self._responses("sensitivity")
+            self.sensitivity = self._asked("sensitivity")
         elif "sensitivity" in self.tree:
             what = f"needs a design with indices: sample.method {data.one_of(INDICES)}"
             self._wrong("sensitivity", None, what)
 
-    def _responses(self, table: str) -> list[str]:
-        """Read the read-outs of a table; by default the assay's response."""
-        given = self._table(table).get("responses", [self.assay.response])
-        if not isinstance(given, list) or not given:
-            self._wrong(f"{table}.responses", given, "must be a list of read-outs")
-            return []
-        known = responses(self.assay.name)
-        for name in given:
-            if name not in known:
-                hint = data.nearest(str(name), known)
-                self._wrong(f"{table}.responses", name, data.one_of(known), hint)
-        return given
+    def _asked(self, table: str) -> list[str]:
+        """Return the read-outs of a table, those of all arms."""
+        found = self._responses(table)
+        for arm, names in found.items():
+            self.responses[arm] = list(dict.fromkeys([*self.responses.get(arm, []), *names]))
+        return list(dict.fromkeys(name for names in found.values() for name in names))
 
     def _check_combination(self) -> None:
         """Refuse combinations of arms that are not run, or cannot be compared."""
@@ -308,8 +267,9 @@ class _Drawing(Reader):
             what = data.one_of(groups) if groups else "must be a group of this study"
             self._wrong("combination.group", group, what, data.nearest(str(group), groups))
             return
-        control = self.dose_response.get("unstimulated")
-        arms = [labels[str(group)] for labels in groups[str(group)] if labels != control]
+        control = controls(self.dose_response)
+        names = [labels[str(group)] for labels in groups[str(group)]]
+        arms = [name for name in names if {*control} != {group} or name not in control[group]]
         if not isinstance(parts, dict) or not parts:
             what = 'must be a table of arms and the arms they combine, such as {both = ["a", "b"]}'
             self._wrong("combination.parts", parts, what)
@@ -350,6 +310,7 @@ class _Drawing(Reader):
     def _runs(self, resolver: Resolver) -> list[PlannedRun]:
         seeds = [(n, replicate_seed(self.seed, n)) for n in range(1, self.replicates + 1)]
         runs: list[PlannedRun] = []
+        bases = self._own_bases()
         index = 0
         for points, assay, content_hash in resolver.hashes():
             group: dict[str, str] = {}
@@ -361,16 +322,27 @@ class _Drawing(Reader):
             if self._is_spare(group, parameters):
                 index += self.replicates
                 continue
+            arm = group.get(self.own, "")
+            base, asked = bases.get(arm), tuple(self.responses.get(arm, ())) if self.own else ()
             for replicate, seed in seeds:
                 key = run_key(content_hash, seed, code_hash(assay))
                 index += 1
-                runs.append(PlannedRun(index, group, parameters, settings, replicate, seed, key))
+                runs.append(
+                    PlannedRun(
+                        index, group, parameters, settings, replicate, seed, key, base, asked
+                    )
+                )
         return runs
+
+    def _own_bases(self) -> dict[str, Tree]:
+        """Return by arm the bases that are not the study's."""
+        axis = next((axis for axis in self.groups if axis.columns == (self.own,)), None)
+        pairs = zip(axis.points, axis.bases, strict=True) if axis else ()
+        return {labels[self.own]: base for (labels, _), base in pairs if base is not self.base}
 
     def _is_spare(self, group: dict[str, str], parameters: dict[str, Any]) -> bool:
         """Whether a run is the unstimulated control at another dose of the grid than the lowest."""
-        named = self.dose_response.get("unstimulated")
-        if not named or any(group[name] != arm for name, arm in named.items()):
+        if not is_control(group, self.dose_response):
             return False
         return bool(parameters[self.dose_response["dose"]] > self._lowest_dose)
 
@@ -393,8 +365,18 @@ class _Drawing(Reader):
             tree["sample"] = {"method": self.sample.method, **numbers, "ranges": spreads}
         tree["dose_response"] = self.dose_response
         tree["sensitivity"] = {"responses": self.sensitivity} if self.sensitivity else {}
+        if self.own:  # arms may differ in their read-outs
+            tree |= {key: self._table(key) for key in ("dose_response", "sensitivity")}
         tree["combination"] = self.combination
-        tree["group"] = self.tree.get("group", {})
+        bases = self._own_bases()
+        tree["group"] = {
+            name: [
+                arm | {"base": bases[arm["name"]]} if name == self.own and arm["name"] in bases
+                else arm
+                for arm in arms
+            ]
+            for name, arms in self.tree.get("group", {}).items()
+        }  # fmt: skip
         tree["base"] = self.base
         text = tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
         if self.sample is None:
@@ -402,11 +384,6 @@ class _Drawing(Reader):
         # other versions of SciPy or SALib draw other points; a line for each, ten times faster
         points = ",\n".join(map(json.dumps, self.sample.given))
         return text.replace("[sample]\n", f"[sample]\npoints = [\n{points},\n]\n", 1)
-
-
-def reserved() -> set[str]:
-    """Return the columns of the tables of results, curves and combinations: no names of groups."""
-    return {*_COLUMNS, *columns_of("results.csv")}
 
 
 def not_swept(key: str, value: Any) -> str:

@@ -28,8 +28,8 @@ class Forecast:
     seconds : float
         Estimated processor time of those that are left.
     finished : int
-        Finished runs whose mean time the estimate is based on; without any it is
-        `SITE_STEP_S` times sites and steps.
+        Finished runs whose mean time the estimate is based on, by the bases of arms; without any
+        it is `SITE_STEP_S` times sites and steps.
     """
 
     total: int
@@ -61,18 +61,22 @@ def forecast(plan: Plan, runs: Sequence[PlannedRun], entries: Mapping[str, Entry
         for run, entry in zip(runs, known, strict=True)
         if entry is None or entry.status not in (DONE, FAILED) or entry.stage == WORKER
     }.values())  # fmt: skip
-    times = [entries[key].seconds for key in {run.key for run in runs} if _is_done(entries, key)]
-    each = (fmean(times) if times else _estimate(plan, missing)) if missing else 0.0
+    finished = {run.key: run for run in runs if _is_done(entries, run)}
+    seconds = 0.0
+    for base in {id(run.base): run.base for run in missing}.values():  # as arms have them
+        due = [run for run in missing if run.base is base]
+        times = [entries[key].seconds for key, run in finished.items() if run.base is base]
+        seconds += len(due) * (fmean(times) if times else _estimate(plan, due))
     left = len(runs) - done - failed
-    return Forecast(len(runs), done, failed, left, each * len(missing), len(times))
+    return Forecast(len(runs), done, failed, left, seconds, len(finished))
 
 
-def _is_done(entries: Mapping[str, Entry], key: str) -> bool:
-    return key in entries and entries[key].status == DONE
+def _is_done(entries: Mapping[str, Entry], run: PlannedRun) -> bool:
+    return run.key in entries and entries[run.key].status == DONE
 
 
 def _estimate(plan: Plan, runs: Sequence[PlannedRun]) -> float:
     """Return the mean time of runs by their sites and steps, from some of them, evenly spread."""
     some = runs[:: -(-len(runs) // LOADED)]
-    scenarios = [load(plan.base, run.settings) for run in some]
+    scenarios = [load(plan.base_of(run), run.settings) for run in some]
     return SITE_STEP_S * fmean(s.shape[0] * s.shape[1] * s.time.steps for s in scenarios)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,10 @@ class PlannedRun:
         The same in all arms of a replicate.
     key : str
         Hash of its resolved scenario, its seed and the code.
+    base : dict or None
+        The base of its arm, if that has its own instead of the study's.
+    responses : tuple of str
+        Read-outs that its arm is analysed for, in a study whose arms have their own.
     """
 
     index: int
@@ -41,6 +45,8 @@ class PlannedRun:
     replicate: int
     seed: int
     key: str
+    base: Tree | None = None
+    responses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +92,7 @@ class Plan(Planned):
         Its sampled design.
     dose_response : dict
         ``dose``, a parameter, ``responses``, read-outs, and perhaps ``unstimulated``, by group
-        the arm that is the control; empty without.
+        the arm or the list of arms that are controls; empty without.
     sensitivity : list of str
         Read-outs that sensitivity indices are computed of; empty without a design for them.
     combination : dict
@@ -101,6 +107,23 @@ class Plan(Planned):
     dose_response: dict[str, Any]
     sensitivity: list[str]
     combination: dict[str, Any]
+
+    def base_of(self, run: PlannedRun) -> Tree:
+        """Return what the settings of a run are laid over."""
+        return self.base if run.base is None else run.base
+
+
+def controls(dose_response: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return by group the arms that are the unstimulated control; empty without."""
+    named = dose_response.get("unstimulated")
+    pairs = named.items() if isinstance(named, dict) else ()
+    return {name: arms if isinstance(arms, list) else [arms] for name, arms in pairs}
+
+
+def is_control(group: Mapping[str, str], dose_response: Mapping[str, Any]) -> bool:
+    """Whether a run with these names in the groups belongs to the unstimulated control."""
+    named = controls(dose_response)
+    return bool(named) and all(group[name] in arms for name, arms in named.items())
 
 
 def runs_of(runs: Sequence[PlannedRun], shard: tuple[int, int] | None) -> list[PlannedRun]:

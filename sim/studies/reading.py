@@ -24,6 +24,7 @@ Place = tuple[str, Sequence[Mapping[str, Any]]]
 
 MOST_RUNS = 1_000_000
 OVERRIDES = "overrides (--set)"
+A_BASE = "must be the name of a shipped scenario, a scenario file, or a table"
 NAMES = ("name", "description", "seed")
 """Keys of the file itself, which it does not take from its base."""
 
@@ -101,6 +102,10 @@ class Reader:
         self.name = self._text("name", name)
         self.description = self._text("description", "")
         self.common: list[Place] = [("[set]", [self._table("set")]), (OVERRIDES, [overrides or {}])]
+        for place, (settings,) in self.common:
+            if "seed" in settings:
+                what = f"must not be set by {place}; seeds follow from the file's own `seed`"
+                self._wrong("seed", settings["seed"], what)
         self.base = self._base(folder)
         self.assay = assay_of(self.base)
 
@@ -147,18 +152,19 @@ class Reader:
 
     def _base(self, folder: Path) -> Tree:
         """Return the content of the base with the settings for all runs laid over it."""
-        given = self.tree.get("base")
+        if "base" not in self.tree:
+            self._wrong("base", None, f"is missing; it {A_BASE}")
+            return {}
+        return self._content_of(self.tree["base"], "base", folder)
+
+    def _content_of(self, given: Any, key: str, folder: Path) -> Tree:
+        """Return the content of a base given under a key; empty if it is wrong."""
         if not isinstance(given, str | dict):
-            what = "must be the name of a shipped scenario, a scenario file, or a table"
-            self._wrong("base", given, what if "base" in self.tree else f"is missing; it {what}")
+            self._wrong(key, given, A_BASE)
             return {}
         tree, before = given if isinstance(given, dict) else {"extends": given}, len(self.problems)
-        for place, (settings,) in self.common:
-            if "seed" in settings:
-                what = f"must not be set by {place}; seeds follow from the file's own `seed`"
-                self._wrong("seed", settings["seed"], what)
         (_, (own,)), (_, (overrides,)) = self.common
-        base = self._laid(tree, own, "base", folder)
+        base = self._laid(tree, own, key, folder)
         base = self._laid(base, overrides, OVERRIDES, None)
         return base if len(self.problems) == before else {}
 

@@ -6,8 +6,8 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from dataclasses import dataclass, field, replace
+from itertools import product, zip_longest
 from typing import Any
 
 from sim.errors import MOST_PROBLEMS, Problem, ScenarioError
@@ -31,6 +31,7 @@ class Axis:
     place: str  # in the file
     columns: tuple[str, ...]
     points: list[Point]
+    bases: list[Tree] = field(default_factory=list)  # of points that have their own; or none at all
     classes: list[int] = field(default_factory=list)  # shared by points that differ only in numbers
 
 
@@ -82,9 +83,10 @@ class Resolver:
         """Build all templates; False, to try again, if a key turned out not to be a mere number."""
         self.templates: dict[tuple[int, ...], _Template] = {}
         for axis in self.axes:
-            known: dict[str, int] = {}
+            known: dict[tuple[int, str], int] = {}
             axis.classes = [
-                known.setdefault(self._class(settings), len(known)) for _, settings in axis.points
+                known.setdefault((id(base), self._class(settings)), len(known))
+                for base, (_, settings) in zip_longest(axis.bases, axis.points)
             ]
         first = (0,) * len(self.axes)
         for place, axis in enumerate(self.axes):
@@ -121,13 +123,17 @@ class Resolver:
         """
         pairs = list(zip(self.axes, numbers, strict=True))
         settings: Tree = {}
+        base, arm = self.base, ""
         for axis, number in pairs:
             settings |= axis.points[number][1]
+            if axis.bases:
+                base, arm = axis.bases[number], f"{axis.place}.{number}, "
         try:
-            scenario = load(self.base, settings)
+            scenario = load(base, settings)
         except ScenarioError as error:
             # what is set twice has been reported with its places
-            self.problems += [wrong for wrong in error.problems if wrong.hint != KEEP_ONE]
+            found = [wrong for wrong in error.problems if wrong.hint != KEEP_ONE]
+            self.problems += [replace(wrong, key=f"{arm}{wrong.key}") for wrong in found]
             return True
         template = _Template(scenario, {k: v for k, v in settings.items() if k in self.numbers})
         name = tuple(axis.classes[number] for axis, number in pairs)

@@ -172,6 +172,7 @@ def sweep(
                     run.settings,
                     run.seed,
                     _run_folder(out, run) if options.keep_runs else None,
+                    run.base,
                 )
                 for run in due.values()
             ]

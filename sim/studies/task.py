@@ -37,12 +37,15 @@ class Task:
     seed : int
     folder : str or None
         New folder for all its results, if they are kept.
+    base : dict or None
+        The base of its arm, if that has its own instead of the study's.
     """
 
     key: str
     settings: dict[str, Any]
     seed: int
     folder: str | None = None
+    base: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

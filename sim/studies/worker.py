@@ -85,10 +85,10 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
 
 
 def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:
-    """Execute one run; errors are reported in the outcome, not raised."""
+    """Execute one run from its own base or the study's; errors are reported in the outcome."""
     began = time.perf_counter()
     try:
-        metrics = run(base, task)
+        metrics = run(task.base or base, task)
         with stage("read-out"):
             metrics = {name: _number(value) for name, value in metrics.items()}
     except Exception as error:

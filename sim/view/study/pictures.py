@@ -139,8 +139,8 @@ def _dose_responses(all_found: list[DoseResponses], origin: str) -> Drawings:
             drawings[name] = partial(draw_responses, one, origin=origin)
         if len(one.differing) == 2:
             drawings[picture("ic50", one.response)] = partial(draw_map, one, origin=origin)
-    if found and len(found[0].differing) < 2:
-        drawings[picture("dose_response")] = partial(_draw_all, found, origin)
+    if simple := [one for one in found if len(one.differing) < 2]:
+        drawings[picture("dose_response")] = partial(_draw_all, simple, origin)
     return drawings
 
 
