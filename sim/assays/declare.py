@@ -105,7 +105,9 @@ class Assay:
         Class of model that runs it.
     parts : tuple of str
         Parts of the step that not every assay has: ``"border"``, border sums, and with them the
-        contact inhibition of locomotion; ``"division"`` and ``"death"``, whose numbers are in
+        contact inhibition of locomotion; ``"notch"``, Delta-Notch signalling between cells that
+        touch, which needs ``"border"``, and which a key ``notch`` of the set-up that is false
+        blocks; ``"division"`` and ``"death"``, whose numbers are in
         ``sim/data/model``. With one of these two the assay remembers ``born`` and ``died``, counts
         since the start, and ``events`` (events, 6): step, whether it is a birth, id of the cell,
         that of its mother, and the place x, y in sites.

@@ -158,7 +158,7 @@ def rules_of(scenario: Scenario) -> Rules:
 
 def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> CellStore:
     """The cell store with every cell's targets, before its sites are counted."""
-    followed = chemotactic_fields(scenario)
+    followed, parts = chemotactic_fields(scenario), assay(scenario.assay).parts
     cells = CellStore(
         len(types),
         wall_type=len(scenario.types) + 2,
@@ -170,7 +170,8 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
             "activity": (np.float64, ()),
             "drive": (np.float64, ()),
         }
-        | ({"survival": (np.float64, ()), "dying": (np.int64, ())} if scenario.cells.death else {}),
+        | ({"survival": (np.float64, ()), "dying": (np.int64, ())} if scenario.cells.death else {})
+        | (dict.fromkeys(("notch", "delta"), (np.float64, ())) if "notch" in parts else {}),
     )
     rows = cells.born_together(types)
     own = rows[cells["type"][rows] == ENDOTHELIAL]

@@ -28,6 +28,7 @@ from sim.model.parts.cells import potts_sweep
 from sim.model.parts.drug import free_drug
 from sim.model.parts.fields import fields
 from sim.model.parts.life import births, deaths
+from sim.model.parts.notch import begin_notch, notch
 from sim.model.parts.record import assay_memory, record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.model.parts.together import steps_together, undisturbed
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 PARTS = (
-    free_drug, ligand_at_cells, receptors, border_sums, behaviour, fields, potts_sweep, deaths,
-    births, assay_memory, record_when_due,
+    free_drug, ligand_at_cells, receptors, border_sums, notch, behaviour, fields, potts_sweep,
+    deaths, births, assay_memory, record_when_due,
 )  # fmt: skip
 """The parts of a step in the order of events; fields move before or after the sweep."""
 RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # the first columns of inhibition, in this order
@@ -111,6 +112,7 @@ class AngiogenesisModel(mesa.Model):
         self.assay = RunningAssay(scenario)
         lattice, types = self._start(partial(uniforms, seed, SEEDING, 0, 0))
         self.tissue = assembly.tissue_of(scenario, lattice, types, self.pathways)
+        begin_notch(self)
         self._ahead = np.zeros(1, np.int64)
         self.next_id = 1
         self._views: dict[int, EndothelialCell] = {}
@@ -136,6 +138,7 @@ class AngiogenesisModel(mesa.Model):
             ligand_M = ligand_at_cells(self)
             receptors(self, ligand_M)
             border = border_sums(self)
+            notch(self, border)
             behaviour(self, border)
             fields(self, "before_sweep")
             potts_sweep(self)

@@ -1,4 +1,4 @@
-"""``[behaviour.division]`` and ``[behaviour.death]``."""
+"""What cells do in some assays: ``[behaviour.division]``, ``.death`` and ``.notch``."""
 
 from __future__ import annotations
 
@@ -45,3 +45,19 @@ class Death(Table):
         description="area at which it floats off, in multiples of engine.area.target_sites"
     )
     float_h: Hours = Field(gt=0, description="when it floats off at the latest")
+
+
+class Notch(Table):
+    """How cells that touch keep each other from making Delta."""
+
+    tau_h: Hours = Field(gt=0, description="time constant of Notch activity and Delta")
+    delta_half: Number = Field(
+        gt=0, description="Delta of the neighbours at which half of a cell's Notch is active"
+    )
+    notch_half: Number = Field(
+        gt=0, description="Notch activity at which half of the Delta is made"
+    )
+    own: Rate = Field(description="Delta that a cell makes without any signal")
+    signals: dict[str, Rate] = Field(
+        {}, description="further Delta at a full signal, by receptor; they add up, to 1 at most"
+    )

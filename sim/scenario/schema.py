@@ -24,7 +24,7 @@ from pydantic_core.core_schema import CoreSchema, no_info_after_validator_functi
 
 from sim import data
 from sim.assays import assays, default_assay
-from sim.scenario.life import Death, Division
+from sim.scenario.life import Death, Division, Notch
 from sim.scenario.resolved import Resolved
 from sim.scenario.treatment import Drug
 from sim.tables import (
@@ -361,6 +361,7 @@ class Behaviour(Table):
     persistence: DrivenMu | None = None
     division: Division | None = None
     death: Death | None = None
+    notch: Notch | None = None
 
 
 class Receptor(Table):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from sim.assays import assays
 from sim.assays.declare import couplings, part
 from sim.model.clock import PARTS, AngiogenesisModel
 from sim.model.parts.signals import ligand_at_cells
@@ -39,7 +41,7 @@ SCENARIOS = {
             "engine.area.most": 2.5,
         },
     ),
-    "life": (
+    "life": (  # with Delta-Notch signalling
         "viability",
         {
             "domain.size_um": [300, 320],
@@ -61,7 +63,11 @@ WITHOUT = {"ids", "next_id", "structure"}  # of the agents, and of the scenario
 def model(request: pytest.FixtureRequest) -> AngiogenesisModel:
     """A model at a time of record, with a cell that has lost its last site."""
     name, settings = SCENARIOS[request.param]
-    made = AngiogenesisModel(load(name, settings))
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "life":
+            own = assays()[name]
+            patch.setitem(assays(), name, replace(own, parts=("border", "notch", *own.parts)))
+        made = AngiogenesisModel(load(name, settings))
     if request.param == "torus":
         made.assay.parts = ("border",)
     made.advance(30)
@@ -78,6 +84,7 @@ def stated(names: Any, model: AngiogenesisModel) -> set[str]:
         every = {"assay": model.assay.memory, "cells": model.cells.columns}.get(kind, model.fields)
         out |= {f"{kind}.{field}" for field in every} if which.isupper() else {name}
     own = {"cells.dying", "cells.survival"} - model.state().keys()  # where cells die
+    own |= {"cells.notch", "cells.delta"} - model.state().keys()  # where they signal
     return out - own
 
 
@@ -133,7 +140,7 @@ def test_a_part_reads_and_writes_what_it_declares(part: Any, model: Angiogenesis
     if part.__name__ == "receptors":
         check(part, model, ligand_at_cells(model))
         return
-    if part.__name__ == "behaviour":
+    if part.__name__ in ("notch", "behaviour"):
         for border in (None, model.tissue.border()):
             check(part, model, border)
         return

@@ -59,6 +59,11 @@ def _types(scenario: Scenario) -> Iterator[Problem]:
                 )
 
 
+def _having(what: str) -> str:
+    """Return the names of the assays with a part of the step."""
+    return ", ".join(repr(one.name) for one in assays().values() if what in one.parts)
+
+
 @reads(
     "cells.division", "cells.death", "assay", "signalling.enabled", "behaviour.division",
     "behaviour.death", "engine.area.creep_h",
@@ -67,7 +72,7 @@ def _life(scenario: Scenario) -> Iterator[Problem]:
     for what in ("division", "death"):
         on, allowed = getattr(scenario.cells, what), what in assays()[scenario.assay].parts
         numbers = getattr(scenario.behaviour, what) if scenario.behaviour else None
-        having = ", ".join(repr(one.name) for one in assays().values() if what in one.parts)
+        having = _having(what)
         if not allowed and on:
             yield Problem(f"cells.{what}", True, f"must be false but in the assay {having}")
         elif not allowed and numbers is not None:
@@ -79,11 +84,21 @@ def _life(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("cells.division", True, "needs engine.area.creep_h", hint)
 
 
+@reads("assay", "behaviour.notch")
+def _notch(scenario: Scenario) -> Iterator[Problem]:
+    allowed = "notch" in assays()[scenario.assay].parts
+    if scenario.behaviour and scenario.behaviour.notch and not allowed:
+        yield Problem("behaviour.notch", None, f"has no effect but in the assay {_having('notch')}")
+
+
 @reads("signalling.receptors:", each="behaviour")
-def _division(scenario: Scenario) -> Iterator[Problem]:
+def _receptors(scenario: Scenario) -> Iterator[Problem]:
     if scenario.behaviour and scenario.behaviour.division:
         given, known = scenario.behaviour.division.signals_per_h, scenario.signalling.receptors
         yield from unknown_names("behaviour.division.signals_per_h", given, known, "receptor")
+    if scenario.behaviour and scenario.behaviour.notch:
+        given, known = scenario.behaviour.notch.signals, scenario.signalling.receptors
+        yield from unknown_names("behaviour.notch.signals", given, known, "receptor")
 
 
-CHECKS = (_line, _types_and_fields, _types, _life, _division)
+CHECKS = (_line, _types_and_fields, _types, _life, _notch, _receptors)
