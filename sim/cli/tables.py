@@ -81,15 +81,22 @@ def print_pk(result: PK) -> None:
     lines = [
         f"{drug.name}, {drug.species}, kp_uu {drug.kp_uu:g}",
         str(result.regimen) if result.regimen else listed,
-        f"terminal half-life {result.half_life_h:.4g} h",
+        str(result.half_lives),
     ]
     if result.accumulation is not None:
         lines.append(f"accumulation over the first cycle {result.accumulation:.3g}-fold")
-    words = {"half_life_h": "half-life, h", "cmax_nM": "Cmax, nM", "auc_nM_h": "AUC, nM h"}
+    words = {
+        "effective_half_life_h": "effective half-life, h",
+        "terminal_half_life_h": "terminal half-life, h",
+        "cmax_nM": "Cmax, nM",
+        "auc_nM_h": "AUC, nM h",
+        "last_nM": "at the end, nM",
+    }
     spread = [
-        f"population {words.get(name, 'at the end, nM')}: {_digits(found['p50'])} "
+        f"population {words[name]}: {_digits(found['p50'])} "
         f"({_digits(found['p5'])}-{_digits(found['p95'])}, 5th-95th percentile)"
         for name, found in result.population.items()
+        if name in words
     ]
     print_parts(["\n".join(lines), table, *spread])
 

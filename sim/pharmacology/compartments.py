@@ -81,7 +81,15 @@ class Compartments(ABC):
         """Rate of the last exponential of disposition (1/h)."""
 
     @property
-    def half_life_h(self) -> Array:
+    @abstractmethod
+    def phases(self) -> list[tuple[Array, Array]]:
+        """Rate (1/h) and share of the area of each exponential after an i.v. bolus, fastest first.
+
+        The last rate is `terminal_rate`.
+        """
+
+    @property
+    def terminal_half_life_h(self) -> Array:
         """Terminal half-life after an oral dose: absorption may be slower than disposition."""
         return np.asarray(np.log(2.0) / np.minimum(self.terminal_rate, self.ka))
 
@@ -155,6 +163,11 @@ class OneCompartment(Compartments):
         return np.asarray(self.CL) / self.V
 
     @property
+    def phases(self) -> list[tuple[Array, Array]]:
+        """The only one."""
+        return [(self.terminal_rate, np.ones_like(self.terminal_rate))]
+
+    @property
     def central_volume(self) -> Array:
         """V (L)."""
         return np.asarray(self.V)
@@ -209,9 +222,21 @@ class TwoCompartment(Compartments):
 
     @property
     def terminal_rate(self) -> Array:
-        """The slower rate beta (1/h)."""
+        """The slower rate beta (1/h); alpha where nothing reaches the periphery (Q = 0)."""
+        return self.phases[-1][0]
+
+    @property
+    def phases(self) -> list[tuple[Array, Array]]:
+        """Those of alpha and beta, whose shares of the area are k10 A / rate."""
+        r = self._rates
+        k10, apart = column(self.CL) / column(self.V1), r.alpha - r.beta
+        alone = r.k12 == 0.0  # then there is one phase, and it counts as the last one
+        slow = k10 * r.k21_minus_beta / np.where(alone, 1.0, r.beta * apart)
+        slow = np.where(alone, 1.0, slow)
+        found = ((r.alpha, 1.0 - slow), (np.where(alone, k10, r.beta), slow))
         disposition = (self.CL, self.V1, self.Q, self.V2)
-        return self._rates.beta.reshape(np.broadcast_shapes(*map(np.shape, disposition)))
+        shape = np.broadcast_shapes(*map(np.shape, disposition))
+        return [(rate.reshape(shape), share.reshape(shape)) for rate, share in found]
 
     @property
     def central_volume(self) -> Array:

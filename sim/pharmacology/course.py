@@ -80,11 +80,16 @@ class Course:
         return np.asarray(amount / volume.reshape(volume.shape + (1,) * np.ndim(time_h)))
 
     @property
-    def half_life_h(self) -> Array:
-        """Terminal half-life; after i.v. doses only, that of disposition."""
+    def terminal_half_life_h(self) -> Array:
+        """Half-life of the slowest phase; after i.v. doses only, of disposition alone."""
         if {dose.route for dose in self.doses} == {"iv"}:
             return np.asarray(np.log(2.0) / self.model.terminal_rate)
-        return self.model.half_life_h
+        return self.model.terminal_half_life_h
+
+    def in_body(self, time_h: ArrayLike) -> Array:
+        """Return what is in gut, centre and periphery (mg), of the shape of `concentration`."""
+        parts = (self.model.gut, self.model.central, self.model.peripheral)
+        return np.asarray(sum(self._sum(part, time_h) for part in parts))
 
     def auc(self, start_h: float, end_h: float) -> Array:
         """Return the exact area under the concentration between two times (mg h/L)."""

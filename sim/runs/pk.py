@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from sim import hooks
 from sim.errors import InputError
-from sim.pharmacology.dosing import Dose, Regimen
+from sim.pharmacology.dosing import Dose, Regimen, Route
 from sim.pharmacology.drugs import Potency, inhibition
 from sim.pharmacology.exposure import Pharmacokinetic
+from sim.pharmacology.half_lives import HalfLives, half_lives
 from sim.pharmacology.metrics import accumulation_ratio, blockade, exposure_metrics, window_times
 from sim.pharmacology.population import bands
 from sim.scenario.exposure import pharmacokinetic, potency_of, regimen_of
@@ -27,6 +28,7 @@ Array = NDArray[np.float64]
 
 PERCENTS = (5, 50, 95)
 HALF_LIVES_AFTER = 3  # shown after the last dose of a list
+LISTED_EVERY_H = 24.0  # of the effective half-life of doses listed one by one
 STEP_H, STEPS = 0.5, 1000  # at most, and at least that many of them
 
 
@@ -50,8 +52,9 @@ class PK:
         Drug in plasma, and unbound drug at the cells, of the typical (or chosen) subject.
     total_bands_nM, free_bands_nM : (3, times) ndarray or None
         5th, 50th and 95th percentile of the virtual population, if there is one.
-    half_life_h : float
-        Terminal half-life.
+    half_lives : HalfLives
+        Effective half-life and those of the phases, of the doses of the schedule: every `every_h`
+        of a regimen, every 24 h of doses listed one by one.
     accumulation : float or None
         Area after the last dose of the first cycle relative to that after its first dose, over
         `every_h`, or less where another dose follows earlier; None where it had fewer than two.
@@ -60,7 +63,7 @@ class PK:
         taken: over `every_h`, or up to the next dose where that comes earlier. Of listed doses,
         over the whole time from the first one on. A dose at the end of a window is not in it.
     population : dict of str to dict
-        Percentiles of half-life, peak and area over the virtual population, if there is one;
+        Percentiles of half-lives, peak and area over the virtual population, if there is one;
         the peak is the highest of `time_h`, the area that up to the last of them.
     """
 
@@ -73,10 +76,15 @@ class PK:
     free_nM: Array
     total_bands_nM: Array | None
     free_bands_nM: Array | None
-    half_life_h: float
+    half_lives: HalfLives
     accumulation: float | None
     windows: dict[str, dict[str, Any]]
     population: dict[str, dict[str, float]]
+
+    @property
+    def half_life_h(self) -> float:
+        """The terminal half-life: deprecated, use `half_lives`."""
+        return float(self.half_lives.terminal_h)
 
     def __repr__(self) -> str:
         last = str(self.regimen).splitlines()[0] if self.regimen else f"{len(self.doses)} doses"
@@ -108,6 +116,7 @@ class PK:
             "kp_uu": drug.kp_uu,
             "doses": len(self.doses),
             "half_life_h": self.half_life_h,
+            **_of_half_lives(self.half_lives),
             "accumulation": self.accumulation,
             "windows": self.windows,
             "population": self.population,
@@ -138,10 +147,11 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         raise InputError(f'{scenario.name}: needs a [drug] with exposure = "pk"')
     exposure = pharmacokinetic(scenario)
     regimen, doses = regimen_of(drug), exposure.course.doses
-    half_life_h = float(exposure.course.half_life_h)
+    every_h = regimen.every_h if regimen else LISTED_EVERY_H
+    halves = half_lives(exposure.model, every_h, *_kind(doses))
     ends_h = [dose.at_h + dose.infusion_h for dose in doses]
     if regimen is None:
-        end_h = max(ends_h) + HALF_LIVES_AFTER * half_life_h
+        end_h = max(ends_h) + HALF_LIVES_AFTER * float(halves.terminal_h)
     else:
         late_h = [dose.at_h + regimen.every_h for dose in doses[-1:]]
         end_h = max([regimen.end_h, *ends_h, *late_h])
@@ -158,7 +168,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         free_nM=exposure.free_nM(time_h),
         total_bands_nM=None,
         free_bands_nM=None,
-        half_life_h=half_life_h,
+        half_lives=halves,
         accumulation=None,
         windows={
             name: _read_out(exposure, potency, *window)
@@ -168,11 +178,16 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
     )
     if subjects is not None:
         everyone = pharmacokinetic(scenario, subjects)
-        total_nM = everyone.total_nM(time_h)
+        total_nM, theirs = (
+            everyone.total_nM(time_h),
+            half_lives(everyone.model, every_h, *_kind(doses)),
+        )
         result.total_bands_nM = bands(total_nM, PERCENTS)
         result.free_bands_nM = result.total_bands_nM * everyone.fu * everyone.kp_uu
         spread = {
-            "half_life_h": everyone.course.half_life_h,
+            "half_life_h": theirs.terminal_h,
+            "effective_half_life_h": theirs.effective_h,
+            "terminal_half_life_h": theirs.terminal_h,
             "cmax_nM": total_nM.max(axis=1),
             "auc_nM_h": everyone.course.auc(0.0, end_h) * 1e6 / everyone.molar_mass,
             "last_nM": total_nM[:, -1],
@@ -207,6 +222,29 @@ def _windows(
 def _after(at_h: float, times_h: list[float], every_h: float) -> tuple[float, float]:
     """The interval after a dose, up to the next one if that comes earlier."""
     return at_h, min([at_h + every_h, *(time for time in times_h if time > at_h)])
+
+
+def _kind(doses: tuple[Dose, ...]) -> tuple[Route, float]:
+    """Route and infusion of the doses: oral if any is, since the slowest phase takes part."""
+    if not doses or any(dose.route == "oral" for dose in doses):
+        return "oral", 0.0
+    return "iv", doses[0].infusion_h
+
+
+def _of_half_lives(found: HalfLives) -> dict[str, Any]:
+    """What JSON says of half-lives."""
+    effective_h, accumulation = float(found.effective_h), float(found.accumulation)
+    return {
+        "effective_half_life_h": effective_h if isfinite(effective_h) else None,
+        "effective_half_life_every_h": found.every_h,
+        "accumulation_steady": accumulation if isfinite(accumulation) else None,
+        "terminal_half_life_h": float(found.terminal_h),
+        "absorption_half_life_h": None if found.absorption_h is None else float(found.absorption_h),
+        "phases": [
+            {"half_life_h": float(half_life_h), "auc_share": float(share)}
+            for half_life_h, share in found.phases
+        ],
+    }
 
 
 def _accumulation(exposure: Pharmacokinetic, regimen: Regimen) -> float | None:

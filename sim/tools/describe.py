@@ -198,6 +198,8 @@ def _data_file(kind: str, name: str) -> Iterator[Text | Padding]:
     """Describe all numbers of one data file."""
     yield Text(f"{name} ({data.one(kind)})\n", style="bold")
     yield from _leaves(data.read(kind, name), ())
+    if kind == "drugs":
+        yield from _half_lives(name)
     if kind != "lines":
         return
     parts = {part: data.read("model", part) for part in data.names("model")}
@@ -208,6 +210,22 @@ def _data_file(kind: str, name: str) -> Iterator[Text | Padding]:
         if own := layer.get("lines", {}).get(name):
             yield Text(f"\nin {where}", style="bold")
             yield from _leaves(own, ())
+
+
+def _half_lives(name: str) -> Iterator[Text | Padding]:
+    """Report the half-lives that follow from each set of pharmacokinetics."""
+    from sim.pharmacology.drugs import load_drug
+    from sim.pharmacology.half_lives import half_lives
+    from sim.pharmacology.reported import compared
+
+    for species, sets in load_drug(name).pk.items():
+        for key, kinetics in sets.items():
+            yield Text(f"\npk.{species}.{key}, computed", style="bold")
+            reported = data.values(data.read("drugs", name)).get("reported", {})
+            found = half_lives(kinetics.model(), reported.get(species, {}).get("every_h", 24.0))
+            lines = str(found).splitlines()
+            lines += map(str, compared(kinetics))
+            yield from _indented(lines)
 
 
 def _leaves(node: Any, path: tuple[str, ...]) -> Iterator[Text | Padding]:
@@ -248,8 +266,9 @@ def _toml(value: Any) -> str:
 
 
 def _source(leaf: dict[str, Any]) -> list[str]:
-    """Return where a value comes from, and how good the evidence is."""
-    return [f"{leaf['source']} [{leaf['evidence']}]"] if "source" in leaf else []
+    """Return where a value comes from, how good the evidence is, and why it is not met."""
+    found = [f"{leaf['source']} [{leaf['evidence']}]"] if "source" in leaf else []
+    return found + ([f"not met: {leaf['not_met']}"] if "not_met" in leaf else [])
 
 
 def _indented(lines: list[str]) -> Iterator[Padding]:

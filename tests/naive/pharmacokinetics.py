@@ -126,3 +126,32 @@ def read_out(
         "last": inhibited[1, -1],
         "above_ic50": np.where(high <= ic50, 0.0, above).mean(),
     }
+
+
+def interval_areas(
+    pk: Mapping[str, float], every_h: float, count: int, route: str, infusion_h: float = 0.0
+) -> Array:
+    """Area under the concentration in each of `count` intervals of a dose that is repeated.
+
+    Carried from event to event by matrix exponentials; infusions may outlast their interval.
+    """
+    matrix = Body(pk, (), route, 0).matrix
+    events: list[tuple[float, int, float]] = []
+    for number in range(count):
+        at_h = number * every_h
+        if route == "oral":
+            events.append((at_h + pk.get("lag", 0.0), 0, pk["F"]))
+        elif infusion_h == 0.0:
+            events.append((at_h, 1, 1.0))
+        else:
+            events.append((at_h, 4, 1.0 / infusion_h))
+            events.append((at_h + infusion_h, 4, -1.0 / infusion_h))
+    stops = [(number * every_h, -1, 0.0) for number in range(1, count + 1)]
+    state, now, areas = np.zeros(5), 0.0, []
+    for at_h, place, size in sorted([*events, *stops], key=lambda stop: (stop[0], stop[1])):
+        state, now = expm(matrix * (at_h - now)) @ state, at_h
+        if place < 0:
+            areas.append(state[3])
+        else:
+            state[place] += size
+    return np.diff(np.array([0.0, *areas]))

@@ -37,9 +37,10 @@ def draw_pk(result: PK, *, fig: Figure | SubFigure | None = None) -> Figure:
     matplotlib.figure.Figure
     """
     drug = result.drug
+    halves = result.half_lives
     caption = (
-        f"IC50 set {result.potency.name}; kp_uu {drug.kp_uu:g}; half-life "
-        f"{result.half_life_h:.3g} h; angiosim {__version__}"
+        f"IC50 set {result.potency.name}; kp_uu {drug.kp_uu:g}; half-life effective "
+        f"{halves.effective_h:.3g} h, terminal {halves.terminal_h:.3g} h; angiosim {__version__}"
     )
     title = f"{drug.name}, {drug.species}: {_summary(result)}"
     body = canvas.sheet(fig, 9, 6.8, title=title, caption=caption)
