@@ -42,8 +42,8 @@ def follow(lattice, cells, wall, way):
 
 @lean
 def advance(
-    lattice, cells, costs, length, connectivity, push, fine, coarse, wall, wave, way, when, part,
-    room,
+    lattice, cells, costs, length, connectivity, tissue, push, fine, coarse, wall, wave, way, when,
+    part, room,
 ):  # fmt: skip
     """Some steps in each of which a field moves, and then the cells, or the other way round.
 
@@ -66,8 +66,8 @@ def advance(
             if late == 0:
                 euler_field(wave, lattice, room.counts, threads)
         sweep(
-            lattice, cells, costs, length, connectivity, push, fine, coarse, wall, seed, step,
-            part, room,
+            lattice, cells, costs, length, connectivity, tissue, push, fine, coarse, wall, seed,
+            step, part, room,
         )  # fmt: skip
         if part == 0:
             follow(lattice, cells, wall, way)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sim.kernels.compiling import inlined, kernel
 from sim.tissue.lattice import MEDIUM, Grid
 
+_1 = np.uint64(1)
 NO_CONTACT = -1
 FULL = -1
 
@@ -93,6 +94,20 @@ def _meet(sums, first, following, contacts, n, here, there, dy, dx):
     return n
 
 
+@inlined
+def _mark(line, under, marked):
+    """Mark the columns, but for the first and the last, whose pairs are not all alike."""
+    for x in range(1, line.size - 1):
+        i = np.uint64(x)
+        here = line[i]
+        marked[i] = (
+            (here != line[i + _1])
+            | (here != under[i - _1])
+            | (here != under[i])
+            | (here != under[i + _1])
+        )
+
+
 @kernel
 def count_borders(lattice, periodic, sums, first, following, contacts):
     """Border sums of every cell, in one pass over the lattice.
@@ -118,11 +133,15 @@ def count_borders(lattice, periodic, sums, first, following, contacts):
         How many contacts there are; `FULL` if there is no room for them.
     """
     height, width = lattice.shape
+    marked = np.ones(width, np.bool_)
     n = 0
     for y in range(height):
         line, under = lattice[y], lattice[(y + 1) % height]
         has_under = periodic or y + 1 < height
+        _mark(line, under, marked)
         for x in range(width):
+            if not marked[x]:
+                continue
             here = line[x]
             left, right = x - 1 if x > 0 else width - 1, x + 1 if x + 1 < width else 0
             if periodic or right > 0:

@@ -50,12 +50,13 @@ class Form:
         self.costs = _costs(rules)
         self.connectivity = (
             None
-            if rules.connectivity == NONE
+            if rules.connectivity == NONE and not rules.tissue_penalty
             else Connectivity(
-                np.inf if rules.connectivity == HARD else rules.connectivity_penalty,
+                {NONE: 0.0, HARD: np.inf}.get(rules.connectivity, rules.connectivity_penalty),
                 rules.connectivity == AUTHORS,
             )
         )
+        self.tissue = rules.tissue_penalty or None
         self._room: Room | None = None
         self._length: Length | None = None
 
@@ -72,7 +73,6 @@ class Form:
         return (
             rules.J.shape == (CELL + 2, CELL + 2)
             and is_whole(rules.J)
-            and rules.tissue_penalty == 0
             and is_whole(rules.stiffness[CELL, 0])
             and rules.temperature < EXACT
             and np.array_equal(rules.copy_yx, eight)
@@ -97,7 +97,8 @@ class Form:
         push = cells.push if self.rules.persistent or cells.push.any() else None
         fine, coarse = self._attractants()
         wall = None if self.grid.periodic else np.int32(rows - 1)
-        return self.costs, self._length, self.connectivity, push, fine, coarse, wall, self._room
+        penalties = self.connectivity, self.tissue
+        return self.costs, self._length, *penalties, push, fine, coarse, wall, self._room
 
     def sweep(
         self, lattice: NDArray[np.int32], cells: CellArrays, seed: int, step: int, threads: int

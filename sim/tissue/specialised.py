@@ -32,7 +32,7 @@ _0, _1, _2, _3, _4, _5, _7, _8 = (np.uint64(i) for i in (0, 1, 2, 3, 4, 5, 7, 8)
 _16, _29, _32, _48, _56 = (np.uint64(i) for i in (16, 29, 32, 48, 56))
 TAKEN = 8  # from here on the counts of a room are the tiles that threads have taken
 
-_MASK_16, _MASK_32 = np.uint64(2**16 - 1), np.uint64(2**32 - 1)
+_MASK_11, _MASK_16, _MASK_32 = (np.uint64(2**n - 1) for n in (11, 16, 32))
 
 
 def _breaks() -> NDArray[np.bool_]:
@@ -105,8 +105,9 @@ def blended(values, voxel, part, i, j):
 
 @lean
 def sweep_tile(
-    lattice, cells, costs, length, connectivity, push, fine, coarse, wall, tile, key, part, room
-):
+    lattice, cells, costs, length, connectivity, tissue, push, fine, coarse, wall, tile, key,
+    part, room,
+):  # fmt: skip
     """Attempt as many copies in a tile as it has sites; write them into the log.
 
     Parameters
@@ -236,7 +237,11 @@ def sweep_tile(
                 if breaking and connectivity.authors:  # between itself and one other, no medium
                     of_both = ones(of_losing | (around & _MASK_16))
                     breaking = not (of_both == NEIGHBOURS and gaining != MEDIUM)
-                work = (connectivity.penalty if breaking else 0.0) + work
+                penalty = connectivity.penalty if breaking else 0.0
+                if tissue is not None:
+                    of_cells = ~(around | (around >> _48)) & _MASK_11  # neither medium nor wall
+                    penalty += tissue if gaining == MEDIUM and BREAKS[of_cells] else 0.0
+                work = penalty + work
             if push is not None:  # the copy goes from the source to the site
                 step_y = np.float64(np.int64(k) - np.int64(i))
                 step_x = np.float64(np.int64(r - k * row_sites) - np.int64(s - i * row_sites))
@@ -371,8 +376,9 @@ def settle_colour(cells, costs, length, wall, shape, room):
 
 @lean
 def sweep(
-    lattice, cells, costs, length, connectivity, push, fine, coarse, wall, seed, step, part, room
-):
+    lattice, cells, costs, length, connectivity, tissue, push, fine, coarse, wall, seed, step,
+    part, room,
+):  # fmt: skip
     """One Monte Carlo step, in place; called once by each thread.
 
     Tiles of a colour go to whichever thread is free; no bit depends on which it is.
@@ -386,6 +392,8 @@ def sweep(
     costs : Costs
     length : Length or None
     connectivity : Connectivity or None
+    tissue : float or None
+        Penalty of medium that would cut the tissue, beside that of `connectivity`.
     push : (rows, 2) float64 or None
         mu_p p [y, x], strength and direction of persistence.
     fine : Attractant or None
@@ -413,8 +421,8 @@ def sweep(
         while number < tiles:
             tile, key = tile_at(colour, number, shift, seed, step, height, width)
             sweep_tile(
-                lattice, cells, costs, length, connectivity, push, fine, coarse, wall, tile, key,
-                part, room,
+                lattice, cells, costs, length, connectivity, tissue, push, fine, coarse, wall, tile,
+                key, part, room,
             )  # fmt: skip
             number = take(room.counts, TAKEN + colour)
         wait(room.counts, threads)

@@ -33,6 +33,7 @@ OPTIONS: Options = {
     "periodic": [True, False],
     "length": [0.0, 3.0],
     "connectivity": ["none", "soft", "hard", "authors"],
+    "tissue": [0.0, 70.0],
     "fine": [None, np.float64, np.float32],
     "coarse": [0, 1, 3],
     "push": [False, True],
@@ -56,6 +57,8 @@ FORMS: dict[str, Options] = {
     },
     "three ligands": {"coarse": 3, "shape": (151, 201)},
     "a cue and three ligands": {"fine": np.float32, "coarse": 3, "contact_inhibited": False},
+    "a tissue that holds together": {"tissue": 70.0, "connectivity": "soft", "length": 3.0},
+    "a tissue between walls": {"tissue": 70.0, "periodic": False, "push": True},
     "the longest tiles": {"periodic": False, "fine": np.float64, "shape": (199, 199)},
 }  # fmt: skip
 
@@ -92,6 +95,7 @@ class Case:
             stiffness=[[0, 0], [LAMBDA, self.chosen["length"]], [0, 0]],
             connectivity=self.chosen["connectivity"],
             penalty=PENALTY,
+            tissue_penalty=self.chosen["tissue"],
             contact_inhibited=[self.chosen["contact_inhibited"], False, True, False][:k],
             acts_on=[self.chosen["acts_on"], "both", "extension", "both"][:k],
             saturation=[SATURATION, 0.0, 0.3, 0.1][:k],
@@ -137,6 +141,7 @@ class Case:
             "T": TEMPERATURE, "J_cm": J_CM, "J_cc": J_CC, "J_cw": J_CW, "lambda_area": LAMBDA,
             "A": AREA, "lambda_length": self.chosen["length"], "L": LENGTH, "copy_sites": 8,
             "contact_sites": 8, "authors": self.chosen["connectivity"] == "authors",
+            "tissue_penalty": self.chosen["tissue"],
             "penalty": {"none": 0.0, "hard": np.inf}.get(self.chosen["connectivity"], PENALTY),
         }  # fmt: skip
         assert hard == np.isinf(physics["penalty"])
@@ -258,7 +263,6 @@ def test_places_are_found_without_dividing() -> None:
         {"J": [[0, 8, 0], [8, np.nan, 30], [0, 30, 0]]},
         {"stiffness": [[0, 0], [1e10, 0], [0, 0]]},
         {"temperature": 1e19},
-        {"tissue_penalty": 2000.0},
         {"copy_sites": 4},
         {"contact_sites": 20},
         {"shape": (99, 200)},
