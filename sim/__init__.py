@@ -49,6 +49,7 @@ hooks.PLACES |= {
     "save_pictures": "sim.view.run.pictures:save_pictures",
     "dose_response": "sim.analysis.dose_response:dose_response",
     "combinations": "sim.analysis.combination:combinations",
+    "panel": "sim.analysis.panel:panel",
     "sensitivity": "sim.analysis.sensitivity:sensitivity",
 }
 logging.getLogger("sim").addHandler(logging.NullHandler())  # who uses sim decides what is shown

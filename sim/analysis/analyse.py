@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sim.analysis.combination import Combinations, compare_parts
 from sim.analysis.dose_response import DoseResponses, dose_response
+from sim.analysis.panel import Panel, compares_assays, panel_of
 from sim.analysis.sensitivity import MAIN, Sensitivity, sensitivity
 from sim.studies.table import Study
 
@@ -22,12 +23,15 @@ class Analysis:
     combinations : list of Combinations
     sensitivities : list of Sensitivity
         One for each read-out that the study names.
+    panel : Panel or None
+        Of a study of several assays under doses of a drug.
     """
 
     study: Study
     dose_responses: list[DoseResponses] = field(default_factory=list)
     combinations: list[Combinations] = field(default_factory=list)
     sensitivities: list[Sensitivity] = field(default_factory=list)
+    panel: Panel | None = None
 
     def findings(self) -> list[str]:
         """Return a line for each read-out and arm: its IC50, and what it depends on most."""
@@ -38,6 +42,7 @@ class Analysis:
                 words = fit.words()
                 ic50 = words if words == "not determined" else f"{words} {curves.unit}".rstrip()
                 lines.append(f"{curves.response}, {arm}: IC50 {ic50}{why}")
+        lines += self.panel.findings() if self.panel else []
         for found in self.sensitivities:
             for arm, indices in found.arms.items():
                 most, main = indices.ranked()[0], MAIN[indices.method]
@@ -66,4 +71,5 @@ def analyse(study: Study) -> Analysis:
         dose_responses=curves,
         combinations=[compare_parts(study, each) for each in curves] if plan.combination else [],
         sensitivities=[sensitivity(study, response) for response in plan.sensitivity],
+        panel=panel_of(study, curves) if compares_assays(plan) else None,
     )

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 DOSE_RESPONSE, CURVES, COMBINATION = "dose_response.json", "dose_response.csv", "combination.csv"
 SENSITIVITY, SENSITIVITY_TABLE = "sensitivity.json", "sensitivity.csv"
-TABLES = (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE)
+PANEL, WINDOWS = "panel.csv", "panel_windows.csv"
+TABLES = (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE, PANEL, WINDOWS)
 
 
 def picture(kind: str, response: str = "") -> str:
@@ -33,7 +34,7 @@ def pictures() -> tuple[str, ...]:
     """Return all that `sim.view.study.pictures` may draw of them."""
     kinds = ("dose_response", "ic50", "combination", "sensitivity")
     each = (picture(kind, response) for kind in kinds for response in responses())
-    return (picture("dose_response"), *each)
+    return (picture("dose_response"), picture("panel"), *each)
 
 
 def write_analysis(study: Study) -> Analysis:
@@ -82,6 +83,9 @@ def _write(found: Analysis, folder: Path) -> None:
         }
         _write_json(folder / DOSE_RESPONSE, fits)
         _write_tables(folder / CURVES, [one.table for one in found.dose_responses])
+    if found.panel:
+        _write_tables(folder / PANEL, [found.panel.table])
+        _write_tables(folder / WINDOWS, [found.panel.windows])
     if found.combinations:
         _write_tables(folder / COMBINATION, [one.table for one in found.combinations])
 

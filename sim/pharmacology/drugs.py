@@ -155,6 +155,14 @@ class Kinetics:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What was seen of cells in the drug: a dose of free drug and where that is from."""
+
+    dose_nM: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Drug:
     """A drug.
 
@@ -172,6 +180,9 @@ class Drug:
         Share of the drug in plasma that is not bound, by species.
     pk : Mapping[str, Mapping[str, Kinetics]]
         Sets of pharmacokinetics by species and name; the first one counts if none is named.
+    unharmed_up_to_nM, cytotoxic_ec50_nM : Mapping[str, Finding]
+        By cell line the highest dose at which cells were seen unharmed, and the one that kills half
+        of them; only what was found, nothing assumed.
     """
 
     name: str
@@ -180,6 +191,8 @@ class Drug:
     default_potency: str
     fraction_unbound: Mapping[str, float]
     pk: Mapping[str, Mapping[str, Kinetics]]
+    unharmed_up_to_nM: Mapping[str, Finding]
+    cytotoxic_ec50_nM: Mapping[str, Finding]
 
     def potency(self, name: str | None = None) -> Potency:
         """Return a set of potencies; the default one if no name is given.
@@ -247,6 +260,8 @@ def _load_drug(_: Path, name: str) -> Drug:
                 for species, sets in tables.get("pk", {}).items()
             }
         ),
+        unharmed_up_to_nM=MappingProxyType(_findings(name, "unharmed_up_to_nM", tables)),
+        cytotoxic_ec50_nM=MappingProxyType(_findings(name, "cytotoxic_ec50_nM", tables)),
     )
 
 
@@ -309,6 +324,20 @@ def _fractions(drug: str, table: Mapping[str, Any]) -> dict[str, float]:
         if not 0.0 < value <= 1.0:
             key = f"drugs/{drug}.toml: fraction_unbound.{species}"
             raise InputError(str(Problem(key, value, "must be above 0, at most 1")))
+    return found
+
+
+def _findings(drug: str, key: str, tables: Mapping[str, Any]) -> dict[str, Finding]:
+    """Read what was found in cell lines; an assumption is no finding."""
+    found = {}
+    for line, leaf in tables.get(key, {}).items():
+        where, value = f"drugs/{drug}.toml: {key}.{line}", float(leaf["value"])
+        if not value > 0.0:
+            raise InputError(str(Problem(where, value, "must be above 0")))
+        if leaf["evidence"] == "assumed":
+            allowed = "must not be 'assumed': only findings belong here"
+            raise InputError(str(Problem(f"{where}.evidence", "assumed", allowed)))
+        found[line] = Finding(value, leaf["source"])
     return found
 
 

@@ -354,11 +354,7 @@ class _Drawing(GroupReader):
 
     def _text_of_file(self) -> str:
         """Return the study as a file without references to others."""
-        tree: Tree = {
-            **self._head(),
-            "grid": self.tree.get("grid", {}),
-            "zip": self.tree.get("zip", {}),
-        }
+        tree: Tree = self._head()
         if self.sample is not None:
             spreads = {key: spread.table() for key, spread in self.sample.spreads.items()}
             numbers = {"n": self.sample.n, "seed": self.sample.seed}
@@ -368,22 +364,47 @@ class _Drawing(GroupReader):
         if self.own:  # arms may differ in their read-outs
             tree |= {key: self._table(key) for key in ("dose_response", "sensitivity")}
         tree["combination"] = self.combination
-        bases = self._own_bases()
-        tree["group"] = {
-            name: [
-                arm | {"base": bases[arm["name"]]} if name == self.own and arm["name"] in bases
-                else arm
-                for arm in arms
-            ]
-            for name, arms in self.tree.get("group", {}).items()
-        }  # fmt: skip
         tree["base"] = self.base
         text = tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
+        group = dict(self._table("group"))
+        if bases := self._own_bases():
+            group[self.own] = [
+                arm | ({"base": bases[arm["name"]]} if arm["name"] in bases else {})
+                for arm in group[self.own]
+            ]
+        text += listed("grid", self._table("grid")) + listed("zip", self._table("zip"))
+        text += listed("group", group)
         if self.sample is None:
             return text
         # other versions of SciPy or SALib draw other points; a line for each, ten times faster
         points = ",\n".join(map(json.dumps, self.sample.given))
         return text.replace("[sample]\n", f"[sample]\npoints = [\n{points},\n]\n", 1)
+
+
+def listed(table: str, lists: Mapping[str, Any]) -> str:
+    """Return a table of lists as text, in this order: the order of the runs follows from it.
+
+    TOML writers put lists of long tables, as ``[[table.key]]``, behind all others.
+    """
+    if not lists:
+        return ""
+    lines = [f"\n[{table}]\n"]
+    for key, values in lists.items():
+        lines += [f"{_key(key)} = [\n", *(f"    {inline(value)},\n" for value in values), "]\n"]
+    return "".join(lines)
+
+
+def inline(value: Any) -> str:
+    """Return a TOML value on one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_key(key)} = {inline(item)}' for key, item in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(inline, value))}]"
+    return tomli_w.dumps({"x": value}).removeprefix("x = ").rstrip("\n")
+
+
+def _key(key: str) -> str:
+    return tomli_w.dumps({key: 0}).removesuffix(" = 0\n")
 
 
 def not_swept(key: str, value: Any) -> str:

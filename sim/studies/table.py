@@ -120,6 +120,16 @@ class Study:
         """
         return hooks.call("combinations", self, response)
 
+    def panel(self) -> Any:
+        """Compare the assays of the study under its drugs: their IC50s, and windows to harm.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[dose_response]`` in ``drug.free_nM``.
+        """
+        return hooks.call("panel", self)
+
     def sensitivity(self, response: str | None = None) -> Any:
         """Compute sensitivity indices of a read-out in every arm; by default of the first.
 

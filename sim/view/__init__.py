@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 from sim.analysis.combination import Combinations
 from sim.analysis.dose_response import DoseResponses
+from sim.analysis.panel import Panel
 from sim.analysis.sensitivity import Sensitivity
 from sim.calibration.result import Calibration
 from sim.runs.pk import PK
@@ -69,6 +70,13 @@ def _(
     from sim.view.study.combination import draw_combinations
 
     return draw_combinations(thing, fig=fig)
+
+
+@draw.register(Panel)
+def _(thing: Panel, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+    from sim.view.study.panel import draw_panel
+
+    return draw_panel(thing, fig=fig)
 
 
 @draw.register(Sensitivity)

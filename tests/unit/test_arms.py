@@ -249,7 +249,7 @@ def test_the_list_and_the_command(angiosim: Callable[..., Any], workplace: Path)
     assert listed.exit_code == 0
     assert len(listed.stdout.splitlines()) == 33
     assert angiosim("validate", "study.toml").exit_code == 0
-    Path("study.toml").write_text(text.replace('name = "alive"', 'name = "alive"\nbases = 3'))
+    Path("study.toml").write_text(text.replace('name = "alive"', 'bases = 3, name = "alive"'))
     wrong = angiosim("validate", "study.toml")
     assert wrong.exit_code == 2 and "did you mean 'base'" in wrong.stderr
 
@@ -273,3 +273,24 @@ def test_real_runs_of_three_assays(tmp_path: Path) -> None:
         base = run.group["arm"]
         alone = sim.run(base, {**small, **sizes[base]}, seed=run.seed)
         assert {name: row[name] for name in alone.summary} == alone.summary
+
+
+def test_lists_keep_their_order_in_the_written_study(tmp_path: Path) -> None:
+    """Also where some are of long tables and others of short ones: the runs are numbered by it."""
+    doses = {"cycles": 12, "dose_mg": 12, "every_h": 24, "on_days": 14, "off_days": 7}
+    long = {f"drug.ic50_nM.{name}": 1e9 for name in ("VEGFR2", "PDGFRB", "FGFR1")}
+    tree = {
+        "name": "order",
+        "base": "human_12mg",
+        "grid": {"drug.regimen": [doses, doses | {"dose_mg": 10}], "cells.count": [200, 300]},
+        "group": {"first": [{"name": "a \"b\"", "set": long}, {"name": "c"}], "second": [
+            {"name": "plain"}, {"name": "short", "set": {"time.duration_h": 3}}]},
+    }  # fmt: skip
+    plan = plan_study(tree)
+    again = plan_study(tomllib.loads(plan.text))
+    assert again.text == plan.text
+    assert again.groups == plan.groups == ("first", "second")
+    assert [run.key for run in again.runs] == [run.key for run in plan.runs]
+    executor = fake_runs.Here(plan, lambda base, task: {"cells": 1})
+    sweep(plan, executor, tmp_path / "study")
+    assert open_result(tmp_path / "study").count("done") == len(plan.runs) == 16

@@ -145,7 +145,7 @@ def test_couplings_are_what_the_parts_of_a_step_declare() -> None:
 def test_every_readout_is_described_with_its_files() -> None:
     import sim
     from sim.assays import columns, responses
-    from sim.studies.file import reserved
+    from sim.studies.groups import reserved
 
     result = sim.run(
         "tube_formation",

@@ -30,7 +30,8 @@ from sim.runs.seeds import replicate_seed
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped, shipped_studies
 from sim.studies import sampling
-from sim.studies.file import plan_study, reserved
+from sim.studies.file import plan_study
+from sim.studies.groups import reserved
 from sim.studies.identity import code_hash, content_of, hash_of, run_key, text_of
 from sim.studies.plan import runs_of
 

@@ -27,6 +27,7 @@ _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 DOT: Final = " · "
 INPUT: Final = "potency is an input of the model, not a result"
 ROW: Final = 50  # letters of the name of a row
+MOST_DECADES: Final = 6  # with a label
 _GAP: Final = 0.55  # decades between dose 0 and the lowest other dose
 
 
@@ -136,7 +137,7 @@ def draw_panels(
     across = min(len(panels), 3 if len(panels) < 7 else 4)
     down = math.ceil(len(panels) / across)
     above = 0.5 + 0.19 * max(len(fits) for fits in panels.values())  # in: the legends
-    letters = max(min(len(name), 40) for fits in panels.values() for name in fits) + 34
+    letters = max(min(len(name), 40) for fits in panels.values() for name in fits) + 40
     wide = min(max(3.65, 0.068 * letters), 6.0)
     body = canvas.sheet(
         fig, (wide + 0.8) * across, (3.6 + above) * down + 1.0,
@@ -403,7 +404,8 @@ def dose_axis(ax: Axes, zero: float | None, lowest: float, highest: float) -> No
     ticks = [10.0**p for p in range(first, math.floor(math.log10(highest) + near) + 1)]
     if len(ticks) < 2:
         ticks = sorted({lowest, highest, *ticks})
-    minor = LogLocator(subs=range(2, 10), numticks=99).tick_values(lowest, highest)
+    minor = [*ticks, *LogLocator(subs=range(2, 10), numticks=99).tick_values(lowest, highest)]
+    ticks = ticks[:: -(-len(ticks) // MOST_DECADES)]
     if zero is not None:
         ticks = [zero, *ticks]
     ax.xaxis.set_major_locator(FixedLocator(ticks))

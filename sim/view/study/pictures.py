@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sim.analysis.analyse import Analysis
 from sim.analysis.combination import Combinations
 from sim.analysis.dose_response import DoseResponses
+from sim.analysis.panel import Panel
 from sim.analysis.sensitivity import Sensitivity
 from sim.analysis.write import picture
 from sim.assays import readout
@@ -41,6 +42,7 @@ def write_pictures(found: Analysis) -> None:
         **_dose_responses(found.dose_responses, plan.description),
         **_combinations(found.combinations, plan.description),
         **_sensitivities(found.sensitivities),
+        **_panel(found.panel, plan.description),
     }
     with logging_into(folder / LOG):
         canvas.save_pictures(drawings, folder, canvas.Marks(plan.name, seed=plan.seed))
@@ -172,6 +174,15 @@ def _combinations(all_found: list[Combinations], origin: str) -> Drawings:
         for one in all_found
         if one.measured
     }
+
+
+def _panel(found: Panel | None, origin: str) -> Drawings:
+    """Return the picture of several assays, by its file."""
+    from sim.view.study.panel import draw_panel
+
+    if found is None or not 0 < sum(any(row.fit.doses) for row in found.rows) <= MOST_ARMS:
+        return {}
+    return {picture("panel"): partial(draw_panel, found, origin=origin)}
 
 
 def _sensitivities(all_found: list[Sensitivity]) -> Drawings:
