@@ -148,6 +148,28 @@ def test_the_length_of_a_step_makes_no_other_pattern(step_s: float) -> None:
     assert shares(0.5, step_s).mean() == pytest.approx(shares(0.5).mean(), abs=0.015)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_cells_of_a_layer_make_the_pattern_by_the_length_of_their_contacts(seed: int) -> None:
+    """A quarter are tips, too, and hardly any of their border is with tips: 26 % by chance."""
+    settings = {
+        "domain.substrate": "matrix", "domain.size_um": [600, 600], "setup.gap_um": 20,
+        "engine.area.target_sites": 300,
+    }  # fmt: skip
+    model = AngiogenesisModel(load("wound_healing", settings), rng=seed)
+    model.advance(30)
+    border, rows = model.tissue.border(), model.endothelial
+    notch, delta = np.random.default_rng(seed).random((2, len(border.pairs)))
+    made = np.full(rows.size, 0.8)
+    for _ in range(round(HOURS * 3600 / STEP_S)):
+        advance_notch(rows, notch, delta, border.contacts, border.pairs, made, CONSTANTS, STEP_S, 1)
+    tip = np.zeros(delta.size, bool)
+    tip[rows] = delta[rows] > TIP
+    one, other, length = border.contacts.T
+    touching = 2 * length[tip[one] & tip[other]].sum() / border.pairs[tip].sum()
+    assert tip[rows[border.free[rows] < 0.05]].mean() == pytest.approx(0.27, abs=0.03)
+    assert touching < 0.01
+
+
 # -- in a model -----------------------------------------------------------------------------------
 
 SMALL: dict[str, Any] = {
