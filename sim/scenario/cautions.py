@@ -37,7 +37,7 @@ def cautioned(key: str) -> bool:
 def _of(assay: str) -> tuple[Check, ...]:
     """Return the cautions that hold for an assay."""
     own = assays()[assay].cautions
-    return (_whole_steps, _media, _doses, *(called(own) if own else ()))
+    return (_whole_steps, _media, _doses, _locomotion, *(called(own) if own else ()))
 
 
 def by_key(found: Sequence[Problem]) -> list[Problem]:
@@ -120,3 +120,12 @@ def _doses(scenario: Scenario) -> Iterator[Problem]:
 def differ(one: float, other: float) -> bool:
     """Whether two times differ in the six digits that are shown."""
     return f"{one:.6g}" != f"{other:.6g}"
+
+
+@reads("engine.persistence.kappa", "assay")
+def _locomotion(scenario: Scenario) -> Iterator[Problem]:
+    """Only assays that count borders know where the free border is."""
+    kappa = scenario.engine.persistence.kappa
+    if kappa and "border" not in assays()[scenario.assay].parts:
+        what = f"has no effect: assay = {scenario.assay!r} does not count the free borders of cells"
+        yield Problem("engine.persistence.kappa", kappa, what)

@@ -143,6 +143,11 @@ def add_scale_bar(ax: Axes, width_um: float) -> None:
     ax.add_artist(box)
 
 
+def number(value: float) -> str:
+    """Return a number with three significant digits, in plain figures below a million."""
+    return f"{float(f'{value:.3g}'):,g}"
+
+
 def one_line(text: str, limit: int) -> str:
     """Return `text` on one line, cut with an ellipsis after `limit` characters."""
     text = " ".join(text.split())

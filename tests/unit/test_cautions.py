@@ -123,6 +123,13 @@ def test_cells_that_may_connect(overrides: dict[str, Any]) -> None:
     assert found(overrides) == {}
 
 
+def test_locomotion_that_an_assay_cannot_inhibit() -> None:
+    found = cautions(load("tube_formation", {"domain.substrate": "plastic"}))
+    assert [problem.key for problem in found] == ["engine.persistence.kappa"]
+    assert "assay = 'tube_formation' does not count the free borders" in found[0].text
+    assert cautions(load("wound_healing", {})) == []
+
+
 def test_the_reported_time_is_the_time_used() -> None:
     scenario = load(
         "tube_formation",

@@ -73,9 +73,9 @@ def treatment(result: Snapshot) -> str:
             words.append(f"{name} {ligand.bath_ng_ml:g} ng/mL")
     if drug := drug_given(result):
         free, most = last(result.timeseries, "free_nM"), result.timeseries["free_nM"].max()
-        words.append(f"{drug.name} {free:.3g} nM unbound")
+        words.append(f"{drug.name} {style.number(free)} nM unbound")
         if most > 1.001 * free:
-            words[-1] += f", before up to {most:.3g}"
+            words[-1] += f", before up to {style.number(most)}"
     if not words and has_signalling(result):
         words.append("no ligand, no drug")
     return style.one_line(DOT.join(words), 110)

@@ -206,9 +206,13 @@ def draw_network(
         high = min(WIDTH * extent[2] / extent[1], 2 * WIDTH)
         wide = high * extent[1] / extent[2]
         body = canvas.sheet(
-            fig, max(wide + 0.9 * frame.has_signalling(result), 5.0), high + 0.95,
-            title=title, subtitle=treatment, caption=frame.origin(result),
-        )  # fmt: skip
+            fig,
+            max(wide + 0.9 * frame.has_signalling(result), 5.0),
+            high + 0.95 + 0.3 * bool(treatment),
+            title=title,
+            subtitle=treatment,
+            caption=frame.origin(result),
+        )
         ax = body.subplots()
         ax.set_anchor("W")
     else:
