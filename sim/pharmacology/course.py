@@ -8,8 +8,10 @@ of doses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,9 +21,19 @@ from sim.pharmacology.bateman import Array
 from sim.pharmacology.compartments import Compartments, State, column
 from sim.pharmacology.dosing import Dose
 
-_Part = Callable[..., Array]
+Part = Literal["gut", "central", "peripheral", "eliminated"]
 
 _BLOCK = 2**16  # values computed in one block, which fits the processor's cache
+
+
+class Change(NamedTuple):
+    """What another drug does to this one, from a time on (in all, until the next change)."""
+
+    at_h: float
+    factor_CL: float = 1.0
+    """of the clearance"""
+    factor_F: float = 1.0
+    """of what is absorbed of oral doses given from then on"""
 
 
 class Course:
@@ -36,17 +48,24 @@ class Course:
     cycle_h : float, optional
         The doses are given again every `cycle_h` hours, and have been for ever: the steady state,
         solved exactly. They begin within the cycle; infusions may last longer.
+    changes : sequence of Change
+        In order of time; not of a steady state.
 
     Raises
     ------
     InputError
-        If a dose does not begin within the cycle, or the cycle is not above 0.
+        If a dose does not begin within the cycle, the cycle is not above 0, or a steady state
+        changes.
     """
 
     def __init__(
-        self, model: Compartments, doses: Sequence[Dose], cycle_h: float | None = None
+        self,
+        model: Compartments,
+        doses: Sequence[Dose],
+        cycle_h: float | None = None,
+        changes: Sequence[Change] = (),
     ) -> None:
-        self.model = model
+        self.model, self.changes = model, tuple(changes)
         self.doses = tuple(sorted(doses, key=lambda dose: dose.at_h))
         self.cycle_h = cycle_h
         if cycle_h is not None and not (isfinite(cycle_h) and cycle_h > 0.0):
@@ -55,10 +74,36 @@ class Course:
             if cycle_h is not None and dose.at_h >= cycle_h:
                 allowed = f"must be within the cycle of {cycle_h:g} h"
                 raise InputError(str(Problem(f"dose {number}.at_h", dose.at_h, allowed)))
+        if cycle_h is not None and changes:
+            raise InputError("a steady state has no changes: give a number of cycles")
+        lags = np.ravel(model.lag)
+        self._each: list[Course] = []
+        if changes and (lags != lags[0]).any():  # then each subject has an order of its own
+            each = range(model.subjects or 1)
+            self._each = [Course(model.subject(i), doses, None, changes) for i in each]
+            return
+        models = [(-np.inf, model)] + [
+            (change.at_h, replace(model, CL=model.CL * change.factor_CL))  # type: ignore[type-var]
+            for change in changes
+        ]
         self._streams = [
-            (_Stream(model, [d for d in self.doses if d.route == route], cycle_h), lag)
+            (
+                _Stream(
+                    [(at_h - float(lag[0, 0]), of) for at_h, of in models],
+                    [self._absorbed(dose) for dose in self.doses if dose.route == route],
+                    cycle_h,
+                ),
+                lag,
+            )
             for route, lag in (("oral", column(model.lag)), ("iv", column(0.0)))
         ]
+
+    def _absorbed(self, dose: Dose) -> Dose:
+        """Return a dose with what an interaction makes of its amount."""
+        held = [change for change in self.changes if change.at_h <= dose.at_h]
+        if not held or dose.route != "oral":
+            return dose
+        return replace(dose, amount_mg=dose.amount_mg * held[-1].factor_F)
 
     def concentration(self, time_h: ArrayLike, *, before: bool = False) -> Array:
         """Return the plasma concentration.
@@ -75,7 +120,7 @@ class Course:
         array
             mg/L, of the shape of `time_h`; with subjects, a row for each.
         """
-        amount = self._sum(self.model.central, time_h, before)
+        amount = self.amount("central", time_h, before)
         volume = self.model.central_volume
         return np.asarray(amount / volume.reshape(volume.shape + (1,) * np.ndim(time_h)))
 
@@ -88,16 +133,27 @@ class Course:
 
     def in_body(self, time_h: ArrayLike) -> Array:
         """Return what is in gut, centre and periphery (mg), of the shape of `concentration`."""
-        parts = (self.model.gut, self.model.central, self.model.peripheral)
-        return np.asarray(sum(self._sum(part, time_h) for part in parts))
+        parts: tuple[Part, ...] = ("gut", "central", "peripheral")
+        return np.asarray(sum(self.amount(part, time_h) for part in parts))
 
     def auc(self, start_h: float, end_h: float) -> Array:
         """Return the exact area under the concentration between two times (mg h/L)."""
-        found = self._sum(self.model.eliminated, np.array([start_h, end_h]))
-        return np.asarray((found[..., 1] - found[..., 0]) / self.model.CL)
+        inside = [change for change in self.changes if start_h < change.at_h < end_h]
+        before = [change.factor_CL for change in self.changes if change.at_h <= start_h]
+        bounds = [start_h, *(change.at_h for change in inside), end_h]
+        factors = [*before[-1:], *(change.factor_CL for change in inside)]
+        found = self.amount("eliminated", np.array(bounds))
+        if not self.changes:
+            return np.asarray((found[..., 1] - found[..., 0]) / self.model.CL)
+        factors = factors if before else [1.0, *factors]
+        volumes = np.diff(found, axis=-1) / np.array(factors)
+        return np.asarray(volumes.sum(axis=-1) / self.model.CL)
 
     def events_h(self, start_h: float, end_h: float) -> Array:
-        """Return when doses arrive and infusions end between two times, in the first subject."""
+        """Return when doses arrive, infusions end and interactions change between two times.
+
+        Of many subjects, in the first one.
+        """
         lag = float(np.ravel(self.model.lag)[0])
         found = np.array(
             [
@@ -114,10 +170,13 @@ class Course:
             first = np.floor((start_h - found.max()) / self.cycle_h)
             turns = np.arange(first, np.ceil((end_h - found.min()) / self.cycle_h) + 1)
             found = np.add.outer(turns * self.cycle_h, found).ravel()
+        found = np.append(found, [change.at_h for change in self.changes])
         return np.unique(found[(found >= start_h) & (found <= end_h)])
 
-    def _sum(self, part: _Part, time_h: ArrayLike, before: bool = False) -> Array:
-        """Return one part of the amounts, summed over oral and i.v. doses."""
+    def amount(self, part: Part, time_h: ArrayLike, before: bool = False) -> Array:
+        """Return one part of the amounts (mg), summed over oral and i.v. doses."""
+        if self._each:
+            return np.stack([one.amount(part, time_h, before) for one in self._each])
         time = np.asarray(time_h, dtype=np.float64)
         flat, n = time.reshape(1, -1), self.model.subjects or 1
         found = np.zeros((n, flat.size))
@@ -134,8 +193,11 @@ class Course:
 class _Stream:
     """The doses of one route, in their own time (oral ones after the lag), and their states."""
 
-    def __init__(self, model: Compartments, doses: list[Dose], cycle_h: float | None) -> None:
-        self.model, self.cycle_h = model, cycle_h
+    def __init__(
+        self, models: list[tuple[float, Compartments]], doses: list[Dose], cycle_h: float | None
+    ) -> None:
+        self.models, self.cycle_h = [model for _, model in models], cycle_h
+        model = self.models[0]
         changes: list[tuple[float, float, float, float]] = []  # time, gut, centre, infusion
         begun = 0.0  # rate of the infusions that an earlier cycle began
         for dose in doses:
@@ -153,10 +215,14 @@ class _Stream:
         self.events = len(changes)
         if not changes:
             return
+        starts_h = [at_h for at_h, _ in models[1:]]
+        changes += [(max(at_h, 0.0), 0.0, 0.0, 0.0) for at_h in starts_h]
+        self.events = len(changes)
         changes.sort()
         time = np.array([0.0, *(change[0] for change in changes)])
+        self._holds = np.searchsorted(starts_h, time, side="right")  # which model, from each on
         waits, which = np.unique(np.diff(time), return_inverse=True)
-        flows = self._flows(np.maximum(waits, 0.0))
+        flows = [_flows(model, np.maximum(waits, 0.0)) for model in self.models]
         n = model.subjects or 1
         F = np.broadcast_to(np.ravel(model.F), n)
         given = np.array([change[1:] for change in changes])
@@ -167,22 +233,23 @@ class _Stream:
 
         def run() -> None:
             for event, wait in enumerate(which, start=1):
-                states[event] = np.einsum("ijs,js->is", flows[wait], states[event - 1])
+                flow = flows[self._holds[event - 1]][wait]
+                states[event] = np.einsum("ijs,js->is", flow, states[event - 1])
                 states[event, 0] += F * given[event - 1, 0]
                 states[event, 1] += given[event - 1, 1]
                 states[event, 4] = rates[event]
 
         run()
         if cycle_h is not None:  # x = M x + b over one cycle, b being what one cycle leaves
-            rest = self._flows(np.array([cycle_h - time[-1]]))[0]
+            rest = _flows(model, np.array([cycle_h - time[-1]]))[0]
             b = np.einsum("ijs,js->is", rest, states[-1])[:3]
-            M = np.moveaxis(self._flows(np.array([cycle_h]))[0, :3, :3], -1, 0)
+            M = np.moveaxis(_flows(model, np.array([cycle_h]))[0, :3, :3], -1, 0)
             states[0, :3] = np.linalg.solve(np.eye(3) - M, b.T[..., None])[..., 0].T
             run()
             self._eliminated = np.einsum("ijs,js->is", rest, states[-1])[3]  # in a cycle
         self._time, self._states = time, states
 
-    def at(self, part: _Part, time: Array, before: bool) -> Array:
+    def at(self, part: Part, time: Array, before: bool) -> Array:
         """Return a part of the amounts at times of shape (1 or subjects, times)."""
         if self.cycle_h is not None:
             turns = time // self.cycle_h
@@ -194,21 +261,30 @@ class _Stream:
             self._states[last, row, subject] for row in range(5)
         )
         since = np.maximum(time - self._time[last], 0.0)
-        found = part(State(gut, central, peripheral, infusion), since)
-        if part != self.model.eliminated:
+        state, holds = State(gut, central, peripheral, infusion), self._holds[last[0]]
+        if len(self.models) == 1:
+            found = np.asarray(getattr(self.models[0], part)(state, since))
+        else:
+            found = np.empty(state.gut.shape)
+            for place in np.unique(holds):
+                at = holds == place
+                sub = State(*(values[:, at] for values in state))
+                found[:, at] = getattr(self.models[place], part)(sub, since[:, at])
+        if part != "eliminated":
             return found
         found = np.asarray(found + eliminated)
         return found if self.cycle_h is None else found + turns * self._eliminated[:, None]
 
-    def _flows(self, waits: Array) -> Array:
-        """Return the matrices that carry a state over these times, (waits, 5, 5, subjects)."""
-        model, n = self.model, self.model.subjects or 1
-        found = np.zeros((len(waits), 5, 5, n))
-        parts = (model.gut, model.central, model.peripheral, model.eliminated)
-        zero, one = np.zeros((n, 1)), np.ones((n, 1))
-        for place, source in ((0, 0), (1, 1), (2, 2), (4, 3)):
-            state = State(*(one if at == source else zero for at in range(4)))
-            for row, part in enumerate(parts):
-                found[:, row, place] = part(state, waits[None, :]).T
-        found[:, 3, 3] = 1.0
-        return found
+
+def _flows(model: Compartments, waits: Array) -> Array:
+    """Return the matrices that carry a state over these times, (waits, 5, 5, subjects)."""
+    n = model.subjects or 1
+    found = np.zeros((len(waits), 5, 5, n))
+    parts = (model.gut, model.central, model.peripheral, model.eliminated)
+    zero, one = np.zeros((n, 1)), np.ones((n, 1))
+    for place, source in ((0, 0), (1, 1), (2, 2), (4, 3)):
+        state = State(*(one if at == source else zero for at in range(4)))
+        for row, part in enumerate(parts):
+            found[:, row, place] = part(state, waits[None, :]).T
+    found[:, 3, 3] = 1.0
+    return found

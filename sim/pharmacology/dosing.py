@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import ceil, isclose, isfinite
-from pathlib import Path
+from math import ceil, isclose, isfinite, sqrt
 from typing import Literal, get_args
 
 from sim.data import nearest, one_of
 from sim.errors import Problem, ScenarioError
-from sim.files import read_csv
 
 Route = Literal["oral", "iv"]
 
 ROUTES = get_args(Route)
-_COLUMNS = ("time_h", "amount_mg", "route", "infusion_h")
-_MOST = 100_000  # doses of one regimen
+MOST_DOSES = 100_000  # doses of one regimen
+_UNITS = {"dose_mg": "mg", "dose_mg_per_kg": "mg/kg", "dose_mg_per_m2": "mg/m2"}
 _ROUNDING = 1e-9  # of intervals such as 2.4 h, ten of which are a day
 
 
@@ -73,14 +71,14 @@ class Regimen:
 
     Parameters
     ----------
-    dose_mg, dose_mg_per_kg : float, optional
-        One of the two.
+    dose_mg, dose_mg_per_kg, dose_mg_per_m2 : float, optional
+        One of the three: as such, by body weight, or by body surface.
     every_h : float
         Time between doses on the days on; 168 takes 7 days on for each dose.
     on_days, off_days : int
         Days with and without doses in a cycle.
-    cycles : int
-        How many cycles are given.
+    cycles : int or "steady"
+        How many cycles are given; in the steady state they have been given for ever.
     reductions : mapping of int to float
         By cycle, the dose from that cycle on, in the unit of the dose.
     loading : float, optional
@@ -106,10 +104,11 @@ class Regimen:
 
     dose_mg: float | None = None
     dose_mg_per_kg: float | None = None
+    dose_mg_per_m2: float | None = None
     every_h: float = 24.0
     on_days: int = 1
     off_days: int = 0
-    cycles: int = 1
+    cycles: int | Literal["steady"] = 1
     reductions: Mapping[int, float] = field(default_factory=dict)
     loading: float | None = None
     missed_days: Sequence[int] = ()
@@ -133,39 +132,70 @@ class Regimen:
         return 24.0 * (self.on_days + self.off_days)
 
     @property
-    def end_h(self) -> float:
-        """End of the last cycle, its days off included."""
-        return self.first_h + self.cycles * self.cycle_h
+    def steady(self) -> bool:
+        """Whether the cycles have been given for ever."""
+        return self.cycles == "steady"
 
     @property
-    def per_kg(self) -> bool:
-        """Whether the dose is given per kg of body weight."""
-        return self.dose_mg_per_kg is not None
+    def counted(self) -> int:
+        """How many cycles are counted out: one of a steady state."""
+        return 1 if isinstance(self.cycles, str) else self.cycles
 
-    def doses(self, weight_kg: float | None = None) -> tuple[Dose, ...]:
-        """Return the doses that were taken, in order of time.
+    @property
+    def end_h(self) -> float:
+        """End of the last cycle, its days off included."""
+        return self.first_h + self.counted * self.cycle_h
+
+    def doses(
+        self, weight_kg: float | None = None, height_cm: float | None = None
+    ) -> tuple[Dose, ...]:
+        """Return the doses that were taken, in order of time; of a steady state, those of a cycle.
 
         Parameters
         ----------
         weight_kg : float, optional
-            Body weight; needed for a dose in mg/kg.
+            Body weight; needed for a dose in mg/kg or mg/m2.
+        height_cm : float, optional
+            Height; needed for a dose in mg/m2.
 
         Raises
         ------
         InputError
-            If the weight is needed and missing, or not above 0.
+            If weight or height is needed and missing, or not above 0.
         """
-        if self.per_kg and weight_kg is None:
-            allowed = "needs a body weight: give weight_kg"
-            problem = Problem("regimen.dose_mg_per_kg", self.dose_mg_per_kg, allowed)
-            raise ScenarioError("regimen", [problem])
-        if weight_kg is not None and not (isfinite(weight_kg) and weight_kg > 0.0):
-            raise ScenarioError("regimen", [Problem("weight_kg", weight_kg, "must be above 0")])
-        scale = weight_kg if self.per_kg and weight_kg is not None else 1.0
+        scale = self._scale({"weight_kg": weight_kg, "height_cm": height_cm})
         return tuple(
             Dose(at_h, amount * scale, self.route, self.infusion_h)
             for _, at_h, amount in self._taken()
         )
+
+    def _scale(self, body: dict[str, float | None]) -> float:
+        """Return mg per unit of the dose in a body."""
+        needed = {
+            "dose_mg_per_kg": {"weight_kg": "a body weight"},
+            "dose_mg_per_m2": {"weight_kg": "a body weight", "height_cm": "a height"},
+        }
+        problems = [
+            Problem(f"regimen.{self._key}", getattr(self, self._key), f"needs {words}: give {key}")
+            for key, words in needed.get(self._key, {}).items()
+            if body[key] is None
+        ] + [
+            Problem(key, value, "must be above 0")
+            for key, value in body.items()
+            if value is not None and not (isfinite(value) and value > 0.0)
+        ]
+        if problems:
+            raise ScenarioError("regimen", problems)
+        weight_kg, height_cm = body["weight_kg"] or 0.0, body["height_cm"] or 0.0
+        if self._key == "dose_mg_per_m2":
+            return body_surface_m2(weight_kg, height_cm)
+        return weight_kg if self._key == "dose_mg_per_kg" else 1.0
+
+    @property
+    def _key(self) -> str:
+        """The key that gives the dose."""
+        given = [key for key in _UNITS if getattr(self, key) is not None]
+        return given[0] if given else "dose_mg"
 
     def taken_h(self, cycle: int) -> list[float]:
         """Return when the doses that belong to a cycle (from 1) were taken, late ones too."""
@@ -173,19 +203,21 @@ class Regimen:
         return [at_h for number, at_h, _ in self._taken() if 0 <= last - number < self._per_cycle]
 
     def __str__(self) -> str:
-        unit = "mg/kg" if self.per_kg else "mg"
+        unit = _UNITS[self._key]
         first = self._amount(1)
         how = "orally" if self.route == "oral" else "i.v."
         if self.infusion_h:
             how += f" over {self.infusion_h:g} h"
-        length, single = self.on_days + self.off_days, self._per_cycle * self.cycles == 1
+        length, single = self.on_days + self.off_days, self._per_cycle * self.counted == 1
+        single = single and not self.steady
         title = f"{first:g} {unit} {how}"
         title += " once" if single else f" every {self.every_h:g} h"
         if self.off_days:
             title += f", {_days(1, self.on_days)} of {length}"
         elif length > 1 or not single:
             title += f", {length} day{'s' if length > 1 else ''}"
-        title += f", {self.cycles} cycles" if self.cycles > 1 else ""
+        title += ", in steady state" if self.steady else ""
+        title += f", {self.cycles} cycles" if self.counted > 1 else ""
         if self.loading is not None:
             title += f", first dose {self.loading:g} {unit}"
         if self.first_h:
@@ -195,9 +227,7 @@ class Regimen:
     def _amount(self, cycle: int) -> float:
         """Return the dose of a cycle: that of the last reduction up to it."""
         steps = [step for step in self.reductions if step <= cycle]
-        whole = self.dose_mg_per_kg if self.per_kg else self.dose_mg
-        assert whole is not None
-        return self.reductions[max(steps)] if steps else whole
+        return self.reductions[max(steps)] if steps else float(getattr(self, self._key))
 
     @property
     def _per_cycle(self) -> int:
@@ -220,7 +250,7 @@ class Regimen:
     def _planned(self) -> list[tuple[float, float, int]]:
         """Return time since the first dose, amount and day (from 1) of each dose as planned."""
         found: list[tuple[float, float, int]] = []
-        for cycle in range(self.cycles):
+        for cycle in range(self.counted):
             for place in range(self._per_cycle):
                 at_h = cycle * self.cycle_h + place * self.every_h
                 amount = self._amount(cycle + 1)
@@ -241,11 +271,11 @@ class Regimen:
 
     def _wrong(self) -> Iterator[Problem]:
         """Yield what is wrong with single fields, or with how they fit."""
-        dose = "dose_mg_per_kg" if self.per_kg else "dose_mg"
-        if (self.dose_mg is None) == (self.dose_mg_per_kg is None):
-            yield Problem("regimen.dose_mg", self.dose_mg, "give either dose_mg or dose_mg_per_kg")
+        if sum(getattr(self, key) is not None for key in _UNITS) != 1:
+            allowed = f"give either {', '.join(list(_UNITS)[:-1])} or {list(_UNITS)[-1]}"
+            yield Problem("regimen.dose_mg", self.dose_mg, allowed)
             return
-        at_least_0 = {dose: getattr(self, dose), "first_h": self.first_h}
+        at_least_0 = {self._key: getattr(self, self._key), "first_h": self.first_h}
         at_least_0 |= {"infusion_h": self.infusion_h}
         at_least_0 |= {} if self.loading is None else {"loading": self.loading}
         at_least_0 |= {f"reductions.{cycle}": value for cycle, value in self.reductions.items()}
@@ -260,7 +290,9 @@ class Regimen:
         whole = True
         for key, lowest in (("on_days", 1), ("off_days", 0), ("cycles", 1)):
             value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+            if key == "cycles" and value == "steady":
+                yield from self._of_one_cycle()
+            elif isinstance(value, bool) or not isinstance(value, int) or value < lowest:
                 yield Problem(f"regimen.{key}", value, f"must be a whole number from {lowest}")
                 whole = False
         if self.route not in ROUTES:
@@ -270,11 +302,20 @@ class Regimen:
             yield Problem("regimen.infusion_h", self.infusion_h, "must be 0 for an oral dose")
         if not whole:
             return
-        if self.cycles * max(1.0, 24.0 * self.on_days / self.every_h) > _MOST:
-            yield Problem("regimen.every_h", self.every_h, f"makes more than {_MOST} doses")
+        if self.counted * max(1.0, 24.0 * self.on_days / self.every_h) > MOST_DOSES:
+            yield Problem("regimen.every_h", self.every_h, f"makes more than {MOST_DOSES} doses")
             return
         if not self._fits(self.on_days):
             yield self._misfit()
+
+    def _of_one_cycle(self) -> Iterator[Problem]:
+        """Yield what a steady state cannot have, being of one cycle as of another."""
+        for key in (
+            "reductions", "loading", "missed_days", "missed_doses", "late_days", "late_doses",
+        ):  # fmt: skip
+            value = getattr(self, key)
+            if value not in (None, {}, (), []):
+                yield Problem(f"regimen.{key}", value, "needs a number of cycles, not 'steady'")
 
     def _misplaced(self) -> Iterator[Problem]:
         """Yield the days, doses and cycles that do not exist."""
@@ -283,15 +324,15 @@ class Regimen:
         for key in ("missed_days", "late_days"):
             for day in getattr(self, key):
                 if day not in days:
-                    last = self.cycles * (self.on_days + self.off_days)
+                    last = self.counted * (self.on_days + self.off_days)
                     yield Problem(f"regimen.{key}", day, f"must be a day with a dose, of 1-{last}")
         for key in ("missed_doses", "late_doses"):
             for number in getattr(self, key):
                 if not 1 <= number <= count:
                     yield Problem(f"regimen.{key}", number, f"must be a dose from 1 to {count}")
         for cycle in self.reductions:
-            if not 1 <= cycle <= self.cycles:
-                allowed = f"must be a cycle from 1 to {self.cycles}"
+            if not 1 <= cycle <= self.counted:
+                allowed = f"must be a cycle from 1 to {self.counted}"
                 yield Problem("regimen.reductions", cycle, allowed)
 
     def _misfit(self) -> Problem:
@@ -320,7 +361,7 @@ class Regimen:
 
     def _marks(self) -> list[str]:
         """Return for each day o (dose), x (missed), > (late) or . (none)."""
-        marks = ["."] * (self.cycles * (self.on_days + self.off_days))
+        marks = ["."] * (self.counted * (self.on_days + self.off_days))
         for number, (_, _, day) in enumerate(self._planned(), start=1):
             missed = number in self.missed_doses or day in self.missed_days
             late = self.late_doses.get(number, self.late_days.get(day, 0.0)) > 0.0
@@ -332,7 +373,7 @@ class Regimen:
         """Yield a line for each cycle, or run of equal cycles."""
         length, marks = self.on_days + self.off_days, self._marks()
         rows: list[tuple[int, int, str, str]] = []  # first, last, dose, days
-        for cycle in range(1, self.cycles + 1):
+        for cycle in range(1, self.counted + 1):
             days = "".join(marks[(cycle - 1) * length : cycle * length])
             weeks = " ".join(days[week : week + 7] for week in range(0, length, 7))
             dose = f"{self._amount(cycle):g} {unit}"
@@ -341,6 +382,7 @@ class Regimen:
             else:
                 rows.append((cycle, cycle, dose, weeks))
         names = [f"{a}" if a == b else f"{a}-{b}" for a, b, *_ in rows]
+        names = ["each"] if self.steady else names
         spans = [_days((a - 1) * length + 1, b * length) for a, b, *_ in rows]
         columns = [max(map(len, column)) for column in (names, spans, [row[2] for row in rows])]
         for name, span, (*_, dose, weeks) in zip(names, spans, rows, strict=True):
@@ -353,6 +395,11 @@ class Regimen:
         marks = set(self._marks())
         words = {"o": "dose", "x": "missed", ">": "late", ".": "no dose"}
         yield "  " + ", ".join(f"{mark} {word}" for mark, word in words.items() if mark in marks)
+
+
+def body_surface_m2(weight_kg: float, height_cm: float) -> float:
+    """Return the body surface of a person (Mosteller 1987, N Engl J Med 317:1098)."""
+    return sqrt(weight_kg * height_cm / 3600.0)
 
 
 def day_of(since_h: float) -> int:
@@ -368,67 +415,3 @@ def days_of(start_h: float, end_h: float) -> tuple[int, int]:
 
 def _days(first: int, last: int) -> str:
     return f"day {first}" if first == last else f"days {first}-{last}"
-
-
-def read_doses(path: str | Path) -> tuple[Dose, ...]:
-    """Return the doses of a CSV file, in order of time.
-
-    The first line names the columns: ``time_h`` and ``amount_mg``, and if wanted ``route``
-    (``oral`` unless said otherwise) and ``infusion_h``. Infusions may overlap: they add up.
-
-    Raises
-    ------
-    ScenarioError
-        Listing every line that is wrong, with column, value and what is allowed.
-    InputError
-        If the file cannot be read.
-    """
-    columns, rows = read_csv(Path(path), _MOST)
-    problems = [
-        Problem("column", name, one_of(_COLUMNS), nearest(name, _COLUMNS))
-        for name in columns
-        if name not in _COLUMNS
-    ]
-    problems += [
-        Problem(f"column {name}", None, "is missing")
-        for name in _COLUMNS[:2]
-        if name not in columns
-    ]
-    doses: list[Dose] = []
-    if set(_COLUMNS[:2]) <= set(columns):
-        for line, row in rows:
-            try:
-                doses.append(_read_dose(row))
-            except ScenarioError as error:
-                names = {"at_h": "time_h"}
-                problems += [
-                    Problem(f"line {line}: {names.get(p.key, p.key)}", p.value, p.allowed, p.hint)
-                    for p in error.problems
-                ]
-    if not rows and not problems:
-        problems.append(Problem("", None, "contains no dose"))
-    if problems:
-        raise ScenarioError(str(path), problems)
-    return tuple(sorted(doses, key=lambda dose: dose.at_h))
-
-
-def _read_dose(row: Mapping[str, str]) -> Dose:
-    """Read one line of a CSV file."""
-    problems = []
-    numbers = {"time_h": 0.0, "amount_mg": 0.0, "infusion_h": 0.0}
-    for key in numbers:
-        text = row.get(key, "")
-        if not text and key == "infusion_h":
-            continue
-        try:
-            numbers[key] = float(text)
-        except ValueError:
-            problems.append(Problem(key, text, "must be a number"))
-    route = row.get("route") or "oral"
-    try:
-        dose = Dose(numbers["time_h"], numbers["amount_mg"], route, numbers["infusion_h"])  # type: ignore[arg-type]
-    except ScenarioError as error:
-        problems += error.problems
-    if problems:
-        raise ScenarioError("dose", problems)
-    return dose

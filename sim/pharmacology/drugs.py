@@ -71,6 +71,11 @@ class Parameter:
     cv: float = 0.0
     between: tuple[float, float] | None = None
 
+    def times(self, factor: float) -> Parameter:
+        """Return the parameter of subjects in whom it is that many times as large."""
+        between = self.between and (self.between[0] * factor, self.between[1] * factor)
+        return Parameter(self.value * factor, self.cv, between)
+
 
 @dataclass(frozen=True)
 class Kinetics:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError, Problem
 from sim.pharmacology.compartments import Compartments
-from sim.pharmacology.course import Course
+from sim.pharmacology.course import Change, Course
 from sim.pharmacology.dosing import Dose
 from sim.units import nM_to_ng_per_ml
 
@@ -75,6 +75,8 @@ class Pharmacokinetic:
         g/mol.
     cycle_h : float, optional
         Period after which the doses repeat for ever (steady state).
+    changes : sequence of Change
+        What other drugs do to clearance and absorption from certain times on.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class Pharmacokinetic:
     kp_uu: float
     molar_mass: float
     cycle_h: float | None = None
+    changes: Sequence[Change] = ()
 
     def __post_init__(self) -> None:
         for key, highest in (("fu", 1.0), ("kp_uu", np.inf), ("molar_mass", np.inf)):
@@ -99,7 +102,7 @@ class Pharmacokinetic:
     @cached_property
     def course(self) -> Course:
         """The time course in plasma, in mg/L."""
-        return Course(self.model, self.doses, self.cycle_h)
+        return Course(self.model, self.doses, self.cycle_h, self.changes)
 
     def total_nM(self, time_h: ArrayLike, *, before: bool = False) -> Array:
         """All drug in plasma (nM) at these times; just `before` a dose that falls on one."""

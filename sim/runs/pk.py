@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.half_lives import HalfLives, half_lives
 from sim.pharmacology.metrics import accumulation_ratio, blockade, exposure_metrics, window_times
 from sim.pharmacology.population import bands
-from sim.scenario.exposure import pharmacokinetic, potency_of, regimen_of
+from sim.scenario.exposure import doses_of, pharmacokinetic, potency_of, regimen_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
 
@@ -146,7 +146,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
     if drug is None or drug.exposure != "pk":
         raise InputError(f'{scenario.name}: needs a [drug] with exposure = "pk"')
     exposure = pharmacokinetic(scenario)
-    regimen, doses = regimen_of(drug), exposure.course.doses
+    regimen, doses = regimen_of(drug), _shown(scenario)
     every_h = regimen.every_h if regimen else LISTED_EVERY_H
     halves = half_lives(exposure.model, every_h, *_kind(doses))
     ends_h = [dose.at_h + dose.infusion_h for dose in doses]
@@ -154,7 +154,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         end_h = max(ends_h) + HALF_LIVES_AFTER * float(halves.terminal_h)
     else:
         late_h = [dose.at_h + regimen.every_h for dose in doses[-1:]]
-        end_h = max([regimen.end_h, *ends_h, *late_h])
+        end_h = regimen.end_h if regimen.steady else max([regimen.end_h, *ends_h, *late_h])
     time_h = window_times(exposure.course, 0.0, end_h, min(STEP_H, end_h / STEPS))
     potency = potency_of(scenario)
     assert potency is not None  # the scenario has a drug
@@ -201,6 +201,18 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
     return result
 
 
+def _shown(scenario: Scenario) -> tuple[Dose, ...]:
+    """The doses in order of time; of a steady state, those of the cycle from `first_h` on."""
+    assert scenario.drug is not None
+    doses, regimen = doses_of(scenario), regimen_of(scenario.drug)
+    if regimen is not None and regimen.steady:
+        first_h, cycle_h = regimen.first_h, regimen.cycle_h
+        doses = tuple(
+            replace(dose, at_h=first_h + (dose.at_h - first_h) % cycle_h) for dose in doses
+        )
+    return tuple(sorted(doses, key=lambda dose: dose.at_h))
+
+
 def _windows(
     regimen: Regimen | None, doses: tuple[Dose, ...], end_h: float
 ) -> dict[str, tuple[float, float]]:
@@ -208,12 +220,16 @@ def _windows(
     if regimen is None:
         return {"whole": (doses[0].at_h, end_h)}
     first, cycle_h = regimen.first_h, regimen.cycle_h
-    ordinals = ["first cycle", *(f"cycle {n}" for n in range(2, regimen.cycles + 1))]
+    ordinals = ["first cycle", *(f"cycle {n}" for n in range(2, regimen.counted + 1))]
+    ordinals = ["cycle in steady state"] if regimen.steady else ordinals
     named = {
         name: (first + k * cycle_h, first + (k + 1) * cycle_h) for k, name in enumerate(ordinals)
     }
     times_h = [dose.at_h for dose in doses]
-    if times_h:
+    if regimen.steady:  # the next cycle begins with its first dose
+        last = _after(times_h[-1], [*times_h, times_h[0] + cycle_h], regimen.every_h)
+        named = named if last in named.values() else named | {"last dose": last}
+    elif times_h:
         named["last dose"] = _after(times_h[-1], times_h, regimen.every_h)
         named["first dose"] = _after(times_h[0], times_h, regimen.every_h)
     return {name: window for window, name in {w: n for n, w in named.items()}.items()}
@@ -250,7 +266,7 @@ def _of_half_lives(found: HalfLives) -> dict[str, Any]:
 def _accumulation(exposure: Pharmacokinetic, regimen: Regimen) -> float | None:
     """The area after the last dose of the first cycle relative to that after the first one."""
     taken_h = regimen.taken_h(1)
-    if len(taken_h) < 2:
+    if len(taken_h) < 2 or regimen.steady:
         return None
     times_h = [dose.at_h for dose in exposure.course.doses]
     first, last = (_after(at_h, times_h, regimen.every_h) for at_h in (taken_h[0], taken_h[-1]))

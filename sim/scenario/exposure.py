@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from math import inf, prod
 
 from sim.pharmacology.compartments import Compartments
+from sim.pharmacology.course import Change
 from sim.pharmacology.dosing import Dose, Regimen
 from sim.pharmacology.drugs import Kinetics, Parameter, Potency
 from sim.pharmacology.exposure import Exposure, Media, Pharmacokinetic, constant
 from sim.pharmacology.population import draw_subjects
 from sim.scenario.schema import Scenario
-from sim.scenario.treatment import Drug
+from sim.scenario.treatment import Drug, Interaction
 
 
 def exposure_of(scenario: Scenario) -> Exposure:
@@ -42,15 +45,51 @@ def pharmacokinetic(scenario: Scenario, subjects: int | None = None) -> Pharmaco
         model = draw_subjects(kinetics, subjects, drug.population_seed, weight_kg)
     else:
         model = one_subject(drug, kinetics, weight_kg)
-    resolved = scenario.resolved.pk
+    resolved, regimen = scenario.resolved.pk, regimen_of(drug)
     assert resolved is not None  # of a checked scenario that doses a body
+    doses = doses_of(scenario)
+    factor_F = prod(one.factor_F for one in drug.interaction if not _dated(one))
+    if factor_F != 1.0:
+        doses = tuple(
+            replace(dose, amount_mg=dose.amount_mg * factor_F) if dose.route == "oral" else dose
+            for dose in doses
+        )
     return Pharmacokinetic(
         model,
-        doses_of(scenario),
+        doses,
         resolved.fraction_unbound,
         drug.kp_uu,
         resolved.molar_mass_g_per_mol,
+        regimen.cycle_h if regimen and regimen.steady else None,
+        changes_of(drug, doses),
     )
+
+
+def changes_of(drug: Drug, doses: Sequence[Dose]) -> tuple[Change, ...]:
+    """What interactions that begin or end on a day change, in order of time."""
+    dated = [one for one in drug.interaction if _dated(one)]
+    if not dated:
+        return ()
+    first_h = drug.regimen.first_h if drug.regimen else min(dose.at_h for dose in doses)
+    spans = [
+        (
+            first_h + 24.0 * ((one.from_day or 1) - 1),
+            inf if one.to_day is None else first_h + 24.0 * one.to_day,
+            one,
+        )
+        for one in dated
+    ]
+    found = []
+    for at_h in sorted({time for start_h, end_h, _ in spans for time in (start_h, end_h)} - {inf}):
+        holding = [one for start_h, end_h, one in spans if start_h <= at_h < end_h]
+        factor_CL = prod(one.factor_CL for one in holding)
+        found.append(Change(at_h, factor_CL, prod(one.factor_F for one in holding)))
+    return tuple(found)
+
+
+def _dated(interaction: Interaction) -> bool:
+    """Whether it holds on some days only."""
+    return interaction.from_day is not None or interaction.to_day is not None
 
 
 def potency_of(scenario: Scenario) -> Potency | None:
@@ -65,8 +104,16 @@ def kinetics_of(scenario: Scenario) -> Kinetics:
     """The drug's pharmacokinetics in its species, with the parameters that the scenario gives."""
     assert scenario.resolved.pk is not None  # of a checked scenario that doses a body
     found = scenario.resolved.pk.kinetics()
-    own = {name: Parameter(value) for name, value in _dosed(scenario).pk.items()}
-    return replace(found, parameters={**found.parameters, **own})
+    drug = _dosed(scenario)
+    own = {name: Parameter(value) for name, value in drug.pk.items()}
+    parameters = {**found.parameters, **own}
+    for one in drug.covariates:
+        value = weight_of(scenario) if one.value is None else one.value
+        parameters[one.of] = parameters[one.of].times((value / one.reference) ** one.exponent)
+    factor_CL = prod(one.factor_CL for one in drug.interaction if not _dated(one))
+    if factor_CL != 1.0:
+        parameters["CL"] = parameters["CL"].times(factor_CL)
+    return replace(found, parameters=parameters)
 
 
 def weight_of(scenario: Scenario) -> float:
@@ -99,7 +146,10 @@ def doses_of(scenario: Scenario) -> tuple[Dose, ...]:
     if isinstance(planned, tuple):
         kinetics.check(planned)
         return planned
-    doses = planned.doses(weight_of(scenario) if kinetics.per_kg else drug.weight_kg)
+    weight_kg = weight_of(scenario) if kinetics.per_kg else drug.weight_kg
+    doses = planned.doses(weight_kg, drug.height_cm)
+    if planned.steady:  # all within one cycle, which has no beginning
+        doses = tuple(replace(dose, at_h=dose.at_h % planned.cycle_h) for dose in doses)
     kinetics.check(doses, "regimen.route")
     return doses
 

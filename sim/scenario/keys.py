@@ -196,6 +196,8 @@ def stand_in(path: Sequence[str | int], assay: str) -> Any:
 
 
 def _stand_in(node: Node) -> Any:
+    if "anyOf" in node:
+        return _stand_in(node["anyOf"][0])
     if "enum" in node:
         return node["enum"][0]
     match node.get("type"):
@@ -261,6 +263,8 @@ def _meaning(path: Sequence[str | int], assay: str) -> str:
 
 def _kind(node: Node, defaults: Any = None) -> str:
     """Describe the values of a node: ``a whole number at least 1``."""
+    if "anyOf" in node:
+        return " or ".join(map(_kind, node["anyOf"]))
     if "const" in node:
         return shown(node["const"])
     if "enum" in node:
@@ -312,10 +316,11 @@ def _inline(node: Any, definitions: Node) -> Any:
     if "$ref" in node:
         target = definitions[node["$ref"].removeprefix("#/$defs/")]
         node = {**target, **{key: item for key, item in node.items() if key != "$ref"}}
-    if "anyOf" in node:  # every union here is "this, or not given"
-        (option,) = (item for item in node["anyOf"] if item.get("type") != "null")
-        node = {**option, **{key: item for key, item in node.items() if key != "anyOf"}}
-        return _inline(node, definitions)
+    if "anyOf" in node:  # nearly every union here is "this, or not given"
+        options = [item for item in node["anyOf"] if item.get("type") != "null"]
+        if len(options) == 1:
+            node = {**options[0], **{key: item for key, item in node.items() if key != "anyOf"}}
+            return _inline(node, definitions)
     clean: Node = {}
     for key, item in node.items():
         if key == "properties":

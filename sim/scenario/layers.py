@@ -10,7 +10,7 @@ from typing import Any
 from sim import data
 from sim.errors import FileError, InputError, Problem, ScenarioError
 from sim.files import named_file, read_toml
-from sim.pharmacology.dosing import read_doses
+from sim.pharmacology.dose_table import read_doses
 from sim.scenario import keys
 from sim.scenario.input import MOST_DEPTH, default_name, plain
 from sim.scenario.settings import ALTERNATIVES, contradictions

@@ -22,11 +22,17 @@ ALTERNATIVES = (
 )
 KEEP_ONE = "keep one of them"
 REPLACED = {
-    key: other
-    for pair in (*ALTERNATIVES, ("free_nM", "media"), ("bath_ng_ml", "gradient"))
-    for key, other in (pair, pair[::-1])
+    key: tuple(other for other in group if other != key)
+    for group in (
+        *ALTERNATIVES,
+        ("free_nM", "media"),
+        ("bath_ng_ml", "gradient"),
+        ("regimen", "doses"),
+        ("dose_mg", "dose_mg_per_kg", "dose_mg_per_m2"),
+    )
+    for key in group
 }
-"""By key, the other one for the same thing."""
+"""By key, the others for the same thing."""
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -111,7 +117,7 @@ def _same(one: Path, other: Path) -> bool:
     """Whether two keys set one thing: the same, one inside the other, or alternatives."""
     for mine, yours in zip(one, other, strict=False):
         if mine != yours:
-            return REPLACED.get(mine) == yours
+            return yours in REPLACED.get(mine, ())
     return True
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticKnownError
 
 from sim.tables import (
     Hours,
@@ -17,6 +18,9 @@ from sim.tables import (
     Text,
     Whole,
 )
+
+LATER = frozenset({"dose_mg_per_m2", "height_cm", "covariates", "interaction"})
+"""Keys of later versions: where they are not given, the hash is that of the earlier version."""
 
 
 class Medium(Table):
@@ -35,6 +39,42 @@ class Dose(Table):
     infusion_h: Hours = Field(0.0, ge=0, description="how long an infusion lasts; 0 is a bolus")
 
 
+class Interaction(Table):
+    """What another drug does to this one, on some days or throughout."""
+
+    factor_CL: Number = Field(1.0, gt=0, description="of the clearance")
+    factor_F: Number = Field(
+        1.0, gt=0, description="of the absorbed share of oral doses given on these days"
+    )
+    from_day: Whole | None = Field(
+        None, ge=1, description="first day; day 1 begins with the first dose"
+    )
+    to_day: Whole | None = Field(None, ge=1, description="last day; it lasts for good if unset")
+
+
+class Covariate(Table):
+    """What sets a subject apart: a parameter is multiplied by (value / reference)^exponent."""
+
+    of: Text = Field(description="parameter of the pharmacokinetics: CL, V, ...")
+    name: Text = Field(description="what it is; weight_kg takes drug.weight_kg")
+    value: Number | None = Field(None, gt=0, description="that of the subject")
+    reference: Number = Field(gt=0, description="that of the typical subject")
+    exponent: Number = Field(description="0.75 for clearance in the usual allometry, 1 for volume")
+
+
+def _counted(value: object) -> object:
+    if value == "steady" or (type(value) is int and value >= 1):
+        return value
+    raise PydanticKnownError("literal_error", {"expected": "a whole number or 'steady'"})
+
+
+Cycles = Annotated[
+    int | Literal["steady"],
+    PlainValidator(_counted),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"enum": ["steady"]}]}),
+]
+
+
 class Regimen(Table):
     """Doses on a calendar: days on and off, in cycles. Day 1 begins with the first dose."""
 
@@ -42,12 +82,19 @@ class Regimen(Table):
     dose_mg_per_kg: Number | None = Field(
         None, ge=0, description="each dose by body weight, in mg/kg"
     )
+    dose_mg_per_m2: Number | None = Field(
+        None, ge=0, description="each dose by body surface, in mg/m2 (Mosteller's formula)"
+    )
     every_h: Hours = Field(
         24.0, gt=0, description="time between doses on the days on, which it must fit"
     )
     on_days: Whole = Field(1, ge=1, description="days with doses in a cycle")
     off_days: Whole = Field(0, ge=0, description="days without doses after them")
-    cycles: Whole = Field(1, ge=1, description="how many cycles are given")
+    cycles: Cycles = Field(
+        1,
+        description="how many cycles are given, or that they have been given for ever: the steady "
+        "state",
+    )
     reductions: dict[Ordinal, Number] = Field(
         {}, description="by number of the cycle, the dose from it on, in the unit of the dose"
     )
@@ -107,6 +154,13 @@ class Drug(Table):
         1.0, gt=0, description="unbound drug at the cells relative to unbound drug in plasma"
     )
     weight_kg: Kilograms | None = Field(None, gt=0, description="body weight")
+    height_cm: Number | None = Field(None, gt=0, description="height, for doses in mg/m2")
+    covariates: tuple[Covariate, ...] = Field(
+        (), strict=False, description="what sets the subject apart from the typical one"
+    )
+    interaction: tuple[Interaction, ...] = Field(
+        (), strict=False, description="what other drugs do to this one's pharmacokinetics"
+    )
     subject: Whole | None = Field(
         None,
         ge=1,

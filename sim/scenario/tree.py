@@ -64,8 +64,9 @@ def overlay(lower: Any, upper: Any) -> Any:
         below = deepcopy(below)
         without_signalling(below)
     for key in upper:
-        if key in REPLACED and REPLACED[key] not in upper:
-            below.pop(REPLACED[key], None)
+        for other in REPLACED.get(key, ()):
+            if other not in upper:
+                below.pop(other, None)
     return below | {key: overlay(below.get(key), item) for key, item in upper.items()}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import tomli_w
 
 from sim.scenario.schema import Scenario
+from sim.scenario.treatment import LATER
 from sim.scenario.tree import Tree
 
 _UNHASHED = {"name", "description", "seed", "record"}
@@ -42,7 +43,19 @@ def scenario_hash(scenario: Scenario) -> str:
 def decisive(scenario: Scenario) -> Tree:
     """Return all that determines a result: not name, description, seed, record and sources."""
     content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNDECIDED))
+    if content["drug"] is not None:
+        content["drug"] = _as_before(content["drug"])
     return content
+
+
+def _as_before(value: Any) -> Any:
+    """Return a tree without the later keys that are not given."""
+    if isinstance(value, list):
+        return [_as_before(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    given = {k: v for k, v in value.items() if k not in LATER or v not in (None, {}, [])}
+    return {key: _as_before(item) for key, item in given.items()}
 
 
 def structure_of(scenario: Scenario) -> dict[str, str]:

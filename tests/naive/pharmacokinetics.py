@@ -6,14 +6,17 @@ tick by one matrix exponential, and windows are read out sample by sample.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-from sim.pharmacology.course import Course
+from sim.pharmacology.compartments import Compartments, OneCompartment, TwoCompartment
+from sim.pharmacology.course import Change, Course
+from sim.pharmacology.dosing import Dose
 
 TICK_H = 0.025
 DAY = 960  # ticks
@@ -24,11 +27,71 @@ Array = NDArray[np.float64]
 def amounts(course: Course, times: Array) -> list[Array]:
     """Gut, centre, periphery and eliminated (mg); a dose that waits for its lag is in the gut."""
     model = course.model
-    parts = (model.gut, model.central, model.peripheral, model.eliminated)
-    found = [course._sum(part, times) for part in parts]
+    found = [course.amount(part, times) for part in ("gut", "central", "peripheral", "eliminated")]
     for dose in (d for d in course.doses if d.route == "oral"):
         waits = (times >= dose.at_h) & (times - model.lag < dose.at_h)  # as its arrival is told
         found[0] = found[0] + model.F * dose.amount_mg * waits
+    return found
+
+
+def integrated(
+    model: Compartments, doses: Sequence[Dose], times: Array, changes: Sequence[Change] = ()
+) -> Array:
+    """Gut, centre, periphery, eliminated (mg) and area (mg h/L) by solve_ivp, event by event."""
+    if isinstance(model, TwoCompartment):
+        k10, k12, k21 = model.CL / model.V1, model.Q / model.V1, model.Q / model.V2
+    else:
+        assert isinstance(model, OneCompartment)
+        k10, k12, k21 = model.CL / model.V, 0.0, 0.0
+    A = np.array(
+        [
+            [-model.ka, 0, 0, 0],
+            [model.ka, -k10 - k12, k21, 0],
+            [0, k12, -k21, 0],
+            [0, k10, 0, 0],
+        ]
+    )
+    A = np.vstack([np.column_stack([A, np.zeros(4)]), [0, 1 / model.central_volume, 0, 0, 0]])
+    events: list[tuple[float, int, float]] = []
+    for dose in doses:
+        if dose.route == "oral":
+            factor = [change.factor_F for change in changes if change.at_h <= dose.at_h][-1:]
+            events.append((dose.at_h + model.lag, 0, model.F * dose.amount_mg * (factor or [1])[0]))
+        elif dose.infusion_h == 0:
+            events.append((dose.at_h, 1, dose.amount_mg))
+        else:
+            speed = dose.amount_mg / dose.infusion_h
+            events += [(dose.at_h, 4, speed), (dose.at_h + dose.infusion_h, 4, -speed)]
+    events += [(change.at_h, 5, change.factor_CL) for change in changes]
+    state, infusion, now, factor_CL = np.zeros(5), 0.0, 0.0, 1.0
+    found = np.zeros((5, len(times)))
+    scale = sum(dose.amount_mg for dose in doses)
+    # an integration for each stretch: the points inside one would only be interpolated
+    stops = sorted([(at_h, 0, place, size) for at_h, place, size in events]
+                   + [(at_h, 1, row, 0.0) for row, at_h in enumerate(times)])  # fmt: skip
+    for at_h, sample, place, size in stops:
+        if at_h > now and (state.any() or infusion):
+            source = np.array([0, infusion, 0, 0, 0])
+            here = A.copy()
+            here[1, 1] += k10 * (1 - factor_CL)
+            here[3, 1] *= factor_CL
+            state = solve_ivp(
+                lambda _, y, A=here, source=source: A @ y + source,
+                (now, at_h),
+                state,
+                method="DOP853",
+                rtol=1e-12,
+                atol=1e-22 * scale,
+            ).y[:, -1]
+        now = at_h
+        if sample:
+            found[:, place] = state
+        elif place == 5:
+            factor_CL = size
+        elif place == 4:
+            infusion = infusion + size if abs(infusion + size) > 1e-12 * abs(size) else 0.0
+        else:
+            state[place] += size
     return found
 
 

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive import pharmacokinetics as naive
 from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
 
 from sim import data
 from sim.errors import InputError
@@ -80,57 +79,6 @@ def test_a_rate_of_zero_integrates() -> None:
 # --- against the numerical solution ----------------------------------------------------------
 
 
-def numerical(model: Compartments, doses: Sequence[Dose], times: Array) -> Array:
-    """Gut, centre, periphery and eliminated (mg) by solve_ivp from event to event."""
-    if isinstance(model, TwoCompartment):
-        k10, k12, k21 = model.CL / model.V1, model.Q / model.V1, model.Q / model.V2
-    else:
-        assert isinstance(model, OneCompartment)
-        k10, k12, k21 = model.CL / model.V, 0.0, 0.0
-    A = np.array(
-        [
-            [-model.ka, 0, 0, 0],
-            [model.ka, -k10 - k12, k21, 0],
-            [0, k12, -k21, 0],
-            [0, k10, 0, 0],
-        ]
-    )
-    events: list[tuple[float, int, float]] = []
-    for dose in doses:
-        if dose.route == "oral":
-            events.append((dose.at_h + model.lag, 0, model.F * dose.amount_mg))
-        elif dose.infusion_h == 0:
-            events.append((dose.at_h, 1, dose.amount_mg))
-        else:
-            speed = dose.amount_mg / dose.infusion_h
-            events += [(dose.at_h, 4, speed), (dose.at_h + dose.infusion_h, 4, -speed)]
-    state, infusion, now = np.zeros(4), 0.0, 0.0
-    found = np.zeros((4, len(times)))
-    scale = sum(dose.amount_mg for dose in doses)
-    # an integration for each stretch: the points inside one would only be interpolated
-    stops = sorted([(at_h, 0, place, size) for at_h, place, size in events]
-                   + [(at_h, 1, row, 0.0) for row, at_h in enumerate(times)])  # fmt: skip
-    for at_h, sample, place, size in stops:
-        if at_h > now and (state.any() or infusion):
-            source = np.array([0, infusion, 0, 0])
-            state = solve_ivp(
-                lambda _, y, source=source: A @ y + source,
-                (now, at_h),
-                state,
-                method="DOP853",
-                rtol=1e-12,
-                atol=1e-22 * scale,
-            ).y[:, -1]
-        now = at_h
-        if sample:
-            found[:, place] = state
-        elif place == 4:
-            infusion = infusion + size if abs(infusion + size) > 1e-12 * abs(size) else 0.0
-        else:
-            state[place] += size
-    return found
-
-
 @st.composite
 def dose_lists(draw: st.DrawFn, longest_h: float = 12.0) -> list[Dose]:
     found = []
@@ -168,7 +116,7 @@ def test_closed_forms_agree_with_the_numerical_solution(
 ) -> None:
     times = np.linspace(0, 60, 13)
     course = Course(model, doses)
-    found, truth = naive.amounts(course, times), numerical(model, doses, times)
+    found, truth = naive.amounts(course, times), naive.integrated(model, doses, times)[:4]
     truth[0] += waiting(model, doses, times)
     given_mg = sum(dose.amount_mg for dose in doses)
     for mine, theirs in zip(found, truth, strict=True):

@@ -192,7 +192,8 @@ def test_what_is_described_is_what_is_allowed(path: tuple[str, ...]) -> None:
     example = next(value for start, value in EXAMPLES if words.startswith(start))
     if example is None:
         example = ast.literal_eval(words.removeprefix("one of ").split(", ")[0])
-    names = {"media": "0", "doses": "0", "ligands": "VEGF", "receptors": "VEGFR2"}
+    names = {"ligands": "VEGF", "receptors": "VEGFR2"}
+    names |= dict.fromkeys(("media", "doses", "covariates", "interaction"), "0")
     place: list[str] = []
     for part in path:
         place.append(names.get(place[-1], "cue") if part == "*" else part)

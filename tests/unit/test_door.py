@@ -13,7 +13,8 @@ import pytest
 from sim import files
 from sim.calibration.file import plan_calibration
 from sim.errors import FileError, FolderError, InputError, Problem, ScenarioError, visible
-from sim.pharmacology.dosing import Dose, read_doses
+from sim.pharmacology.dose_table import read_doses
+from sim.pharmacology.dosing import Dose
 from sim.runs.folder import RunFolder
 from sim.scenario.input import default_name, plain
 from sim.scenario.resolve import load

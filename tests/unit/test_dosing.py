@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.errors import InputError, ScenarioError
-from sim.pharmacology.dosing import Dose, Regimen, day_of, days_of, read_doses
+from sim.pharmacology.dose_table import read_doses
+from sim.pharmacology.dosing import Dose, Regimen, day_of, days_of
 
 CLINIC = Regimen(dose_mg=12, on_days=14, off_days=7, cycles=4)
 
@@ -202,8 +203,8 @@ def test_titles(regimen: Regimen, title: str) -> None:
     [
         ({"dose_mg": -5}, "regimen.dose_mg = -5: must be at least 0"),
         ({"dose_mg": float("nan")}, "regimen.dose_mg = nan"),
-        ({"dose_mg": None}, "either dose_mg or dose_mg_per_kg"),
-        ({"dose_mg_per_kg": 1}, "either dose_mg or dose_mg_per_kg"),
+        ({"dose_mg": None}, "either dose_mg, dose_mg_per_kg or dose_mg_per_m2"),
+        ({"dose_mg_per_kg": 1}, "either dose_mg, dose_mg_per_kg or dose_mg_per_m2"),
         ({"every_h": 0}, "regimen.every_h = 0: must be above 0"),
         ({"every_h": 1e-4, "on_days": 100}, "makes more than 100000 doses"),
         ({"on_days": 0}, "regimen.on_days = 0: must be a whole number from 1"),

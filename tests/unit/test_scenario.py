@@ -574,7 +574,7 @@ def test_every_number_has_a_source(kind: str) -> None:
         assert found or kind == "lines"  # a line may be what the defaults describe
         for leaf in found:
             assert leaf["source"] and leaf["evidence"], (name, leaf)
-            assert set(leaf) <= {"value", "unit", "spread", "source", "evidence"}
+            assert set(leaf) <= {"value", "unit", "spread", "source", "evidence", "not_met"}
 
 
 def test_unknown_data_name_the_nearest() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from sim import data
 from sim.assays.rules import in_steps, reads, unknown_names
 from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
+from sim.scenario.resolved import ResolvedParameter
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
 
@@ -37,7 +38,19 @@ def _drug(scenario: Scenario) -> Iterator[Problem]:
 _EXPOSURE_KEYS = {
     "constant": ("free_nM",),
     "schedule": ("media",),
-    "pk": ("species", "pk_set", "pk", "regimen", "doses", "kp_uu", "weight_kg", "subject"),
+    "pk": (
+        "species",
+        "pk_set",
+        "pk",
+        "regimen",
+        "doses",
+        "kp_uu",
+        "weight_kg",
+        "height_cm",
+        "subject",
+        "covariates",
+        "interaction",
+    ),
 }
 
 
@@ -81,6 +94,11 @@ def _dosing(scenario: Scenario) -> Iterator[Problem]:
     wrong = list(_misplanned(drug))
     if resolved is not None:
         wrong += unknown_names("drug.pk", drug.pk, resolved.parameters, "parameter")
+        wrong += _covariates(drug, resolved.parameters)
+        wrong += _interactions(drug, resolved.parameters)
+        if drug.regimen is not None and drug.regimen.dose_mg_per_m2 and drug.species != "human":
+            allowed = "needs drug.species = 'human': Mosteller's formula is of people"
+            wrong.append(Problem("drug.regimen.dose_mg_per_m2", None, allowed))
     elif drug.name in data.names("drugs"):  # else reported elsewhere
         wrong += _unknown_kinetics(drug)
     yield from wrong
@@ -101,6 +119,40 @@ def _misplanned(drug: Drug) -> Iterator[Problem]:
     from sim.scenario.exposure import planned_doses
 
     yield from _raised(drug, lambda: planned_doses(drug))
+
+
+def _covariates(drug: Drug, parameters: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield what is wrong with what sets the subject apart."""
+    for place, one in enumerate(drug.covariates):
+        key = f"drug.covariates.{place}"
+        if one.of not in parameters:
+            hint = data.nearest(one.of, parameters)
+            yield Problem(f"{key}.of", one.of, data.one_of(parameters), hint)
+        if one.value is None and one.name != "weight_kg":
+            yield Problem(f"{key}.value", None, f"is missing: {one.name} of the subject")
+        if one.value is not None and one.name == "weight_kg":
+            yield Problem(f"{key}.value", one.value, "is drug.weight_kg: give it there")
+
+
+def _interactions(drug: Drug, parameters: Mapping[str, ResolvedParameter]) -> Iterator[Problem]:
+    """Yield what is wrong with interactions."""
+    steady = drug.regimen is not None and drug.regimen.cycles == "steady"
+    F = parameters.get("F")
+    highest = drug.pk.get("F", 0.0 if F is None else F.between[1] if F.between else F.value)
+    for place, one in enumerate(drug.interaction):
+        key = f"drug.interaction.{place}"
+        for end in ("from_day", "to_day"):
+            if steady and getattr(one, end) is not None:
+                yield Problem(
+                    f"{key}.{end}", getattr(one, end),
+                    "must be left out in the steady state, which has no days",
+                    "give a number of cycles that is long enough to reach it",
+                )  # fmt: skip
+        if one.to_day is not None and one.to_day < (one.from_day or 1):
+            yield Problem(f"{key}.to_day", one.to_day, f"must be at least from_day, {one.from_day}")
+        if highest * one.factor_F > 1.0:
+            allowed = f"must be at most {1 / highest:.4g}: F, up to {highest:g}, stays below 1"
+            yield Problem(f"{key}.factor_F", one.factor_F, allowed)
 
 
 def _raised(drug: Drug, make: Callable[[], object]) -> Iterator[Problem]:

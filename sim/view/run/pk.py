@@ -109,6 +109,6 @@ def _shade_weeks_off(ax: Axes, result: PK) -> None:
     regimen = result.regimen
     if regimen is None or regimen.off_days == 0:
         return
-    for number in range(1, regimen.cycles + 1):
+    for number in range(1, regimen.counted + 1):
         end = (regimen.first_h + number * regimen.cycle_h) / 24
         ax.axvspan(end - regimen.off_days, end, color=SHADE, linewidth=0)
