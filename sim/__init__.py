@@ -44,8 +44,8 @@ _HOME = {
 
 
 hooks.PLACES |= {
-    "draw": "sim.view:draw",
-    "draw_map": "sim.view:draw_map",
+    "draw": "sim.view.draw:draw",
+    "draw_map": "sim.view.draw:draw_map",
     "save_pictures": "sim.view.run.pictures:save_pictures",
     "dose_response": "sim.analysis.dose_response:dose_response",
     "combinations": "sim.analysis.combination:combinations",

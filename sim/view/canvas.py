@@ -22,6 +22,7 @@ from matplotlib.legend import Legend
 
 from sim.errors import AngiosimError, InputError, PictureWarning
 from sim.files import write_bytes_atomic
+from sim.kernels.beside import beside
 from sim.version import __version__
 from sim.view import style
 
@@ -203,20 +204,33 @@ def save_pictures(
 
     A picture shows results that are on the disk already: whatever is wrong with it, they stay. It
     is left out with a warning, and no older one is left in its place; the log has the traceback of
-    what should never happen.
+    what should never happen. The first one is drawn beside the others where a processor is free.
     """
-    written = []
-    for name, draw in drawings.items():
-        path = folder / name
+    if not drawings:
+        return []
+    failed: dict[str, Exception] = {}
+
+    def save(name: str) -> None:
+        save_picture(drawings[name](), folder / name, marks)
+
+    def attempt(name: str) -> None:
         try:
-            save_picture(draw(), path, marks)
+            save(name)
         except Exception as error:
-            expected = isinstance(error, (AngiosimError, OSError))
-            reason = str(error) if expected else f"{type(error).__name__}: {error}"
-            message = f"{path} could not be drawn: {style.one_line(reason, 200)}"
-            warnings.warn(message, PictureWarning, stacklevel=3)
-            log.error(message, exc_info=None if expected else error)
-            path.unlink(missing_ok=True)
-        else:
-            written.append(path)
-    return written
+            failed[name] = error
+
+    first, *others = drawings
+    with beside(lambda: save(first)) as done:
+        for name in others:
+            attempt(name)
+        if not done():
+            attempt(first)
+    for name in filter(failed.__contains__, drawings):
+        error = failed[name]
+        expected = isinstance(error, (AngiosimError, OSError))
+        reason = str(error) if expected else f"{type(error).__name__}: {error}"
+        message = f"{folder / name} could not be drawn: {style.one_line(reason, 200)}"
+        warnings.warn(message, PictureWarning, stacklevel=3)
+        log.error(message, exc_info=None if expected else error)
+        (folder / name).unlink(missing_ok=True)
+    return [folder / name for name in drawings if name not in failed]

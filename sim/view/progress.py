@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sim.studies.sweep import Counts, Progress
-
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from sim.studies.sweep import Counts, Progress
 
 LINE_EVERY_S = 60
 COMPILING = "compiling kernels: up to half a minute, once for each kind of model"

@@ -293,18 +293,23 @@ def test_saved_pictures_are_deterministic_and_marked(tmp_path: Path) -> None:
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.parametrize("name", ["network", "timeseries"])
 def test_a_picture_that_fails_spares_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object) -> None:
         raise KeyError("no such column")
 
     result = make_result()
-    (tmp_path / "timeseries.png").write_bytes(b"of an earlier result")
-    monkeypatch.setattr(pictures, "draw_timeseries", broken)
-    with pytest.warns(PictureWarning, match=r"timeseries\.png .* KeyError: 'no such column'"):
+    (tmp_path / f"{name}.png").write_bytes(b"of an earlier result")
+    monkeypatch.setattr(pictures, f"draw_{name}", broken)
+    with pytest.warns(PictureWarning) as warned:
         paths = pictures.save_pictures(result, tmp_path)
-    assert [path.name for path in paths] == ["network.png", "fields.png"]
+    (message,) = {str(warning.message) for warning in warned}
+    assert f"{name}.png could not be drawn: KeyError: 'no such column'" in message
+    assert [path.stem for path in paths] == [
+        each for each in ("network", "fields", "timeseries") if each != name
+    ]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     (record,) = caplog.records
     assert record.exc_info

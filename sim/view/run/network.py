@@ -48,6 +48,13 @@ def _cell_colours(result: Snapshot) -> NDArray[np.float32]:
     return rgba
 
 
+def _painted(cells: NDArray[Any], colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an RGBA image of cells, each in the colour of its row, darker where they end."""
+    dark = (colours * (*[frame.OUTLINE_SHADE] * 3, 1.0)).astype(np.float32)
+    both = np.stack([colours, dark], axis=1).reshape(-1, 4)
+    return np.take(both, 2 * cells + frame.outlines(cells), axis=0)
+
+
 def _smooth_lines(
     places: NDArray[np.float64],
     links: NDArray[Any],
@@ -130,8 +137,7 @@ class _Canvas:
         self.stains.append(kind)
         colours = np.zeros((rows.size, 4), dtype=np.float32)
         colours[rows] = (*to_rgb(style.STAINS[kind]), 1.0)
-        image = colours[self._cells]
-        image[frame.outlines(self._cells)] *= (*[frame.OUTLINE_SHADE] * 3, 1.0)
+        image = _painted(self._cells, colours)
         height, width = self._shape
         extent = (0.0, width * self._spacing_um, height * self._spacing_um, 0.0)
         self._ax.imshow(
@@ -222,10 +228,7 @@ def draw_network(
     scale = style.text_scale(ax)
 
     cells = frame.large_cells(result, frame.PIXELS_ACROSS)
-    colours = _cell_colours(result)
-    image = colours[cells]
-    border = frame.outlines(cells)
-    image[border] *= (*[frame.OUTLINE_SHADE] * 3, 1.0)
+    image = _painted(cells, _cell_colours(result))
     ax.imshow(image, extent=extent, origin="upper", interpolation="antialiased", zorder=1)
 
     tissue = _tissue(result)

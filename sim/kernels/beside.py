@@ -1,0 +1,64 @@
+"""Work in a process of its own, beside the caller."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from sim.kernels.threads import processors
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    """Work in a copy of this process, if the system makes copies and a processor is free.
+
+    Nothing comes back but whether all is done. Whatever fails there, and every warning, is left to
+    the caller, who then does the same work himself.
+
+    Parameters
+    ----------
+    work : callable
+
+    Yields
+    ------
+    callable
+        Waits for the work; returns whether all is done, with nothing to report.
+    """
+    if sys.platform != "linux" or processors() < 2:
+        yield lambda: False
+        return
+    copy = multiprocessing.get_context("fork").Process(target=_quietly, args=[work])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other threads: it waits for none
+        copy.start()
+
+    def done() -> bool:
+        copy.join()
+        return copy.exitcode == 0
+
+    try:
+        yield done
+    finally:
+        copy.terminate()  # where the caller is interrupted
+        copy.join()
+
+
+def _quietly(work: Callable[[], object]) -> NoReturn:
+    """Work, and exit with 0 if there is nothing to report; Ctrl-C is for the caller."""
+    report = 1
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        logging.disable()
+        with warnings.catch_warnings(record=True) as seen:
+            work()
+        report = int(bool(seen))
+    except BaseException:
+        pass  # the caller finds out himself
+    sys.exit(report)
