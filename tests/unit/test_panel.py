@@ -184,6 +184,9 @@ def test_numbers_of_cells_and_viability_never_share_an_axis(panel: tuple[Panel, 
     numbers = ["living cells, HUVEC", "living cells, EA.hy 926"]
     per_drug = [effects[:2] + effects[3:], effects[2:3], numbers]
     assert sorted(titles.values()) == sorted(per_drug * 2)
+    assert "EA.hy 926 seen unharmed up to 1000 nM of anlotinib" in " ".join(
+        figure.get_supxlabel().split()
+    )
     for title, words in titles.items():
         assert ("cell number" in title) == (words == numbers)
         assert "_" not in title  # words, not keys

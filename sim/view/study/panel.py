@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sim.analysis.panel import DOSE, Panel, Row, line_words
+from sim.analysis.panel import AT_LEAST, DOSE, Panel, Row, line_words
 from sim.assays import readout
 from sim.fits.logistic import DoseResponse
-from sim.view.study.curves import draw_panels
+from sim.view.study.curves import DOT, draw_panels
 from sim.view.study.doses import dose_and_unit
 
 if TYPE_CHECKING:
@@ -44,11 +44,12 @@ def draw_panel(found: Panel, *, fig: Figure | SubFigure | None = None, origin: s
                 for label, row in zip(labels, own, strict=True)
                 if row.unstimulated is not None
             }
+    assays = len({row.assay for row in found.rows})
     drug, unit = dose_and_unit(DOSE, drugs[0] if len(drugs) == 1 else "")
     return draw_panels(
         panels, fig=fig, responses=responses, drug=drug, unit=unit, controls=controls,
-        title=f"{drugs[0] if len(drugs) == 1 else 'drugs'} in all assays",
-        origin=" · ".join(filter(None, [found.study, origin])),
+        title=f"{drugs[0] if len(drugs) == 1 else f'{len(drugs)} drugs'} in {assays} assays",
+        origin=DOT.join(filter(None, [found.study, origin, *_unharmed(found)])),
     )  # fmt: skip
 
 
@@ -62,6 +63,16 @@ def _by_place(found: Panel, drugs: list[str]) -> dict[str, list[Row]]:
             parts.append(row.ligand if row.ligand != "none" else "no growth factor")
         places.setdefault(", ".join(parts), []).append(row)
     return places
+
+
+def _unharmed(found: Panel) -> list[str]:
+    """Return up to which doses cells were seen unharmed."""
+    seen = (
+        f"{line_words(one.line)} seen unharmed up to {one.harm_nM:g} nM of {one.row.drug}"
+        for one in found.found
+        if one.kind == AT_LEAST
+    )
+    return list(dict.fromkeys(seen))
 
 
 def _labels(rows: list[Row]) -> list[str]:
