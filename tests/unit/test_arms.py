@@ -294,3 +294,33 @@ def test_lists_keep_their_order_in_the_written_study(tmp_path: Path) -> None:
     executor = fake_runs.Here(plan, lambda base, task: {"cells": 1})
     sweep(plan, executor, tmp_path / "study")
     assert open_result(tmp_path / "study").count("done") == len(plan.runs) == 16
+
+
+def test_sensitivity_is_that_of_each_arm_s_own_read_outs() -> None:
+    pytest.importorskip("SALib")
+
+    def felt(base: dict[str, Any], task: Task) -> dict[str, float]:
+        name = READOUTS[base["assay"]][0]
+        dose, glue = task.settings["drug.free_nM"], task.settings["engine.contact_energy.cell_cell"]
+        return {"cells": 3, name: -dose + (9 * glue if name == "closure_percent" else 0)}
+
+    plan = plan_study({
+        "name": "sensitive arms",
+        "group": {"arm": STUDY["group"]["arm"][0:3:2]},
+        "sample": {
+            "method": "morris",
+            "n": 8,
+            "ranges": {"drug.free_nM": [0, 10], "engine.contact_energy.cell_cell": [20, 30]},
+        },
+    })  # fmt: skip
+    assert plan.sensitivity == ["tube_length_mm", "closure_percent"]
+    assert plan_study(tomllib.loads(plan.text)).sensitivity == plan.sensitivity
+    study = sweep(plan, fake_runs.Here(plan, felt))
+    most = {
+        one: {arm: found.ranked()[0] for arm, found in study.sensitivity(one).arms.items()}
+        for one in plan.sensitivity
+    }
+    assert most == {
+        "tube_length_mm": {"tubes": "drug.free_nM"},
+        "closure_percent": {"wound": "engine.contact_energy.cell_cell"},
+    }
