@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 MEDIUM = 0
+LEFT, RIGHT = 1, 2
+"""Sides of the layer, as bits."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Gap:
     covered : int
         Sites of the first gap that are in cells.
     open : (y, x) bool
-        The largest connected part of the medium: the gap now.
+        The gap now: the connected parts of the medium between the two sides of the layer.
     holes : int
         Sites of the medium in other parts.
     roughness : float
@@ -35,8 +37,17 @@ class Gap:
     detached: int
 
 
-def measure_gap(cell_id: NDArray[np.int32], first: NDArray[np.bool_], *, periodic: bool) -> Gap:
+def measure_gap(
+    cell_id: NDArray[np.int32],
+    first: NDArray[np.bool_],
+    side: NDArray[np.int8],
+    *,
+    periodic: bool,
+) -> Gap:
     """Measure a gap that lies across the middle of the x axis.
+
+    Cells that meet in the middle cut the gap into parts: all that lie between cells of both sides
+    are the gap. A bay that cells of one side have closed is a hole.
 
     Parameters
     ----------
@@ -44,6 +55,8 @@ def measure_gap(cell_id: NDArray[np.int32], first: NDArray[np.bool_], *, periodi
         0 for medium, else the row of the cell.
     first : (y, x) bool
         The gap at the start.
+    side : (rows,) int8
+        `LEFT` or `RIGHT` of the gap, where each cell started; 0 of rows without one.
     periodic : bool
         Whether opposite edges meet.
 
@@ -53,10 +66,19 @@ def measure_gap(cell_id: NDArray[np.int32], first: NDArray[np.bool_], *, periodi
     """
     medium = cell_id == MEDIUM
     parts = connected(medium, periodic=periodic, diagonal=False)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0  # the cells
-    largest = int(sizes.argmax())
-    now = (parts == largest) & (largest > 0)
+    here = side[cell_id]
+    meets = np.zeros(parts.max() + 1, np.int8)
+    for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+        beside = np.roll(here, step, axis)
+        if not periodic:
+            edge = 0 if step > 0 else -1
+            beside[(edge, slice(None)) if axis == 0 else (slice(None), edge)] = 0
+        at = medium & (beside > 0)
+        np.bitwise_or.at(meets, parts[at], beside[at])
+    between = meets == np.bitwise_or.reduce(here, axis=None)  # all sides that still have cells
+    between &= np.bincount(parts[first & medium], minlength=meets.size) > 0
+    between[0] = False  # the cells
+    now = between[parts]
     return Gap(
         covered=int((first & ~medium).sum()),
         open=now,

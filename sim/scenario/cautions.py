@@ -37,7 +37,7 @@ def cautioned(key: str) -> bool:
 def _of(assay: str) -> tuple[Check, ...]:
     """Return the cautions that hold for an assay."""
     own = assays()[assay].cautions
-    return (_whole_steps, _media, _doses, _locomotion, *(called(own) if own else ()))
+    return (_whole_steps, _media, _doses, _borders, _creep, *(called(own) if own else ()))
 
 
 def by_key(found: Sequence[Problem]) -> list[Problem]:
@@ -122,10 +122,26 @@ def differ(one: float, other: float) -> bool:
     return f"{one:.6g}" != f"{other:.6g}"
 
 
-@reads("engine.persistence.kappa", "assay")
-def _locomotion(scenario: Scenario) -> Iterator[Problem]:
+@reads("engine.persistence.kappa", "behaviour.length.enclosed_sites", "assay")
+def _borders(scenario: Scenario) -> Iterator[Problem]:
     """Only assays that count borders know where the free border is."""
-    kappa = scenario.engine.persistence.kappa
-    if kappa and "border" not in assays()[scenario.assay].parts:
-        what = f"has no effect: assay = {scenario.assay!r} does not count the free borders of cells"
-        yield Problem("engine.persistence.kappa", kappa, what)
+    if "border" in assays()[scenario.assay].parts:
+        return
+    length = scenario.behaviour.length if scenario.behaviour else None
+    given = {
+        "engine.persistence.kappa": scenario.engine.persistence.kappa,
+        "behaviour.length.enclosed_sites": length.enclosed_sites if length else None,
+    }
+    what = f"has no effect: assay = {scenario.assay!r} does not count the free borders of cells"
+    for key, value in given.items():
+        if value:
+            yield Problem(key, value, what)
+
+
+@reads("engine.area.most", "engine.area.creep_h")
+def _creep(scenario: Scenario) -> Iterator[Problem]:
+    """Targets that are fixed follow nothing."""
+    area = scenario.engine.area
+    if area.most != 1 and area.creep_h is None:
+        what = "has no effect without engine.area.creep_h: target areas are fixed"
+        yield Problem("engine.area.most", area.most, what)

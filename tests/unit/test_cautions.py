@@ -130,6 +130,20 @@ def test_locomotion_that_an_assay_cannot_inhibit() -> None:
     assert cautions(load("wound_healing", {})) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "key", "value", "words"),
+    [
+        ("tube_formation", "behaviour.length.enclosed_sites", 13, "does not count the free borders"),
+        ("tube_formation", "engine.area.most", 2.5, "has no effect without engine.area.creep_h"),
+        ("chemotaxis", "readout.every_min", 7.3, "positions are noted every 7.5 min"),
+        ("chemotaxis", "readout.every_min", 400, "is longer than the run"),
+    ],
+)
+def test_keys_that_do_not_do_what_they_say(name: str, key: str, value: float, words: str) -> None:
+    (found,) = cautions(load(name, {key: value}))
+    assert found.key == key and words in str(found)
+
+
 def test_the_reported_time_is_the_time_used() -> None:
     scenario = load(
         "tube_formation",

@@ -78,6 +78,9 @@ def test_a_gradient_or_a_bath_of_ones_own_takes_the_place_of_the_set_up() -> Non
         ({"domain.boundary": "periodic"}, "ligands.VEGF.gradient: must not be given on a periodic"),
         ({"cells.count": 200}, "cells.count = 200: gives 200 cells"),
         ({"cells.seeding": "grid"}, "cells.seeding = 'grid': must be 'random'"),
+        ({"domain.size_um": [30, 800], "cells.count": 2}, "gives cells 39.09 um across, too large"),
+        ({"engine.sensing_L50_ng_ml": 3}, "engine.sensing_L50_ng_ml = 3: must be a table"),
+        ({"engine": 3}, "engine = 3: must be a table"),
     ],
 )
 def test_what_does_not_fit_is_refused(settings: dict[str, Any], said: str) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from sim import data
 from sim.assays.chemotaxis.setup import BAND, NO_LIGAND, cell_count, steps_between
+from sim.assays.count import across
 from sim.assays.declare import Scenario
-from sim.assays.rules import NEAR, reads
+from sim.assays.rules import NEAR, is_whole, reads
 from sim.errors import Problem
 
 COVERED = 0.4  # discs that fall at random without overlap jam at 0.547, and below in small regions
@@ -45,6 +46,14 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     cells, count = scenario.cells, cell_count(scenario)
     if cells.seeding != "random":
         yield Problem("cells.seeding", cells.seeding, "must be 'random' in this assay")
+    (x, y), site_um = scenario.domain.size_um, scenario.domain.spacing_um
+    kinds = {"engine": scenario.engine.area}
+    kinds |= {f"types.{name}": further.area for name, further in scenario.types.items()}
+    for key, area in kinds.items():
+        if (wide := across(area.target_sites * site_um**2)) > min(x, y):
+            what = f"gives cells {wide:.4g} um across, too large for {x:g} x {y:g} um"
+            yield Problem(f"{key}.area.target_sites", area.target_sites, what)
+            return
     height, width = scenario.shape
     room = width * max(1, round(BAND[1] * height) - round(BAND[0] * height))
     sites = count * scenario.engine.area.target_sites
@@ -61,13 +70,21 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
 
 @reads("time", "readout")
 def _looks(scenario: Scenario) -> Iterator[Problem]:
-    """A track needs two positions."""
-    steps = steps_between(scenario)
+    """A track needs two positions, and they are noted after whole steps."""
+    steps, every_min = steps_between(scenario), scenario.readout.every_min
+    used_min = steps * scenario.time.mcs_s / 60
     if scenario.time.steps < steps:
         yield Problem(
             "readout.every_min",
-            scenario.readout.every_min,
+            every_min,
             "is longer than the run: there are no tracks, and all read-outs are 0",
+        )
+    elif not is_whole(every_min / used_min):
+        yield Problem(
+            "readout.every_min",
+            every_min,
+            f"is not a whole number of steps of {scenario.time.mcs_s:g} s (time.mcs_s); positions "
+            f"are noted every {used_min:.6g} min",
         )
 
 

@@ -71,11 +71,11 @@ def complete(tree: dict[str, Any], given: Mapping[str, Any]) -> None:
     if not isinstance(ligand, dict):
         return
     if setup.get("high_ng_ml") is None:
-        half = tree.get("engine", {}).get("sensing_L50_ng_ml", {}).get(name)
         try:
+            half = tree["engine"]["sensing_L50_ng_ml"][name]
             half = parse_quantity(half, "ng/mL") if isinstance(half, str) else half
             setup["high_ng_ml"] = OF_L50 * half
-        except (InputError, TypeError, ValueError):
+        except (InputError, KeyError, TypeError, ValueError):
             return
     ends = {key: setup.get(key) for key in ("low_ng_ml", "high_ng_ml")}
     ligand.setdefault("gradient", {"axis": "y", **ends})

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from sim import data
+from sim.assays.count import across
 from sim.assays.declare import Scenario
 from sim.assays.rules import NEAR, SIDE_SITES, reads
 from sim.assays.tube_formation.setup import cell_count
@@ -54,12 +55,11 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     if cells.count is None and cells.density_per_mm2 is None:
         yield Problem("cells", None, "needs density_per_mm2 or count")
         return
-    across = 2 * math.sqrt(scenario.setup.initial_area_sites * site / math.pi)
-    if across > min(x, y):
+    if (wide := across(scenario.setup.initial_area_sites * site)) > min(x, y):
         yield Problem(
             "setup.initial_area_sites",
             scenario.setup.initial_area_sites,
-            f"gives cells {across:.4g} um across, too large for {x:g} x {y:g} um",
+            f"gives cells {wide:.4g} um across, too large for {x:g} x {y:g} um",
         )
         return
     key = "cells.count" if cells.count is not None else "cells.density_per_mm2"

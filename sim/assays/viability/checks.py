@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
+from sim.assays.count import across
 from sim.assays.declare import Scenario
 from sim.assays.rules import reads
 from sim.assays.viability.setup import cell_count
@@ -33,11 +33,11 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
         yield Problem("cells", None, "needs density_per_mm2 or count")
         return
     area = scenario.engine.area.target_sites * scenario.domain.spacing_um**2
-    if (across := 2 * math.sqrt(area / math.pi)) > min(x, y):
+    if across(area) > min(x, y):
         yield Problem(
             "engine.area.target_sites",
             scenario.engine.area.target_sites,
-            f"gives cells {across:.4g} um across, too large for {x:g} x {y:g} um",
+            f"gives cells {across(area):.4g} um across, too large for {x:g} x {y:g} um",
         )
         return
     key = "cells.count" if cells.count is not None else "cells.density_per_mm2"

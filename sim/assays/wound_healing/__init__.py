@@ -17,7 +17,7 @@ ASSAY = Assay(
         Readout("closure_percent", "gap closure", "%",
                 "sites of the first gap that are covered by cells / sites of the first gap"),
         Readout("gap_area_um2", "area of the gap", "um^2",
-                "area of the largest connected part of the medium"),
+                "area of the connected parts of the medium between the two sides of the layer"),
         Readout("holes_um2", "area of holes", "um^2",
                 "area of all other parts of the medium"),
         Readout("front_speed_um_h", "speed of the fronts", "um/h",

@@ -16,7 +16,7 @@ def measure(
 ) -> dict[str, float]:
     """Return the read-outs of the gap by name."""
     first, side_um = memory["gap"], tissue.spacing_um
-    gap = measure_gap(tissue.lattice, first, periodic=tissue.periodic)
+    gap = measure_gap(tissue.lattice, first, memory["side"], periodic=tissue.periodic)
     hours = tissue.mcs * tissue.mcs_s / 3600
     advance_um = gap.covered / (2 * len(first)) * side_um  # of each front
     return {

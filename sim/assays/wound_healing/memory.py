@@ -1,4 +1,4 @@
-"""What the assay remembers: the first gap."""
+"""What the assay remembers: the first gap, and on which side of it each cell started."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays.declare import Scenario, Tissue
+from sim.assays.wound_healing.setup import gap_sites
+from sim.readouts.front import LEFT, RIGHT
 
 
 def begin(tissue: Tissue, scenario: Scenario) -> dict[str, NDArray[Any]]:
-    """Remember where there is no cell at the start."""
-    return {"gap": np.asarray(tissue.lattice == 0)}
+    """Remember where there is no cell at the start, and where each cell is.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``gap`` (y, x), and ``side`` (rows,): `LEFT`, `RIGHT`, or 0 of rows without a cell.
+    """
+    first, _ = gap_sites(scenario)
+    x = tissue.cells["centroid"][:, 1] % tissue.lattice.shape[1]
+    side = np.where(x < first, LEFT, RIGHT) * tissue.cells["alive"]
+    return {"gap": np.asarray(tissue.lattice == 0), "side": side.astype(np.int8)}
 
 
 def after_step(tissue: Tissue, memory: dict[str, NDArray[Any]], scenario: Scenario) -> None:
-    """Do nothing: the first gap stays what it was."""
+    """Do nothing: the start stays what it was."""

@@ -17,6 +17,6 @@ def draw(
     """Draw the outlines of the gap at the start and of what is left of it."""
     first = memory["gap"]
     canvas.outline(first, "start")
-    now = measure_gap(tissue.lattice, first, periodic=tissue.periodic).open
+    now = measure_gap(tissue.lattice, first, memory["side"], periodic=tissue.periodic).open
     if now.any():
         canvas.outline(now, "now")
