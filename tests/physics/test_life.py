@@ -19,6 +19,7 @@ from sim.scenario.schema import Scenario
 from sim.signalling.drive import signal
 from sim.signalling.life import death_rate, division_rate, signals, within
 from sim.tissue.division import divide, sites_of, split
+from sim.units import AVOGADRO
 
 FAST = {
     "domain.size_um": [200, 180],
@@ -124,6 +125,36 @@ def test_a_birth_loses_no_receptor_and_no_ligand(monkeypatch: pytest.MonkeyPatch
     assert born > 10
 
 
+def test_no_ligand_is_made_or_lost_in_births_and_deaths() -> None:
+    """What is in the field, bound to cells, and left with the dead is what there was."""
+    kept = {
+        f"signalling.receptors.{name}.k_int_bound_per_s": 1e-15
+        for name in ("VEGFR2", "PDGFRB", "FGFR1")
+    }
+    model = fast(seed=11, **kept, **{"ligands.VEGF.exchange_per_s": 0})
+    cells, (pathway, *_) = model.cells, model.pathways
+    assert pathway.ligand == "VEGF"
+    field = model.scenario.fields["VEGF"]
+    litres = (field.spacing_um or 2.0) ** 2 * model.scenario.domain.field_depth_um * 1e-15
+    left, plain = [0.0], cells.freed
+
+    def watched(row: int) -> None:
+        left[0] += cells["bound_receptors"][row, 0]
+        plain(row)
+
+    def molecules() -> float:
+        there = model.fields["VEGF"].sum() * pathway.M_per_ng_ml * AVOGADRO * litres
+        return float(there + cells["bound_receptors"][cells["alive"], 0].sum() + left[0])
+
+    cells.freed = watched  # type: ignore[method-assign]
+    first, field_first = molecules(), model.fields["VEGF"].sum()
+    for _ in range(120):
+        model.step()
+        assert molecules() == pytest.approx(first, rel=1e-9)
+    assert model.fields["VEGF"].sum() < 0.99 * field_first
+    assert model.assay.memory["born"] > 20 < model.assay.memory["died"]
+
+
 def test_daughters_have_what_their_mother_had_and_share_her_receptors() -> None:
     model = fast(seed=5, **{"behaviour.death.basal_per_h": 0.0})
     model.advance(3)
@@ -146,9 +177,11 @@ def test_daughters_have_what_their_mother_had_and_share_her_receptors() -> None:
     normal = model.scenario.engine.area.target_sites
     for row in (one, two):
         assert model.cells["target"][row, 0] == max(area[row], normal / 2)
-        centre = np.argwhere(model.lattice == row).mean(axis=0)
+        sites = np.argwhere(model.lattice == row)
+        around = sites[0] - np.array(model.lattice.shape) // 2  # the shortest way from one of them
+        centre = ((sites - around) % model.lattice.shape).mean(axis=0) + around
         far = (model.cells["centroid"][row] - centre) / model.lattice.shape
-        assert far == pytest.approx(np.rint(far), abs=0.5)
+        assert far == pytest.approx(np.rint(far), abs=1e-9)
     assert (y, x) == pytest.approx((model.cells["centroid"][one] + 0.5) % model.lattice.shape)
 
 
@@ -166,7 +199,12 @@ def test_a_run_with_births_split_anywhere_agrees(cut: int) -> None:
         assert array.tobytes() == found[name].tobytes(), name
 
 
-def test_a_run_with_births_agrees_on_any_number_of_threads() -> None:
+def test_a_run_with_births_agrees_on_any_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sim.kernels.threads.LEAST_SITES", 0)  # also on a domain as small as this
+    monkeypatch.setattr("sim.kernels.threads.LEAST_WORK", 0)
+    monkeypatch.setattr("sim.kernels.threads.processors", lambda: 4)
     one, *others = (fast(seed=8, threads=threads) for threads in (1, 2, 4))
     one.advance(60)
     assert one.assay.memory["born"] > 10

@@ -224,8 +224,13 @@ def test_every_cell_starts_with_its_own_draws() -> None:
 
 
 @pytest.mark.usefixtures("signalling")
-def test_a_run_split_anywhere_and_on_any_threads_is_the_same() -> None:
+def test_a_run_split_anywhere_and_on_any_threads_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """With births and deaths: daughters have their mother's Notch and Delta."""
+    monkeypatch.setattr("sim.kernels.threads.LEAST_SITES", 0)  # also on a domain as small as this
+    monkeypatch.setattr("sim.kernels.threads.LEAST_WORK", 0)
+    monkeypatch.setattr("sim.kernels.threads.processors", lambda: 4)
     whole = made()
     whole.advance(120)
     assert whole.assay.memory["born"] > 5 < whole.assay.memory["died"]

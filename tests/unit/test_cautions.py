@@ -133,7 +133,12 @@ def test_locomotion_that_an_assay_cannot_inhibit() -> None:
 @pytest.mark.parametrize(
     ("name", "key", "value", "words"),
     [
-        ("tube_formation", "behaviour.length.enclosed_sites", 13, "does not count the free borders"),
+        (
+            "tube_formation",
+            "behaviour.length.enclosed_sites",
+            13,
+            "does not count the free borders",
+        ),
         ("tube_formation", "engine.area.most", 2.5, "has no effect without engine.area.creep_h"),
         ("chemotaxis", "readout.every_min", 7.3, "positions are noted every 7.5 min"),
         ("chemotaxis", "readout.every_min", 400, "is longer than the run"),

@@ -40,6 +40,7 @@ SHARED = ("free_receptors", "bound_receptors", "uptake")
         "cells.anchor": SITES,
         "cells.target": SITES,
         "cells.generation": NUMBER,
+        "cells.centroid": SITES,
         "assay.KEY": OWN,
     },
     writes={
@@ -97,7 +98,9 @@ def _shrink(model: Model, spec: Death) -> None:
     rows = np.flatnonzero(cells["alive"] & (cells["dying"] > 0))
     cells["target"][rows, 0] *= exp(-dt_h / spec.shrink_h)
     small = cells.area[rows] <= spec.float_area * model.scenario.engine.area.target_sites
-    for row in rows[small | (cells["dying"][rows] * dt_h >= spec.float_h)].tolist():
+    gone = small | (cells["dying"][rows] * dt_h >= spec.float_h)
+    gone &= cells["dying"][rows] > 1  # what it took up in this step has yet to leave the field
+    for row in rows[gone].tolist():
         model.tissue.remove(row)
         model.part_with(row)
 
