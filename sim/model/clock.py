@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -33,7 +33,7 @@ from sim.model.parts.record import assay_memory, record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.model.parts.together import steps_together, undisturbed
 from sim.pharmacology.drugs import inhibition
-from sim.scenario.exposure import exposure_of, potency_of
+from sim.scenario.exposure import effect_of, exposure_of, potency_of
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import structure_of
 from sim.signalling.clock import substeps
@@ -101,7 +101,7 @@ class AngiogenesisModel(mesa.Model):
         self.scenario, self.seed, self.mcs, self.threads = scenario, seed, 0, threads
         self.seconds: dict[str, float] = defaultdict(float)
         self.exposure = exposure_of(scenario)
-        self.potency = potency_of(scenario)
+        self.potency, self.effect = potency_of(scenario), effect_of(scenario)
         self.pathways = assembly.pathways_of(scenario)
         self.constants = assembly.constants_of(scenario, self.pathways)
         self.sensing = assembly.sensing_of(scenario, self.pathways)
@@ -248,7 +248,9 @@ class AngiogenesisModel(mesa.Model):
         living = self.living
         now = np.array([self.time_h])
         free_nM = float(self.exposure.free_nM(now)[0])
-        inhibited = inhibition(free_nM, self.potency) if self.potency else {}
+        inhibited: Mapping[str, Any] = inhibition(free_nM, self.potency) if self.potency else {}
+        if self.effect and not self.effect.alone:
+            inhibited = {name: found[0] for name, found in self.effect.inhibition(now).items()}
         receptors = dict.fromkeys((*RECEPTORS, *self.scenario.signalling.receptors))
         return {
             "time_h": self.time_h,
@@ -392,11 +394,11 @@ class AngiogenesisModel(mesa.Model):
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what `__setstate__` rebuilds."""
-        return {k: v for k, v in self.__dict__.items() if k != "potency"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("potency", "effect")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.potency = potency_of(self.scenario)
+        self.potency, self.effect = potency_of(self.scenario), effect_of(self.scenario)
 
     def __copy__(self) -> AngiogenesisModel:
         """A model of its own: cells cannot belong to two."""

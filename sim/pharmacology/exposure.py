@@ -30,16 +30,21 @@ class Exposure(Protocol):
     def total_nM(self, time_h: Array) -> Array:
         """All drug (nM) at these times."""
 
+    def events_h(self, start_h: float, end_h: float) -> Array:
+        """When it, or what it follows, changes at once between two times."""
+
 
 @dataclass(frozen=True)
 class Media:
     """In vitro: a medium of stated free concentration from each time on, none before the first.
 
-    Culture medium holds little protein, so the drug in it counts as unbound.
+    Culture medium holds little protein, so the drug in it counts as unbound unless a fraction is
+    given.
     """
 
     at_h: tuple[float, ...]
     nM: tuple[float, ...]
+    fraction_unbound: float = 1.0
 
     @cached_property
     def _levels(self) -> tuple[Array, Array]:
@@ -54,7 +59,12 @@ class Media:
 
     def total_nM(self, time_h: Array) -> Array:
         """All drug (nM) at these times."""
-        return self.free_nM(time_h)
+        return self.free_nM(time_h) / self.fraction_unbound
+
+    def events_h(self, start_h: float, end_h: float) -> Array:
+        """Changes of medium between two times."""
+        at_h, _ = self._levels
+        return at_h[(at_h >= start_h) & (at_h <= end_h)]
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,11 @@ class Pharmacokinetic:
         """Unbound drug at the cells (nM) at these times; just `before` a dose on one."""
         return self.fu * self.kp_uu * self.total_nM(time_h, before=before)
 
+    def events_h(self, start_h: float, end_h: float) -> Array:
+        """Doses, ends of infusions and changes of interactions between two times."""
+        return self.course.events_h(start_h, end_h)
 
-def constant(free_nM: float) -> Media:
+
+def constant(free_nM: float, fraction_unbound: float = 1.0) -> Media:
     """One medium throughout."""
-    return Media((0.0,), (free_nM,))
+    return Media((0.0,), (free_nM,), fraction_unbound)

@@ -14,6 +14,7 @@ from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.course import Course
 from sim.pharmacology.dosing import ROUTES, Route
 from sim.pharmacology.drugs import Potency, inhibition
+from sim.pharmacology.effect import BEFORE_H, Effect
 from sim.pharmacology.exposure import Pharmacokinetic
 
 Array = NDArray[np.float64]
@@ -104,9 +105,16 @@ def exposure_metrics(exposure: Pharmacokinetic, start_h: float, end_h: float) ->
 
 
 def blockade(
-    exposure: Pharmacokinetic, potency: Potency, start_h: float, end_h: float
+    exposure: Pharmacokinetic,
+    potency: Potency,
+    start_h: float,
+    end_h: float,
+    effect: Effect | None = None,
 ) -> dict[str, Blockade]:
     """Return the inhibition of each receptor in one subject from `start_h` to `end_h`.
+
+    Where an effect is given it decides the inhibition, with its other drug and off-rates; time
+    above the IC50 is that of this drug.
 
     By linear interpolation between times at most 0.1 h apart; against exact crossings and
     integrals the error is below 1e-3 of the window and of the inhibition.
@@ -114,9 +122,17 @@ def blockade(
     times, total = _resolved(exposure, start_h, end_h)
     to_free, length = exposure.fu * exposure.kp_uu, end_h - start_h
     free = to_free * total
-    highest = inhibition(to_free * _peak(exposure, times, total)[0], potency)
+    if effect is None or effect.alone:
+        highest = inhibition(to_free * _peak(exposure, times, total)[0], potency)
+        over_time = inhibition(free, potency)
+    else:
+        seen = np.append(times[:-1], end_h - BEFORE_H)
+        over_time = effect.inhibition(seen)
+        highest = {receptor: float(found.max()) for receptor, found in over_time.items()}
     found = {}
-    for receptor, inhibited in inhibition(free, potency).items():
+    for receptor, inhibited in over_time.items():
+        if receptor not in potency.ic50_nM:
+            continue
         above_h = _time_above(times, free, potency.ic50_nM[receptor])
         found[receptor] = Blockade(
             above_ic50_h=above_h,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log, sqrt
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError, Problem
 from sim.pharmacology.compartments import Compartments
-from sim.pharmacology.drugs import PARAMETERS, Kinetics
+from sim.pharmacology.drugs import PARAMETERS, Kinetics, Potency
 
 Array = NDArray[np.float64]
 
-_POPULATION = 0x504F50  # keeps these draws apart from others with the same seed
+_POPULATION, _POTENCIES = 0x504F50, 0x504F54  # keep these draws apart from others of the seed
 
 
 def draw_subjects(
@@ -66,6 +67,35 @@ def draw_subjects(
             omega = sqrt(log(1.0 + parameter.cv**2))
             values[key] = parameter.value * np.exp(omega * z[:, column])
     return kinetics.model(weight_kg, values)
+
+
+def draw_potencies(
+    potency: Potency, cv: Mapping[str, float], n: int, seed: int
+) -> dict[str, Array]:
+    """Return the IC50 of each receptor in each of `n` subjects, nM.
+
+    Log-normal with the published value as the median, independent of each other and of the
+    pharmacokinetics. Subject i depends on the seed and i alone, whatever `n`.
+
+    Parameters
+    ----------
+    potency : Potency
+        Typical values.
+    cv : mapping of str to float
+        Coefficient of variation by receptor; the others do not vary.
+    n : int
+        Number of subjects.
+    seed : int
+        That of the population.
+    """
+    found = {}
+    for receptor, ic50_nM in potency.ic50_nM.items():
+        z = np.zeros(n)
+        if cv.get(receptor):
+            sequence = np.random.SeedSequence([seed, _POTENCIES, crc32(receptor.encode())])
+            z = np.random.Generator(np.random.PCG64(sequence)).standard_normal(n)
+        found[receptor] = ic50_nM * np.exp(sqrt(log(1.0 + cv.get(receptor, 0.0) ** 2)) * z)
+    return found
 
 
 def bands(values: ArrayLike, percents: Sequence[float] = (5, 50, 95)) -> Array:

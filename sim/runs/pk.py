@@ -13,11 +13,12 @@ from sim import hooks
 from sim.errors import InputError
 from sim.pharmacology.dosing import Dose, Regimen, Route
 from sim.pharmacology.drugs import Potency, inhibition
+from sim.pharmacology.effect import Effect
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.half_lives import HalfLives, half_lives
 from sim.pharmacology.metrics import accumulation_ratio, blockade, exposure_metrics, window_times
 from sim.pharmacology.population import bands
-from sim.scenario.exposure import doses_of, pharmacokinetic, potency_of, regimen_of
+from sim.scenario.exposure import doses_of, effect_of, pharmacokinetic, potency_of, regimen_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
 
@@ -52,6 +53,8 @@ class PK:
         Drug in plasma, and unbound drug at the cells, of the typical (or chosen) subject.
     total_bands_nM, free_bands_nM : (3, times) ndarray or None
         5th, 50th and 95th percentile of the virtual population, if there is one.
+    inhibition_bands : dict of str to (3, times) ndarray, or None
+        The same percentiles of the inhibition of each receptor.
     half_lives : HalfLives
         Effective half-life and those of the phases, of the doses of the schedule: every `every_h`
         of a regimen, every 24 h of doses listed one by one.
@@ -76,6 +79,7 @@ class PK:
     free_nM: Array
     total_bands_nM: Array | None
     free_bands_nM: Array | None
+    inhibition_bands: dict[str, Array] | None
     half_lives: HalfLives
     accumulation: float | None
     windows: dict[str, dict[str, Any]]
@@ -104,7 +108,10 @@ class PK:
     @property
     def inhibition(self) -> dict[str, Array]:
         """Inhibited fraction (times,) of each receptor."""
-        return inhibition(self.free_nM, self.potency)
+        effect = effect_of(self.scenario)
+        if effect is None or effect.alone:
+            return inhibition(self.free_nM, self.potency)
+        return effect.inhibition(self.time_h)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the arrays, ready for JSON."""
@@ -157,7 +164,8 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         end_h = regimen.end_h if regimen.steady else max([regimen.end_h, *ends_h, *late_h])
     time_h = window_times(exposure.course, 0.0, end_h, min(STEP_H, end_h / STEPS))
     potency = potency_of(scenario)
-    assert potency is not None  # the scenario has a drug
+    effect = effect_of(scenario)
+    assert potency is not None and effect is not None  # the scenario has a drug
     result = PK(
         scenario=scenario,
         regimen=regimen,
@@ -168,10 +176,11 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         free_nM=exposure.free_nM(time_h),
         total_bands_nM=None,
         free_bands_nM=None,
+        inhibition_bands=None,
         half_lives=halves,
         accumulation=None,
         windows={
-            name: _read_out(exposure, potency, *window)
+            name: _read_out(exposure, potency, effect, *window)
             for name, window in _windows(regimen, doses, end_h).items()
         },
         population={},
@@ -184,6 +193,15 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         )
         result.total_bands_nM = bands(total_nM, PERCENTS)
         result.free_bands_nM = result.total_bands_nM * everyone.fu * everyone.kp_uu
+        if effect.alone and not drug.ic50_cv:  # which keeps the order of the subjects
+            result.inhibition_bands = dict(inhibition(result.free_bands_nM, potency))
+        else:
+            theirs_over_time = effect_of(scenario, subjects)
+            assert theirs_over_time is not None
+            result.inhibition_bands = {
+                receptor: bands(found, PERCENTS)
+                for receptor, found in theirs_over_time.inhibition(time_h).items()
+            }
         spread = {
             "half_life_h": theirs.terminal_h,
             "effective_half_life_h": theirs.effective_h,
@@ -276,7 +294,7 @@ def _accumulation(exposure: Pharmacokinetic, regimen: Regimen) -> float | None:
 
 
 def _read_out(
-    exposure: Pharmacokinetic, potency: Potency, start_h: float, end_h: float
+    exposure: Pharmacokinetic, potency: Potency, effect: Effect | None, start_h: float, end_h: float
 ) -> dict[str, Any]:
     """Exposure and inhibition over a stretch of time."""
     return {
@@ -285,6 +303,6 @@ def _read_out(
         **asdict(exposure_metrics(exposure, start_h, end_h)),
         "inhibition": {
             receptor: asdict(found)
-            for receptor, found in blockade(exposure, potency, start_h, end_h).items()
+            for receptor, found in blockade(exposure, potency, start_h, end_h, effect).items()
         },
     }

@@ -10,10 +10,11 @@ from sim.pharmacology.compartments import Compartments
 from sim.pharmacology.course import Change
 from sim.pharmacology.dosing import Dose, Regimen
 from sim.pharmacology.drugs import Kinetics, Parameter, Potency
+from sim.pharmacology.effect import Agent, Effect
 from sim.pharmacology.exposure import Exposure, Media, Pharmacokinetic, constant
-from sim.pharmacology.population import draw_subjects
+from sim.pharmacology.population import draw_potencies, draw_subjects
 from sim.scenario.schema import Scenario
-from sim.scenario.treatment import Drug, Interaction
+from sim.scenario.treatment import Drug, Interaction, Medium
 
 
 def exposure_of(scenario: Scenario) -> Exposure:
@@ -23,12 +24,28 @@ def exposure_of(scenario: Scenario) -> Exposure:
         return constant(0.0)
     if drug.exposure == "pk":
         return pharmacokinetic(scenario)
+    share = drug.fraction_unbound_medium or 1.0
     if drug.exposure == "schedule":
         return Media(
             tuple(medium.at_h for medium in drug.media),
-            tuple(medium.free_nM for medium in drug.media),
+            tuple(_unbound(medium, share) for medium in drug.media),
+            share,
         )
-    return constant(drug.free_nM)
+    return constant(_unbound(drug, share), share)
+
+
+def _unbound(given: Drug | Medium, share: float) -> float:
+    """The unbound drug of a medium, nM."""
+    return given.free_nM if given.nominal_nM is None else given.nominal_nM * share
+
+
+def effect_of(scenario: Scenario, subjects: int | None = None) -> Effect | None:
+    """What the drug does to receptors over time, in one subject or many; None without a drug."""
+    drug, potency = scenario.drug, potency_of(scenario, subjects)
+    if drug is None or potency is None:
+        return None
+    exposure = pharmacokinetic(scenario, subjects) if subjects else exposure_of(scenario)
+    return Effect([Agent(exposure, potency, drug.residence_h)])
 
 
 def pharmacokinetic(scenario: Scenario, subjects: int | None = None) -> Pharmacokinetic:
@@ -92,12 +109,22 @@ def _dated(interaction: Interaction) -> bool:
     return interaction.from_day is not None or interaction.to_day is not None
 
 
-def potency_of(scenario: Scenario) -> Potency | None:
-    """The drug's potency set, with the IC50s that the scenario gives itself; None without drug."""
-    if scenario.drug is None or scenario.resolved.drug is None:
+def potency_of(scenario: Scenario, subjects: int | None = None) -> Potency | None:
+    """The drug's potency set, with the IC50s that the scenario gives itself; None without drug.
+
+    Those of the scenario's subject, or with `subjects` an IC50 for each.
+    """
+    drug = scenario.drug
+    if drug is None or scenario.resolved.drug is None:
         return None
     found = scenario.resolved.drug.potencies()
-    return replace(found, ic50_nM={**found.ic50_nM, **scenario.drug.ic50_nM})
+    found = replace(found, ic50_nM={**found.ic50_nM, **drug.ic50_nM})
+    number = subjects or drug.subject
+    if not drug.ic50_cv or number is None:
+        return found
+    everyone = draw_potencies(found, drug.ic50_cv, number, drug.population_seed)
+    own = {name: float(values[-1]) for name, values in everyone.items()}
+    return replace(found, ic50_nM=everyone if subjects else own)  # type: ignore[arg-type]
 
 
 def kinetics_of(scenario: Scenario) -> Kinetics:

@@ -25,7 +25,7 @@ REPLACED = {
     key: tuple(other for other in group if other != key)
     for group in (
         *ALTERNATIVES,
-        ("free_nM", "media"),
+        ("free_nM", "nominal_nM", "media"),
         ("bath_ng_ml", "gradient"),
         ("regimen", "doses"),
         ("dose_mg", "dose_mg_per_kg", "dose_mg_per_m2"),

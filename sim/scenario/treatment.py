@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticKnownError
 
 from sim.tables import (
@@ -19,7 +19,12 @@ from sim.tables import (
     Whole,
 )
 
-LATER = frozenset({"dose_mg_per_m2", "height_cm", "covariates", "interaction"})
+LATER = frozenset(
+    {
+        "covariates", "dose_mg_per_m2", "fraction_unbound_medium", "height_cm", "ic50_cv",
+        "interaction", "nominal_nM", "residence_h",
+    }
+)  # fmt: skip
 """Keys of later versions: where they are not given, the hash is that of the earlier version."""
 
 
@@ -27,7 +32,15 @@ class Medium(Table):
     """One change of medium."""
 
     at_h: Hours = Field(ge=0, description="when this medium is given")
-    free_nM: NanoMolar = Field(ge=0, description="unbound drug in it")
+    free_nM: NanoMolar = Field(ge=0, description="unbound drug in it, or else")
+    nominal_nM: NanoMolar | None = Field(None, ge=0, description="all drug in it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_of_them(cls, given: Any) -> Any:
+        """Let all drug stand for the unbound."""
+        nominal = isinstance(given, dict) and given.get("nominal_nM") is not None
+        return {"free_nM": 0.0, **given} if nominal else given
 
 
 class Dose(Table):
@@ -124,11 +137,29 @@ class Drug(Table):
     ic50_nM: dict[str, Annotated[NanoMolar, Field(gt=0)]] = Field(
         {}, description="IC50 of unbound drug by receptor, instead of the potency set's"
     )
+    ic50_cv: dict[str, Annotated[Number, Field(ge=0, le=5)]] = Field(
+        {},
+        description="coefficient of variation of the IC50 between virtual subjects, by receptor",
+    )
+    residence_h: dict[str, Annotated[Hours, Field(gt=0)]] = Field(
+        {},
+        description="mean time that the drug stays on a receptor, by receptor: inhibition outlasts "
+        "it; it leaves at once where there is none",
+    )
     exposure: Literal["constant", "schedule", "pk"] = Field(
         "constant",
         description="a constant free concentration, a schedule of media, or doses to a body",
     )
     free_nM: NanoMolar = Field(0.0, ge=0, description="unbound drug (exposure = constant)")
+    nominal_nM: NanoMolar | None = Field(
+        None,
+        ge=0,
+        description="all drug in a medium with serum, instead (exposure = constant); unbound is "
+        "fraction_unbound_medium of it",
+    )
+    fraction_unbound_medium: Number | None = Field(
+        None, gt=0, le=1, description="unbound share of the drug in the medium; all of it if unset"
+    )
     media: tuple[Medium, ...] = Field(
         (), strict=False, description="media by time (exposure = schedule); none before the first"
     )

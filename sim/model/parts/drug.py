@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.assays.declare import part
-from sim.model.parts.model import STEPS, Model
+from sim.model.parts.model import STEPS, Array, Model
 
 
 @part(reads={"mcs": STEPS}, writes={"drug.free_nM": "nM"})
@@ -14,7 +14,10 @@ def free_drug(model: Model) -> None:
 
     One value for each equal part of the step, at its start.
     """
+    model.free_nM[:] = model.exposure.free_nM(part_times(model))
+
+
+def part_times(model: Model) -> Array:
+    """Starts of the equal parts of the step (h)."""
     mcs_s, parts = model.scenario.time.mcs_s, model.free_nM.size
-    model.free_nM[:] = model.exposure.free_nM(
-        model.time_h + np.arange(parts) * mcs_s / parts / 3600
-    )
+    return np.asarray(model.time_h + np.arange(parts) * mcs_s / parts / 3600)

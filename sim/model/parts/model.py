@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sim.model.assay import RunningAssay
 from sim.model.assembly import Reactions, Sensing
 from sim.pharmacology.drugs import Potency
+from sim.pharmacology.effect import Effect
 from sim.pharmacology.exposure import Exposure
 from sim.scenario.schema import Scenario
 from sim.signalling.pathways import Constants, Pathway
@@ -36,6 +37,7 @@ class Model(Protocol):
     scenario: Scenario
     exposure: Exposure
     potency: Potency | None
+    effect: Effect | None
     pathways: list[Pathway]
     constants: Constants | None
     """of signalling, which there may be none of"""

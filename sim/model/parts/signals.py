@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.assays.declare import part
+from sim.model.parts.drug import part_times
 from sim.model.parts.model import FIELD, FRACTION, OF_CELLS, PER_CELL, ROWS, SITES, Array, Model
 from sim.pharmacology.drugs import inhibition
 from sim.signalling.pathways import advance
@@ -25,7 +26,11 @@ def ligand_at_cells(model: Model) -> Array:
 def inhibited_shares(model: Model) -> Array:
     """Share of each signal that the drug takes away: (parts of the step, pathways)."""
     shares = np.zeros((model.free_nM.size, len(model.pathways)))
-    if model.potency and model.free_nM.any():
+    if model.effect and not model.effect.alone:
+        over_time = model.effect.inhibition(part_times(model))
+        for k, pathway in enumerate(model.pathways):
+            shares[:, k] = over_time.get(pathway.receptor, 0.0)
+    elif model.potency and model.free_nM.any():
         found = inhibition(model.free_nM, model.potency)
         for k, pathway in enumerate(model.pathways):
             shares[:, k] = found.get(pathway.receptor, 0.0)

@@ -10,7 +10,7 @@ from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
 from sim.scenario.resolved import ResolvedParameter
 from sim.scenario.schema import Scenario
-from sim.scenario.treatment import Drug
+from sim.scenario.treatment import Drug, Medium
 
 
 @reads("drug.name", "drug.potency", "signalling.receptors:", each="drug")
@@ -31,12 +31,14 @@ def _drug(scenario: Scenario) -> Iterator[Problem]:
     for receptor in scenario.signalling.receptors:
         if receptor in data.names("receptors") and receptor not in potency.ic50_nM:
             yield Problem("drug.potency", drug.potency, f"has no IC50 for {receptor}")
-    yield from unknown_names("drug.ic50_nM", drug.ic50_nM, potency.ic50_nM, "receptor")
+    for key in ("ic50_nM", "ic50_cv", "residence_h"):
+        given = getattr(drug, key)
+        yield from unknown_names(f"drug.{key}", given, potency.ic50_nM, "receptor")
 
 
 # Which keys of [drug] go with which exposure.
 _EXPOSURE_KEYS = {
-    "constant": ("free_nM",),
+    "constant": ("free_nM", "nominal_nM"),
     "schedule": ("media",),
     "pk": (
         "species",
@@ -50,6 +52,7 @@ _EXPOSURE_KEYS = {
         "subject",
         "covariates",
         "interaction",
+        "ic50_cv",
     ),
 }
 
@@ -63,6 +66,26 @@ def _exposure(scenario: Scenario) -> Iterator[Problem]:
         for key in keys:
             if exposure != scenario.drug.exposure and given.get(key):
                 yield Problem(f"drug.{key}", given[key], f"needs drug.exposure = {exposure!r}")
+
+
+@reads("drug")
+def _nominal(scenario: Scenario) -> Iterator[Problem]:
+    """All drug of a medium is given instead of the unbound, and needs the unbound share."""
+    drug = scenario.drug
+    if drug is None:
+        return
+    every: list[tuple[str, Drug | Medium]] = [("drug", drug)]
+    every += [(f"drug.media.{place}", one) for place, one in enumerate(drug.media)]
+    for key, one in every:
+        if one.nominal_nM is not None and one.free_nM:
+            allowed = f"must not be given together with {key}.nominal_nM"
+            yield Problem(f"{key}.free_nM", one.free_nM, allowed)
+        if one.nominal_nM is not None and drug.fraction_unbound_medium is None:
+            allowed = "needs drug.fraction_unbound_medium, the unbound share in this medium"
+            yield Problem(f"{key}.nominal_nM", one.nominal_nM, allowed)
+    if drug.exposure == "pk" and drug.fraction_unbound_medium is not None:
+        allowed = "is of media; plasma has the fraction unbound of the species"
+        yield Problem("drug.fraction_unbound_medium", drug.fraction_unbound_medium, allowed)
 
 
 @reads("drug.exposure", "drug.media", "time")
@@ -186,4 +209,4 @@ def _unknown_kinetics(drug: Drug) -> Iterator[Problem]:
     yield Problem("drug.species", drug.species, "has no fraction_unbound in the data file")
 
 
-CHECKS = (_drug, _exposure, _media, _dosing)
+CHECKS = (_drug, _exposure, _nominal, _media, _dosing)
