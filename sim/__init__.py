@@ -13,8 +13,9 @@ from sim import hooks
 from sim.version import __version__
 
 if TYPE_CHECKING:
-    from sim.api import calibrate, load, pk, run, sweep
+    from sim.api import calibrate, design, load, pk, run, sweep
     from sim.calibration.result import Calibration
+    from sim.design.result import Design
     from sim.errors import PictureWarning, ScenarioWarning
     from sim.model.clock import AngiogenesisModel
     from sim.runs.pk import PK
@@ -23,19 +24,22 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "PictureWarning", "Result", "ScenarioWarning",
-    "Study", "__version__", "calibrate", "load", "pk", "run", "sweep",
+    "PK", "AngiogenesisModel", "Calibration", "Design", "PictureWarning", "Result", "ScenarioWarning",
+    "Study", "__version__", "calibrate", "design", "load", "pk", "run",
+    "sweep",
 ]  # fmt: skip
 
 _HOME = {
     "AngiogenesisModel": "sim.model.clock",
     "Calibration": "sim.calibration.result",
+    "Design": "sim.design.result",
     "PK": "sim.runs.pk",
     "PictureWarning": "sim.errors",
     "Result": "sim.runs.result",
     "ScenarioWarning": "sim.errors",
     "Study": "sim.studies.table",
     "calibrate": "sim.api",
+    "design": "sim.api",
     "load": "sim.api",
     "pk": "sim.api",
     "run": "sim.api",
@@ -44,6 +48,7 @@ _HOME = {
 
 
 hooks.PLACES |= {
+    "design": "sim.api:design",
     "draw": "sim.view.draw:draw",
     "draw_map": "sim.view.draw:draw_map",
     "save_pictures": "sim.view.run.pictures:save_pictures",

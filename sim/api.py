@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.calibration.result import Calibration
+from sim.design.result import Design
 from sim.errors import Problem, ScenarioWarning
 from sim.kinds import expected
 from sim.runs.into import run_into
@@ -24,13 +25,14 @@ from sim.view.progress import show_run, show_study
 if TYPE_CHECKING:
     from sim.analysis.analyse import Analysis
     from sim.calibration.file import CalibrationPlan
+    from sim.design.plan import DesignPlan
     from sim.model.observers import Observer
     from sim.studies.plan import Plan
     from sim.studies.sweep import Counts
 
 __all__ = [
-    "PK", "Calibration", "Result", "Study", "calibrate", "calibrate_plan", "load", "merge", "pk",
-    "run", "sweep", "sweep_plan",
+    "PK", "Calibration", "Design", "Result", "Study", "calibrate", "calibrate_plan", "design",
+    "design_plan", "load", "merge", "pk", "run", "sweep", "sweep_plan",
 ]  # fmt: skip
 
 
@@ -293,4 +295,62 @@ def calibrate_plan(
         from sim.view.study.calibration import save_pictures
 
         save_pictures(result, out)
+    return result
+
+
+def design(
+    design: str | Path | Mapping[str, Any],
+    out: str | Path | None = None,
+    workers: int | None = None,
+    progress: bool | Callable[[Counts], None] = False,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> Design:
+    """Find the least dose that reaches a target, on each of several schedules.
+
+    Parameters
+    ----------
+    design : str, Path or mapping
+        Name of a shipped design, path of a file, or the content of one.
+    out : str or Path, optional
+        The design's folder; an existing one is resumed. By default nothing is written.
+    workers : int, optional
+        Worker processes for targets in the tissue; by default one for each processor. Results do
+        not depend on it.
+    progress : bool or callable
+        Show a table of progress on the standard error; or a function to call with `Counts`.
+    overrides : mapping, optional
+        Values by dotted key, laid over the base and over the file's ``[set]``.
+    seed : int, optional
+        Seed of all replicates, instead of the file's.
+
+    Raises
+    ------
+    InputError
+        If the file is invalid (`ScenarioError` lists all errors), or the folder is in use or not
+        that of this design (`FolderError`).
+    """
+    from sim.design.file import plan_design
+
+    with expected("design", design):
+        plan = plan_design(design, overrides, seed)
+    _warn(plan.cautions)
+    with show_study() if progress is True else nullcontext(progress or None) as show:
+        return design_plan(plan, Path(out) if out else None, workers, show)
+
+
+def design_plan(
+    plan: DesignPlan,
+    out: Path | None,
+    workers: int | None,
+    progress: Callable[[Counts], None] | None,
+) -> Design:
+    """Solve a planned design, and draw its picture into its folder; see `design`."""
+    from sim.design.design import design as make
+
+    result = make(plan, out)
+    if out is not None:
+        from sim.view.study.design import save_design
+
+        save_design(result, out)
     return result

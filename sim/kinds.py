@@ -1,4 +1,4 @@
-"""Scenario, study or calibration: which kind a file is."""
+"""Scenario, study, calibration or design: which kind a file is."""
 
 from __future__ import annotations
 
@@ -12,16 +12,26 @@ from sim.errors import InputError, Problem, ScenarioError
 from sim.files import read_toml
 from sim.scenario import keys
 from sim.scenario.schema import Scenario
-from sim.scenario.shipped import shipped, shipped_calibrations, shipped_studies
+from sim.scenario.shipped import (
+    shipped,
+    shipped_calibrations,
+    shipped_designs,
+    shipped_studies,
+)
 
-COMMANDS = {"scenario": "run", "study": "sweep", "calibration": "calibrate"}
+COMMANDS = {
+    "scenario": "run",
+    "study": "sweep",
+    "calibration": "calibrate",
+    "design": "design",
+}
 """The kinds of files, and the command of each."""
 
 Source = str | Path | Mapping[str, Any] | Scenario
 
 
 def kind_of(source: Source, likely: str = "scenario") -> str:
-    """Return whether a name, a file or its content is a scenario, a study or a calibration.
+    """Return which of `COMMANDS` a name, a file or its content is.
 
     The kind is that to which most of its keys belong.
 
@@ -32,7 +42,12 @@ def kind_of(source: Source, likely: str = "scenario") -> str:
     likely : str
         The answer if the keys do not decide, or if it cannot be read.
     """
-    names = {"scenario": shipped, "study": shipped_studies, "calibration": shipped_calibrations}
+    names = {
+        "scenario": shipped,
+        "study": shipped_studies,
+        "calibration": shipped_calibrations,
+        "design": shipped_designs,
+    }
     try:
         if isinstance(source, Scenario):
             return "scenario"
@@ -45,14 +60,16 @@ def kind_of(source: Source, likely: str = "scenario") -> str:
     except (InputError, TypeError):
         return likely
     from sim.calibration.file import TOP as OF_CALIBRATIONS  # the commands of scenarios start
-    from sim.studies.file import TOP as OF_STUDIES  # sooner without them
+    from sim.design.file import TOP as OF_DESIGNS  # sooner without them
+    from sim.studies.file import TOP as OF_STUDIES
 
     known = {
         "scenario": {"extends", *keys.children(())},
         "study": {*OF_STUDIES},
         "calibration": {*OF_CALIBRATIONS},
+        "design": {*OF_DESIGNS},
     }
-    decisive = {*tree} - (known["scenario"] & known["study"] & known["calibration"])
+    decisive = {*tree} - set.intersection(*known.values())
     return max((likely, *known), key=lambda kind: len(known[kind] & decisive))
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, TextIO, cast
 
 import typer
 
-from sim.cli import runs, studies
+from sim.cli import designs, runs, studies
 from sim.cli.common import Unbroken, exit_codes, print_cautions
 from sim.cli.tables import console, print_parts
 from sim.errors import AngiosimError, InputError, Problem, visible
@@ -68,14 +68,21 @@ def scenarios(
         Path | None, typer.Option(help="Copy it to this new file, or into this folder.")
     ] = None,
 ) -> None:
-    """List, show or copy the shipped scenarios and studies."""
+    """List, show or copy the shipped scenarios, studies and designs."""
     with exit_codes():
         from sim.files import read_toml
-        from sim.scenario.shipped import shipped, shipped_calibrations, shipped_studies
+        from sim.scenario.shipped import (
+            shipped,
+            shipped_calibrations,
+            shipped_designs,
+            shipped_studies,
+        )
 
         studies, calibrations = shipped_studies(), shipped_calibrations()
-        known = {**shipped(), **studies, **calibrations}
+        designs = shipped_designs()
+        known = {**shipped(), **studies, **calibrations, **designs}
         titles = {
+            next(iter(designs)): "designs, for angiosim design:",
             next(iter(studies)): "studies, for angiosim sweep:",
             next(iter(calibrations)): "calibrations, for angiosim calibrate:",
         }
@@ -100,10 +107,10 @@ def scenarios(
 
 def validate(
     files: Annotated[
-        list[str], typer.Argument(help="Scenario, study or calibration files.", metavar="FILE")
+        list[str], typer.Argument(help="Scenario, study, calibration or design files.", metavar="FILE")
     ],
 ) -> None:
-    """Check scenario, study and calibration files; report all errors."""
+    """Check scenario, study, calibration and design files; report all errors."""
     with exit_codes():
         wrong = False
         for file in files:
@@ -206,6 +213,10 @@ def _cautions(file: str) -> list[Problem]:
             from sim.calibration.file import plan_calibration
 
             return plan_calibration(file).cautions
+        case "design":
+            from sim.design.file import plan_design
+
+            return plan_design(file).cautions
     from sim.scenario.cautions import cautions
     from sim.scenario.resolve import load
 
@@ -231,7 +242,7 @@ def _nearest(name: str, known: dict[str, Path]) -> str:
 
 
 for command in (
-    runs.run, runs.pk, studies.sweep, studies.merge, studies.calibrate, scenarios, validate,
-    describe, doctor, bench,
+    runs.run, runs.pk, designs.design, studies.sweep, studies.merge, studies.calibrate, scenarios,
+    validate, describe, doctor, bench,
 ):  # fmt: skip
     app.command()(command)

@@ -87,7 +87,7 @@ def sweep(
             return
         if not quiet:
             print_cautions(plan.cautions)
-        with _study_progress(folder, quiet=quiet) as progress:
+        with study_progress(folder, quiet=quiet) as progress:
             study, found = api.sweep_plan(plan, folder, options, progress)
         _finish_study(study, found, quiet=quiet)
 
@@ -134,13 +134,13 @@ def calibrate(
         if not quiet:
             print_cautions(plan.cautions)
         folder = out or default_folder(plan.name)
-        with _study_progress(folder, quiet=quiet) as progress:
+        with study_progress(folder, quiet=quiet) as progress:
             result = api.calibrate_plan(plan, folder, workers, progress)
         _finish_calibration(result, quiet=quiet)
 
 
 @contextmanager
-def _study_progress(folder: Path, *, quiet: bool) -> Iterator[Callable[[Counts], None]]:
+def study_progress(folder: Path, *, quiet: bool) -> Iterator[Callable[[Counts], None]]:
     """Yield a progress callback; a signal stops the study, and finished runs are kept."""
     from sim.view.progress import show_study
 

@@ -67,7 +67,7 @@ def print_pk(result: PK) -> None:
         ("cmax_free_nM", "free Cmax, nM"),
         ("last_free_nM", "free trough, nM"),
     ):
-        table.add_row(label, *(_digits(w[key]) for w in windows))
+        table.add_row(label, *(digits(w[key]) for w in windows))
     for receptor, ic50 in result.potency.ic50_nM.items():
         for key, label in (
             ("mean", "inhibited, mean"),
@@ -93,14 +93,14 @@ def print_pk(result: PK) -> None:
         "last_nM": "at the end, nM",
     }
     spread = [
-        f"population {words[name]}: {_digits(found['p50'])} "
-        f"({_digits(found['p5'])}-{_digits(found['p95'])}, 5th-95th percentile)"
+        f"population {words[name]}: {digits(found['p50'])} "
+        f"({digits(found['p5'])}-{digits(found['p95'])}, 5th-95th percentile)"
         for name, found in result.population.items()
         if name in words
     ]
     print_parts(["\n".join(lines), table, *spread])
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
     """Return a number with four significant digits, in plain figures below a million."""
     return f"{float(f'{value:.4g}'):g}"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from sim import data
 
-STUDIES, CALIBRATIONS = "sweeps/", "calibration/"  # their folders among the scenarios
+STUDIES, CALIBRATIONS, DESIGNS = "sweeps/", "calibration/", "designs/"  # their folders among the scenarios
 
 
 def shipped() -> dict[str, Path]:
     """Return the files of the scenarios that come with angiosim, by name."""
-    others = (STUDIES, CALIBRATIONS)
+    others = (STUDIES, CALIBRATIONS, DESIGNS)
     return {name: path for name, path in _shipped().items() if not name.startswith(others)}
 
 
@@ -23,6 +23,11 @@ def shipped_studies() -> dict[str, Path]:
 def shipped_calibrations() -> dict[str, Path]:
     """Return the calibration files that come with angiosim, by name."""
     return {name: path for name, path in _shipped().items() if name.startswith(CALIBRATIONS)}
+
+
+def shipped_designs() -> dict[str, Path]:
+    """Return the design files that come with angiosim, by name."""
+    return {name: path for name, path in _shipped().items() if name.startswith(DESIGNS)}
 
 
 def _shipped() -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""The folder of a study or a calibration, used by one process at a time."""
+"""The folder of a study, a calibration or a design, used by one process at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCK = "study.lock"
 
 
 def default_folder(name: str) -> Path:
-    """Return the default folder of a study or calibration, ``runs/NAME``."""
+    """Return the default folder of a study, calibration or design, ``runs/NAME``."""
     return Path("runs", folder_name(name, "unnamed"))
 
 
@@ -30,7 +30,7 @@ def hold(out: Path, file: str, name: str) -> Iterator[None]:
     out : Path
         New, empty, or its own.
     file : str
-        The file that describes its content: ``study.toml`` or ``calibration.toml``.
+        The file that describes its content: ``study.toml`` and the like.
     name : str
         The ``name`` that this file must have.
 
@@ -63,7 +63,7 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 def check_owner(out: Path, file: str, name: str) -> None:
-    """Refuse a folder that contains anything but this study or calibration; see `hold`."""
+    """Refuse a folder that contains anything but this study or the like; see `hold`."""
     try:
         if not stat.S_ISDIR(out.stat().st_mode):
             raise FolderError(f"{out}: cannot write there (not a folder); choose another folder")

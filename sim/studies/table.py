@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 STUDY, LEDGER, RESULTS, PARQUET = "study.toml", "ledger.sqlite", "results.csv", "results.parquet"
 """Files of a study folder."""
-CALIBRATION = "calibration.toml"
-"""The file that describes the folder of a calibration, as `STUDY` does that of a study."""
+CALIBRATION, DESIGN = "calibration.toml", "design.toml"
+"""The files that describe the folders of calibrations and designs, as `STUDY` does a study's."""
 
 
 @dataclass(frozen=True)
@@ -178,23 +178,25 @@ class Study:
 
 
 def check_content(folder: Path, file: str) -> None:
-    """Refuse the folder of a calibration where a study is expected, and the reverse.
+    """Refuse the folder of a calibration where a study is expected, and the like.
 
     Parameters
     ----------
     folder : Path
     file : str
-        The file expected in it: `STUDY` or `CALIBRATION`.
+        The file expected in it: `STUDY`, `CALIBRATION` or `DESIGN`.
 
     Raises
     ------
     FolderError
-        If it has the other one.
+        If it has another one.
     """
-    other = CALIBRATION if file == STUDY else STUDY
-    if os.path.exists(folder / other) and not os.path.exists(folder / file):
-        found, kind = (name.removesuffix(".toml") for name in (other, file))
-        raise FolderError(f"{folder}: contains a {found}, not a {kind}; choose another folder")
+    if os.path.exists(folder / file):
+        return
+    for other in {STUDY, CALIBRATION, DESIGN} - {file}:
+        if os.path.exists(folder / other):
+            found, kind = (name.removesuffix(".toml") for name in (other, file))
+            raise FolderError(f"{folder}: contains a {found}, not a {kind}; choose another folder")
 
 
 def open_result(folder: Path) -> Study:

@@ -14,6 +14,7 @@ from sim.analysis.dose_response import DoseResponses
 from sim.analysis.panel import Panel
 from sim.analysis.sensitivity import Sensitivity
 from sim.calibration.result import Calibration
+from sim.design.result import Design
 from sim.runs.pk import PK
 from sim.runs.result import Result
 
@@ -95,6 +96,13 @@ def _(
     from sim.view.study.calibration import draw_fit
 
     return draw_fit(thing, fig=fig)
+
+
+@draw.register(Design)
+def _(thing: Design, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+    from sim.view.study.design import draw_design
+
+    return draw_design(thing, fig=fig)
 
 
 def draw_map(

@@ -1,0 +1,209 @@
+"""The least dose of each schedule, from the closed forms.
+
+Every statistic of a concentration or an inhibition rises with the dose in every subject, so a
+target that must be at least a value holds from some dose on, one that must be at most a value up
+to some dose, and a share of subjects likewise: bisection finds that dose. Only the subjects whose
+own dose is still within the bracket are computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import ceil, inf, nan, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.design.curves import (
+    OF_MANY,
+    OF_ONE,
+    Curves,
+    Grid,
+    one_cycle,
+    varies,
+    window_of,
+)
+from sim.design.plan import DesignPlan, Schedule, Target, Vary
+from sim.design.result import Curve, Found, Reached, choose
+from sim.pharmacology.dosing import Dose, Regimen
+from sim.pharmacology.exposure import Pharmacokinetic
+from sim.pharmacology.population import bands
+from sim.scenario.exposure import doses_of, kinetics_of, pharmacokinetic, potency_of, regimen_of
+from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
+
+Holds = Callable[[float, NDArray[np.intp]], NDArray[np.bool_]]
+
+PRECISION = 1e-12
+DOSES = 25  # of a curve over the dose
+FAR = 1e6
+"""How far beyond the range a dose is looked for, to say which one it would take."""
+
+
+class Scheduled:
+    """A schedule in the typical subject and in the population.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        At a unit of what is varied.
+    regimen : Regimen
+    """
+
+    def __init__(self, plan: DesignPlan, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self._fixed, self.scenario = (
+            load(plan.base, schedule.settings | {plan.vary.key: amount}) for amount in (0.0, 1.0)
+        )
+        assert self.scenario.drug is not None
+        regimen = regimen_of(self.scenario.drug)
+        assert regimen is not None  # of a checked design
+        self.regimen: Regimen = regimen
+        self._made: dict[tuple[float, float, bool, bool], Curves] = {}
+        self._bodies = {False: pharmacokinetic(self.scenario)}
+        if varies(kinetics_of(self.scenario)):
+            self._bodies[True] = pharmacokinetic(self.scenario, plan.subjects)
+
+    @property
+    def has_population(self) -> bool:
+        """Whether a spread between subjects is known."""
+        return True in self._bodies
+
+    @property
+    def words(self) -> str:
+        """The regimen, without its dose."""
+        line = str(self.regimen).splitlines()[0]
+        return line.partition(" ")[2].partition(" ")[2]
+
+    def given_mg(self, dose: float) -> float:
+        """Return what is given in the last cycle (mg)."""
+        fixed, unit = (
+            sum(d.amount_mg for d in doses if d.at_h >= self.regimen.end_h - self.regimen.cycle_h)
+            for doses in (doses_of(self._fixed), self._bodies[False].doses)
+        )
+        return fixed + dose * (unit - fixed)
+
+    def curves(self, target: Target, *, population: bool = False) -> Curves:
+        """Return the concentrations over the window of a target."""
+        start_h, end_h, steady = window_of(target, self.regimen)
+        key = (start_h, end_h, steady, population)
+        if key not in self._made:
+            self._made[key] = self._curves(start_h, end_h, steady, self._bodies[population])
+        return self._made[key]
+
+    def _curves(
+        self, start_h: float, end_h: float, steady: bool, body: Pharmacokinetic
+    ) -> Curves:
+        fixed: tuple[Dose, ...] | list[Dose] = doses_of(self._fixed)
+        if steady:
+            fixed = one_cycle(fixed, self.regimen)
+            unit = one_cycle(list(body.doses), self.regimen)
+            body = replace(body, doses=unit, cycle_h=self.regimen.cycle_h)
+        potency = potency_of(self.scenario)
+        assert potency is not None  # the scenario has a drug
+        grid: Grid = OF_ONE if body.model.subjects is None else OF_MANY
+        return Curves(body, fixed, potency, start_h, end_h, grid)
+
+
+def bound(scheduled: Scheduled, target: Target, low: float, high: float) -> float:
+    """Return the least dose from which a target holds, or the most up to which it does.
+
+    It is looked for well beyond `low` and `high`. 0 is returned for a lower bound that holds at
+    any dose, inf for an upper one, nan where the target holds at none.
+    """
+    population = target.share is not None
+    curves = scheduled.curves(target, population=population)
+    wanted = ceil((target.share or 1.0) * curves.subjects - 1e-9)
+
+    def holds(dose: float, who: NDArray[np.intp]) -> NDArray[np.bool_]:
+        return curves.holds(target, dose, who)
+
+    everyone = np.arange(curves.subjects)
+    steps = [low / FAR, low, high, high * FAR]
+    bad, *others = steps if target.at_least else steps[::-1]
+    met = holds(bad, everyone)
+    if met.sum() >= wanted:
+        return 0.0 if target.at_least else inf
+    for good in others:
+        now = holds(good, everyone)
+        if now.sum() >= wanted:
+            return _bisect(holds, good, bad, wanted - int(met.sum()), everyone[now & ~met])
+        bad, met = good, now
+    return nan
+
+
+def _bisect(
+    holds: Holds, good: float, bad: float, wanted: int, who: NDArray[np.intp]
+) -> float:
+    """Return the dose nearest to `bad` at which the target holds in so many of these subjects.
+
+    All of them hold at `good`, and none at `bad`.
+    """
+    while abs(good - bad) > PRECISION * max(good, bad):
+        middle = sqrt(good * bad)
+        if middle in (good, bad):
+            break
+        now = holds(middle, who)
+        if now.sum() >= wanted:
+            good, who = middle, who[now]
+        else:
+            bad, who, wanted = middle, who[~now], wanted - int(now.sum())
+    return good
+
+
+def solve(plan: DesignPlan, scheduled: Scheduled) -> Found:
+    """Return the least dose of a schedule for the targets in the body, with what it gives."""
+    vary = plan.vary
+    of_body = [target for target in plan.targets if not target.of_tissue]
+    bounds = {target: bound(scheduled, target, vary.low, vary.high) for target in of_body}
+    found = Found(scheduled.schedule, scheduled.words, bounds, *choose(vary, bounds))
+    found.rounds = bool(vary.strengths)
+    found.curves = [_curve(scheduled, target, vary) for target in of_body if not target.limit]
+    return found
+
+
+def complete(plan: DesignPlan, scheduled: Scheduled, found: Found) -> None:
+    """Add what the chosen dose gives and costs, in place."""
+    dose = found.chosen
+    if dose is None:
+        return
+    everyone: list[NDArray[np.bool_]] = []
+    for target in plan.targets:
+        if target.of_tissue:
+            continue
+        value = float(scheduled.curves(target).value(target, dose)[0])
+        share = None
+        if scheduled.has_population:
+            everyone.append(scheduled.curves(target, population=True).holds(target, dose))
+            share = float(everyone[-1].mean())
+        found.reached[target] = Reached(value, share)
+    if everyone:
+        found.all_share = float(np.all(everyone, axis=0).mean())
+    found.costs = _costs(scheduled, dose, plan.costs_over)
+
+
+def _costs(scheduled: Scheduled, dose: float, window: str) -> dict[str, float]:
+    """Return what a cycle costs the typical subject; see `COSTS`."""
+    regimen = scheduled.regimen
+    names = {"cmax_ng_ml": "max", "trough_ng_ml": "at_end", "auc_ng_h_ml_per_day": "auc"}
+    found = {}
+    for name, statistic in names.items():
+        target = Target("total_ng_ml", statistic, 0.0, at_least=True, window=window)
+        found[name] = float(scheduled.curves(target).value(target, dose)[0])
+    found["auc_ng_h_ml_per_day"] *= 24.0 / regimen.cycle_h
+    given = scheduled.given_mg(dose)
+    return {"mg_per_day": given * 24.0 / regimen.cycle_h} | found
+
+
+def _curve(scheduled: Scheduled, target: Target, vary: Vary) -> Curve:
+    """Return a target over the range of doses."""
+    doses = np.geomspace(vary.low, vary.high, DOSES)
+    typical = scheduled.curves(target)
+    values = np.array([float(typical.value(target, dose)[0]) for dose in doses])
+    if not scheduled.has_population:
+        return Curve(target, doses, values)
+    many = scheduled.curves(target, population=True)
+    everyone = np.array([many.value(target, dose) for dose in doses])
+    holds = everyone >= target.value if target.at_least else everyone <= target.value
+    return Curve(target, doses, values, bands(everyone.T), holds.mean(axis=1))

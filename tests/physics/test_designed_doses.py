@@ -1,0 +1,244 @@
+"""Designed doses, put back as regimens, reach their targets: over random drugs and schedules."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sim.design.design import design
+from sim.design.file import plan_design
+from sim.pharmacology.exposure import Pharmacokinetic
+from sim.pharmacology.metrics import blockade, exposure_metrics, window_times
+from sim.scenario.exposure import pharmacokinetic, potency_of, regimen_of
+from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
+
+Array = NDArray[np.float64]
+NEAR = 1e-3  # as designs promise; what bounds the test is the trapezoids of the plain twin
+STATISTICS = ("mean", "min", "max", "at_end", "hours_above", "auc")
+
+
+def plain_value(scenario: Scenario, target: dict[str, Any], subject: int | None = None) -> float:
+    """The value of a target by fine trapezoids over the simulated course."""
+    drug = scenario.drug
+    assert drug is not None
+    regimen = regimen_of(drug)
+    assert regimen is not None
+    exposure = pharmacokinetic(scenario)
+    start_h, end_h = {
+        "last cycle": (regimen.end_h - regimen.cycle_h, regimen.end_h),
+        "first day": (regimen.first_h, regimen.first_h + 24),
+        "day 3": (regimen.first_h + 48, regimen.first_h + 72),
+        "schedule": (regimen.first_h, regimen.end_h),
+    }[target["window"]]
+    times = fine_times(exposure, start_h, end_h)
+    total = exposure.total_nM(times)
+    total[-1] = exposure.total_nM(end_h, before=True)
+    return statistic_of(scenario, exposure, target, times, total)
+
+
+def fine_times(exposure: Pharmacokinetic, start_h: float, end_h: float) -> Array:
+    times = window_times(exposure.course, start_h, end_h, (end_h - start_h) / 20_000)
+    after = np.add.outer(exposure.course.events_h(start_h, end_h), np.geomspace(1e-6, 0.5, 60))
+    return np.union1d(times, after[after < end_h])
+
+
+def statistic_of(
+    scenario: Scenario, exposure: Pharmacokinetic, target: dict[str, Any], times: Array,
+    total: Array,
+) -> float:  # fmt: skip
+    potency = potency_of(scenario)
+    assert potency is not None
+    free = total * exposure.fu * exposure.kp_uu
+    if target["of"] == "total_ng_ml":
+        values = total * exposure.molar_mass / 1e3
+    elif target["of"] == "free_nM":
+        values = free
+    else:
+        receptor = target["of"].removeprefix("inhibition.")
+        ic50, hill = potency.ic50_nM[receptor], potency.hill[receptor]
+        values = free**hill / (free**hill + ic50**hill)
+    length = times[-1] - times[0]
+    match target["statistic"]:
+        case "mean":
+            return float(np.trapezoid(values, times)) / length
+        case "auc":
+            return float(np.trapezoid(values, times))
+        case "at_end":
+            return float(values[-1])
+        case "max":
+            return float(values.max())
+        case "min":
+            return float(values.min())
+    level = target["level"]
+    level = potency.ic50_nM[level.removeprefix("ic50.")] if isinstance(level, str) else level
+    above = values > level
+    widths = np.diff(times)
+    return float(widths @ ((above[:-1].astype(float) + above[1:]) / 2))
+
+
+def drawn(seed: int) -> dict[str, Any]:
+    """A random drug, schedule and target."""
+    draw = random.Random(seed)
+    half_life_h = math.exp(draw.uniform(math.log(2), math.log(200)))
+    volume = math.exp(draw.uniform(math.log(20), math.log(2000)))
+    base: dict[str, Any] = {
+        "extends": "human_12mg",
+        "drug": {
+            "pk": {"CL": volume * math.log(2) / half_life_h, "V": volume,
+                   "ka": math.exp(draw.uniform(math.log(0.05), math.log(4)))},
+            "ic50_nM": {"VEGFR2": math.exp(draw.uniform(math.log(0.1), math.log(100)))},
+        },
+    }  # fmt: skip
+    every_h = draw.choice([12, 24, 48, 168])
+    on_days = max(draw.choice([1, 5, 14]), every_h // 24 or 1)
+    off_days = draw.choice([0, 2, 7])
+    if every_h == 48:
+        on_days += on_days % 2
+    regimen: dict[str, Any] = {
+        "every_h": every_h, "on_days": on_days, "off_days": off_days, "cycles": draw.choice([1, 3]),
+    }  # fmt: skip
+    if draw.random() < 0.3:
+        regimen["loading"] = draw.choice([0.0, 2.0, 50.0])
+    if draw.random() < 0.3:
+        regimen["first_h"] = 7.5
+    statistic = draw.choice(STATISTICS)
+    of = draw.choice(["inhibition.VEGFR2", "free_nM", "total_ng_ml"])
+    if statistic == "auc" and of.startswith("inhibition"):
+        of = "free_nM"
+    windows = ["last cycle", "first day", "schedule"]
+    if (on_days + off_days) * regimen["cycles"] >= 3:
+        windows.append("day 3")
+    target: dict[str, Any] = {
+        "of": of, "statistic": statistic, "window": draw.choice(windows),
+    }  # fmt: skip
+    if statistic == "hours_above":
+        target["level"] = {"inhibition.VEGFR2": 0.5, "free_nM": "ic50.VEGFR2"}.get(of, 20.0)
+        target["at_least"] = draw.choice([1.0, 6.0, 12.0])
+    elif of.startswith("inhibition"):
+        target["at_least"] = draw.uniform(0.05, 0.95)
+    else:
+        target["at_least"] = math.exp(draw.uniform(0, math.log(1000)))
+    if draw.random() < 0.4 and statistic != "min":
+        target["at_most"] = target.pop("at_least")
+    return {
+        "base": base,
+        "set": {f"drug.regimen.{key}": value for key, value in regimen.items()},
+        "target": [target],
+        "vary": {"drug.regimen.dose_mg": {"low": 1e-3, "high": 1e6}},
+        "subjects": 3,
+    }
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_designed_doses_meet_their_target(seed: int) -> None:
+    tree = drawn(seed)
+    plan = plan_design(tree)
+    (found,) = design(plan).found
+    (target,) = tree["target"]
+    (at,) = found.bounds.values()
+    level = target.get("at_least", target.get("at_most"))
+    if math.isnan(at):  # at no dose: not at a far higher, or lower, one either
+        dose = 1e12 if "at_least" in target else 0.0
+        value = put_back(plan.base, tree, dose)
+        assert value < level if "at_least" in target else value > level
+    elif at in (0.0, math.inf):
+        value = put_back(plan.base, tree, 1e-9 if at == 0.0 else 1e12)
+        assert value >= level * (1 - NEAR) if "at_least" in target else value <= level * (1 + NEAR)
+    elif target["statistic"] == "hours_above":  # may jump past its value
+        above, below = (put_back(plan.base, tree, at * near) for near in (1 + NEAR, 1 - NEAR))
+        assert above >= level * (1 - NEAR) and below <= level * (1 + NEAR)
+    else:
+        assert put_back(plan.base, tree, at) == pytest.approx(level, rel=NEAR)
+
+
+def put_back(base: dict[str, Any], tree: dict[str, Any], dose: float) -> float:
+    scenario = load(base, {"drug.regimen.dose_mg": dose})
+    return plain_value(scenario, tree["target"][0])
+
+
+SHARE: dict[str, Any] = {
+    "base": "human_12mg",
+    "subjects": 40,
+    "target": [
+        {"of": "inhibition.VEGFR2", "statistic": "mean", "at_least": 0.4, "share": 0.9},
+        {"of": "free_nM", "statistic": "hours_above", "level": "ic50.VEGFR2", "at_least": 100.0,
+         "share": 0.75},
+    ],
+    "vary": {"drug.regimen.dose_mg": {"low": 1, "high": 100, "strengths": [8, 10, 12, 20, 50]}},
+    "limits": {"total_ng_ml.max": {"at_most": 250, "share": 0.9}},
+}  # fmt: skip
+
+
+def test_a_share_of_subjects_is_that_of_subjects_simulated_one_by_one() -> None:
+    plan = plan_design(SHARE)
+    (found,) = design(plan).found
+    assert found.dose is not None and found.strength is not None
+    assert found.strength >= found.dose
+    for target, asked in zip(plan.targets, [*SHARE["target"], None], strict=True):
+        at = found.bounds[target]
+        given = asked or {"of": "total_ng_ml", "statistic": "max", "window": "schedule"}
+        given = {"window": "last cycle"} | given
+        values = np.array([
+            plain_value(load(plan.base, {"drug.regimen.dose_mg": at, "drug.subject": n}), given)
+            for n in range(1, 41)
+        ])  # fmt: skip
+        near = NEAR * target.value
+        least = math.ceil(target.share * 40 - 1e-9)  # type: ignore[operator]
+        holds = (values - target.value) * (1 if target.at_least else -1)
+        assert (holds >= -near).sum() >= least
+        assert (holds >= near).sum() < least  # one of them has it just so
+
+
+def test_what_pk_reads_out_is_what_was_designed() -> None:
+    """The read-outs of `sim.pk` at the designed dose."""
+    tree = {
+        "base": "rat_oral",
+        "target": [{"of": "inhibition.VEGFR2", "statistic": "mean", "at_least": 0.7}],
+        "vary": {"drug.regimen.dose_mg_per_kg": {"low": 1, "high": 1000}},
+    }
+    plan = plan_design(tree)
+    (found,) = design(plan).found
+    scenario = load(plan.base, {"drug.regimen.dose_mg_per_kg": found.dose})
+    exposure, potency = pharmacokinetic(scenario), potency_of(scenario)
+    assert potency is not None
+    read = blockade(exposure, potency, 0.0, 24.0)["VEGFR2"].mean
+    assert read == pytest.approx(0.7, rel=NEAR)
+    costs = found.costs
+    metrics = exposure_metrics(exposure, 0.0, 24.0)
+    to_ng_ml = exposure.molar_mass / 1e3
+    assert costs["cmax_ng_ml"] == pytest.approx(metrics.cmax_nM * to_ng_ml, rel=1e-6)
+    assert costs["trough_ng_ml"] == pytest.approx(metrics.last_nM * to_ng_ml, rel=1e-9)
+    assert costs["auc_ng_h_ml_per_day"] == pytest.approx(metrics.auc_nM_h * to_ng_ml, rel=1e-6)
+    assert found.dose is not None
+    assert costs["mg_per_day"] == pytest.approx(0.25 * found.dose)
+
+
+def test_steady_is_the_end_of_many_cycles() -> None:
+    tree = {
+        "base": "human_12mg",
+        "target": [{"of": "inhibition.VEGFR2", "statistic": "mean", "at_least": 0.5,
+                    "window": "steady"}],
+        "vary": {"drug.regimen.dose_mg": {"low": 1, "high": 100}},
+    }  # fmt: skip
+    plan = plan_design(tree)
+    (found,) = design(plan).found
+    settings = {"drug.regimen.dose_mg": found.dose, "drug.regimen.cycles": 20}
+    value = plain_value(
+        load(plan.base, settings), {**tree["target"][0], "window": "last cycle"}  # type: ignore[index]
+    )
+    assert value == pytest.approx(0.5, rel=1e-4)
+
+
+def test_a_thousand_subjects_and_five_schedules_take_seconds() -> None:
+    began = time.process_time()
+    plan = plan_design("designs/human_schedules")
+    assert (plan.subjects, len(plan.schedules)) == (1000, 5)
+    design(plan)
+    assert time.process_time() - began < 5.0
