@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "Design", "PictureWarning", "Result", "ScenarioWarning",
-    "Study", "__version__", "calibrate", "design", "load", "pk", "run",
-    "sweep",
+    "PK", "AngiogenesisModel", "Calibration", "Design", "PictureWarning", "Result",
+    "ScenarioWarning", "Study", "__version__", "calibrate", "design", "load", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {

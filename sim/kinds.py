@@ -69,7 +69,7 @@ def kind_of(source: Source, likely: str = "scenario") -> str:
         "calibration": {*OF_CALIBRATIONS},
         "design": {*OF_DESIGNS},
     }
-    decisive = {*tree} - set.intersection(*known.values())
+    decisive = {*tree}.difference(set[Any].intersection(*known.values()))
     return max((likely, *known), key=lambda kind: len(known[kind] & decisive))
 
 

@@ -88,7 +88,7 @@ def _print_design(result: Design) -> None:
             row.append("" if one.all_share is None else f"{100 * one.all_share:.1f}")
         for target in plan.targets:
             reached = one.reached.get(target)
-            row.append(_cell(reached and reached.value))
+            row.append(_cell(reached.value if reached else None))
         row += [_cell(one.costs.get(name)) for name in COSTS]
         table.add_row(visible(one.schedule.name), *row)
     about = [f"{name} {value}" for name, value in result.drug.items() if value is not None]

@@ -107,10 +107,10 @@ def scenarios(
 
 def validate(
     files: Annotated[
-        list[str], typer.Argument(help="Scenario, study, calibration or design files.", metavar="FILE")
+        list[str], typer.Argument(help="Files of any kind, or names of shipped.", metavar="FILE")
     ],
 ) -> None:
-    """Check scenario, study, calibration and design files; report all errors."""
+    """Check scenarios, studies and other files; report all errors."""
     with exit_codes():
         wrong = False
         for file in files:

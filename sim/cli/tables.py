@@ -29,7 +29,7 @@ def print_summary(result: Result) -> None:
 
     table = Table(box=None, show_header=False)
     for name, value in result.summary.items():
-        table.add_row(name, f"{value:d}" if isinstance(value, int) else _digits(value))
+        table.add_row(name, f"{value:d}" if isinstance(value, int) else digits(value))
     table.add_row("folder", visible(str(result.folder)), style="bold")
     console().print(table)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -185,7 +186,7 @@ def _panels(
     """Return the ends of panels, and which panels end at an event or at the end."""
     edges, last = [start_h], []
     pieces = np.unique([start_h, *events_h, end_h])
-    for a, b in zip(pieces[:-1], pieces[1:], strict=True):
+    for a, b in pairwise(pieces.tolist()):
         length = b - a
         widest = max(grid.widest_h, length / _PANELS)
         inner, offset = [], _FIRST_H
@@ -226,7 +227,7 @@ def window_of(target: Target, regimen: Regimen) -> tuple[float, float, bool]:
                 if getattr(regimen, key) not in (None, {}, [], ())
             ]  # fmt: skip
             if given:
-                what = f"has no meaning with drug.regimen.{given[0]}: a steady state has equal cycles"
+                what = f"has no meaning with drug.regimen.{given[0]}: its cycles are equal"
                 raise ScenarioError("design", [Problem("window", "steady", what)])
             return 0.0, cycle_h, True
     day = int(target.window.removeprefix("day "))

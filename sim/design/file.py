@@ -234,7 +234,7 @@ class _Reading(Reader):
             of, _, statistic = key.rpartition(".")
             if of not in UNITS or statistic not in ("max", "min", "mean", "at_end", "auc"):
                 what = "must be total_ng_ml or free_nM with .max, .mean, .min, .at_end or .auc"
-                self._wrong(where, None, what, "in quotes: \"total_ng_ml.max\" = 60")
+                self._wrong(where, None, what, 'in quotes: "total_ng_ml.max" = 60')
                 continue
             table = given if isinstance(given, dict) else {"at_most": given}
             before = len(self.problems)

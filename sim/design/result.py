@@ -120,9 +120,7 @@ class Found:
         return self.strength if self.rounds else self.dose
 
 
-def choose(
-    vary: Vary, bounds: Mapping[Target, float]
-) -> tuple[float | None, float | None, str]:
+def choose(vary: Vary, bounds: Mapping[Target, float]) -> tuple[float | None, float | None, str]:
     """Return the least dose, the least strength, and why one of them is missing."""
     for target, dose in bounds.items():
         if isnan(dose):
@@ -146,7 +144,8 @@ def choose(
         return least, None, ""
     enough = [one for one in vary.strengths if one >= least]
     if not enough:
-        return least, None, f"{what_for}, above the highest strength of {vary.strengths[-1]:g}{unit}"
+        highest = f"above the highest strength of {vary.strengths[-1]:g}{unit}"
+        return least, None, f"{what_for}, {highest}"
     if enough[0] > most:
         at_most = f"{tightest} allows at most {_figures(most)}{unit}"
         return least, None, f"the next strength is {enough[0]:g}{unit}, and {at_most}"
@@ -185,7 +184,7 @@ class Design:
     def best(self) -> Found | None:
         """The schedule with the least drug a day among those with a dose."""
         able = [one for one in self.found if one.chosen is not None]
-        return min(able, key=lambda one: one.costs.get("mg_per_day", one.chosen), default=None)
+        return min(able, key=lambda one: one.costs.get("mg_per_day", one.chosen or 0), default=None)
 
     def plot(self, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw targets over the dose and schedules side by side, also into a given figure."""
@@ -250,8 +249,8 @@ class Design:
             row += [one.costs.get(name) for name in COSTS]
             for target in self.plan.targets:
                 reached = one.reached.get(target)
-                row += [_finite(one.bounds.get(target))]
-                row += [reached and reached.value, reached and reached.share]
+                row.append(_finite(one.bounds.get(target)))
+                row += [reached.value, reached.share] if reached else [None, None]
             rows.append([*row, one.reason])
         return [*columns, "reason"], rows
 

@@ -26,12 +26,11 @@ from sim.design.curves import (
 )
 from sim.design.plan import DesignPlan, Schedule, Target, Vary
 from sim.design.result import Curve, Found, Reached, choose
-from sim.pharmacology.dosing import Dose, Regimen
+from sim.pharmacology.dosing import Regimen
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.population import bands
-from sim.scenario.exposure import doses_of, kinetics_of, pharmacokinetic, potency_of, regimen_of
+from sim.scenario.exposure import kinetics_of, pharmacokinetic, potency_of, regimen_of
 from sim.scenario.resolve import load
-from sim.scenario.schema import Scenario
 
 Holds = Callable[[float, NDArray[np.intp]], NDArray[np.bool_]]
 
@@ -53,7 +52,7 @@ class Scheduled:
 
     def __init__(self, plan: DesignPlan, schedule: Schedule) -> None:
         self.schedule = schedule
-        self._fixed, self.scenario = (
+        fixed, self.scenario = (
             load(plan.base, schedule.settings | {plan.vary.key: amount}) for amount in (0.0, 1.0)
         )
         assert self.scenario.drug is not None
@@ -62,6 +61,7 @@ class Scheduled:
         self.regimen: Regimen = regimen
         self._made: dict[tuple[float, float, bool, bool], Curves] = {}
         self._bodies = {False: pharmacokinetic(self.scenario)}
+        self._fixed = pharmacokinetic(fixed).doses  # what is given whatever the dose
         if varies(kinetics_of(self.scenario)):
             self._bodies[True] = pharmacokinetic(self.scenario, plan.subjects)
 
@@ -80,7 +80,7 @@ class Scheduled:
         """Return what is given in the last cycle (mg)."""
         fixed, unit = (
             sum(d.amount_mg for d in doses if d.at_h >= self.regimen.end_h - self.regimen.cycle_h)
-            for doses in (doses_of(self._fixed), self._bodies[False].doses)
+            for doses in (self._fixed, self._bodies[False].doses)
         )
         return fixed + dose * (unit - fixed)
 
@@ -92,10 +92,8 @@ class Scheduled:
             self._made[key] = self._curves(start_h, end_h, steady, self._bodies[population])
         return self._made[key]
 
-    def _curves(
-        self, start_h: float, end_h: float, steady: bool, body: Pharmacokinetic
-    ) -> Curves:
-        fixed: tuple[Dose, ...] | list[Dose] = doses_of(self._fixed)
+    def _curves(self, start_h: float, end_h: float, steady: bool, body: Pharmacokinetic) -> Curves:
+        fixed = self._fixed
         if steady:
             fixed = one_cycle(fixed, self.regimen)
             unit = one_cycle(list(body.doses), self.regimen)
@@ -133,9 +131,7 @@ def bound(scheduled: Scheduled, target: Target, low: float, high: float) -> floa
     return nan
 
 
-def _bisect(
-    holds: Holds, good: float, bad: float, wanted: int, who: NDArray[np.intp]
-) -> float:
+def _bisect(holds: Holds, good: float, bad: float, wanted: int, who: NDArray[np.intp]) -> float:
     """Return the dose nearest to `bad` at which the target holds in so many of these subjects.
 
     All of them hold at `good`, and none at `bad`.

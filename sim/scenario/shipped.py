@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sim import data
 
-STUDIES, CALIBRATIONS, DESIGNS = "sweeps/", "calibration/", "designs/"  # their folders among the scenarios
+STUDIES, CALIBRATIONS, DESIGNS = "sweeps/", "calibration/", "designs/"  # below the scenarios
 
 
 def shipped() -> dict[str, Path]:

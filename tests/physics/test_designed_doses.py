@@ -231,7 +231,8 @@ def test_steady_is_the_end_of_many_cycles() -> None:
     (found,) = design(plan).found
     settings = {"drug.regimen.dose_mg": found.dose, "drug.regimen.cycles": 20}
     value = plain_value(
-        load(plan.base, settings), {**tree["target"][0], "window": "last cycle"}  # type: ignore[index]
+        load(plan.base, settings),
+        {**tree["target"][0], "window": "last cycle"},  # type: ignore[index]
     )
     assert value == pytest.approx(0.5, rel=1e-4)
 

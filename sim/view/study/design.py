@@ -51,9 +51,7 @@ def draw_design(result: Design, *, fig: Figure | SubFigure | None = None) -> Fig
     _side_by_side(panels[-1], result, colours)
     lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
     columns = max(1, min(4, int(canvas.width_of(body) / 2.4)))
-    body.legend(
-        handles=lines, loc="outside upper left", ncols=columns, frameon=False, fontsize=9
-    )
+    body.legend(handles=lines, loc="outside upper left", ncols=columns, frameon=False, fontsize=9)
     return canvas.figure_of(body)
 
 
