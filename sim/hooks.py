@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = ["PLACES", "Axes", "Figure", "SubFigure", "call", "draw"]
+__all__ = ["PLACES", "Axes", "Figure", "SubFigure", "call", "draw", "found"]
 
 PLACES: dict[str, str] = {}
 """``module:function`` by what it is called here."""
@@ -20,8 +21,14 @@ PLACES: dict[str, str] = {}
 
 def call(name: str, *args: Any, **options: Any) -> Any:
     """Call a function of a room above."""
+    return found(name)(*args, **options)
+
+
+def found(name: str) -> Callable[..., Any]:
+    """Return a function of a room above."""
     module, _, function = PLACES[name].partition(":")
-    return getattr(import_module(module), function)(*args, **options)
+    place: Callable[..., Any] = getattr(import_module(module), function)
+    return place
 
 
 def draw(thing: Any, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:

@@ -18,6 +18,7 @@ import sim.api
 from sim.assays import assay
 from sim.calibration.file import plan_calibration
 from sim.cli.main import app
+from sim.design.file import plan_design
 from sim.scenario import keys
 from sim.scenario import resolve as loading
 from sim.scenario.resolve import load
@@ -119,9 +120,11 @@ def test_toml_is_valid(page: Path) -> None:
 
     for block in blocks(page, "toml"):
         tree = tomllib.loads(block)
-        if "format" in tree or "extends" in tree:
+        if "vary" in tree:
+            assert plan_design(tree).targets
+        elif "format" in tree or "extends" in tree:
             assert load(tree).name == tree["name"]
-        if "parameters" in tree:
+        elif "parameters" in tree:
             assert plan_calibration(tree).targets
         elif "base" in tree:
             assert plan_study(tree).runs

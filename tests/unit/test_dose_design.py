@@ -109,7 +109,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
     "no strengths": (vary(strengths=[]), f"vary.{DOSE}.strengths", "list of numbers"),
     "dose by weight as well": (
         changed(vary={"drug.regimen.dose_mg_per_kg": {"low": 1, "high": 60}}),
-        "base: drug.regimen.dose_mg", "give either",
+        "base: drug.regimen.dose_mg_per_kg", "needs a body weight",
     ),
     "concentration of a body": (
         changed(vary={"drug.free_nM": {"low": 1, "high": 60}}),
