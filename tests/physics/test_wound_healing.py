@@ -22,7 +22,7 @@ SEEDS = range(1001, 1009)
 DRIVES = (0.0, 0.1, 0.2, 0.3, 0.425, 0.55, 0.7, 0.85)
 LIGANDS = {"VEGF": (50, 5.6), "PDGF-BB": (10, 8.7), "FGF-2": (20, 11.7)}
 """Saturating ng/mL, and the IC50 of the drug at the receptor, nM."""
-DOSES_NM = (1.0, 3.0, 10.0, 30.0, 100.0)
+DOSES_NM = (1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
 
 
 def held(drive: float) -> dict[str, Any]:
@@ -152,6 +152,16 @@ def test_the_dose_that_halves_closure_is_that_of_the_receptor(table: Any) -> Non
         assert found[ligand] == pytest.approx(at_receptor, rel=0.25)
     for lower, higher in pairwise(found.values()):
         assert lower < higher
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ligand", LIGANDS)
+def test_a_micromolar_takes_all_that_a_ligand_adds(table: Any, ligand: str) -> None:
+    """Closure is within two standard errors of that of unstimulated cells."""
+    none = values(table, ("drive", 0.0), "closure_percent")
+    found = values(table, (ligand, 1000.0), "closure_percent")
+    error = np.hypot(*(each.std(ddof=1) / np.sqrt(len(each)) for each in (none, found)))
+    assert abs(found.mean() - none.mean()) <= 2 * error
 
 
 @pytest.mark.slow
