@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sim import data, hooks
 from sim.analysis.arms import arm_of, runs_with
 from sim.analysis.dose_response import DoseResponses, arms, dose_response
-from sim.assays import assay, readout
+from sim.assays import DRIVE, assay, readout
 from sim.errors import InputError
 from sim.pharmacology.drugs import load_drug
 from sim.scenario.defaults import assay_of
@@ -70,8 +70,9 @@ class Row:
 
     @property
     def is_number(self) -> bool:
-        """Whether it is a number of cells of a dividing culture: fewer need not be dead."""
-        return "division" in assay(self.assay).parts and not readout(self.readout).unit
+        """Whether it follows the number of cells of a dividing culture: fewer need not be dead."""
+        own = assay(self.assay)
+        return "division" in own.parts and self.readout not in (own.response, DRIVE.name)
 
     @property
     def note(self) -> str:

@@ -182,10 +182,6 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
     cells["activity"][own] = cells["drive"][own] = (
         scenario.behaviour.basal_activity if scenario.behaviour else 0.0
     )
-    if assay(scenario.assay).adapted:
-        _adapt(cells, own, scenario, pathways)
-    if scenario.cells.death:
-        cells["survival"][own] = cells["activity"][own]
     cells["target"][own] = scenario.engine.area.target_sites, scenario.engine.length.target_sites
     for tau, further in enumerate(scenario.types.values(), start=ENDOTHELIAL + 1):
         own = rows[cells["type"][rows] == tau]
@@ -195,19 +191,20 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
     return cells
 
 
-def _adapt(
-    cells: CellStore, rows: NDArray[np.int64], scenario: Scenario, pathways: list[Pathway]
-) -> None:
-    """Bring cells to where they are after long exposure to the medium without drug."""
+def _adapt(tissue: Tissue, scenario: Scenario, pathways: list[Pathway]) -> None:
+    """Bring cells to where they are after long exposure to the medium around them without drug."""
     if (constants := constants_of(scenario, pathways)) is None:
         return
-    signals = np.zeros(len(pathways))
+    cells, ligands = tissue.cells, [pathway.ligand for pathway in pathways]
+    rows = np.flatnonzero(cells["alive"] & (cells["type"] == ENDOTHELIAL))
+    ng_ml = tissue.means_at_cells(ligands)[rows]
+    signals = np.zeros(ng_ml.shape)
     for k, pathway in enumerate(pathways):
-        bath_M = scenario.ligands[pathway.ligand].bath_ng_ml * pathway.M_per_ng_ml
-        free, bound = steady_state(bath_M, pathway.rates)
+        free, bound = steady_state(ng_ml[:, k] * pathway.M_per_ng_ml, pathway.rates)
         cells["free_receptors"][rows, k], cells["bound_receptors"][rows, k] = free, bound
-        signals[k] = min(1.0, float(bound) / pathway.saturated)
-    cells["activity"][rows] = cells["drive"][rows] = steady_activity(signals, constants)
+        signals[:, k] = np.minimum(1.0, bound / pathway.saturated)
+    activity = [steady_activity(own, constants) for own in signals]
+    cells["activity"][rows] = cells["drive"][rows] = activity
 
 
 def pathways_of(scenario: Scenario) -> list[Pathway]:
@@ -330,7 +327,7 @@ def tissue_of(
     scenario: Scenario, lattice: NDArray[np.int32], types: list[int], pathways: list[Pathway]
 ) -> Tissue:
     """Cells of these types on a lattice, and the fields around them."""
-    return Tissue(
+    tissue = Tissue(
         lattice,
         cells_of(scenario, types, pathways),
         fields_of(scenario),
@@ -338,3 +335,8 @@ def tissue_of(
         rules_of(scenario),
         periodic=scenario.domain.boundary == "periodic",
     )
+    if assay(scenario.assay).adapted:
+        _adapt(tissue, scenario, pathways)
+    if scenario.cells.death:
+        tissue.cells["survival"][:] = tissue.cells["activity"]
+    return tissue

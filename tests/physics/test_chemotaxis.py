@@ -90,6 +90,13 @@ def test_the_drug_takes_drift_and_speed_away(table: Any, ligand: str) -> None:
     assert abs(found["speed_um_h"].mean() - nothing["speed_um_h"].mean()) <= 1
 
 
+@pytest.mark.parametrize("ligand", IC50_NM)
+def test_a_micromolar_leaves_the_drift_without_ligand(table: Any, ligand: str) -> None:
+    """Within two standard errors of the difference of two arms with the same seeds."""
+    difference = table[dosed(ligand, 1000)]["drift_um_h"] - table[NOTHING]["drift_um_h"]
+    assert abs(difference.mean()) <= 2 * difference.std(ddof=1) / np.sqrt(len(SEEDS))
+
+
 def test_the_half_maximal_dose_follows_the_receptor(table: Any) -> None:
     found = {ligand: ic50_of(table, ligand) for ligand in IC50_NM}
     for ligand, ic50 in found.items():

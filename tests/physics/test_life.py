@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from math import exp, log, sqrt
+from math import exp, sqrt
 from typing import Any
 
 import numpy as np
 import pytest
 from lattices import place
+from scipy.stats import spearmanr
 
-from sim.kernels.draws import uniform_at, uniforms
 from sim.model.clock import AngiogenesisModel
 from sim.model.parts import life
 from sim.runs.result import Result
 from sim.runs.run import run_scenario
 from sim.scenario.resolve import load
-from sim.scenario.schema import Scenario
-from sim.signalling.drive import signal
-from sim.signalling.life import death_rate, division_rate, signals, within
 from sim.tissue.division import divide, sites_of, split
 from sim.units import AVOGADRO
 
@@ -340,86 +337,6 @@ def test_a_refused_division_changes_nothing() -> None:
     assert all((cells[name] == column).all() for name, column in before[1].items())
 
 
-# --- rates ---------------------------------------------------------------------------------------
-
-
-def test_draws_at_places_are_those_of_each_place() -> None:
-    places = np.array([1, 5, 1_000])
-    one_by_one = [uniforms(3, 4, 5, place, 0, 1)[0] for place in places.tolist()]
-    assert uniform_at(3, 4, 5, places).tolist() == one_by_one
-
-
-def test_signals_are_those_of_the_pathways() -> None:
-    bound, saturated = np.array([[50.0, 300.0]]), np.array([100.0, 200.0])
-    wanted = [signal(50.0, 100.0, 0.25), signal(300.0, 200.0, 0.5)]
-    assert signals(bound, saturated, np.array([0.25, 0.5]))[0].tolist() == wanted
-
-
-def test_rates_add_up_to_the_fastest() -> None:
-    by_signal = np.array([0.0239, 0.03466])
-    S = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.5], [1.0, 1.0]])
-    rates = division_rate(0.0, by_signal, 0.04332, S)
-    assert rates == pytest.approx([0, 0.0239, 0.02928, 0.04332])
-    assert log(2) / rates[[1, 3]] == pytest.approx([29.0, 16.0], rel=1e-3)
-    assert division_rate(0.03466, 0 * by_signal, 0.04332, S) == pytest.approx([0.03466] * 4)
-    assert within(np.array([log(2)]), 3600) == pytest.approx([0.5])
-
-
-def course(line: str, free_nM: float, hours: float) -> tuple[float, float, float]:
-    """Share of the cells that survive, number of cells, and viability; without a lattice."""
-    scenario: Scenario = load("viability", {"cells.line": line, "drug.free_nM": free_nM})
-    assert scenario.behaviour and scenario.behaviour.death and scenario.behaviour.division
-    death, division = scenario.behaviour.death, scenario.behaviour.division
-    inhibited = free_nM / (free_nM + 5.6)
-    E, V, dt_h = 0.85 * (1 - inhibited), 0.85, 1 / 120
-    survived, number, died = 1.0, 1.0, 0.0
-    b = division_rate(
-        division.own_per_h, np.array([division.signals_per_h["VEGFR2"]]), division.most_per_h,
-        np.array([[1 - inhibited]]),
-    )[0]  # fmt: skip
-    for _ in range(round(hours / dt_h)):
-        V = E + (V - E) * exp(-dt_h / death.survival_tau_h)
-        d = float(
-            death_rate(
-                death.basal_per_h, death.unsupported_per_h, np.array(V), death.cytotoxic_per_h,
-                death.cytotoxic_ec50_nM, death.cytotoxic_hill, free_nM,
-            )
-        )  # fmt: skip
-        survived *= exp(-d * dt_h)
-        died += number * d * dt_h
-        number *= exp((b - d) * dt_h)
-    return survived, number, 100 * number / (number + died)
-
-
-@pytest.mark.parametrize(
-    ("line", "hours", "percent"),
-    [("huvec", 24, 97.7), ("huvec", 48, 93.1), ("huvec", 72, 87.9),
-     ("ea_hy926", 24, 99.9), ("ea_hy926", 48, 99.7), ("ea_hy926", 72, 99.6)],
-)  # fmt: skip
-def test_cells_survive_a_micromolar(line: str, hours: float, percent: float) -> None:
-    """A cell's chance to survive, relative to the control's."""
-    relative = course(line, 1000, hours)[0] / course(line, 0, hours)[0]
-    assert 100 * relative == pytest.approx(percent, abs=0.06)
-
-
-@pytest.mark.parametrize(
-    ("free_nM", "percent"), [(3e3, 96.6), (1e4, 86.7), (3e4, 53.7), (1e5, 32.5)]
-)
-def test_cells_die_at_tens_of_micromolar(free_nM: float, percent: float) -> None:
-    relative = course("huvec", free_nM, 24)[0] / course("huvec", 0, 24)[0]
-    assert 100 * relative == pytest.approx(percent, abs=0.06)
-
-
-def test_number_and_viability_are_two_things() -> None:
-    """A micromolar halves the number of cells of a line that needs VEGF, and kills hardly any."""
-    for hours, number, viability in ((24, 55, 97.3), (48, 30, 91.5)):
-        drug, control = course("huvec", 1000, hours), course("huvec", 0, hours)
-        assert 100 * drug[1] / control[1] == pytest.approx(number, abs=0.6)
-        assert 100 * drug[2] / control[2] == pytest.approx(viability, abs=0.3)
-    drug, control = course("ea_hy926", 1000, 24), course("ea_hy926", 0, 24)
-    assert 100 * drug[1] / control[1] == pytest.approx(99.9, abs=0.06)
-
-
 # --- the assay -----------------------------------------------------------------------------------
 
 
@@ -431,6 +348,17 @@ def test_cells_start_as_they_are_after_days_in_their_medium() -> None:
     model.advance(20)
     for name, values in before.items():
         assert model.cells[name][1:5] == pytest.approx(values, rel=1e-2), name
+
+
+def test_cells_start_as_they_are_where_they_are() -> None:
+    """In a gradient each was in what is around it."""
+    walls = {f"fields.{name}.boundary": "no_flux" for name in ("VEGF", "PDGF-BB", "FGF-2")}
+    gradient = {"ligands.VEGF.gradient": {"axis": "y", "high_ng_ml": 5}}
+    model = AngiogenesisModel(load("viability", {"domain.boundary": "walls", **walls, **gradient}))
+    y, rows = model.cells["centroid"][model.living, 0], model.living
+    drive = model.cells["drive"][rows]
+    assert spearmanr(y, drive).statistic > 0.99 and drive.max() > 2 * drive.min() > 0
+    assert (model.cells["survival"] == model.cells["activity"]).all()
 
 
 def test_a_run_has_its_events(tmp_path: Any) -> None:

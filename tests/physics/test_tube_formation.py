@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from sim.fits.fitting import fit
 from sim.model.clock import AngiogenesisModel
 from sim.scenario.resolve import load
 
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.slow
 
 SEEDS = range(1, 9)
 SINGLE = ("tube_formation", "tube_formation_pdgf_bb", "tube_formation_fgf_2")
+RECEPTORS_NM = dict(zip(SINGLE, ((5.6, 1.2), (8.7, 3.4), (11.7, 4.1)), strict=True))
+"""IC50 of the drug at the receptor, and its published spread, nM."""
 DOSES_NM = (0, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 1000)
 
 
@@ -39,7 +42,7 @@ def table() -> dict[tuple[str, float], dict[str, np.ndarray[Any, Any]]]:
     """Read-outs by scenario and dose, an array over seeds each."""
     arms = [(name, 0.0) for name in (*SINGLE, "tube_formation_all_ligands")]
     arms += [("tube_formation_unstimulated", 0.0)]
-    arms += [("tube_formation", dose) for dose in DOSES_NM if dose]
+    arms += [(name, float(dose)) for name in SINGLE for dose in DOSES_NM if dose]
     jobs = [(*arm, seed) for arm in arms for seed in SEEDS]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn) as pool:
@@ -94,6 +97,20 @@ def halving_dose(table: Any, readout: str) -> float:
     return float(np.exp(low + part * (high - low)))
 
 
+def ic50(table: Any, name: str) -> float:
+    """IC50 (nM) of the length of the network."""
+    lengths = [table[name, float(dose)]["tube_length_mm"] for dose in DOSES_NM]
+    return float(fit(DOSES_NM, np.stack(lengths, axis=1)).ic50 or np.nan)
+
+
+def test_the_half_maximal_dose_follows_the_receptor(table: Any) -> None:
+    """Within the spread of the potency that went in; so is the order."""
+    found = {name: ic50(table, name) for name in SINGLE}
+    for name, (at_receptor, spread) in RECEPTORS_NM.items():
+        assert abs(found[name] - at_receptor) <= spread
+    assert sorted(SINGLE, key=found.__getitem__) == list(SINGLE)
+
+
 def test_meshes_go_before_length(table: Any) -> None:
     assert halving_dose(table, "meshes") < halving_dose(table, "tube_length_mm")
 
@@ -118,4 +135,6 @@ def test_show(table: Any, capsys: pytest.CaptureFixture[str]) -> None:
             print(f"\n{name} {dose:g} nM: " + "; ".join(words), end="")
         for readout in ("tube_length_mm", "meshes"):
             print(f"\nhalf at {halving_dose(table, readout):.3g} nM: {readout}", end="")
+        for name in SINGLE:
+            print(f"\nIC50 of length {ic50(table, name):.3g} nM: {name}", end="")
     assert table

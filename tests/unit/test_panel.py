@@ -6,6 +6,7 @@ import csv
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,24 @@ def test_numbers_of_cells_and_viability_never_share_an_axis(panel: tuple[Panel, 
     for title, words in titles.items():
         assert ("cell number" in title) == (words == numbers)
         assert "_" not in title  # words, not keys
+
+
+@pytest.mark.parametrize(
+    ("assay", "readout", "number"),
+    [
+        ("viability", "viability_percent", False),
+        ("viability", "mean_drive", False),
+        ("viability", "cells", True),
+        ("viability", "doublings", True),
+        ("viability", "covered_fraction", True),  # cells that do not divide cover less
+        ("wound_healing", "detached_cells", False),
+    ],
+)
+def test_what_follows_the_number_of_cells(
+    panel: tuple[Panel, Path], assay: str, readout: str, number: bool
+) -> None:
+    row = replace(panel[0].rows[0], assay=assay, readout=readout)
+    assert row.is_number is number
 
 
 def test_curves_are_per_cent_of_no_drug() -> None:
