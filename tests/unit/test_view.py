@@ -17,7 +17,6 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 import sim
-from sim import view
 from sim.analysis.combination import Combinations
 from sim.analysis.dose_response import DoseResponses
 from sim.analysis.sensitivity import Indices, Sensitivity
@@ -30,6 +29,7 @@ from sim.fits.logistic import logistic
 from sim.runs.result import Result
 from sim.studies.sampling import Spread
 from sim.view import canvas
+from sim.view.draw import draw, draw_map
 from sim.view.run import frame
 from sim.view.run.fields import draw_fields
 from sim.view.run.timeseries import draw_timeseries
@@ -118,9 +118,9 @@ THINGS: dict[str, Callable[[], Any]] = {
     "sobol": sobol, "morris": morris, "calibration": calibration,
 }  # fmt: skip
 DRAWINGS: dict[str, Callable[..., Figure]] = {
-    **{name: partial(lambda make, **place: view.draw(make(), **place), make)
+    **{name: partial(lambda make, **place: draw(make(), **place), make)
        for name, make in THINGS.items()},
-    "map": lambda **place: view.draw_map(dose_responses(), **place),
+    "map": lambda **place: draw_map(dose_responses(), **place),
     "fields": lambda **place: draw_fields(make_result(), **place),
     "timeseries": lambda **place: draw_timeseries(make_result(), **place),
 }  # fmt: skip
@@ -199,12 +199,12 @@ def test_drawing_into_axes_of_the_user(name: str, layout: Any) -> None:
 def test_a_title_of_the_user_is_kept() -> None:
     figure = Figure()
     figure.suptitle("mine")
-    view.draw(pk(), fig=figure)
+    draw(pk(), fig=figure)
     assert figure.get_suptitle() == "mine"
     figure = Figure()
     ax = figure.subplots()
     ax.set_title("mine")
-    view.draw(result(), ax=ax)
+    draw(result(), ax=ax)
     assert ax.get_title() == "mine" and not ax.get_title("left")
 
 
@@ -274,7 +274,7 @@ def test_the_drug_of_a_picture_is_that_at_its_time(course: list[float], said: st
 
 def test_only_results_are_drawn() -> None:
     with pytest.raises(TypeError, match="dict cannot be drawn"):
-        view.draw({})
+        draw({})
 
 
 KEY = re.compile(r"[a-z0-9]+_[a-zA-Z0-9]")
@@ -284,7 +284,7 @@ KEY = re.compile(r"[a-z0-9]+_[a-zA-Z0-9]")
 def test_labels_are_words_and_not_keys(response: str) -> None:
     assert not KEY.search(readout(response).label) and readout(response).words
     for make in (dose_responses, combinations, sobol, morris, calibration):
-        figure = view.draw(make(response))
+        figure = draw(make(response))
         for ax in figure.axes:
             for label in (ax.get_xlabel(), ax.get_ylabel()):
                 assert not KEY.search(label), label
@@ -292,7 +292,7 @@ def test_labels_are_words_and_not_keys(response: str) -> None:
 
 
 def test_labels_of_a_run_are_words_and_not_keys() -> None:
-    for figure in (view.draw(result()), draw_timeseries(make_result()), view.draw(pk())):
+    for figure in (draw(result()), draw_timeseries(make_result()), draw(pk())):
         for ax in figure.axes:
             for text in (ax.get_xlabel(), ax.get_ylabel(), *(t.get_text() for t in ax.texts)):
                 assert not KEY.search(text), text
