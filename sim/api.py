@@ -347,8 +347,10 @@ def design_plan(
 ) -> Design:
     """Solve a planned design, and draw its picture into its folder; see `design`."""
     from sim.design.design import design as make
+    from sim.studies.executors import start_executor
 
-    result = make(plan, out)
+    with closing(start_executor(plan.base, workers, None)) as pool:
+        result = make(plan, out, pool, progress=progress)
     if out is not None:
         from sim.view.study.design import save_design
 

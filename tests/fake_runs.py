@@ -99,6 +99,26 @@ def tubes(base: dict[str, Any], task: Task) -> dict[str, float]:
     return {"tube_length_mm": length, "tube_length_mm@1": length / 2, "meshes": glue + chance}
 
 
+def treated(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """A network that shrinks with each dose, half of it at 10 mg, but for the seed."""
+    dose = task.settings.get("drug.regimen.dose_mg", 0.0)
+    chance = 1.0 + (task.seed % 1009 / 1009 - 0.5) / 5
+    jitter = ((task.seed + int(1e6 * dose)) % 1013 / 1013 - 0.5) / 50
+    return {"tube_length_mm": 4 * chance * (1 / (1 + dose / 10) + jitter), "meshes": 1.0}
+
+
+def slow_treated(base: dict[str, Any], task: Task) -> dict[str, float]:
+    time.sleep(0.05)
+    return treated(base, task)
+
+
+def bent(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """A network that a little drug helps, and much destroys."""
+    dose = task.settings.get("drug.regimen.dose_mg", 0.0)
+    chance = (task.seed % 1009 / 1009 - 0.5) / 50
+    return {"tube_length_mm": 1 + chance + dose / 10 * math.exp(1 - dose / 10), "meshes": 0.0}
+
+
 def slow_tubes(base: dict[str, Any], task: Task) -> dict[str, float]:
     time.sleep(0.02)
     return tubes(base, task)

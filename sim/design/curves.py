@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from sim.design.plan import INHIBITION, Target
 from sim.errors import Problem, ScenarioError
 from sim.pharmacology.dosing import Dose, Regimen
-from sim.pharmacology.drugs import Kinetics, Potency
+from sim.pharmacology.effect import BEFORE_H, Agent, Effect
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.units import nM_to_ng_per_ml
 
@@ -54,11 +54,10 @@ class Curves:
 
     Parameters
     ----------
-    exposure : Pharmacokinetic
-        Of one subject or of many, with the doses of a unit dose.
+    agents : sequence of Agent
+        The drug in one subject or in many, with the doses of a unit dose, and perhaps another one.
     fixed : sequence of Dose
         The same doses at a dose of 0.
-    potency : Potency
     start_h, end_h : float
         The window.
     grid : Grid
@@ -66,14 +65,16 @@ class Curves:
 
     def __init__(
         self,
-        exposure: Pharmacokinetic,
+        agents: Sequence[Agent],
         fixed: Sequence[Dose],
-        potency: Potency,
         start_h: float,
         end_h: float,
         grid: Grid = OF_MANY,
     ) -> None:
-        self.potency, self.length_h = potency, end_h - start_h
+        exposure = agents[0].exposure
+        assert isinstance(exposure, Pharmacokinetic)
+        self.potency, self.length_h = agents[0].potency, end_h - start_h
+        self._agents, self._exposure, self._given = agents, exposure, fixed
         self.subjects = exposure.model.subjects or 1
         self._to_free = exposure.fu * exposure.kp_uu
         self._to_ng_ml = nM_to_ng_per_ml(1.0, exposure.molar_mass)
@@ -85,6 +86,8 @@ class Curves:
         edges, last = _panels(exposure.course.events_h(start_h, end_h), start_h, end_h, grid)
         self._widths = np.diff(edges)
         times = edges[:-1, None] + self._widths[:, None] * self._at
+        self._seen = times.copy()  # for what cannot look just before a dose
+        self._seen[last, -1] -= BEFORE_H
         whole = _nM(exposure, times, last)
         self._fixed: Array | None = None
         if any(dose.amount_mg > 0.0 for dose in fixed):
@@ -92,9 +95,17 @@ class Curves:
             whole = whole - self._fixed
         self._slope = whole
 
+    def is_closed(self, target: Target) -> bool:
+        """Whether a target follows from the concentration at the same time, without a solver."""
+        receptor = target.of.removeprefix(INHIBITION)
+        alone = len(self._agents) == 1 and receptor not in self._agents[0].residence_h
+        return alone or not target.of.startswith(INHIBITION)
+
     def value(self, target: Target, dose: float, who: Who = EVERYONE) -> Array:
         """Return the value of a target at a dose in each subject."""
         subjects = np.arange(self.subjects)[who]
+        if not self.is_closed(target):
+            return self._statistic(target, self._effect(target.of, dose)[subjects], subjects)
         step = max(1, _BLOCK // self._slope[0].size)
         return np.concatenate([
             self._value(target, dose, subjects[start : start + step])
@@ -102,7 +113,9 @@ class Curves:
         ] or [np.empty(0)])  # fmt: skip
 
     def _value(self, target: Target, dose: float, who: NDArray[np.intp]) -> Array:
-        values = self._quantity(target.of, dose, who)
+        return self._statistic(target, self._quantity(target.of, dose, who), who)
+
+    def _statistic(self, target: Target, values: Array, who: NDArray[np.intp]) -> Array:
         match target.statistic:
             case "mean":
                 return self._mean(values)
@@ -116,7 +129,7 @@ class Curves:
                 return -self._highest(-values)
         level = target.level
         if isinstance(level, str):
-            level = self.potency.ic50_nM[level.removeprefix("ic50.")]
+            return self._hours_above(values, self._ic50(level.removeprefix("ic50."), who))
         assert level is not None  # of a checked target
         return self._hours_above(values, level)
 
@@ -134,12 +147,28 @@ class Curves:
         if of.startswith(INHIBITION):  # 1 / (1 + (IC50 / free)^h), in place
             receptor = of.removeprefix(INHIBITION)
             with np.errstate(divide="ignore", over="ignore"):
-                np.divide(self.potency.ic50_nM[receptor], found, out=found)
+                np.divide(self._ic50(receptor, who), found, out=found)
                 if (hill := self.potency.hill[receptor]) != 1.0:
                     found **= hill
             found += 1.0
             np.reciprocal(found, out=found)
         return found
+
+    def _effect(self, of: str, dose: float) -> Array:
+        """Return the inhibition by drugs that leave slowly, or by two, in all subjects."""
+        given = tuple(
+            replace(unit, amount_mg=zero.amount_mg + dose * (unit.amount_mg - zero.amount_mg))
+            for unit, zero in zip(self._exposure.doses, self._given, strict=True)
+        )
+        own = replace(self._agents[0], exposure=replace(self._exposure, doses=given))
+        effect = Effect([own, *self._agents[1:]])
+        found = effect.inhibition(self._seen)[of.removeprefix(INHIBITION)]
+        return np.asarray(found.reshape(-1, *self._seen.shape))
+
+    def _ic50(self, receptor: str, who: NDArray[np.intp]) -> Array:
+        """Return the IC50, or that of each of these subjects, to go with their quantities."""
+        found = np.asarray(self.potency.ic50_nM[receptor])
+        return found[who][:, None, None] if found.ndim else found
 
     def _mean(self, values: Array) -> Array:
         return np.asarray(values @ self._weights @ self._widths / self.length_h)
@@ -159,12 +188,13 @@ class Curves:
             found = np.maximum(found, np.maximum(top, fine.max(axis=1)))
         return found
 
-    def _hours_above(self, values: Array, level: float) -> Array:
-        above = values > level
+    def _hours_above(self, values: Array, level: Array | float) -> Array:
+        values = values - level
+        above = values > 0.0
         whole = above.all(axis=2)
         found = whole @ self._widths
         subject, panel = np.nonzero(above.any(axis=2) & ~whole)
-        fine = values[subject, panel] @ self._between - level
+        fine = values[subject, panel] @ self._between
         a, b = fine[:, :-1], fine[:, 1:]
         rise = np.where(a == b, 1.0, b - a)
         crossing = np.clip(-a / rise, 0.0, 1.0)  # share of the piece before the level is met
@@ -212,6 +242,8 @@ def window_of(target: Target, regimen: Regimen) -> tuple[float, float, bool]:
     if target.hours is not None:
         return *target.hours, False
     first, cycle_h = regimen.first_h, regimen.cycle_h
+    if regimen.steady and target.window == "steady":  # as its doses are already
+        return first, regimen.end_h, False
     match target.window:
         case "first day":
             return first, first + 24.0, False
@@ -242,8 +274,3 @@ def one_cycle(doses: Sequence[Dose], regimen: Regimen) -> list[Dose]:
     """Return the doses of one cycle, on its own clock."""
     end_h = regimen.first_h + regimen.cycle_h
     return [replace(d, at_h=d.at_h - regimen.first_h) for d in doses if d.at_h < end_h - 1e-9]
-
-
-def varies(kinetics: Kinetics) -> bool:
-    """Whether a spread between subjects is known."""
-    return any(p.cv > 0.0 or p.between is not None for p in kinetics.parameters.values())

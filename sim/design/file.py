@@ -12,7 +12,7 @@ import tomli_w
 
 from sim import data
 from sim.assays import responses
-from sim.design.curves import varies, window_of
+from sim.design.curves import window_of
 from sim.design.plan import (
     INHIBITION,
     NAMED,
@@ -23,9 +23,10 @@ from sim.design.plan import (
     Target,
     Vary,
 )
+from sim.design.solve import varies
 from sim.errors import Problem, ScenarioError
 from sim.scenario.cautions import by_key, cautions
-from sim.scenario.exposure import kinetics_of, regimen_of
+from sim.scenario.exposure import pharmacokinetic, regimen_of
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import shipped_designs
@@ -325,7 +326,6 @@ class _Reading(Reader):
         """Refuse what a schedule does not have."""
         assert scenario.drug is not None  # the varied key is one of it
         regimen = regimen_of(scenario.drug) if scenario.drug.exposure == "pk" else None
-        pk = scenario.resolved.pk
         receptors = scenario.resolved.drug.potencies().ic50_nM if scenario.resolved.drug else {}
         for number, target in enumerate(self.targets):
             place = f"target.{number}"
@@ -348,11 +348,14 @@ class _Reading(Reader):
                 for wrong in error.problems:
                     self._wrong(f"{place}.window", wrong.value, wrong.allowed, f"in {where}")
                 continue
+            if target.window == "steady" and pharmacokinetic(scenario).changes:
+                what = "has no meaning with drug.interaction on some days only"
+                self._wrong(f"{place}.window", target.window, what, f"in {where}")
             if target.statistic == "hours_above" and target.value > end_h - start_h:
                 bound = "at_least" if target.at_least else "at_most"
                 what = f"must be at most the length of its window, {end_h - start_h:g} h"
                 self._wrong(f"{place}.{bound}", target.value, what, f"in {where}")
-            if target.share is not None and pk is not None and not varies(kinetics_of(scenario)):
+            if target.share is not None and not varies(scenario):
                 drug, species = scenario.drug.name, scenario.drug.species
                 what = f"needs a spread between subjects, and none is known of {drug} in {species}"
                 self._wrong(f"{place}.share", target.share, what)

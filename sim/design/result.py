@@ -30,6 +30,22 @@ COSTS = {
 
 
 @dataclass(frozen=True)
+class Bound:
+    """The dose from which on, or up to which, a target holds.
+
+    Attributes
+    ----------
+    dose : float
+        0 or inf if it holds at any dose that was looked at, nan if at none.
+    least : bool
+        Whether it holds from this dose on.
+    """
+
+    dose: float
+    least: bool
+
+
+@dataclass(frozen=True)
 class Reached:
     """What a target comes to at the dose that was chosen.
 
@@ -81,9 +97,7 @@ class Found:
     schedule : Schedule
     words : str
         Its regimen, without the dose.
-    bounds : dict of Target to float
-        The least dose from which each target holds, or the most up to which it does: 0 or inf if
-        it holds at any, nan if at none.
+    bounds : dict of Target to Bound
     dose : float or None
         The least dose at which all targets hold, before rounding; None if there is none.
     strength : float or None
@@ -103,10 +117,10 @@ class Found:
 
     schedule: Schedule
     words: str
-    bounds: dict[Target, float]
-    dose: float | None
-    strength: float | None
-    reason: str
+    bounds: dict[Target, Bound]
+    dose: float | None = None
+    strength: float | None = None
+    reason: str = ""
     reached: dict[Target, Reached] = field(default_factory=dict)
     all_share: float | None = None
     costs: dict[str, float] = field(default_factory=dict)
@@ -120,13 +134,13 @@ class Found:
         return self.strength if self.rounds else self.dose
 
 
-def choose(vary: Vary, bounds: Mapping[Target, float]) -> tuple[float | None, float | None, str]:
+def choose(vary: Vary, bounds: Mapping[Target, Bound]) -> tuple[float | None, float | None, str]:
     """Return the least dose, the least strength, and why one of them is missing."""
-    for target, dose in bounds.items():
-        if isnan(dose):
+    for target, bound in bounds.items():
+        if isnan(bound.dose):
             return None, None, f"{target}: holds at no dose"
-    needs = {t: dose for t, dose in bounds.items() if t.at_least}
-    allows = {t: dose for t, dose in bounds.items() if not t.at_least}
+    needs = {target: bound.dose for target, bound in bounds.items() if bound.least}
+    allows = {target: bound.dose for target, bound in bounds.items() if not bound.least}
     hardest = max(needs, key=lambda t: needs[t], default=None)
     tightest = min(allows, key=lambda t: allows[t], default=None)
     least = max(vary.low, needs[hardest]) if hardest else vary.low
@@ -220,10 +234,10 @@ class Design:
             "targets": [
                 {
                     "target": str(target),
-                    ("least_dose" if target.at_least else "most_dose"): _finite(dose),
+                    ("least_dose" if bound.least else "most_dose"): _finite(bound.dose),
                     **_reached(one.reached.get(target)),
                 }
-                for target, dose in one.bounds.items()
+                for target, bound in one.bounds.items()
             ],
             "curves": [
                 {
@@ -231,7 +245,7 @@ class Design:
                     "dose": curve.doses.tolist(),
                     "value": curve.values.tolist(),
                     **({} if curve.bands is None else dict(
-                        zip(_bands(curve.target), curve.bands.tolist(), strict=True))),
+                        zip(_bands(curve.target), map(_known, curve.bands), strict=True))),
                     **({} if curve.shares is None else {"share": curve.shares.tolist()}),
                 }
                 for curve in one.curves
@@ -249,7 +263,7 @@ class Design:
             row += [one.costs.get(name) for name in COSTS]
             for target in self.plan.targets:
                 reached = one.reached.get(target)
-                row.append(_finite(one.bounds.get(target)))
+                row.append(_finite(one.bounds[target].dose))
                 row += [reached.value, reached.share] if reached else [None, None]
             rows.append([*row, one.reason])
         return [*columns, "reason"], rows
@@ -266,6 +280,10 @@ class Design:
 
 def _bands(target: Target) -> Sequence[str]:
     return ("low", "mean", "high") if target.of_tissue else ("p5", "p50", "p95")
+
+
+def _known(values: Array) -> list[float | None]:
+    return [_finite(value) for value in values.tolist()]
 
 
 def _finite(value: float | None) -> float | None:

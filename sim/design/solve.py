@@ -19,18 +19,18 @@ from sim.design.curves import (
     OF_MANY,
     OF_ONE,
     Curves,
-    Grid,
     one_cycle,
-    varies,
     window_of,
 )
 from sim.design.plan import DesignPlan, Schedule, Target, Vary
-from sim.design.result import Curve, Found, Reached, choose
+from sim.design.result import Bound, Curve, Found, Reached
 from sim.pharmacology.dosing import Regimen
+from sim.pharmacology.effect import Effect
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.population import bands
-from sim.scenario.exposure import kinetics_of, pharmacokinetic, potency_of, regimen_of
+from sim.scenario.exposure import effect_of, kinetics_of, pharmacokinetic, regimen_of
 from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
 
 Holds = Callable[[float, NDArray[np.intp]], NDArray[np.bool_]]
 
@@ -38,6 +38,8 @@ PRECISION = 1e-12
 DOSES = 25  # of a curve over the dose
 FAR = 1e6
 """How far beyond the range a dose is looked for, to say which one it would take."""
+PRECISION_OF_SOLVER, FAR_BY_SOLVER = 1e-7, 100.0
+"""The same where inhibition is integrated: by a drug that leaves slowly, or by two."""
 
 
 class Scheduled:
@@ -60,15 +62,15 @@ class Scheduled:
         assert regimen is not None  # of a checked design
         self.regimen: Regimen = regimen
         self._made: dict[tuple[float, float, bool, bool], Curves] = {}
-        self._bodies = {False: pharmacokinetic(self.scenario)}
         self._fixed = pharmacokinetic(fixed).doses  # what is given whatever the dose
-        if varies(kinetics_of(self.scenario)):
-            self._bodies[True] = pharmacokinetic(self.scenario, plan.subjects)
+        self._effects = {False: self._effect(None)}
+        if varies(self.scenario):
+            self._effects[True] = self._effect(plan.subjects)
 
     @property
     def has_population(self) -> bool:
         """Whether a spread between subjects is known."""
-        return True in self._bodies
+        return True in self._effects
 
     @property
     def words(self) -> str:
@@ -80,7 +82,7 @@ class Scheduled:
         """Return what is given in the last cycle (mg)."""
         fixed, unit = (
             sum(d.amount_mg for d in doses if d.at_h >= self.regimen.end_h - self.regimen.cycle_h)
-            for doses in (self._fixed, self._bodies[False].doses)
+            for doses in (self._fixed, self._body(population=False).doses)
         )
         return fixed + dose * (unit - fixed)
 
@@ -89,19 +91,34 @@ class Scheduled:
         start_h, end_h, steady = window_of(target, self.regimen)
         key = (start_h, end_h, steady, population)
         if key not in self._made:
-            self._made[key] = self._curves(start_h, end_h, steady, self._bodies[population])
+            self._made[key] = self._curves(start_h, end_h, steady, population=population)
         return self._made[key]
 
-    def _curves(self, start_h: float, end_h: float, steady: bool, body: Pharmacokinetic) -> Curves:
-        fixed = self._fixed
+    def _curves(self, start_h: float, end_h: float, steady: bool, *, population: bool) -> Curves:
+        fixed, body = self._fixed, self._body(population=population)
         if steady:
-            fixed = one_cycle(fixed, self.regimen)
-            unit = one_cycle(list(body.doses), self.regimen)
+            fixed, unit = (one_cycle(doses, self.regimen) for doses in (fixed, body.doses))
             body = replace(body, doses=unit, cycle_h=self.regimen.cycle_h)
-        potency = potency_of(self.scenario)
-        assert potency is not None  # the scenario has a drug
-        grid: Grid = OF_ONE if body.model.subjects is None else OF_MANY
-        return Curves(body, fixed, potency, start_h, end_h, grid)
+        own, *others = self._effects[population].agents
+        agents = [replace(own, exposure=body), *others]
+        return Curves(agents, fixed, start_h, end_h, OF_MANY if population else OF_ONE)
+
+    def _effect(self, subjects: int | None) -> Effect:
+        found = effect_of(self.scenario, subjects)
+        assert found is not None  # the scenario has a drug
+        return found
+
+    def _body(self, *, population: bool) -> Pharmacokinetic:
+        found = self._effects[population].agents[0].exposure
+        assert isinstance(found, Pharmacokinetic)  # it doses a body
+        return found
+
+
+def varies(scenario: Scenario) -> bool:
+    """Whether a spread between subjects is known."""
+    parameters = kinetics_of(scenario).parameters.values()
+    spread = any(p.cv > 0.0 or p.between is not None for p in parameters)
+    return spread or any(((scenario.drug and scenario.drug.ic50_cv) or {}).values())
 
 
 def bound(scheduled: Scheduled, target: Target, low: float, high: float) -> float:
@@ -118,7 +135,9 @@ def bound(scheduled: Scheduled, target: Target, low: float, high: float) -> floa
         return curves.holds(target, dose, who)
 
     everyone = np.arange(curves.subjects)
-    steps = [low / FAR, low, high, high * FAR]
+    closed = curves.is_closed(target)
+    far, precision = (FAR, PRECISION) if closed else (FAR_BY_SOLVER, PRECISION_OF_SOLVER)
+    steps = [low / far, low, high, high * far]
     bad, *others = steps if target.at_least else steps[::-1]
     met = holds(bad, everyone)
     if met.sum() >= wanted:
@@ -126,17 +145,20 @@ def bound(scheduled: Scheduled, target: Target, low: float, high: float) -> floa
     for good in others:
         now = holds(good, everyone)
         if now.sum() >= wanted:
-            return _bisect(holds, good, bad, wanted - int(met.sum()), everyone[now & ~met])
+            some = everyone[now & ~met]
+            return _bisect(holds, good, bad, wanted - int(met.sum()), some, precision)
         bad, met = good, now
     return nan
 
 
-def _bisect(holds: Holds, good: float, bad: float, wanted: int, who: NDArray[np.intp]) -> float:
+def _bisect(
+    holds: Holds, good: float, bad: float, wanted: int, who: NDArray[np.intp], precision: float
+) -> float:
     """Return the dose nearest to `bad` at which the target holds in so many of these subjects.
 
     All of them hold at `good`, and none at `bad`.
     """
-    while abs(good - bad) > PRECISION * max(good, bad):
+    while abs(good - bad) > precision * max(good, bad):
         middle = sqrt(good * bad)
         if middle in (good, bad):
             break
@@ -149,12 +171,14 @@ def _bisect(holds: Holds, good: float, bad: float, wanted: int, who: NDArray[np.
 
 
 def solve(plan: DesignPlan, scheduled: Scheduled) -> Found:
-    """Return the least dose of a schedule for the targets in the body, with what it gives."""
+    """Return the dose at which each target in the body begins or ceases to hold."""
     vary = plan.vary
     of_body = [target for target in plan.targets if not target.of_tissue]
-    bounds = {target: bound(scheduled, target, vary.low, vary.high) for target in of_body}
-    found = Found(scheduled.schedule, scheduled.words, bounds, *choose(vary, bounds))
-    found.rounds = bool(vary.strengths)
+    bounds = {
+        target: Bound(bound(scheduled, target, vary.low, vary.high), target.at_least)
+        for target in of_body
+    }
+    found = Found(scheduled.schedule, scheduled.words, bounds)
     found.curves = [_curve(scheduled, target, vary) for target in of_body if not target.limit]
     return found
 

@@ -15,6 +15,7 @@ from sim.design.design import design
 from sim.design.file import plan_design
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.metrics import blockade, exposure_metrics, window_times
+from sim.runs.pk import run_pk
 from sim.scenario.exposure import pharmacokinetic, potency_of, regimen_of
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
@@ -142,7 +143,7 @@ def test_designed_doses_meet_their_target(seed: int) -> None:
     plan = plan_design(tree)
     (found,) = design(plan).found
     (target,) = tree["target"]
-    (at,) = found.bounds.values()
+    at = next(iter(found.bounds.values())).dose
     level = target.get("at_least", target.get("at_most"))
     if math.isnan(at):  # at no dose: not at a far higher, or lower, one either
         dose = 1e12 if "at_least" in target else 0.0
@@ -182,7 +183,7 @@ def test_a_share_of_subjects_is_that_of_subjects_simulated_one_by_one() -> None:
     assert found.dose is not None and found.strength is not None
     assert found.strength >= found.dose
     for target, asked in zip(plan.targets, [*SHARE["target"], None], strict=True):
-        at = found.bounds[target]
+        at = found.bounds[target].dose
         given = asked or {"of": "total_ng_ml", "statistic": "max", "window": "schedule"}
         given = {"window": "last cycle"} | given
         values = np.array([
@@ -235,6 +236,56 @@ def test_steady_is_the_end_of_many_cycles() -> None:
         {**tree["target"][0], "window": "last cycle"},  # type: ignore[index]
     )
     assert value == pytest.approx(0.5, rel=1e-4)
+
+
+SLOW: dict[str, Any] = {
+    "a slow off-rate": {"drug.residence_h": {"VEGFR2": 24}},
+    "an interaction": {"drug.interaction": [{"factor_CL": 0.5, "factor_F": 0.7, "from_day": 8}]},
+    "an interaction throughout": {"drug.interaction": [{"factor_CL": 2, "factor_F": 0.5}]},
+    "a steady state": {"drug.regimen.cycles": "steady", "drug.regimen.first_h": 5},
+    "a steady state and a slow off-rate": {
+        "drug.regimen.cycles": "steady", "drug.residence_h": {"VEGFR2": 24},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SLOW)
+def test_whatever_moves_the_drug_is_designed_for(case: str) -> None:
+    """Against the read-outs of `sim.pk`, whose trapezoids are good to 1e-3."""
+    tree = {
+        "base": "human_12mg",
+        "set": {"drug.regimen.cycles": 1} | SLOW[case],
+        "target": [{"of": "inhibition.VEGFR2", "statistic": "mean", "at_least": 0.5}],
+        "vary": {"drug.regimen.dose_mg": {"low": 1, "high": 100}},
+        "subjects": 3,
+    }
+    plan = plan_design(tree)
+    (found,) = design(plan).found
+    result = run_pk(load(plan.base, {"drug.regimen.dose_mg": found.dose}))
+    window = next(iter(result.windows.values()))
+    assert window["inhibition"]["VEGFR2"]["mean"] == pytest.approx(0.5, rel=NEAR)
+    to_ng_ml = 407.44 / 1e3
+    assert found.costs["cmax_ng_ml"] == pytest.approx(window["cmax_nM"] * to_ng_ml, rel=1e-5)
+    assert found.costs["trough_ng_ml"] == pytest.approx(window["last_nM"] * to_ng_ml, rel=1e-7)
+
+
+def test_potencies_that_vary_count_in_a_share() -> None:
+    target = {"of": "free_nM", "statistic": "hours_above", "level": "ic50.VEGFR2",
+              "window": "last cycle", "at_least": 200.0, "share": 0.8}  # fmt: skip
+    plan = plan_design(SHARE | {
+        "subjects": 10, "target": [target], "limits": {},
+        "set": {"drug.ic50_cv": {"VEGFR2": 1.0}, "drug.pk": {"CL": 12, "V": 2000, "ka": 0.6}},
+    })  # fmt: skip
+    (found,) = design(plan).found
+    (bound,) = found.bounds.values()
+    hours = [
+        plain_value(
+            load(plan.base, {"drug.regimen.dose_mg": bound.dose, "drug.subject": n}), target
+        )
+        for n in range(1, 11)
+    ]
+    assert sum(one >= 200 * (1 - NEAR) for one in hours) == 8
+    assert sum(one >= 200 * (1 + NEAR) for one in hours) == 7
 
 
 def test_a_thousand_subjects_and_five_schedules_take_seconds() -> None:

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
+import time
 import tomllib
 from collections.abc import Callable
+from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import fake_runs
 import pytest
 
 import sim
 from sim.design.design import design
 from sim.design.file import plan_design
 from sim.design.result import Design
-from sim.errors import FolderError, ScenarioError
+from sim.design.tissue import arm_of
+from sim.errors import AngiosimError, FolderError, ScenarioError
 from sim.kinds import kind_of
+from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped_designs
+from sim.studies.executors import Pool
+from sim.studies.ledger import Ledger
 
 INHIBITED = {"of": "inhibition.VEGFR2", "statistic": "mean", "at_least": 0.4}
 DESIGN: dict[str, Any] = {
@@ -305,6 +315,151 @@ def test_the_folder_of_another_design_is_refused(tmp_path: Path) -> None:
     design(plan_design(DESIGN), tmp_path / "mine")
     with pytest.raises(FolderError, match="'half', not 'other'"):
         design(plan_design(changed(name="other")), tmp_path / "mine")
+
+
+# --- targets in the tissue -----------------------------------------------------------------------
+
+TISSUE: dict[str, Any] = {
+    "name": "half a network",
+    "base": "human_12mg",
+    "replicates": 6,
+    "target": [{"of": "tube_length_mm", "window": "day 14", "at_most": "50 % of control"}],
+    "vary": {DOSE: {"low": 1, "high": 100}},
+}
+
+
+class Here(fake_runs.Here):
+    """Makes runs in this process, and notes which."""
+
+    def __init__(self, plan: Any, run: Any = fake_runs.treated, stop_after: int = 10**9) -> None:
+        super().__init__(plan, run, stop_after)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in ("design.csv", "design.json")}
+
+
+def test_a_dose_is_found_by_bisection_with_its_confidence_interval() -> None:
+    plan = plan_design(TISSUE)
+    here = Here(plan)
+    (found,) = design(plan, None, here).found
+    assert found.dose == pytest.approx(10, rel=0.1)
+    (reached,) = found.reached.values()
+    assert reached.low is not None and reached.high is not None
+    assert reached.value <= 0.5 and reached.low < 0.5
+    assert len(here.made) == len(set(here.made)) <= 6 * 12  # one control, some doses
+    again = plan_design(TISSUE | {"seed": 99, "vary": {DOSE: {
+        "low": found.dose * (1 - 1e-9), "high": found.dose}}})  # fmt: skip
+    search = design(again, None, Here(again)).found[0].curves[0]
+    low, _, high = search.bands[:, -1]  # type: ignore[index]
+    assert low <= 0.5 * 1.01 and high >= reached.low
+
+
+def test_bound_from_below_is_the_most_that_is_allowed() -> None:
+    tree = TISSUE | {"target": [
+        {"of": "tube_length_mm", "at_least": 2.0},
+        {"of": "inhibition.VEGFR2", "statistic": "mean", "at_least": 0.3},
+    ]}  # fmt: skip
+    (found,) = design(plan := plan_design(tree), None, Here(plan)).found
+    tissue, body = found.bounds[plan.targets[0]], found.bounds[plan.targets[1]]
+    assert not tissue.least and tissue.dose == pytest.approx(10, rel=0.15)
+    assert body.least and found.dose == body.dose < tissue.dose
+
+
+def test_a_strength_is_simulated_itself() -> None:
+    tree = TISSUE | {"vary": {DOSE: {"low": 1, "high": 100, "strengths": [8, 16, 32]}}}
+    plan = plan_design(tree)
+    (found,) = design(plan, None, Here(plan)).found
+    assert found.strength == 16 and 16 in found.curves[0].doses
+    assert found.reached[plan.targets[0]].value < 0.42
+
+
+def test_what_no_dose_reaches_is_said() -> None:
+    tree = TISSUE | {"target": [{"of": "tube_length_mm", "at_most": "1 % of control"}]}
+    plan = plan_design(tree)
+    (found,) = design(plan, None, Here(plan)).found
+    assert found.chosen is None and "holds at no dose" in found.reason
+
+
+def test_a_response_that_turns_is_said_to() -> None:
+    tree = TISSUE | {"target": [{"of": "tube_length_mm", "at_most": 1.3}],
+                     "vary": {DOSE: {"low": 1, "high": 100}}}  # fmt: skip
+    plan = plan_design(tree)
+    (found,) = design(plan, None, Here(plan, fake_runs.bent)).found
+    assert any("is not monotone" in note for note in found.notes)
+    assert found.dose == 1.0  # as both ends do
+    tree["target"] = [{"of": "tube_length_mm", "at_least": 1.5}]  # as neither end does
+    (found,) = design(plan := plan_design(tree), None, Here(plan, fake_runs.bent)).found
+    assert found.dose == pytest.approx(2.32, rel=0.05)  # x exp(1 - x) = 1/2 at x = 0.232
+    assert any("is not monotone" in note for note in found.notes)
+
+
+def test_what_was_stopped_resumes_where_it_was(tmp_path: Path) -> None:
+    plan = plan_design(TISSUE)
+    whole = Here(plan)
+    design(plan, tmp_path / "whole", whole)
+    first = Here(plan, stop_after=20)
+    with pytest.raises(KeyboardInterrupt):
+        design(plan, tmp_path / "stopped", first)
+    assert not (tmp_path / "stopped" / "design.json").exists()
+    second = Here(plan)
+    design(plan, tmp_path / "stopped", second)
+    assert sorted(first.made + second.made) == sorted(whole.made)
+    assert files(tmp_path / "stopped") == files(tmp_path / "whole")
+    nothing = Here(plan)
+    design(plan, tmp_path / "stopped", nothing)
+    assert not nothing.made
+
+
+def test_any_number_of_workers_gives_the_same_also_after_a_kill(tmp_path: Path) -> None:
+    plan = plan_design(TISSUE)
+    design(plan, tmp_path / "here", Here(plan))
+    script = (
+        "import sys, fake_runs; from pathlib import Path\n"
+        "from sim.design.design import design; from sim.design.file import plan_design\n"
+        "from sim.studies.executors import Pool; import json\n"
+        "plan = plan_design(json.loads(sys.argv[1]))\n"
+        "design(plan, Path(sys.argv[2]), Pool(plan.base, 2, fake_runs.slow_treated))\n"
+    )
+    words = [sys.executable, "-c", script, json.dumps(TISSUE), str(tmp_path / "killed")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(
+        [str(Path(fake_runs.__file__).parent), os.environ.get("PYTHONPATH", "")])}  # fmt: skip
+    process = subprocess.Popen(words, env=environment)
+    ledger = tmp_path / "killed" / "ledger.sqlite"
+    while process.poll() is None and not (ledger.exists() and done_in(ledger) >= 10):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "killed" / "design.json").exists()
+    with closing(Pool(plan.base, 2, fake_runs.treated)) as pool:
+        design(plan, tmp_path / "killed", pool)
+    assert files(tmp_path / "killed") == files(tmp_path / "here")
+
+
+def done_in(path: Path) -> int:
+    try:
+        with Ledger(path, read_only=True) as ledger:
+            return sum(entry.status == "done" for entry in ledger.entries().values())
+    except AngiosimError:
+        return 0
+
+
+def test_a_run_that_fails_stops_the_design_with_its_reason(tmp_path: Path) -> None:
+    plan = plan_design(TISSUE)
+    with pytest.raises(AngiosimError, match=r"a run failed .* no room; fix it and start again"):
+        design(plan, tmp_path / "failed", Here(plan, fake_runs.no_tubes))
+
+
+def test_the_control_has_no_drug_and_the_day_is_that_of_the_schedule() -> None:
+    plan = plan_design(TISSUE | {"set": {"drug.regimen.first_h": 6}})
+    (target,), (schedule,) = plan.targets, plan.schedules
+    base, settings = arm_of(plan, schedule, target, 12.0)
+    assert base is None and settings == {DOSE: 12.0, "time.start_h": 6 + 13 * 24}
+    base, settings = arm_of(plan, schedule, target, None)
+    control = load(base, settings)  # type: ignore[arg-type]
+    assert control.time.start_h == 6 + 13 * 24
+    assert control.drug is not None and control.drug.exposure == "constant"
+    assert control.drug.free_nM == 0
 
 
 def test_python_designs_and_draws(workplace: Path) -> None:
