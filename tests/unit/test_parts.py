@@ -27,7 +27,10 @@ COMMON = {
     "engine.persistence.mu": 20,
 }
 SCENARIOS = {
-    "walls": ("tube_formation_all_ligands", COMMON),
+    "walls": (  # of a drug that leaves its receptors slowly
+        "tube_formation_all_ligands",
+        COMMON | {"drug.residence_h": {"VEGFR2": 0.5}},
+    ),
     "torus": (
         "tube_formation",
         COMMON

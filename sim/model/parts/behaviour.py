@@ -7,7 +7,17 @@ from math import expm1
 import numpy as np
 
 from sim.assays.declare import part
-from sim.model.parts.model import FRACTION, OF_CELLS, ROWS, SITES, STRENGTH, Array, Model, Rows
+from sim.model.parts.model import (
+    FRACTION,
+    OF_CELLS,
+    OF_DRUG,
+    ROWS,
+    SITES,
+    STRENGTH,
+    Array,
+    Model,
+    Rows,
+)
 from sim.model.parts.signals import inhibited_shares
 from sim.signalling.drive import driven
 from sim.tissue import Border
@@ -33,7 +43,7 @@ def border_sums(model: Model) -> Border | None:
         "cells.memory": SITES,
         "cells.moments": SITES,
         "cells.target": SITES,
-        "drug.free_nM": "nM",
+        **OF_DRUG,
     },
     writes={"cells.target": SITES, "cells.mu": STRENGTH, "cells.push": "energy per site"},
 )

@@ -12,6 +12,7 @@ from sim.model.parts.model import (
     FRACTION,
     NUMBER,
     OF_CELLS,
+    OF_DRUG,
     ROWS,
     SITES,
     STEPS,
@@ -30,8 +31,7 @@ SHARED = ("free_receptors", "bound_receptors", "uptake")
 @part(
     reads={
         "seed": NUMBER,
-        "mcs": STEPS,
-        "drug.free_nM": "nM",
+        **OF_DRUG,
         "lattice": ROWS,
         **OF_CELLS,
         "cells.activity": FRACTION,
@@ -108,8 +108,7 @@ def _shrink(model: Model, spec: Death) -> None:
 @part(
     reads={
         "seed": NUMBER,
-        "mcs": STEPS,
-        "drug.free_nM": "nM",
+        **OF_DRUG,
         "lattice": ROWS,
         "cells.EVERY": "of all columns: a daughter has what its mother had",
         "assay.KEY": OWN,

@@ -30,6 +30,9 @@ PER_CELL = "1/cell"
 OF_CELLS = {"cells.alive": SWITCH, "cells.type": NUMBER, "cells.dying": STEPS}
 """Which cells there are; nearly all parts read it."""
 
+OF_DRUG = {"drug.free_nM": "nM", "mcs": STEPS}
+"""What the inhibition of receptors follows: the drug now and, where it leaves slowly, the time."""
+
 
 class Model(Protocol):
     """A model at work: constants first, then what changes."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.assays.declare import part
 from sim.kernels.draws import DELTA, NOTCH, uniform_at
-from sim.model.parts.model import FRACTION, OF_CELLS, PER_CELL, Model
+from sim.model.parts.model import FRACTION, OF_CELLS, OF_DRUG, PER_CELL, Model
 from sim.model.parts.signals import inhibited_shares
 from sim.signalling.clock import substeps
 from sim.signalling.life import signals
@@ -25,7 +25,7 @@ def begin_notch(model: Model) -> None:
 @part(
     reads={
         "border": "pairs of sites",
-        "drug.free_nM": "nM",
+        **OF_DRUG,
         **OF_CELLS,
         "cells.bound_receptors": PER_CELL,
         "cells.notch": FRACTION,

@@ -6,7 +6,17 @@ import numpy as np
 
 from sim.assays.declare import part
 from sim.model.parts.drug import part_times
-from sim.model.parts.model import FIELD, FRACTION, OF_CELLS, PER_CELL, ROWS, SITES, Array, Model
+from sim.model.parts.model import (
+    FIELD,
+    FRACTION,
+    OF_CELLS,
+    OF_DRUG,
+    PER_CELL,
+    ROWS,
+    SITES,
+    Array,
+    Model,
+)
 from sim.pharmacology.drugs import inhibition
 from sim.signalling.pathways import advance
 
@@ -40,7 +50,7 @@ def inhibited_shares(model: Model) -> Array:
 @part(
     reads={
         "ligand_M": "M",
-        "drug.free_nM": "nM",
+        **OF_DRUG,
         **OF_CELLS,
         "cells.free_receptors": PER_CELL,
         "cells.bound_receptors": PER_CELL,
