@@ -217,6 +217,9 @@ class Scenario(Protocol):
     def shape(self) -> tuple[int, int]:
         """Sites of the lattice, [y, x]."""
 
+    def uphill(self) -> tuple[str, float, float]:
+        """First ligand that rises and its direction [y, x]; no name, and along y, without one."""
+
     @property
     def domain(self) -> Domain: ...  # noqa: D102
     @property

@@ -102,15 +102,21 @@ class RunningAssay:
         if self._keeper:
             called(self._keeper).after_step(tissue_of(model), self.memory, self.scenario)
 
-    def note(self, model: Model, what: str, row: int, mother: int | None = None) -> None:
-        """Remember that a cell was ``"born"`` or ``"died"`` in the step that is being made."""
+    def note_birth(self, model: Model, row: int, mother: int, mcs: int) -> None:
+        """Remember that a cell was born in a step."""
+        self._note(model, "born", row, model.id_of(mother), mcs)
+
+    def note_death(self, model: Model, row: int, mcs: int) -> None:
+        """Remember that a cell died in a step, unless it was dying, or no deaths are counted."""
+        cells = model.cells
+        if "died" in self.memory and not ("dying" in cells.columns and cells["dying"][row]):
+            self._note(model, "died", row, 0, mcs)
+
+    def _note(self, model: Model, what: str, row: int, mother: int, mcs: int) -> None:
         self.memory[what][...] += 1
         y, x = model.cells["centroid"][row] + 0.5  # the middle of a site, as in pictures
         height, width = model.scenario.shape
-        event = (
-            model.mcs + 1, what == "born", model.id_of(row),
-            0 if mother is None else model.id_of(mother), x % width, y % height,
-        )  # fmt: skip
+        event = mcs, what == "born", model.id_of(row), mother, x % width, y % height
         self.memory["events"] = np.vstack([self.memory["events"], event])
 
     def measure(self, model: Model) -> dict[str, float | int]:

@@ -293,6 +293,7 @@ class AngiogenesisModel(mesa.Model):
         if not isinstance(agent, EndothelialCell):
             return
         if self._views.get(agent.row) is agent:  # else it has died
+            self.assay.note_death(self, agent.row, self.mcs)
             del self._views[agent.row]
             self.tissue.remove(agent.row)
         agent.forget()

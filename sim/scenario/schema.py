@@ -441,6 +441,15 @@ class Scenario(Table):
         factor = round((self.fields[field].spacing_um or site_um) / site_um)
         return self.shape[0] // factor, self.shape[1] // factor
 
+    def uphill(self) -> tuple[str, float, float]:
+        """Return the first ligand that rises and its direction [y, x]; none, and y, without one."""
+        for name, ligand in self.ligands.items():
+            gradient = ligand.gradient
+            if gradient is not None and gradient.low_ng_ml != gradient.high_ng_ml:
+                sign = 1.0 if gradient.high_ng_ml > gradient.low_ng_ml else -1.0
+                return (name, sign, 0.0) if gradient.axis == "y" else (name, 0.0, sign)
+        return "", 1.0, 0.0
+
     def sensed_by_occupancy(self, field: str) -> bool:
         """Whether cells compare how much of a field's receptor is bound."""
         return self.engine.sensing == "occupancy" and field in self.ligands

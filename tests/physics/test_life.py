@@ -98,6 +98,27 @@ def test_events_agree_with_the_cells() -> None:
     assert memory["events"][-1, 0] <= model.mcs
 
 
+@pytest.mark.parametrize("death", [True, False])
+def test_cells_that_are_removed_or_lose_their_last_site_have_died(death: bool) -> None:
+    """Once, also if they were dying."""
+    quiet = {"cells.division": False, "behaviour.death.basal_per_h": 0}
+    model = fast(seed=12, **quiet, **{"cells.death": death})
+    one, two, three = sorted(model.agents, key=lambda cell: cell.unique_id)[:3]
+    first = model.living.size
+    if death:
+        model.cells["dying"][three.row] = 1
+        model.assay.memory["died"] += 1
+        three.remove()
+    one.remove()
+    model.lattice[model.lattice == two.row] = 0
+    model.cells.measure(model.lattice, model.tissue.grid)
+    model.step()
+    found, died = model.measure(), 2 + death
+    assert (found["dead_cells"], found["live_cells"]) == (died, first - died)
+    assert found["doublings"] == 0
+    assert model.assay.memory["events"][:, [0, 2]].tolist() == [[0, 1], [1, 2]]
+
+
 def test_a_birth_loses_no_receptor_and_no_ligand(monkeypatch: pytest.MonkeyPatch) -> None:
     model = fast(seed=4, **{"behaviour.death.basal_per_h": 0.0})
     before = {}

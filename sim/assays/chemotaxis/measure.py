@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.assays.chemotaxis.setup import uphill
 from sim.assays.declare import Scenario, Tissue
 
 Array = NDArray[np.float64]
@@ -24,7 +23,8 @@ def measure(
     places = places[:, np.isfinite(places[-1]).all(axis=1)]
     steps = np.diff(places, axis=0)
     lengths = np.hypot(steps[..., 0], steps[..., 1])
-    up = (places[-1] - places[0]) @ np.array(uphill(scenario))
+    _, *direction = scenario.uphill()
+    up = (places[-1] - places[0]) @ np.array(direction)
     path = lengths.sum(axis=0)
     index = np.divide(up, path, out=np.zeros_like(up), where=path > 0)
     return {

@@ -81,16 +81,6 @@ def complete(tree: dict[str, Any], given: Mapping[str, Any]) -> None:
     ligand.setdefault("gradient", {"axis": "y", **ends})
 
 
-def uphill(scenario: Scenario) -> tuple[float, float]:
-    """Return the direction [y, x] in which a ligand rises, along y where none does."""
-    for ligand in scenario.ligands.values():
-        gradient = ligand.gradient
-        if gradient is not None and gradient.low_ng_ml != gradient.high_ng_ml:
-            sign = 1.0 if gradient.high_ng_ml > gradient.low_ng_ml else -1.0
-            return (sign, 0.0) if gradient.axis == "y" else (0.0, sign)
-    return 1.0, 0.0
-
-
 def steps_between(scenario: Scenario) -> int:
     """Return the Monte Carlo steps between two positions of a track."""
     return max(1, round(float(scenario.readout.every_min * 60 / scenario.time.mcs_s)))

@@ -62,8 +62,7 @@ def deaths(model: Model) -> None:
     cells, spec = model.tissue.cells, model.scenario.behaviour and model.scenario.behaviour.death
     spec = spec if model.scenario.cells.death else None
     for row in np.flatnonzero(cells["alive"] & (cells.area == 0)).tolist():
-        if spec and not cells["dying"][row]:
-            model.assay.note(model, "died", row)
+        model.assay.note_death(model, row, model.mcs + 1)
         cells.freed(row)
         model.part_with(row)
     if spec:
@@ -82,11 +81,11 @@ def _begin_to_die(model: Model, spec: Death) -> None:
     )  # fmt: skip
     dies = rows[uniform_at(model.seed, DEATH, model.mcs, rows) < within(rate, dt_s)]
     cells["dying"][cells["dying"] > 0] += 1
+    for row in dies.tolist():
+        model.assay.note_death(model, row, model.mcs + 1)
     cells["dying"][dies] = 1
     cells["mu"][dies] = 0.0
     cells["push"][dies] = 0.0
-    for row in dies.tolist():
-        model.assay.note(model, "died", row)
 
 
 def _shrink(model: Model, spec: Death) -> None:
@@ -146,7 +145,7 @@ def births(model: Model) -> None:
             cells[name][mother] = whole - cells[name][daughter]
         cells["target"][pair, 0] = np.maximum(area, normal / 2)
         model.take_in(daughter)
-        model.assay.note(model, "born", daughter, mother)
+        model.assay.note_birth(model, daughter, mother, model.mcs + 1)
 
 
 def _rate(model: Model, spec: Division, rows: np.ndarray) -> np.ndarray:

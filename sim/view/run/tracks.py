@@ -17,16 +17,6 @@ from sim.view.run.frame import Snapshot
 SIDE: Final = 6.4  # in
 
 
-def _uphill(result: Snapshot) -> tuple[str, float, float]:
-    """Return the ligand that rises, and the direction [x, y] in which it does; or no name."""
-    for name, ligand in result.scenario.ligands.items():
-        gradient = ligand.gradient
-        if gradient is not None and gradient.low_ng_ml != gradient.high_ng_ml:
-            sign = 1.0 if gradient.high_ng_ml > gradient.low_ng_ml else -1.0
-            return (name, sign, 0.0) if gradient.axis == "x" else (name, 0.0, sign)
-    return "", 0.0, 1.0
-
-
 @style.house_style()
 def draw_tracks(
     result: Snapshot, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
@@ -59,7 +49,8 @@ def draw_tracks(
     else:
         canvas.label(ax, "\n".join(filter(None, [title, treatment])))
     scale = style.text_scale(ax)
-    name, *up = _uphill(result)
+    name, up_y, up_x = result.scenario.uphill()
+    up = [up_x, up_y]
     ends = []
     for _, track in result.tables[TRACKS].groupby("cell"):
         way: NDArray[np.float64] = track[["x_um", "y_um"]].to_numpy(float)
