@@ -146,7 +146,7 @@ def pk(
     """
     from sim.runs.pk import run_pk
 
-    return run_pk(_loaded(scenario, overrides), subjects=subjects)
+    return run_pk(_loaded(scenario, overrides), subjects=subjects, overrides=overrides)
 
 
 def sweep(

@@ -27,6 +27,12 @@ _BEFORE = (
     Readout("free_nM", "free drug", "nM",
             "unbound drug: in the medium; with doses to a body, at the cells", files=()),
 )  # fmt: skip
+_PARTNER = (
+    Readout("partner_total_nM", "total second drug", "nM",
+            "total_nM of the second drug, in runs with [partner]", files=()),
+    Readout("partner_free_nM", "free second drug", "nM",
+            "free_nM of the second drug, in runs with [partner]", files=()),
+)  # fmt: skip
 DRIVE = Readout(
     "mean_drive",
     "mean drive",
@@ -94,14 +100,16 @@ def default_assay() -> Assay:
 
 @cache
 def columns(name: str | None = None) -> dict[str, Readout]:
-    """Return the columns of the time series by name, of an assay or of all."""
+    """Return the columns of the time series by name, of an assay (without partner) or of all."""
     inhibitions = (
         Readout(f"inhibition_{receptor}", f"{receptor} inhibited", FRACTION,
-                "share of the receptor's signal that the drug takes away", files=())
+                "share of the receptor's signal that the drug, or both drugs, take away",
+                files=())
         for receptor in data.names("receptors")
     )  # fmt: skip
     each = (one.readouts for one in assays().values() if name in (None, one.name))
-    every = (*_BEFORE, *inhibitions, DRIVE, CELLS, *(one for own in each for one in own))
+    partner = _PARTNER if name is None else ()
+    every = (*_BEFORE, *partner, *inhibitions, DRIVE, CELLS, *(one for own in each for one in own))
     found: dict[str, Readout] = {}
     for one in every:
         found.setdefault(one.name, one)

@@ -105,9 +105,10 @@ def pk(
             if not plot.parent.is_dir():
                 raise InputError(f"{plot.parent}: no such folder")
         with expected("scenario", file):
-            scenario = load(file, parse_settings(settings or []))
+            overrides = parse_settings(settings or [])
+            scenario = load(file, overrides)
         print_cautions(cautions(scenario))
-        result = run_pk(scenario, subjects=subjects)
+        result = run_pk(scenario, subjects=subjects, overrides=overrides)
         if as_json:
             typer.echo(json.dumps(plain(result.to_dict()), indent=2, ensure_ascii=False))
         else:

@@ -49,7 +49,7 @@ def print_pk(result: PK) -> None:
 
     from sim.pharmacology.dosing import days_of
 
-    drug = result.drug
+    drug, found = result.drug, result.provenance
     table = Table(box=None, pad_edge=False)
     table.add_column("total in plasma, free at the cells", no_wrap=True)
     for name in result.windows:
@@ -80,6 +80,7 @@ def print_pk(result: PK) -> None:
     listed = f"{len(result.doses)} dose{'' if len(result.doses) == 1 else 's'} listed"
     lines = [
         f"{drug.name}, {drug.species}, kp_uu {drug.kp_uu:g}",
+        str(found),
         str(result.regimen) if result.regimen else listed,
         str(result.half_lives),
     ]
@@ -98,6 +99,10 @@ def print_pk(result: PK) -> None:
         for name, found in result.population.items()
         if name in words
     ]
+    if result.subjects and found.nothing_varies:
+        spread.append("population: spread between subjects is not known, so there are no bands")
+    elif result.subjects and (unknown := found.unknown_spread):
+        spread.append(f"population: spread of {', '.join(unknown)} is not known; it does not vary")
     print_parts(["\n".join(lines), table, *spread])
 
 

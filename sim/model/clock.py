@@ -257,11 +257,19 @@ class AngiogenesisModel(mesa.Model):
             "mcs": self.mcs,
             "total_nM": float(self.exposure.total_nM(now)[0]),
             "free_nM": free_nM,
+            **(self._of_partner(now) if self.scenario.partner and self.effect else {}),
             **{f"inhibition_{name}": float(inhibited.get(name, 0.0)) for name in receptors},
             "mean_drive": float(self.cells["drive"][living].mean()) if living.size else 0.0,
             "cells": int(living.size),
             **self.assay.measure(self),
         }
+
+    def _of_partner(self, now: Array) -> dict[str, float]:
+        """Concentrations of the second drug."""
+        assert self.effect is not None
+        exposure = self.effect.agents[1].exposure
+        total_nM, free_nM = exposure.total_nM(now), exposure.free_nM(now)
+        return {"partner_total_nM": float(total_nM[0]), "partner_free_nM": float(free_nM[0])}
 
     def record(self) -> None:
         """Measure, and add a row to the data collector."""

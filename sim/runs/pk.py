@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.half_lives import HalfLives, half_lives
 from sim.pharmacology.metrics import accumulation_ratio, blockade, exposure_metrics, window_times
 from sim.pharmacology.population import bands
+from sim.runs.provenance import Provenance, provenance
 from sim.scenario.exposure import doses_of, effect_of, pharmacokinetic, potency_of, regimen_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
@@ -67,7 +69,12 @@ class PK:
         over the whole time from the first one on. A dose at the end of a window is not in it.
     population : dict of str to dict
         Percentiles of half-lives, peak and area over the virtual population, if there is one;
-        the peak is the highest of `time_h`, the area that up to the last of them.
+        the peak is the highest of `time_h`, the area that up to the last of them. Empty where no
+        spread is known.
+    overrides : dict of str to any
+        Settings by key that were laid over the scenario.
+    subjects : int, optional
+        Size of the virtual population.
     """
 
     scenario: Scenario
@@ -84,6 +91,8 @@ class PK:
     accumulation: float | None
     windows: dict[str, dict[str, Any]]
     population: dict[str, dict[str, float]]
+    overrides: dict[str, Any] = field(default_factory=dict)
+    subjects: int | None = None
 
     @property
     def half_life_h(self) -> float:
@@ -127,14 +136,43 @@ class PK:
             "accumulation": self.accumulation,
             "windows": self.windows,
             "population": self.population,
+            "provenance": asdict(self.provenance),
+            **({"partner": self._partner()} if self.scenario.partner else {}),
         }
+
+    def _partner(self) -> dict[str, Any]:
+        """Unbound drug of the second one over each window."""
+        partner, effect = self.scenario.partner, effect_of(self.scenario)
+        assert partner is not None and effect is not None
+        exposure, windows = effect.agents[1].exposure, {}
+        for name, window in self.windows.items():
+            start_h, end_h = window["start_h"], window["end_h"]
+            if isinstance(exposure, Pharmacokinetic):
+                windows[name] = asdict(exposure_metrics(exposure, start_h, end_h))
+            else:
+                events = exposure.events_h(start_h, end_h)
+                stops = np.unique([start_h, *events[events < end_h], end_h])
+                levels, lengths = exposure.free_nM(stops[:-1]), np.diff(stops)
+                mean = float(levels @ lengths / lengths.sum())
+                windows[name] = {"cmax_free_nM": float(levels.max()), "mean_free_nM": mean}
+        return {"drug": partner.name, "potency": partner.potency, "windows": windows}
+
+    @property
+    def provenance(self) -> Provenance:
+        """Version, sets, hash, and what was overridden."""
+        return provenance(self.scenario, self.overrides)
 
     def plot(self, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw concentrations and inhibition over time, also into a given figure; return it."""
         return hooks.draw(self, fig=fig)
 
 
-def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
+def run_pk(
+    scenario: Scenario,
+    *,
+    subjects: int | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> PK:
     """Compute the drug of a scenario over its whole schedule.
 
     Parameters
@@ -143,6 +181,8 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         With ``drug.exposure = "pk"``.
     subjects : int, optional
         Size of the virtual population behind the bands; none without it.
+    overrides : mapping, optional
+        Settings by dotted key that the scenario was loaded with, for its provenance.
 
     Raises
     ------
@@ -184,8 +224,13 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
             for name, window in _windows(regimen, doses, end_h).items()
         },
         population={},
+        overrides=dict(overrides or {}),
+        subjects=subjects,
     )
-    if subjects is not None:
+    varies = not result.provenance.nothing_varies
+    if subjects is not None and not varies and drug.ic50_cv:
+        result.inhibition_bands = _bands_of_inhibition(scenario, subjects, time_h)
+    if subjects is not None and varies:
         everyone = pharmacokinetic(scenario, subjects)
         total_nM, theirs = (
             everyone.total_nM(time_h),
@@ -196,12 +241,7 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
         if effect.alone and not drug.ic50_cv:  # which keeps the order of the subjects
             result.inhibition_bands = dict(inhibition(result.free_bands_nM, potency))
         else:
-            theirs_over_time = effect_of(scenario, subjects)
-            assert theirs_over_time is not None
-            result.inhibition_bands = {
-                receptor: bands(found, PERCENTS)
-                for receptor, found in theirs_over_time.inhibition(time_h).items()
-            }
+            result.inhibition_bands = _bands_of_inhibition(scenario, subjects, time_h)
         spread = {
             "half_life_h": theirs.terminal_h,
             "effective_half_life_h": theirs.effective_h,
@@ -217,6 +257,14 @@ def run_pk(scenario: Scenario, *, subjects: int | None = None) -> PK:
     if regimen is not None:
         result.accumulation = _accumulation(exposure, regimen)
     return result
+
+
+def _bands_of_inhibition(scenario: Scenario, subjects: int, time_h: Array) -> dict[str, Array]:
+    """Percentiles of the inhibition of each receptor, over the subjects."""
+    effect = effect_of(scenario, subjects)
+    assert effect is not None
+    over_time = effect.inhibition(time_h)
+    return {receptor: bands(found, PERCENTS) for receptor, found in over_time.items()}
 
 
 def _shown(scenario: Scenario) -> tuple[Dose, ...]:

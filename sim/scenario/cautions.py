@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from sim.assays import assays
 from sim.assays.declare import called
 from sim.assays.rules import NEAR, Check, reads, related
 from sim.errors import Problem
+from sim.scenario.partner import for_partner
 from sim.scenario.schema import Scenario
 from sim.signalling.clock import substeps
 
+MIXED = "drug.potency"
+"""The key of the warning that potencies come from different assays."""
 NO_DRUG = 0.01
 """Unbound drug over the lowest IC50, below which a run is as good as without drug."""
 
@@ -37,7 +40,34 @@ def cautioned(key: str) -> bool:
 def _of(assay: str) -> tuple[Check, ...]:
     """Return the cautions that hold for an assay."""
     own = assays()[assay].cautions
-    return (_whole_steps, _media, _doses, _borders, _creep, *(called(own) if own else ()))
+    every = (_whole_steps, _media, for_partner(_media), _doses, _pair, _borders, _creep)
+    return (*every, *(called(own) if own else ()))
+
+
+def mixed_potencies(scenarios: Iterable[Scenario]) -> Iterator[Problem]:
+    """Warn where the potencies of different drugs come from different assays.
+
+    Parameters
+    ----------
+    scenarios : iterable of Scenario
+        What is put side by side; the drug and the partner of one are, too.
+    """
+    sources: dict[str, dict[str, str]] = {}  # by drug, that of each set of potencies
+    for one in scenarios:
+        for found in (one.resolved.drug, one.resolved.partner):
+            if found is not None:
+                sources.setdefault(found.name, {})[found.potency] = found.source
+    if len(sources) > 1 and len({text for own in sources.values() for text in own.values()}) > 1:
+        each = ", ".join(f"{drug} ({' and '.join(own)})" for drug, own in sources.items())
+        allowed = f"the potencies of {each} come from different assays"
+        yield Problem(MIXED, None, allowed, "compare receptors within a drug, not drugs")
+
+
+@reads("drug.name", "drug.potency", "partner.name", "partner.potency")
+def _pair(scenario: Scenario) -> Iterator[Problem]:
+    """Two drugs in one run are side by side."""
+    if scenario.partner is not None:
+        yield from mixed_potencies([scenario])
 
 
 def by_key(found: Sequence[Problem]) -> list[Problem]:

@@ -13,6 +13,8 @@ from sim.pharmacology.drugs import Kinetics, Parameter, Potency
 from sim.pharmacology.effect import Agent, Effect
 from sim.pharmacology.exposure import Exposure, Media, Pharmacokinetic, constant
 from sim.pharmacology.population import draw_potencies, draw_subjects
+from sim.scenario.partner import of_partner
+from sim.scenario.resolved import ResolvedDrug
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug, Interaction, Medium
 
@@ -40,12 +42,17 @@ def _unbound(given: Drug | Medium, share: float) -> float:
 
 
 def effect_of(scenario: Scenario, subjects: int | None = None) -> Effect | None:
-    """What the drug does to receptors over time, in one subject or many; None without a drug."""
+    """What the drug and its partner do to receptors over time; None without a drug."""
     drug, potency = scenario.drug, potency_of(scenario, subjects)
     if drug is None or potency is None:
         return None
-    exposure = pharmacokinetic(scenario, subjects) if subjects else exposure_of(scenario)
-    return Effect([Agent(exposure, potency, drug.residence_h)])
+    in_many = subjects is not None and drug.exposure == "pk"
+    exposure = pharmacokinetic(scenario, subjects) if in_many else exposure_of(scenario)
+    agents = [Agent(exposure, potency, drug.residence_h)]
+    if scenario.partner is not None:
+        partner = effect_of(of_partner(scenario), subjects)
+        agents += partner.agents if partner else ()
+    return Effect(agents)
 
 
 def pharmacokinetic(scenario: Scenario, subjects: int | None = None) -> Pharmacokinetic:
@@ -125,6 +132,12 @@ def potency_of(scenario: Scenario, subjects: int | None = None) -> Potency | Non
     everyone = draw_potencies(found, drug.ic50_cv, number, drug.population_seed)
     own = {name: float(values[-1]) for name, values in everyone.items()}
     return replace(found, ic50_nM=everyone if subjects else own)  # type: ignore[arg-type]
+
+
+def potency_label(drug: Drug, resolved: ResolvedDrug | None = None) -> str:
+    """The name of the potency set, with the receptors whose IC50 is not the set's."""
+    name = resolved.potency if resolved else drug.potency or "default"
+    return f"{name} with own IC50 of {', '.join(drug.ic50_nM)}" if drug.ic50_nM else name
 
 
 def kinetics_of(scenario: Scenario) -> Kinetics:

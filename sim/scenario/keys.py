@@ -215,7 +215,11 @@ def _stand_in(node: Node) -> Any:
 def unknown(path: Sequence[str | int], assay: str) -> str:
     """Return a hint for an unknown key: the nearest beside it, or the place where it belongs."""
     name, siblings = str(path[-1]), children(path[:-1], assay)
-    elsewhere = [dotted(leaf) for leaf in leaves(assay) if leaf[-1] == name]
+    elsewhere = [
+        dotted(leaf)
+        for leaf in leaves(assay)
+        if leaf[-1] == name and (leaf[0] != "partner" or path[0] == "partner")  # the same keys
+    ]
     if len(elsewhere) == 1:
         return f"did you mean {elsewhere[0]!r}?"
     return data.nearest(name, siblings)

@@ -111,23 +111,24 @@ def layers_of(
 
 def _take_doses(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -> None:
     """Replace the name of a CSV file by its doses."""
-    drug = tree.get("drug")
-    if not isinstance(drug, dict) or not isinstance(drug.get("doses_csv"), str):
-        return  # other values than texts are reported by the schema
-    name = drug.pop("doses_csv")
-    if "doses" in drug:
-        problems.append(Problem("drug.doses_csv", name, "must not be given together with 'doses'"))
-    try:
-        doses = read_doses(named_file(name, folder, root))
-    except ScenarioError as error:
-        problems += [
-            Problem(f"drug.doses_csv, {wrong.key}", wrong.value, wrong.allowed, wrong.hint)
-            for wrong in error.problems
-        ]
-    except InputError as error:
-        problems.append(Problem("drug.doses_csv", name, error.reason))
-    else:
-        drug["doses"] = [asdict(dose) for dose in doses]
+    for table in ("drug", "partner"):
+        drug, key = tree.get(table), f"{table}.doses_csv"
+        if not isinstance(drug, dict) or not isinstance(drug.get("doses_csv"), str):
+            continue  # other values than texts are reported by the schema
+        name = drug.pop("doses_csv")
+        if "doses" in drug:
+            problems.append(Problem(key, name, "must not be given together with 'doses'"))
+        try:
+            doses = read_doses(named_file(name, folder, root))
+        except ScenarioError as error:
+            problems += [
+                Problem(f"{key}, {wrong.key}", wrong.value, wrong.allowed, wrong.hint)
+                for wrong in error.problems
+            ]
+        except InputError as error:
+            problems.append(Problem(key, name, error.reason))
+        else:
+            drug["doses"] = [asdict(dose) for dose in doses]
 
 
 def _extended(base: Any, path: Path, root: Path) -> Path:
@@ -196,13 +197,15 @@ def merge_layers(layers: list[Tree], problems: list[Problem]) -> Tree:
     laid: Tree = {}
     for layer in layers:
         problems += _contradictions(layer)
-        laid = overlay(_without_sets_of_others(laid, layer), layer)
+        for table in ("drug", "partner"):
+            laid = _without_sets_of_others(laid, layer, table)
+        laid = overlay(laid, layer)
     return laid
 
 
-def _without_sets_of_others(lower: Tree, upper: Tree) -> Tree:
+def _without_sets_of_others(lower: Tree, upper: Tree, table: str) -> Tree:
     """Return the lower layers without the named sets of a drug or a species that is replaced."""
-    below, above = lower.get("drug"), upper.get("drug")
+    below, above = lower.get(table), upper.get(table)
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return lower
 
@@ -211,4 +214,4 @@ def _without_sets_of_others(lower: Tree, upper: Tree) -> Tree:
 
     gone = {"potency", "pk_set"} if replaced("name") else set()
     gone |= {"pk_set"} if replaced("species") else set()
-    return lower | {"drug": {key: item for key, item in below.items() if key not in gone}}
+    return lower | {table: {key: item for key, item in below.items() if key not in gone}}

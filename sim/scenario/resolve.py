@@ -189,10 +189,10 @@ def _voxel_um(domain: Domain, wanted_um: float) -> float:
 
 def _settle(tree: Tree, defaults: Tree) -> None:
     """Fill in the potency set of the drug, and sort named tables, in place."""
-    drug = tree.get("drug")
-    known = isinstance(drug, dict) and drug.get("name") in data.names("drugs")
-    if isinstance(drug, dict) and known and drug.get("potency") is None:
-        drug["potency"] = load_drug(drug["name"]).default_potency
+    for drug in (tree.get("drug"), tree.get("partner")):
+        known = isinstance(drug, dict) and drug.get("name") in data.names("drugs")
+        if isinstance(drug, dict) and known and drug.get("potency") is None:
+            drug["potency"] = load_drug(drug["name"]).default_potency
     for path in (
         ("types",), ("ligands",), ("fields",), ("engine", "chemotaxis"),
         ("engine", "sensing_L50_ng_ml"), ("signalling", "receptors"),

@@ -92,6 +92,8 @@ class Resolved(Table):
 
     drug: ResolvedDrug | None = None
     pk: ResolvedKinetics | None = None
+    partner: ResolvedDrug | None = None
+    partner_pk: ResolvedKinetics | None = None
     receptors: dict[str, ResolvedReceptor] = Field({}, description="by name")
     ligands: dict[str, ResolvedLigand] = Field({}, description="by name")
 
@@ -109,17 +111,18 @@ def resolve(tree: Tree) -> Tree:
     if given is not None and not isinstance(given, dict):
         return given  # type: ignore[no-any-return]  # the schema reports it
     written, found = given or {}, {key: item for key, item in (given or {}).items()}
-    for part in ("drug", "pk", "receptors", "ligands"):
+    for part in ("drug", "pk", "partner", "partner_pk", "receptors", "ligands"):
         found.pop(part, None)
-    drug = tree.get("drug")
-    if isinstance(drug, dict):
-        named = {"name": drug.get("name"), "potency": drug.get("potency")}
-        found |= _part("drug", written, named, _drug)
-        if drug.get("exposure") == "pk":
-            named = {"drug": drug.get("name"), "species": drug.get("species")}
-            if drug.get("pk_set") is not None:
-                named["pk_set"] = drug["pk_set"]
-            found |= _part("pk", written, named, _kinetics)
+    for key, of_pk in (("drug", "pk"), ("partner", "partner_pk")):
+        drug = tree.get(key)
+        if isinstance(drug, dict):
+            named = {"name": drug.get("name"), "potency": drug.get("potency")}
+            found |= _part(key, written, named, _drug)
+            if drug.get("exposure") == "pk":
+                named = {"drug": drug.get("name"), "species": drug.get("species")}
+                if drug.get("pk_set") is not None:
+                    named["pk_set"] = drug["pk_set"]
+                found |= _part(of_pk, written, named, _kinetics)
     signalling = tree.get("signalling")
     receptors = signalling.get("receptors") if isinstance(signalling, dict) else None
     for part, names, look_up in (

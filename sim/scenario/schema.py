@@ -411,6 +411,7 @@ class Scenario(Table):
     ligands: dict[str, Ligand] = Field({}, description="growth factors in the medium")
     fields: dict[str, DiffusingField] = Field({}, description="how each field moves")
     drug: Drug | None = None
+    partner: Drug | None = Field(None, description="a second drug, with the keys of [drug]")
     engine: Engine
     behaviour: Behaviour | None = None
     signalling: Signalling

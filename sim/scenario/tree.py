@@ -29,7 +29,7 @@ def without_signalling(tree: dict[str, Any]) -> None:
 def signalling_tables(tree: dict[str, Any]) -> list[tuple[str, ...]]:
     """Return the paths of the tables of a tree that only mean something with receptors."""
     paths: list[tuple[str, ...]] = [
-        ("ligands",), ("behaviour",), ("drug",), ("signalling", "receptors"),
+        ("ligands",), ("behaviour",), ("drug",), ("partner",), ("signalling", "receptors"),
     ]  # fmt: skip
     for name in ligand_names():
         paths += [("fields", name)]

@@ -15,7 +15,12 @@ from sim.scenario.tree import Tree
 _UNHASHED = {"name", "description", "seed", "record"}
 _UNDECIDED: Any = {
     **dict.fromkeys(_UNHASHED, True),
-    "resolved": {"drug": {"source"}, "pk": {"source", "remark"}},
+    "resolved": {
+        "drug": {"source"},
+        "pk": {"source", "remark"},
+        "partner": {"source"},
+        "partner_pk": {"source", "remark"},
+    },
 }
 
 
@@ -25,7 +30,7 @@ _NOT_STRUCTURE: Any = {
     "partner": True,
     "time": {"duration_h", "duration_mcs", "record_every_h", "record_every_mcs"},
     "ligands": {"__all__": {"media"}},
-    "resolved": {"drug", "pk"},
+    "resolved": {"drug", "pk", "partner", "partner_pk"},
 }
 
 
@@ -43,8 +48,12 @@ def scenario_hash(scenario: Scenario) -> str:
 def decisive(scenario: Scenario) -> Tree:
     """Return all that determines a result: not name, description, seed, record and sources."""
     content: Tree = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_UNDECIDED))
-    if content["drug"] is not None:
-        content["drug"] = _as_before(content["drug"])
+    for table in (content, content["resolved"]):
+        for key in [key for key in ("partner", "partner_pk") if table.get(key, 0) is None]:
+            del table[key]
+    for key in ("drug", "partner"):
+        if content.get(key) is not None:
+            content[key] = _as_before(content[key])
     return content
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from sim.errors import MOST_PROBLEMS, Problem, ScenarioError
 from sim.scenario import keys
-from sim.scenario.cautions import cautioned, cautions
+from sim.scenario.cautions import cautioned, cautions, mixed_potencies
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.settings import KEEP_ONE
@@ -68,6 +68,7 @@ class Resolver:
         for combination in product(*axes):
             template = self.templates[tuple(number for number, _ in combination)]
             yield from cautions(template.with_numbers(pair for _, p in combination for pair in p))
+        yield from mixed_potencies(template.scenario for template in self.templates.values())
 
     def _number_keys(self) -> set[str]:
         """Keys whose values are numbers of one place."""

@@ -138,7 +138,8 @@ def _matching(parts: list[str]) -> list[tuple[str, ...]]:
         if len(parts) <= len(path) and all(other in ("*", part) for part, other in pairs):
             below.append((*parts, *path[len(parts) :]))
     below = list(dict.fromkeys(below))
-    return below or [path for path in _all_keys() if parts == [path[-1]]]
+    found = [path for path in _all_keys() if parts == [path[-1]]]
+    return below or [path for path in found if path[0] != "partner"]  # its keys are the drug's
 
 
 @cache

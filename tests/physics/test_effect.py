@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from sim.pharmacology.exposure import Media, Pharmacokinetic
 from sim.pharmacology.population import draw_potencies, draw_subjects
 from sim.scenario.exposure import effect_of, exposure_of, potency_of
 from sim.scenario.resolve import load
+from sim.scenario.writing import dump
 
 Array = NDArray[np.float64]
 
@@ -291,3 +293,118 @@ def test_spread_of_potency_widens_the_bands_of_inhibition() -> None:
         each.append(free_nM / (free_nM + ic50))
     expected = np.percentile(each, (5, 50, 95))
     np.testing.assert_allclose(wide.inhibition_bands["VEGFR2"][:, at], expected, rtol=1e-9)
+
+
+# --- a second drug ---------------------------------------------------------------------------
+
+PAIR = {
+    "drug.free_nM": 3.0,
+    "partner.name": "sunitinib",
+    "partner.potency": "company",
+    "partner.free_nM": 4.0,
+}
+
+
+def test_a_checkerboard_is_two_keys() -> None:
+    for one in (0.0, 5.6):
+        for other in (0.0, 9.0, 18.0):
+            settings = PAIR | {"drug.free_nM": one, "partner.free_nM": other}
+            effect = effect_of(load("tube_formation", settings))
+            assert effect is not None
+            x = one / 5.6 + other / 9.0
+            found = effect.inhibition(np.array([1.0]))
+            assert found["VEGFR2"][0] == pytest.approx(x / (1 + x), rel=1e-12)
+            x = one / 8.7 + other / 8.0
+            assert found["PDGFRB"][0] == pytest.approx(x / (1 + x), rel=1e-12)
+
+
+def test_the_tissue_sees_both_drugs() -> None:
+    pair = load("tube_formation", PAIR | SMALL)
+    table = sim.run(pair).timeseries
+    x = 3.0 / 5.6 + 4.0 / 9.0
+    np.testing.assert_allclose(table["inhibition_VEGFR2"], x / (1 + x), rtol=1e-12)
+    assert (table["partner_free_nM"] == 4.0).all() and (table["partner_total_nM"] == 4.0).all()
+    # one drug of the same x at each receptor is the same run
+    own = {
+        f"drug.ic50_nM.{receptor}": 3.0 / (3.0 / one + 4.0 / other)
+        for receptor, one, other in (
+            ("VEGFR2", 5.6, 9.0), ("PDGFRB", 8.7, 8.0), ("FGFR1", 11.7, 830.0),
+        )
+    }  # fmt: skip
+    same = sim.run("tube_formation", {"drug.free_nM": 3.0, **own, **SMALL})
+    np.testing.assert_allclose(same.timeseries["mean_drive"], table["mean_drive"], rtol=1e-9)
+    assert "partner_free_nM" not in same.timeseries
+    # a partner that is not there changes nothing
+    none = sim.run("tube_formation", PAIR | {"partner.free_nM": 0.0} | SMALL).timeseries
+    alone = sim.run("tube_formation", {"drug.free_nM": 3.0, **SMALL}).timeseries
+    for column in alone:
+        np.testing.assert_allclose(none[column], alone[column], rtol=1e-12)
+
+
+def test_a_partner_in_a_body() -> None:
+    """Each has its own doses, species data and kp_uu; what is written loads equal."""
+    partner = {
+        "name": "sunitinib", "potency": "company", "exposure": "pk", "species": "human",
+        "regimen": {"dose_mg": 50, "on_days": 28}, "kp_uu": 2.0,
+        "residence_h": {"VEGFR2": 5.0},
+    }  # fmt: skip
+    scenario = load("human_12mg", {"partner": partner})
+    assert load(tomllib.loads(dump(scenario))) == scenario
+    effect = effect_of(scenario)
+    assert effect is not None
+    times = np.array([20.0, 30.0])
+    theirs = sim.pk(
+        "human_12mg", {"drug": {key: v for key, v in partner.items() if key != "residence_h"}}
+    )
+    np.testing.assert_allclose(
+        effect.agents[1].exposure.free_nM(times),
+        exposure_of(theirs.scenario).free_nM(times),
+        rtol=1e-12,
+    )
+    np.testing.assert_allclose(
+        effect.inhibition(times)["VEGFR2"],
+        integrated(effect.agents, "VEGFR2", times),
+        rtol=0,
+        atol=1e-8,
+    )
+    both, alone = sim.pk(scenario), sim.pk("human_12mg")
+    for receptor in ("VEGFR2", "FGFR1"):
+        joint = both.windows["first cycle"]["inhibition"][receptor]
+        single = alone.windows["first cycle"]["inhibition"][receptor]
+        assert joint["mean"] > single["mean"]
+        assert joint["above_ic50"] == single["above_ic50"]
+    told = both.to_dict()["partner"]
+    assert told["drug"] == "sunitinib" and told["windows"]["first cycle"]["mean_free_nM"] > 0
+    many = sim.pk(scenario, subjects=4)
+    assert many.inhibition_bands is not None
+    assert (many.inhibition_bands["PDGFRB"][1] > alone.inhibition["PDGFRB"] - 0.2).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"partner": {"name": "sunitinb"}},
+            r"partner\.name = 'sunitinb'.*did you mean 'sunitinib'",
+        ),
+        ({"partner": {"name": "sunitinib", "potency": "lin2018"}}, r"partner\.potency = 'lin2018'"),
+        (
+            {"partner": {"name": "sunitinib", "free_nM": 3, "exposure": "pk"}},
+            r"partner\.free_nM = 3: needs partner\.exposure = 'constant'",
+        ),
+        (
+            {"partner": {"name": "sunitinib", "nominal_nM": 3}},
+            r"partner\.nominal_nM = 3: needs partner\.fraction_unbound_medium",
+        ),
+        ({"partner.free_nM": 3}, r"partner\.name: is missing"),
+        ({"partner": {"name": "sunitinib", "free_nm": 3}}, "did you mean"),
+    ],
+)
+def test_impossible_partners(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ScenarioError, match=words):
+        load("tube_formation", settings)
+
+
+def test_a_partner_alone_is_the_drug() -> None:
+    with pytest.raises(ScenarioError, match=r"partner: is the second drug: give \[drug\]"):
+        load({"assay": "tube_formation", "partner": {"name": "sunitinib"}})

@@ -622,6 +622,7 @@ WRONG_TABLES: dict[str, Any] = {
     "ligands": {"VEGF": {"bath_ng_ml": -1}, "VEGF-A": {}},
     "fields": {"cue": {"order": "never"}, "oxygen": {}, "waste": {"spacing_um": 3, "decay": 1}},
     "drug": {"potency": "none", "media": [{"at_h": 0}, {"free_nM": -1}], "regimen": {"dose": 1}},
+    "partner": {"name": "sunitinib", "free_nM": -1},
     "engine": {"temperature": 0, "chemotaxis": {"cue": {"mu": "x"}, "smoke": {"mu": 1}}},
     "behaviour": {"weights": {"VEGFR2": 2, "KIT": 0.1}, "length": {"target_sites": [1]}},
     "signalling": {"receptors": {"VEGFR2": {"per_cell": 0}, "KIT": {}}},
@@ -642,6 +643,7 @@ ALL_KEYS = {
     "types.tumour.contact_energy.endothelial", "types.matrix",
     "setup.initial_area_sites", "ligands.VEGF.bath_ng_ml", "ligands.VEGF-A",
     "fields.cue.order", "fields.oxygen", "fields.waste.decay",
+    "partner.free_nM",
     "drug.potency", "drug.media.0.free_nM", "drug.media.1.at_h", "drug.media.1.free_nM",
     "drug.regimen.dose", "engine.temperature", "engine.chemotaxis.cue.mu",
     "engine.chemotaxis.smoke", "behaviour.weights.VEGFR2", "behaviour.weights.KIT",
@@ -666,7 +668,8 @@ def test_all_errors_in_all_tables_are_reported_at_once() -> None:
 @pytest.mark.parametrize("path", keys.leaves(), ids=keys.dotted)
 def test_every_wrong_value_is_reported(path: tuple[str, ...]) -> None:
     """Whatever else is wrong, the types of another table are looked at."""
-    names = {"types": "other", "media": "0", "doses": "0"}
+    names = {"types": "other"}
+    names |= dict.fromkeys(("media", "doses", "covariates", "interaction"), "0")
     place: list[str] = []
     for part in path:
         place.append(names.get(place[-1], "cue") if part == "*" else part)

@@ -8,6 +8,7 @@ from sim import data
 from sim.assays.rules import in_steps, reads, unknown_names
 from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
+from sim.scenario.partner import for_partner
 from sim.scenario.resolved import ResolvedParameter
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug, Medium
@@ -209,4 +210,11 @@ def _unknown_kinetics(drug: Drug) -> Iterator[Problem]:
     yield Problem("drug.species", drug.species, "has no fraction_unbound in the data file")
 
 
-CHECKS = (_drug, _exposure, _nominal, _media, _dosing)
+@reads("drug", "partner")
+def _partner(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.partner is not None and scenario.drug is None:
+        yield Problem("partner", None, "is the second drug: give [drug], too")
+
+
+_OF_DRUG = (_drug, _exposure, _nominal, _media, _dosing)
+CHECKS = (*_OF_DRUG, _partner, *map(for_partner, _OF_DRUG))

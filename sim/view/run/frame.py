@@ -76,6 +76,9 @@ def treatment(result: Snapshot) -> str:
         words.append(f"{drug.name} {style.number(free)} nM unbound")
         if most > 1.001 * free:
             words[-1] += f", before up to {style.number(most)}"
+        if result.scenario.partner is not None:
+            other = last(result.timeseries, "partner_free_nM")
+            words.append(f"{result.scenario.partner.name} {style.number(other)} nM unbound")
     if not words and has_signalling(result):
         words.append("no ligand, no drug")
     return style.one_line(DOT.join(words), 110)
@@ -106,7 +109,8 @@ def has_signalling(result: Snapshot) -> bool:
 def drug_given(result: Snapshot) -> Drug | None:
     """Return the drug, if the cells ever saw any."""
     table = result.timeseries
-    given = "free_nM" in table and bool((table["free_nM"] > 0).any())
+    columns = [name for name in ("free_nM", "partner_free_nM") if name in table]
+    given = bool((table[columns] > 0).any(axis=None)) if columns else False
     return result.scenario.drug if given else None
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from sim.runs.pk import PK
 from sim.scenario.writing import scenario_hash
-from sim.version import __version__
 from sim.view import canvas, style
 from sim.view.run.frame import RECEPTOR_COLOURS
 
@@ -37,11 +36,15 @@ def draw_pk(result: PK, *, fig: Figure | SubFigure | None = None) -> Figure:
     matplotlib.figure.Figure
     """
     drug = result.drug
-    halves = result.half_lives
+    halves, found = result.half_lives, result.provenance
     caption = (
-        f"IC50 set {result.potency.name}; kp_uu {drug.kp_uu:g}; half-life effective "
-        f"{halves.effective_h:.3g} h, terminal {halves.terminal_h:.3g} h; angiosim {__version__}"
+        f"IC50 set {found.potency}; pharmacokinetics {found.pk_set}; kp_uu {drug.kp_uu:g}; "
+        f"half-life effective {halves.effective_h:.3g} h, terminal {halves.terminal_h:.3g} h; "
+        f"angiosim {found.version}, scenario {found.scenario_hash[:12]}"
     )
+    if result.subjects and found.nothing_varies:
+        caption += "; spread between subjects not known"
+    caption = "\n".join([caption, *found.warnings])
     title = f"{drug.name}, {drug.species}: {_summary(result)}"
     body = canvas.sheet(fig, 9, 6.8, title=title, caption=caption)
     upper, lower = body.subplots(2, 1, sharex=True, height_ratios=(3, 2))

@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from sim.assays import DRIVE, assay, readout
+from sim.scenario.exposure import potency_label
 from sim.view import canvas, style
 from sim.view.run import frame
 from sim.view.run.frame import Snapshot
@@ -44,7 +45,10 @@ def _panels(result: Snapshot) -> list[tuple[str, list[_Line]]]:
             ]
         panels.append(("signal (0-1)", signal))
     if drug:
-        panels.append(("unbound drug (nM)", [("free_nM", drug.name, style.INK)]))
+        unbound: list[_Line] = [("free_nM", drug.name, style.INK)]
+        if result.scenario.partner is not None:
+            unbound.append(("partner_free_nM", result.scenario.partner.name, style.VERMILION))
+        panels.append(("unbound drug (nM)", unbound))
     present = set(result.timeseries.columns)
     panels = [(label, [line for line in lines if line[0] in present]) for label, lines in panels]
     return [(label, lines) for label, lines in panels if lines]
@@ -72,7 +76,7 @@ def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) 
     caption = frame.origin(result, moment=False)
     if (drug := frame.drug_given(result)) and frame.has_signalling(result):
         # Potency is an input of the model, never its finding, and its origin is debated.
-        potency = drug.potency or "default"
+        potency = potency_label(drug)
         caption += f"\ninhibition follows from IC50 set “{potency}”; on its origin see the docs"
     body = canvas.sheet(
         fig, frame.WIDTH_IN, 1.6 * len(panels) + 1.3, title="Read-outs over time",
@@ -94,7 +98,7 @@ def _draw_panel(ax: Axes, table: pd.DataFrame, label: str, lines: Sequence[_Line
         look: dict[str, Any] = {"color": colour, "linewidth": 2.0, "clip_on": False}
         if len(time) == 1:
             look |= {"marker": "o", "markersize": 6}
-        if column == "free_nM" or column.startswith("inhibition_"):
+        if column.endswith("free_nM") or column.startswith("inhibition_"):
             # Unbound drug jumps when the medium is changed, and inhibition with it.
             look["drawstyle"] = "steps-post"
         if column == "free_nM":

@@ -14,6 +14,7 @@ from sim.analysis.sensitivity import Sensitivity
 from sim.analysis.write import picture
 from sim.assays import readout
 from sim.runs.folder import LOG, logging_into
+from sim.scenario.cautions import MIXED
 from sim.studies.task import DONE
 from sim.view.study.doses import dose_and_unit
 
@@ -38,11 +39,13 @@ def write_pictures(found: Analysis) -> None:
         return
     from sim.view import canvas
 
+    mixed = [one.allowed for one in plan.cautions if one.key == MIXED]
+    origin = "; ".join(filter(None, [plan.description, *mixed]))
     drawings = {
-        **_dose_responses(found.dose_responses, plan.description),
-        **_combinations(found.combinations, plan.description),
+        **_dose_responses(found.dose_responses, origin),
+        **_combinations(found.combinations, origin),
         **_sensitivities(found.sensitivities),
-        **_panel(found.panel, plan.description),
+        **_panel(found.panel, origin),
     }
     with logging_into(folder / LOG):
         canvas.save_pictures(drawings, folder, canvas.Marks(plan.name, seed=plan.seed))
