@@ -92,7 +92,8 @@ def make_result(
             key: SimpleNamespace(bath_ng_ml=value, gradient=None)
             for key, value in ({"VEGF": 50.0, "FGF2": 0.0} | ligands).items()
         },
-        drug=SimpleNamespace(name="anlotinib", potency="lin2018"),
+        drug=SimpleNamespace(name="anlotinib", potency="lin2018", ic50_nM={}),
+        partner=None,
         signalling=SimpleNamespace(enabled=signalling),
         assay="tube_formation",
         time=SimpleNamespace(mcs_s=30.0, start_h=0.0),
