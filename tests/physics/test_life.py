@@ -47,7 +47,7 @@ def assert_whole(model: AngiogenesisModel) -> None:
     for row in rows.tolist():
         sites = np.argwhere(lattice == row) - cells["anchor"][row]
         if model.tissue.grid.periodic:
-            half = np.array([height // 2, width // 2])
+            half = np.array([(height - 1) // 2, (width - 1) // 2])
             sites = (sites + half) % (height, width) - half
         dy, dx = sites.T
         count = [len(dy), dx.sum(), dy.sum(), dx @ dx, dy @ dy, dx @ dy]
@@ -75,6 +75,15 @@ def test_hundreds_of_births_and_deaths_leave_the_tissue_whole(boundary: str) -> 
     model = fast(**settings)
     live_and_die(model, 300)
     assert model.assay.memory["born"] > 100 and model.assay.memory["died"] > 50
+
+
+def test_cells_that_reach_around_the_domain_are_whole() -> None:
+    small = {"domain.size_um": [80, 44], "behaviour.death.basal_per_h": 0.5}
+    model = fast(seed=1, **small)
+    for _ in range(30):
+        model.advance(4)
+        assert_whole(model)
+    assert model.assay.memory["born"] > 10
 
 
 @pytest.mark.slow
