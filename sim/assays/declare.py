@@ -107,7 +107,8 @@ class Assay:
         Parts of the step that not every assay has: ``"border"``, border sums, and with them the
         contact inhibition of locomotion; ``"notch"``, Delta-Notch signalling between cells that
         touch, which needs ``"border"``, and which a key ``notch`` of the set-up that is false
-        blocks; ``"division"`` and ``"death"``, whose numbers are in
+        blocks; ``"module:function"``, a part of its own, ``function(model, border)``, which comes
+        after behaviour; ``"division"`` and ``"death"``, whose numbers are in
         ``sim/data/model``. With one of these two the assay remembers ``born`` and ``died``, counts
         since the start, and ``events`` (events, 6): step, whether it is a birth, id of the cell,
         that of its mother, and the place x, y in sites.

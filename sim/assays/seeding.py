@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from sim.assays.declare import Uniforms
 from sim.errors import InputError
 
 TRIES_PER_CELL = 1000
+LLOYD_STEPS = 6
+"""Relaxations of random points: cells of about one size, yet irregular."""
 
 
 class Place(NamedTuple):
@@ -84,3 +86,46 @@ def at_random(
                 f"cells: only {cell - 1} of {count} cells found room without overlap; lower {keys}"
             )
     return sites
+
+
+def voronoi(
+    places: NDArray[np.float64], count: int, uniforms: Uniforms, *, around: int = 0
+) -> NDArray[np.int64]:
+    """Share places among cells that touch: each goes to the nearest of relaxed random points.
+
+    Lloyd (1982): each point moves to the centre of the places that are nearest to it.
+
+    Parameters
+    ----------
+    places : (n, 2) float
+        Sites [y, x].
+    count : int
+        Cells.
+    uniforms : callable
+        ``uniforms(start, count)`` are that many numbers in [0, 1), counted from ``start``.
+    around : int
+        After so many sites y begins anew, if more than none.
+
+    Returns
+    -------
+    (n,) int64
+        The cell of each place, from 0.
+    """
+    from scipy.spatial import cKDTree
+
+    points = places[(uniforms(0, count) * len(places)).astype(np.int64)]
+    points = points + 0.5 * uniforms(count, 2 * count).reshape(count, 2)
+    box: Any = (around, 0) if around else None
+    for step in range(LLOYD_STEPS + 1):
+        if around:
+            points[:, 0] %= around
+        owner = cKDTree(points, boxsize=box).query(places)[1]
+        if step == LLOYD_STEPS:
+            break
+        away = places - points[owner]
+        if around:
+            away[:, 0] -= around * np.rint(away[:, 0] / around)
+        size = np.maximum(np.bincount(owner, minlength=count), 1)
+        for axis in (0, 1):
+            points[:, axis] += np.bincount(owner, away[:, axis], minlength=count) / size
+    return np.asarray(owner, np.int64)

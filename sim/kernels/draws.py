@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sim.kernels.compiling import inlined, kernel
 
 SEEDING, TILE_SHIFT, COPY, DIVISION, DIVISION_AXIS, DEATH = 1, 2, 3, 4, 5, 6  # purposes
-NOTCH, DELTA = 7, 8
+NOTCH, DELTA, TIP = 7, 8, 9
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

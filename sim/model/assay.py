@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays import assay
-from sim.assays.declare import Tissue, Uniforms, called
+from sim.assays.declare import Assay, Tissue, Uniforms, called
 from sim.scenario.schema import Scenario
 from sim.tissue import CellStore
 
@@ -51,6 +51,11 @@ def tissue_of(model: Model) -> Tissue:
     )
 
 
+def own_parts(declared: Assay) -> tuple[Callable[..., None], ...]:
+    """Return the parts of a step that an assay brings itself."""
+    return tuple(called(name) for name in declared.parts if ":" in name)
+
+
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
@@ -70,6 +75,8 @@ class RunningAssay:
         What it remembers; nothing before `begin`.
     parts : tuple of str
         Parts of the step that it asks for.
+    own_parts : tuple of callable
+        Those of them that only it has: ``part(model, border)``.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -78,6 +85,7 @@ class RunningAssay:
         self.memory: dict[str, NDArray[Any]] = {}
         self._start, self._measure = called(declared.start), called(declared.measure)
         self._keeper, self.parts = declared.memory, declared.parts
+        self.own_parts = own_parts(declared)
 
     @property
     def remembers(self) -> bool:

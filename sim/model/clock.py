@@ -47,7 +47,10 @@ PARTS = (
     free_drug, ligand_at_cells, receptors, border_sums, notch, behaviour, fields, potts_sweep,
     deaths, births, assay_memory, record_when_due,
 )  # fmt: skip
-"""The parts of a step in the order of events; fields move before or after the sweep."""
+"""The parts of a step in the order of events; fields move before or after the sweep.
+
+Those that an assay brings itself come after behaviour.
+"""
 RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # the first columns of inhibition, in this order
 
 
@@ -140,6 +143,8 @@ class AngiogenesisModel(mesa.Model):
             border = border_sums(self)
             notch(self, border)
             behaviour(self, border)
+            for own_part in self.assay.own_parts:
+                own_part(self, border)
             fields(self, "before_sweep")
             potts_sweep(self)
             deaths(self)

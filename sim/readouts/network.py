@@ -114,7 +114,7 @@ def measure_network(
     cells = np.pad(mask, frame)
     inner = np.s_[frame : frame + mask.shape[0], frame : frame + mask.shape[1]]
 
-    phase = close_pinholes(_close(cells, closing_um / spacing_um, periodic), cell_area_sites)
+    phase = close_pinholes(close(cells, closing_um / spacing_um, periodic), cell_area_sites)
     pruned = prune(skeleton(phase), math.sqrt(cell_area_sites / math.pi))  # needs the most memory
     parts = _label(phase, DIAGONAL_TOO)
     part_area = _areas(parts, cells)
@@ -248,7 +248,7 @@ def dilate(phase: BoolArray, radius: float) -> BoolArray:
     return out
 
 
-def _close(cells: BoolArray, radius: float, periodic: bool) -> BoolArray:
+def close(cells: BoolArray, radius: float, periodic: bool) -> BoolArray:
     """Close with a disc of this radius in sites; less than one site closes nothing."""
     reach = int(radius)
     if reach < 1:

@@ -117,9 +117,13 @@ def _assay(one: Assay) -> Iterator[Text | Padding]:
 
 def _couplings() -> Iterator[Text | Padding]:
     """Report what each part of a step reads and writes, in the order of events."""
+    from sim.model.assay import own_parts
     from sim.model.clock import PARTS
+    from sim.model.parts.behaviour import behaviour
 
-    for part in PARTS:
+    own = [part for one in assays().values() for part in own_parts(one)]
+    after = PARTS.index(behaviour) + 1
+    for part in (*PARTS[:after], *own, *PARTS[after:]):
         yield Text(part.__name__.replace("_", " "), style="bold")
         declared = couplings(part)
         ways = [f"reads {_listed(declared.reads)}", f"writes {_listed(declared.writes)}"]

@@ -46,7 +46,7 @@ SOFT_CYCLE: Final = (
     "#AAAA00",
 )
 
-STAINS: Final = {"living": GREEN, "dead": VERMILION}
+STAINS: Final = {"living": GREEN, "dead": VERMILION, "tips": VERMILION}
 """Colours of cells by what a stain shows."""
 DOTS: Final = {
     "junctions": (VERMILION, "white", 24.0),

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays.count import types_of
 from sim.assays.declare import Scenario, Uniforms
+from sim.assays.seeding import voronoi
 from sim.assays.wound_healing.setup import cell_count, gap_sites
 from sim.errors import InputError
-
-LLOYD_STEPS = 6
-"""Relaxations of random points: cells of about one size, yet irregular."""
 
 
 def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int32], list[int]]:
@@ -48,7 +44,7 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
     # Along x the two sides are one layer across a periodic border, and else far from each other.
     along = (x - end) % width if periodic else x + width * (x >= end)
     places = np.stack([y, along], axis=1).astype(np.float64)
-    owner = _voronoi(places, len(types), height if periodic else 0, uniforms)
+    owner = voronoi(places, len(types), uniforms, around=height if periodic else 0)
     sites = np.zeros((height, width), np.int32)
     sites[y, x] = owner + 1
     placed = np.unique(owner).size
@@ -58,30 +54,3 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
             "(or cells.count)"
         )
     return sites, [types[cell] for cell in order]
-
-
-def _voronoi(
-    places: NDArray[np.float64], count: int, around: int, uniforms: Uniforms
-) -> NDArray[np.int64]:
-    """Return the nearest of relaxed random points for each place; y ends after ``around``, if > 0.
-
-    Lloyd (1982): each point moves to the centre of the places that are nearest to it.
-    """
-    from scipy.spatial import cKDTree
-
-    points = places[(uniforms(0, count) * len(places)).astype(np.int64)]
-    points = points + 0.5 * uniforms(count, 2 * count).reshape(count, 2)
-    box: Any = (around, 0) if around else None
-    for step in range(LLOYD_STEPS + 1):
-        if around:
-            points[:, 0] %= around
-        owner = cKDTree(points, boxsize=box).query(places)[1]
-        if step == LLOYD_STEPS:
-            break
-        away = places - points[owner]
-        if around:
-            away[:, 0] -= around * np.rint(away[:, 0] / around)
-        size = np.maximum(np.bincount(owner, minlength=count), 1)
-        for axis in (0, 1):
-            points[:, axis] += np.bincount(owner, away[:, axis], minlength=count) / size
-    return np.asarray(owner, np.int64)
