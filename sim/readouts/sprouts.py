@@ -22,7 +22,7 @@ from sim.readouts.skeleton import UNITS_PER_SITE, Graph, prune, skeleton
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
-STEPS_PER_SITE = 20  # along the circle: nothing slips through between two of them
+HALF_RING = 0.75  # sites: no step from a site to its neighbour, corners too, leads across the ring
 
 
 class Core(NamedTuple):
@@ -42,7 +42,7 @@ class Sprouts:
     length_um : float
         Length of the skeleton outside the core, in parts that are long enough.
     number : int
-        How often the circle around the core is crossed.
+        Connected parts of the spheroid on a circle around the core.
     reach_um : float
         Distance from the core to the farthest site of the spheroid.
     body : (y, x) bool
@@ -176,14 +176,7 @@ def _without_short_parts(graph: Graph, shortest: float) -> Graph:
 
 
 def _crossings(body: BoolArray, core: Core, radius: float) -> int:
-    """Runs of the body along a circle around the core; beyond the edges there is none."""
-    steps = math.ceil(2 * math.pi * radius * STEPS_PER_SITE)
-    angle = 2 * math.pi * np.arange(steps) / steps
-    y = np.rint(core.y + radius * np.sin(angle)).astype(int)
-    x = np.rint(core.x + radius * np.cos(angle)).astype(int)
-    inside = (y >= 0) & (y < body.shape[0]) & (x >= 0) & (x < body.shape[1])
-    there = np.zeros(steps, np.bool_)
-    there[inside] = body[y[inside], x[inside]]
-    if there.all():
-        return 1
-    return int(np.count_nonzero(there & ~np.roll(there, 1)))
+    """Connected parts of the body in a thin ring of sites; beyond the edges there is none."""
+    y, x = np.ogrid[: body.shape[0], : body.shape[1]]
+    ring = np.abs(np.hypot(y - core.y, x - core.x) - radius) <= HALF_RING
+    return int(connected(body & ring, periodic=False, diagonal=True).max(initial=0))

@@ -18,7 +18,7 @@ ASSAY = Assay(
                 "length of the skeleton outside the core of the start, in parts that are not too "
                 "short"),
         Readout("sprouts", "sprouts", "",
-                "how often a circle around the core runs into the spheroid and its sprouts"),
+                "connected parts of the spheroid with its sprouts on a circle around the core"),
         Readout("mean_length_um", "mean sprout length", "um",
                 "cumulative_length_um / sprouts; 0 without sprouts"),
         Readout("longest_um", "longest reach", "um",
