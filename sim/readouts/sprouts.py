@@ -1,4 +1,4 @@
-"""Sprouts of a spheroid: their length outside its core, how many cross a circle, how far they reach.
+"""Sprouts of a spheroid: their length outside its core, their number, and how far they reach.
 
 What grows is measured against the core that was there at the start, whether the picture comes from
 a lattice or from a microscope.
@@ -115,7 +115,7 @@ def measure_sprouts(
 
     Notes
     -----
-    ``docs/sprouting.md`` defines every read-out.
+    Length as that of a network, after Vossepoel and Smeulders (1982).
     """
     mask = np.asarray(mask, dtype=bool)
     if mask.ndim != 2 or mask.size == 0:

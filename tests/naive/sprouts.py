@@ -1,4 +1,4 @@
-"""Sprouts of a spheroid from their definitions, one site at a time, and the rules of its cells."""
+"""Sprouts of a spheroid from their definitions, one site at a time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from naive.skeleton import length, links_of, pruned
 from numpy.typing import NDArray
+
+from tests.naive.skeleton import length, links_of, pruned
 
 Place = tuple[int, int]
 
@@ -37,7 +38,9 @@ def body_of(
     """The part of the closed and filled mask with most sites in the core; sizes in sites."""
     margin = int(closing) + 2
     height, width = mask.shape
-    every = {(y, x) for y in range(-margin, height + margin) for x in range(-margin, width + margin)}
+    every = {
+        (y, x) for y in range(-margin, height + margin) for x in range(-margin, width + margin)
+    }
     cells = {(int(y), int(x)) for y, x in np.argwhere(mask)}
     reach = range(-int(closing), int(closing) + 1)
     disc = [(dy, dx) for dy in reach for dx in reach if dy * dy + dx * dx <= closing * closing]

@@ -17,7 +17,9 @@ def leaders(contacts: Sequence[Contact], tips: set[int], reach: int) -> dict[int
         touches.setdefault(other, {})[one] = long
     far = dict.fromkeys(tips, 0)
     for steps in range(1, reach + 1):
-        new = {c for c in touches if c not in far and any(far.get(o) == steps - 1 for o in touches[c])}
+        new = {
+            c for c in touches if c not in far and any(far.get(o) == steps - 1 for o in touches[c])
+        }
         far |= dict.fromkeys(new, steps)
     return {
         cell: min(

@@ -59,6 +59,15 @@ SCENARIOS = {
             "behaviour.death.basal_per_h": 20,
         },
     ),
+    "spheroid": (
+        "sprouting",
+        {
+            "domain.size_um": [300, 320],
+            "time.record_every_h": 5 / 120,
+            "setup.tips.rate_per_h": [2, 9],
+            "setup.spread.sites_per_h": 400,
+        },
+    ),
 }
 ARGUMENTS: dict[str, list[tuple[str, ...]]] = {"fields": [("before_sweep",), ("after_sweep",)]}
 WITHOUT = {"ids", "next_id", "structure"}  # of the agents, and of the scenario
@@ -162,6 +171,11 @@ def test_cells_die_and_are_born_where_that_is_checked(
         other = deepcopy(model)
         part(other)
         assert other.assay.memory[what] > model.assay.memory[what]
+
+
+def test_parts_that_an_assay_brings_do_so_too(model: AngiogenesisModel) -> None:
+    for own_part in model.assay.own_parts:
+        check(own_part, model, model.tissue.border())
 
 
 def _reads_in_secret(model: Any) -> None:

@@ -60,15 +60,12 @@ def test_sprouts_are_as_long_as_drawn_at_any_angle(turned: float, wide_um: float
 def test_a_fork_has_two_tines(turned: float) -> None:
     """60 um to the fork and 60 um beyond it twice; it crosses the circle once."""
     mask = drawn((0, 60), turned=turned)
-    sites = len(mask)
-    y, x = (np.mgrid[:sites, :sites] - (sites - 1) / 2) * SPACING_UM
-    a = math.radians(turned)
-    start = RADIUS_UM + MARGIN_UM + 60
+    a, start = math.radians(turned), RADIUS_UM + MARGIN_UM + 60
+    y, x = (np.mgrid[:300, :300] - 149.5) * SPACING_UM
+    y, x = y - start * math.sin(a), x - start * math.cos(a)
     for way in (a - 0.6, a + 0.6):
-        along = (x - start * math.cos(a)) * math.cos(way) + (y - start * math.sin(a)) * math.sin(way)
-        across = (y - start * math.sin(a)) * math.cos(way) - (x - start * math.cos(a)) * math.sin(
-            way
-        )
+        along = x * math.cos(way) + y * math.sin(way)
+        across = y * math.cos(way) - x * math.sin(way)
         mask |= (abs(across) <= 6) & (along > -3) & (along <= 60)
     found = measure(mask)
     assert found.number == 1

@@ -33,9 +33,7 @@ def tips(tissue: Tissue, memory: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_
     return np.asarray(tissue.cells["alive"] & (memory["tip"][:-1] > 0))
 
 
-def sprouts_of(
-    tissue: Tissue, memory: Mapping[str, NDArray[Any]], scenario: Scenario
-) -> Sprouts:
+def sprouts_of(tissue: Tissue, memory: Mapping[str, NDArray[Any]], scenario: Scenario) -> Sprouts:
     """Return the sprouts of a lattice, measured as a scenario says."""
     options, spacing_um = scenario.readout, tissue.spacing_um
     return measure_sprouts(

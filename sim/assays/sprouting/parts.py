@@ -1,4 +1,4 @@
-"""What only this assay's cells do in a step: some become tips and push, others follow and spread."""
+"""What only cells of this assay do: some become tips and push, others follow and spread."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ def tips_and_stalks(model: Any, border: Border) -> None:
     tip, polarity = model.assay.memory["tip"] > 0, model.assay.memory["polarity"]
 
     push, centre, tips = np.zeros((own.size, 2)), cells["centroid"], np.flatnonzero(tip)
-    mu = driven(setup.tips.mu, cells["drive"][tips]) * (1.0 - lost(contacts, centre, setup.stalk))[tips]
+    mu = (
+        driven(setup.tips.mu, cells["drive"][tips])
+        * (1.0 - lost(contacts, centre, setup.stalk))[tips]
+    )
     push[tips] = mu[:, None] * polarity[tips]
     leader = leaders(contacts, tip, setup.stalk.reach)
     draw_together(push, leader, centre, setup.stalk)

@@ -82,4 +82,5 @@ def spheroid_sites(scenario: Scenario) -> int:
     """Return how many sites the spheroid has at the start: each cell its target area."""
     sites = (scenario.cells.count or 0) * scenario.engine.area.target_sites
     sites += sum(kind.count * kind.area.target_sites for kind in scenario.types.values())
-    return round(sites)
+    whole: int = round(sites)
+    return whole

@@ -36,7 +36,7 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
     types = types_of(scenario, scenario.cells.count or 0)
     order = np.argsort(uniforms(1 << 32, len(types)), kind="stable")
     height, width = scenario.shape
-    places = disc(spheroid_sites(scenario)) + [height // 2, width // 2]
+    places = disc(spheroid_sites(scenario)) + np.array([height // 2, width // 2])
     owner = voronoi(places.astype(np.float64), len(types), uniforms)
     if np.unique(owner).size < len(types):
         raise InputError(f"cells.count = {len(types)}: some cells found no site; lower it")
