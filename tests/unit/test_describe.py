@@ -198,6 +198,9 @@ def test_what_is_described_is_what_is_allowed(path: tuple[str, ...]) -> None:
     for part in path:
         place.append(names.get(place[-1], "cue") if part == "*" else part)
     name = ".".join(place)
+    own = (one for one in assays().values() if path[1:2] and path[0] in ("setup", "readout"))
+    having = [one.name for one in own if path[1] in getattr(one, path[0]).model_fields]
+    base = {"assay": having[0]} if having else {"extends": "tube_formation"}
 
     def wrong(value: object) -> list[str]:
         *above, last = name.split(".")
@@ -205,7 +208,7 @@ def test_what_is_described_is_what_is_allowed(path: tuple[str, ...]) -> None:
         for part in reversed(above):
             tree = [tree] if part == "0" else {part: tree}
         try:
-            load({"extends": "tube_formation", **tree})
+            load({**base, **tree})
         except ScenarioError as error:
             return [p.allowed for p in error.problems if f"{p.key}.".startswith(f"{name}.")]
         return []
