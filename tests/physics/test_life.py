@@ -391,6 +391,17 @@ def test_cells_start_as_they_are_where_they_are() -> None:
     assert (model.cells["survival"] == model.cells["activity"]).all()
 
 
+def test_two_drugs_kill_by_their_sum() -> None:
+    quiet = {"cells.division": False, "behaviour.death.basal_per_h": 0.0}
+    found = []
+    for first, second in ((4e4, 0), (1e4, 3e4), (0, 4e4)):
+        both = {"drug.free_nM": first, "partner.name": "sunitinib", "partner.free_nM": second}
+        model = fast(seed=13, **quiet, **both, **{"behaviour.death.cytotoxic_per_h": 5.0})
+        model.advance(20)
+        found.append(model.measure()["dead_cells"])
+    assert found[0] == found[1] == found[2] > 0
+
+
 def test_a_run_has_its_events(tmp_path: Any) -> None:
     from sim.runs.folder import RunFolder
 

@@ -21,3 +21,11 @@ def part_times(model: Model) -> Array:
     """Starts of the equal parts of the step (h)."""
     mcs_s, parts = model.scenario.time.mcs_s, model.free_nM.size
     return np.asarray(model.time_h + np.arange(parts) * mcs_s / parts / 3600)
+
+
+def free_of_all(model: Model) -> float:
+    """Unbound drug of all drugs together, mean over the step (nM)."""
+    others = model.effect.agents[1:] if model.effect else ()
+    times_h = part_times(model)
+    added = sum(float(agent.exposure.free_nM(times_h).mean()) for agent in others)
+    return float(model.free_nM.mean()) + added

@@ -8,6 +8,7 @@ import numpy as np
 
 from sim.assays.declare import part
 from sim.kernels.draws import DEATH, DIVISION, DIVISION_AXIS, uniform_at
+from sim.model.parts.drug import free_of_all
 from sim.model.parts.model import (
     FRACTION,
     NUMBER,
@@ -77,7 +78,7 @@ def _begin_to_die(model: Model, spec: Death) -> None:
     cells["survival"][rows] = activity + (cells["survival"][rows] - activity) * kept
     rate = death_rate(
         spec.basal_per_h, spec.unsupported_per_h, cells["survival"][rows], spec.cytotoxic_per_h,
-        spec.cytotoxic_ec50_nM, spec.cytotoxic_hill, float(model.free_nM.mean()),
+        spec.cytotoxic_ec50_nM, spec.cytotoxic_hill, free_of_all(model),
     )  # fmt: skip
     dies = rows[uniform_at(model.seed, DEATH, model.mcs, rows) < within(rate, dt_s)]
     cells["dying"][cells["dying"] > 0] += 1
