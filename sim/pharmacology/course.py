@@ -8,13 +8,13 @@ of doses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError, Problem
 from sim.pharmacology.bateman import Array
@@ -23,7 +23,8 @@ from sim.pharmacology.dosing import Dose
 
 Part = Literal["gut", "central", "peripheral", "eliminated"]
 
-_BLOCK = 2**16  # values computed in one block, which fits the processor's cache
+_BLOCK = 2**17  # values computed in one block, which fits the processor's cache
+_MANY = 32  # subjects, from which on times are taken dose by dose
 
 
 class Change(NamedTuple):
@@ -179,7 +180,7 @@ class Course:
             return np.stack([one.amount(part, time_h, before) for one in self._each])
         time = np.asarray(time_h, dtype=np.float64)
         flat, n = time.reshape(1, -1), self.model.subjects or 1
-        found = np.zeros((n, flat.size))
+        found = np.zeros((flat.size, n)).T  # in the order in which it is filled
         step = max(1, _BLOCK // n)
         for start in range(0, flat.size, step):
             piece = slice(start, start + step)
@@ -256,24 +257,43 @@ class _Stream:
             time = self.cycle_h - (-time % self.cycle_h) if before else time % self.cycle_h
         side = "left" if before else "right"
         last = np.searchsorted(self._time[1:], time, side=side)  # type: ignore[call-overload]
-        subject = np.arange(self._states.shape[-1])[:, None]
-        gut, central, peripheral, eliminated, infusion = (
-            self._states[last, row, subject] for row in range(5)
-        )
         since = np.maximum(time - self._time[last], 0.0)
-        state, holds = State(gut, central, peripheral, infusion), self._holds[last[0]]
-        if len(self.models) == 1:
-            found = np.asarray(getattr(self.models[0], part)(state, since))
-        else:
-            found = np.empty(state.gut.shape)
-            for place in np.unique(holds):
-                at = holds == place
-                sub = State(*(values[:, at] for values in state))
-                found[:, at] = getattr(self.models[place], part)(sub, since[:, at])
-        if part != "eliminated":
+        found = np.empty((time.shape[1], self._states.shape[-1])).T
+        for at, event in self._stretches(last):
+            rows = self._states[event] if isinstance(event, int) else self._gathered(event)
+            gut, central, peripheral, eliminated, infusion = rows
+            model = self.models[self._holds[event if isinstance(event, int) else event[0, 0]]]
+            state = State(*(_column(one) for one in (gut, central, peripheral, infusion)))
+            value = getattr(model, part)(state, since[:, at])
+            found[:, at] = value + _column(eliminated) if part == "eliminated" else value
+        if part != "eliminated" or self.cycle_h is None:
             return found
-        found = np.asarray(found + eliminated)
-        return found if self.cycle_h is None else found + turns * self._eliminated[:, None]
+        return np.asarray(found + turns * self._eliminated[:, None])
+
+    def _gathered(self, event: NDArray[np.int64]) -> list[Array]:
+        """Return the states after an event for each subject and time."""
+        subject = np.arange(self._states.shape[-1])[:, None]
+        return [self._states[event, row, subject] for row in range(5)]
+
+    def _stretches(
+        self, last: NDArray[np.int64]
+    ) -> Iterator[tuple[slice | NDArray[np.intp], int | NDArray[np.int64]]]:
+        """Yield which times share a last event (of many subjects), and those that share a model."""
+        if last.shape[0] == 1 and self._states.shape[-1] >= _MANY:
+            for event in np.unique(last[0]).tolist():
+                at = np.flatnonzero(last[0] == event)
+                run = at[-1] - at[0] + 1 == len(at)  # as rising times have it
+                yield slice(at[0], at[-1] + 1) if run else at, event
+            return
+        holds = self._holds[last[0]]
+        for place in np.unique(holds):
+            at = np.flatnonzero(holds == place)
+            yield (slice(None), last) if len(at) == len(holds) else (at, last[:, at])
+
+
+def _column(value: Array) -> Array:
+    """Return what one event left of each subject as a column, and other states as they are."""
+    return value[:, None] if value.ndim == 1 else value
 
 
 def _flows(model: Compartments, waits: Array) -> Array:

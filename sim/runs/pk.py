@@ -33,6 +33,7 @@ PERCENTS = (5, 50, 95)
 HALF_LIVES_AFTER = 3  # shown after the last dose of a list
 LISTED_EVERY_H = 24.0  # of the effective half-life of doses listed one by one
 STEP_H, STEPS = 0.5, 1000  # at most, and at least that many of them
+BLOCK = 2**20  # concentrations of a population at once
 
 
 @dataclass(repr=False)
@@ -232,11 +233,8 @@ def run_pk(
         result.inhibition_bands = _bands_of_inhibition(scenario, subjects, time_h)
     if subjects is not None and varies:
         everyone = pharmacokinetic(scenario, subjects)
-        total_nM, theirs = (
-            everyone.total_nM(time_h),
-            half_lives(everyone.model, every_h, *_kind(doses)),
-        )
-        result.total_bands_nM = bands(total_nM, PERCENTS)
+        theirs = half_lives(everyone.model, every_h, *_kind(doses))
+        result.total_bands_nM, highest_nM, last_nM = _over_subjects(everyone, time_h)
         result.free_bands_nM = result.total_bands_nM * everyone.fu * everyone.kp_uu
         if effect.alone and not drug.ic50_cv:  # which keeps the order of the subjects
             result.inhibition_bands = dict(inhibition(result.free_bands_nM, potency))
@@ -246,9 +244,9 @@ def run_pk(
             "half_life_h": theirs.terminal_h,
             "effective_half_life_h": theirs.effective_h,
             "terminal_half_life_h": theirs.terminal_h,
-            "cmax_nM": total_nM.max(axis=1),
+            "cmax_nM": highest_nM,
             "auc_nM_h": everyone.course.auc(0.0, end_h) * 1e6 / everyone.molar_mass,
-            "last_nM": total_nM[:, -1],
+            "last_nM": last_nM,
         }
         result.population = {
             name: dict(zip(("p5", "p50", "p95"), map(float, bands(values)), strict=True))
@@ -257,6 +255,23 @@ def run_pk(
     if regimen is not None:
         result.accumulation = _accumulation(exposure, regimen)
     return result
+
+
+def _over_subjects(everyone: Pharmacokinetic, time_h: Array) -> tuple[Array, Array, Array]:
+    """Percentiles at each time, and the highest and last concentration of each subject (nM).
+
+    In blocks of times: all of a large population at once takes long to move about in memory.
+    """
+    n = everyone.model.subjects or 1
+    found, highest = np.empty((len(PERCENTS), time_h.size)), np.zeros(n)
+    step = max(1, BLOCK // n)
+    for start in range(0, time_h.size, step):
+        piece = slice(start, start + step)
+        values = everyone.total_nM(time_h[piece])
+        np.maximum(highest, values.max(axis=1), out=highest)
+        last = values[:, -1].copy()
+        found[:, piece] = np.percentile(values.T, PERCENTS, axis=1, overwrite_input=True)
+    return found, highest, last
 
 
 def _bands_of_inhibition(scenario: Scenario, subjects: int, time_h: Array) -> dict[str, Array]:
