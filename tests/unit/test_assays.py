@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sim.assays import assay, assays, columns, default_assay, readout, responses
 from sim.assays.declare import Assay, Readout, called
+from sim.calibration.file import plan_calibration
 from sim.errors import InputError
 from sim.kernels.draws import SEEDING, uniforms
 from sim.model.assay import tissue_of
@@ -27,6 +28,7 @@ from sim.runs.folder import FIELDS_PICTURE, TIMESERIES_PICTURE, RunFolder
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import dump
+from sim.studies.file import plan_study
 
 ROOT = Path(__file__).parents[2]
 EVERY = pytest.mark.parametrize("one", assays().values(), ids=assays())
@@ -112,6 +114,34 @@ def test_a_run_split_anywhere_agrees(one: Assay, cut: int) -> None:
     for name, array in wanted.items():
         assert array.tobytes() == found[name].tobytes(), name
     assert second.measure() == whole.measure()
+
+
+@EVERY
+def test_no_bit_depends_on_the_number_of_threads(
+    one: Assay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim.kernels.threads.LEAST_SITES", 0)  # also on a domain as small as this
+    monkeypatch.setattr("sim.kernels.threads.LEAST_WORK", 0)
+    monkeypatch.setattr("sim.kernels.threads.processors", lambda: 4)
+    alone, many = (AngiogenesisModel(scenario_of(one), rng=3, threads=n) for n in (1, 3))
+    for model in (alone, many):
+        model.advance(12)
+    for name, array in alone.state().items():
+        assert array.tobytes() == many.state()[name].tobytes(), name
+
+
+@EVERY
+def test_its_response_is_calibrated_and_its_sensitivity_found(one: Assay) -> None:
+    base = {"name": "mine", "base": {"assay": one.name}}
+    key, low_high = "engine.temperature", [40, 60]
+    row = {one.response: 1.0, f"{one.response}_sd": 0.5}
+    fitted = plan_calibration(
+        base | {"parameters": {key: low_high}, "data": {"rows": [row]}, "trials": 3}
+    )
+    assert [target.readout for target in fitted.targets] == [one.response]
+    sampled = {"sample": {"method": "morris", "n": 2, "ranges": {key: low_high}}}
+    study = plan_study(base | sampled | {"sensitivity": {}})
+    assert study.sensitivity == [one.response]
 
 
 @EVERY

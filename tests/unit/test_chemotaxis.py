@@ -268,6 +268,20 @@ def test_tracks_have_no_jump_over_a_periodic_border() -> None:
     assert model.assay.memory["places"][:, 0, 0].tolist() == [99.5, 101, 98, 97, 102]
 
 
+@pytest.mark.parametrize("cut", [1, 5, 6])
+def test_tracks_of_a_run_split_anywhere_agree(cut: int) -> None:
+    """Between two positions and at one, which are 2 steps apart."""
+    scenario = load("chemotaxis", SMALL | {"readout.every_min": 1})
+    whole, first, second = (AngiogenesisModel(scenario, rng=seed) for seed in (3, 3, 4))
+    whole.advance(9)
+    first.advance(cut)
+    second.restore(first.state())
+    second.advance(9 - cut)
+    assert whole.assay.memory["looks"].tolist() == [0, 2, 4, 6, 8]
+    for name, array in whole.assay.memory.items():
+        assert array.tobytes() == second.assay.memory[name].tobytes(), name
+
+
 def test_doses_and_ligands_are_swept(tmp_path: Path) -> None:
     study = sim.sweep(
         {
