@@ -81,6 +81,7 @@ class Effect:
             for receptor in self.receptors
             if any(receptor in agent.residence_h for agent in agents)
         }
+        self._last: tuple[object, dict[str, Array]] = (None, {})
 
     @property
     def alone(self) -> bool:
@@ -95,6 +96,12 @@ class Effect:
         none (of a steady state there always was).
         """
         time = np.asarray(time_h, dtype=np.float64)
+        asked = time.shape, time.tobytes()
+        if self._last[0] != asked:  # several parts of a step ask for the same times
+            self._last = asked, self._inhibition(time)
+        return dict(self._last[1])
+
+    def _inhibition(self, time: Array) -> dict[str, Array]:
         if self.alone:
             agent = self.agents[0]
             return dict(inhibition(np.asarray(agent.exposure.free_nM(time)), agent.potency))

@@ -194,7 +194,9 @@ def _key_of(path: tuple[str, ...], assay: str, having: Sequence[str]) -> Iterato
         keys.dotted(path), leaf, node.get("unit", ""), "required" if required else "not set"
     )
     lines = [f"of {', '.join(having)}"] if having else []
-    lines += [node["description"]] if "description" in node else []
+    above = keys.find(path[:-1], assay) or {} if path[-1] == "*" else {}
+    meaning = node.get("description") or above.get("description")  # of a table of numbers by name
+    lines += [meaning] if meaning else []
     lines.append(keys.allowed(path, assay).removeprefix("must be "))
     yield from _indented([*lines, *_source(leaf)])
 

@@ -215,3 +215,8 @@ def test_what_is_described_is_what_is_allowed(path: tuple[str, ...]) -> None:
 
     assert f"must be {words}" not in wrong(example)
     assert wrong([[]]) or wrong({"x": [[]]})
+
+
+def test_tables_of_numbers_by_name_say_what_they_mean() -> None:
+    assert "mean time that the drug stays on a receptor" in told("drug.residence_h")
+    assert "instead of the potency set's" in told("drug.ic50_nM")
