@@ -129,8 +129,19 @@ def test_every_window_of_a_regimen(regimen: dict[str, Any], parameters: dict[str
         for receptor, blocked in found["inhibition"].items():
             ic50 = result.potency.ic50_nM[receptor]
             truth = read_out(body, start, end, TO_NM, free, ic50)
-            for key in ("auc_nM_h", "last_nM"):
-                assert found[key] == pytest.approx(truth[key], rel=1e-7, abs=1e-9), (name, key)
+            length_h = (end - start) * TICK_H
+            plainly = {
+                "auc_nM_h": truth["auc_nM_h"],
+                "last_nM": truth["last_nM"],
+                "mean_nM": truth["auc_nM_h"] / length_h,
+                "mean_free_nM": free * truth["auc_nM_h"] / length_h,
+                "last_free_nM": free * truth["last_nM"],
+                "cmax_free_nM": free * found["cmax_nM"],  # held against the body below
+            }
+            for key, value in plainly.items():
+                assert found[key] == pytest.approx(value, rel=1e-7, abs=1e-9), (name, key)
+            hours = blocked["above_ic50"] * length_h
+            assert blocked["above_ic50_h"] == pytest.approx(hours, rel=1e-9, abs=1e-12), name
             assert blocked["last"] == pytest.approx(truth["last"], rel=1e-7, abs=1e-12), name
             # a tick may miss the peak, never exceed it
             for mine, plain in (
