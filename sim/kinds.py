@@ -1,4 +1,4 @@
-"""Scenario, study, calibration or design: which kind a file is."""
+"""Scenario, study, calibration, design or drug: which kind a file is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from sim.errors import InputError, Problem, ScenarioError
 from sim.files import read_toml
+from sim.pharmacology.drug_file import TOP as OF_DRUGS
 from sim.scenario import keys
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import (
@@ -24,6 +25,7 @@ COMMANDS = {
     "study": "sweep",
     "calibration": "calibrate",
     "design": "design",
+    "drug": "describe",
 }
 """The kinds of files, and the command of each."""
 
@@ -68,6 +70,7 @@ def kind_of(source: Source, likely: str = "scenario") -> str:
         "study": {*OF_STUDIES},
         "calibration": {*OF_CALIBRATIONS},
         "design": {*OF_DESIGNS},
+        "drug": {*OF_DRUGS},
     }
     decisive = {*tree}.difference(set[Any].intersection(*known.values()))
     return max((likely, *known), key=lambda kind: len(known[kind] & decisive))
@@ -87,7 +90,7 @@ def expected(kind: str, source: Source) -> Iterator[None]:
     except InputError:
         if (found := kind_of(source, kind)) == kind:
             raise
-        if not isinstance(source, str | Path):
+        if not isinstance(source, str | Path) and found != "drug":
             label, command = kind, f"sim.{COMMANDS[found]}"
         else:
             label, command = str(source), f"angiosim {COMMANDS[found]} {shlex.quote(str(source))}"

@@ -16,7 +16,7 @@ from typing import Annotated, TextIO, cast
 
 import typer
 
-from sim.cli import designs, runs, studies
+from sim.cli import designs, drugs, runs, studies
 from sim.cli.common import Unbroken, exit_codes, print_cautions
 from sim.cli.tables import console, print_parts
 from sim.errors import AngiosimError, InputError, Problem, visible
@@ -131,7 +131,8 @@ def describe(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="A key such as cells.density_per_mm2, a read-out or readouts for all, or a drug.",
+            help="A key such as cells.density_per_mm2, a read-out or readouts for all, a drug, or "
+            "the file of one.",
         ),
     ] = None,
 ) -> None:
@@ -217,6 +218,11 @@ def _cautions(file: str) -> list[Problem]:
             from sim.design.file import plan_design
 
             return plan_design(file).cautions
+        case "drug":
+            from sim.pharmacology.drug_file import read_drug_file
+
+            read_drug_file(Path(file))
+            return []
     from sim.scenario.cautions import cautions
     from sim.scenario.resolve import load
 
@@ -246,3 +252,4 @@ for command in (
     validate, describe, doctor, bench,
 ):  # fmt: skip
     app.command()(command)
+app.add_typer(drugs.drug, name="drug")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -235,20 +236,41 @@ class Drug:
         return self.fraction_unbound[_known(title, species, self.fraction_unbound)]
 
 
-def load_drug(name: str) -> Drug:
-    """Return a drug of the data files.
+def load_drug(name: str, own: str | None = None) -> Drug:
+    """Return a drug of the data files, or of one's own.
+
+    Parameters
+    ----------
+    name : str
+    own : str, optional
+        The content of a data file of one's own: `sim.pharmacology.drug_file.as_own`.
 
     Raises
     ------
     InputError
         If there is none of that name; the message names the nearest.
     """
-    return _load_drug(data.FOLDER, name)
+    return _load_drug(data.FOLDER, name) if own is None else _own_drug(name, own)
 
 
 @cache
 def _load_drug(_: Path, name: str) -> Drug:
-    tables = data.read("drugs", name)
+    return read_drug(name, data.read("drugs", name))
+
+
+@cache
+def _own_drug(name: str, own: str) -> Drug:
+    return read_drug(name, json.loads(own)["tables"])
+
+
+def read_drug(name: str, tables: Mapping[str, Any]) -> Drug:
+    """Return a drug from the content of a data file.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, or a set of pharmacokinetics defines no model.
+    """
     return Drug(
         name=name,
         molar_mass=float(tables["molar_mass_g_per_mol"]["value"]),

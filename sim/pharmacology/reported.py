@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from sim import data
 from sim.pharmacology.course import Course
 from sim.pharmacology.dosing import Dose
 from sim.pharmacology.drugs import Kinetics
@@ -52,12 +52,11 @@ class Comparison:
         return f"{self.name} {float(f'{self.computed:.3g}'):g}, reported {reported}{agrees}"
 
 
-def compared(kinetics: Kinetics) -> Iterator[Comparison]:
+def compared(kinetics: Kinetics, leaves: Mapping[str, Any]) -> Iterator[Comparison]:
     """Yield what is reported of a drug in a species, with what its pharmacokinetics give.
 
     The dose and interval of ``[reported.SPECIES]`` are given in steady state, by mouth.
     """
-    leaves = data.read("drugs", kinetics.drug).get("reported", {}).get(kinetics.species, {})
     if not leaves:
         return
     every_h, dose = float(leaves["every_h"]["value"]), float(leaves["dose_mg"]["value"])

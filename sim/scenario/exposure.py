@@ -81,7 +81,7 @@ def pharmacokinetic(scenario: Scenario, subjects: int | None = None) -> Pharmaco
     return Pharmacokinetic(
         model,
         doses,
-        resolved.fraction_unbound,
+        drug.fraction_unbound or resolved.fraction_unbound,
         drug.kp_uu,
         resolved.molar_mass_g_per_mol,
         regimen.cycle_h if regimen and regimen.steady else None,
@@ -125,7 +125,8 @@ def potency_of(scenario: Scenario, subjects: int | None = None) -> Potency | Non
     if drug is None or scenario.resolved.drug is None:
         return None
     found = scenario.resolved.drug.potencies()
-    found = replace(found, ic50_nM={**found.ic50_nM, **drug.ic50_nM})
+    ic50_nM, hill = {**found.ic50_nM, **drug.ic50_nM}, {**found.hill, **drug.hill}
+    found = replace(found, ic50_nM=ic50_nM, hill=hill)
     number = subjects or drug.subject
     if not drug.ic50_cv or number is None:
         return found

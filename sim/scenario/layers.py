@@ -11,11 +11,13 @@ from sim import data
 from sim.errors import FileError, InputError, Problem, ScenarioError
 from sim.files import named_file, read_toml
 from sim.pharmacology.dose_table import read_doses
+from sim.pharmacology.drug_file import as_own
 from sim.scenario import keys
 from sim.scenario.input import MOST_DEPTH, default_name, plain
+from sim.scenario.resolved import OWN
 from sim.scenario.settings import ALTERNATIVES, contradictions
 from sim.scenario.shipped import shipped
-from sim.scenario.tree import Tree, overlay
+from sim.scenario.tree import Tree, dig, overlay
 
 # A pair of [behaviour] and the engine's value that it replaces: giving only the second keeps it.
 DRIVEN = (
@@ -87,7 +89,7 @@ def layers_of(
                     or "`angiosim scenarios` lists the shipped ones"
                 )
             raise ScenarioError(label, [Problem("", None, error.reason, hint)]) from None
-    _take_doses(tree, path.parent, root, problems)
+    _take_files(tree, path.parent, root, problems)
     tree.setdefault("name", name)
     chain, seen = [tree], [path]
     while "extends" in tree:
@@ -103,10 +105,35 @@ def layers_of(
             break
         seen.append(path)
         inside = root if path.is_relative_to(root.resolve()) else path.parent  # a shipped one
-        _take_doses(tree, path.parent, inside, problems)
+        _take_files(tree, path.parent, inside, problems)
         tree = {key: item for key, item in tree.items() if key not in ("name", "description")}
         chain.append(tree)
     return chain[::-1]
+
+
+def _take_files(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -> None:
+    """Replace the names of files by what they hold: doses, and drugs."""
+    _take_doses(tree, folder, root, problems)
+    for table in ("drug", "partner"):
+        drug, key = tree.get(table), f"{table}.file"
+        if not isinstance(drug, dict) or not isinstance(drug.get("file"), str):
+            continue  # other values than texts are reported by the schema
+        name = drug.pop("file")
+        if "name" in drug:
+            problems.append(Problem(key, name, "must not be given together with 'name'"))
+        try:
+            path = named_file(name, folder, root)
+            written = tree.get("resolved")
+            written = written if isinstance(written, dict) else {}
+            tree["resolved"] = written | {OWN[table]: as_own(path)}
+            drug["name"] = path.stem
+        except ScenarioError as error:
+            problems += [
+                Problem(f"{key}, {one.key}".removesuffix(", "), one.value, one.allowed, one.hint)
+                for one in error.problems
+            ]
+        except InputError as error:
+            problems.append(Problem(key, name, error.reason))
 
 
 def _take_doses(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -> None:
@@ -171,7 +198,7 @@ def override_tree(overrides: Mapping[str, Any], folder: Path, problems: list[Pro
         for key, value in overrides.items()
         if value is None
     ]
-    _take_doses(tree, folder, folder, problems)
+    _take_files(tree, folder, folder, problems)
     return tree
 
 
@@ -214,4 +241,10 @@ def _without_sets_of_others(lower: Tree, upper: Tree, table: str) -> Tree:
 
     gone = {"potency", "pk_set"} if replaced("name") else set()
     gone |= {"pk_set"} if replaced("species") else set()
-    return lower | {table: {key: item for key, item in below.items() if key not in gone}}
+    found = lower | {table: {key: item for key, item in below.items() if key not in gone}}
+    if dig(upper, ("resolved", OWN[table])) not in (None, dig(lower, ("resolved", OWN[table]))):
+        parts = {"drug": ("drug", "pk"), "partner": ("partner", "partner_pk")}[table]
+        written = lower.get("resolved")  # from another file, perhaps of the same name
+        if isinstance(written, dict):
+            found["resolved"] = {key: item for key, item in written.items() if key not in parts}
+    return found

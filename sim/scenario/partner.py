@@ -19,8 +19,10 @@ def of_partner(scenario: Scenario) -> Scenario:
         update={
             "drug": scenario.resolved.partner,
             "pk": scenario.resolved.partner_pk,
+            "own": scenario.resolved.partner_own,
             "partner": None,
             "partner_pk": None,
+            "partner_own": None,
         }
     )
     update = {"drug": scenario.partner, "partner": None, "resolved": resolved}

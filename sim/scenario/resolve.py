@@ -32,6 +32,11 @@ from sim.scenario.tree import (
 )
 from sim.scenario.writing import as_tree
 
+OF_FILES = (
+    "extends", "drug.file", "drug.doses_csv", "partner.file", "partner.doses_csv",
+)  # fmt: skip
+"""Keys that name files."""
+
 
 def load(
     source: str | Path | Mapping[str, Any] | Scenario,
@@ -61,7 +66,7 @@ def load(
     try:
         layers = layers_of(source, label, None, problems)
         # missing keys may be in a file that was not found
-        lost = any(problem.key.startswith(("extends", "drug.doses_csv")) for problem in problems)
+        lost = any(problem.key.startswith(OF_FILES) for problem in problems)
         layers.append(override_tree(overrides or {}, Path.cwd(), problems))
         if seed is not None:
             if "seed" in (overrides or {}):
@@ -189,10 +194,18 @@ def _voxel_um(domain: Domain, wanted_um: float) -> float:
 
 def _settle(tree: Tree, defaults: Tree) -> None:
     """Fill in the potency set of the drug, and sort named tables, in place."""
-    for drug in (tree.get("drug"), tree.get("partner")):
-        known = isinstance(drug, dict) and drug.get("name") in data.names("drugs")
-        if isinstance(drug, dict) and known and drug.get("potency") is None:
-            drug["potency"] = load_drug(drug["name"]).default_potency
+    for key in ("drug", "partner"):
+        drug = tree.get(key)
+        if not isinstance(drug, dict):
+            continue
+        name, own = drug.get("name"), resolved.own_of(tree, key)
+        if not isinstance(name, str) or (own is None and name not in data.names("drugs")):
+            continue
+        found = load_drug(name, own)
+        if drug.get("potency") is None:
+            drug["potency"] = found.default_potency
+        if type(drug.get("hill")) in (int, float) and drug["potency"] in list(found.potencies):
+            drug["hill"] = dict.fromkeys(found.potencies[drug["potency"]].hill, drug["hill"])
     for path in (
         ("types",), ("ligands",), ("fields",), ("engine", "chemotaxis"),
         ("engine", "sensing_L50_ng_ml"), ("signalling", "receptors"),

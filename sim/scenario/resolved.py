@@ -8,12 +8,14 @@ the part is looked up anew.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from sim import data
 from sim.errors import InputError
+from sim.pharmacology.drug_file import is_own
 from sim.pharmacology.drugs import Kinetics, Parameter, Potency, body_weight_kg, load_drug
 from sim.tables import Kilograms, NanoMolar, Number, Switch, Table, Text
 
@@ -94,8 +96,22 @@ class Resolved(Table):
     pk: ResolvedKinetics | None = None
     partner: ResolvedDrug | None = None
     partner_pk: ResolvedKinetics | None = None
+    own: Text | None = Field(None, description="content of drug.file, as JSON")
+    partner_own: Text | None = Field(None, description="content of partner.file, as JSON")
     receptors: dict[str, ResolvedReceptor] = Field({}, description="by name")
     ligands: dict[str, ResolvedLigand] = Field({}, description="by name")
+
+
+OWN = {"drug": "own", "partner": "partner_own"}
+"""Where the content of a drug's file is, by table."""
+
+
+def own_of(tree: Tree, key: str) -> str | None:
+    """Return the content of the file of a drug, if it has one and is still called so."""
+    written, drug = tree.get("resolved"), tree.get(key)
+    own = written.get(OWN[key]) if isinstance(written, dict) else None
+    name = drug.get("name") if isinstance(drug, dict) else None
+    return own if isinstance(own, str) and isinstance(name, str) and is_own(name, own) else None
 
 
 def resolve(tree: Tree) -> Tree:
@@ -111,18 +127,20 @@ def resolve(tree: Tree) -> Tree:
     if given is not None and not isinstance(given, dict):
         return given  # type: ignore[no-any-return]  # the schema reports it
     written, found = given or {}, {key: item for key, item in (given or {}).items()}
-    for part in ("drug", "pk", "partner", "partner_pk", "receptors", "ligands"):
+    for part in ("drug", "pk", "partner", "partner_pk", "receptors", "ligands", *OWN.values()):
         found.pop(part, None)
     for key, of_pk in (("drug", "pk"), ("partner", "partner_pk")):
         drug = tree.get(key)
         if isinstance(drug, dict):
             named = {"name": drug.get("name"), "potency": drug.get("potency")}
-            found |= _part(key, written, named, _drug)
+            if (own := own_of(tree, key)) is not None:
+                found[OWN[key]] = own
+            found |= _part(key, written, named, partial(_drug, own))
             if drug.get("exposure") == "pk":
                 named = {"drug": drug.get("name"), "species": drug.get("species")}
                 if drug.get("pk_set") is not None:
                     named["pk_set"] = drug["pk_set"]
-                found |= _part(of_pk, written, named, _kinetics)
+                found |= _part(of_pk, written, named, partial(_kinetics, own))
     signalling = tree.get("signalling")
     receptors = signalling.get("receptors") if isinstance(signalling, dict) else None
     for part, names, look_up in (
@@ -152,8 +170,8 @@ def _part(part: str, written: Tree, named: Tree, look_up: Callable[..., Tree]) -
         return {}  # reported by the checks
 
 
-def _drug(name: str, potency: str) -> Tree:
-    chosen = load_drug(name).potency(potency)
+def _drug(own: str | None, name: str, potency: str) -> Tree:
+    chosen = load_drug(name, own).potency(potency)
     return {
         "name": name,
         "potency": chosen.name,
@@ -164,8 +182,8 @@ def _drug(name: str, potency: str) -> Tree:
     }
 
 
-def _kinetics(drug: str, species: str, pk_set: str | None = None) -> Tree:
-    found = load_drug(drug)
+def _kinetics(own: str | None, drug: str, species: str, pk_set: str | None = None) -> Tree:
+    found = load_drug(drug, own)
     chosen = found.kinetics(species, pk_set)
     return {
         "drug": drug,

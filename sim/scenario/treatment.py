@@ -21,8 +21,8 @@ from sim.tables import (
 
 LATER = frozenset(
     {
-        "covariates", "dose_mg_per_m2", "fraction_unbound_medium", "height_cm", "ic50_cv",
-        "interaction", "nominal_nM", "residence_h",
+        "covariates", "dose_mg_per_m2", "file", "fraction_unbound", "fraction_unbound_medium",
+        "height_cm", "hill", "ic50_cv", "interaction", "nominal_nM", "residence_h",
     }
 )  # fmt: skip
 """Keys of later versions: where they are not given, the hash is that of the earlier version."""
@@ -133,9 +133,19 @@ class Drug(Table):
     """Which inhibitor, how potent, and how much of it reaches the cells."""
 
     name: Text = Field(description="drug (a file in sim/data/drugs)")
+    file: Text | None = Field(
+        None,
+        description="data file of a drug of one's own, instead of name: in or below this file's "
+        "folder; its content goes into `[resolved]`",
+    )
     potency: Text | None = Field(None, description="potency set of the drug; its default if unset")
     ic50_nM: dict[str, Annotated[NanoMolar, Field(gt=0)]] = Field(
         {}, description="IC50 of unbound drug by receptor, instead of the potency set's"
+    )
+    hill: dict[str, Annotated[Number, Field(gt=0)]] = Field(
+        {},
+        description="slope of the Hill equation by receptor, or one number for all, instead of the "
+        "potency set's",
     )
     ic50_cv: dict[str, Annotated[Number, Field(ge=0, le=5)]] = Field(
         {},
@@ -183,6 +193,9 @@ class Drug(Table):
     )
     kp_uu: Number = Field(
         1.0, gt=0, description="unbound drug at the cells relative to unbound drug in plasma"
+    )
+    fraction_unbound: Number | None = Field(
+        None, gt=0, le=1, description="unbound share in plasma, instead of the data file's"
     )
     weight_kg: Kilograms | None = Field(None, gt=0, description="body weight")
     height_cm: Number | None = Field(None, gt=0, description="height, for doses in mg/m2")

@@ -20,6 +20,8 @@ _UNDECIDED: Any = {
         "pk": {"source", "remark"},
         "partner": {"source"},
         "partner_pk": {"source", "remark"},
+        "own": True,
+        "partner_own": True,
     },
 }
 
@@ -30,7 +32,7 @@ _NOT_STRUCTURE: Any = {
     "partner": True,
     "time": {"duration_h", "duration_mcs", "record_every_h", "record_every_mcs"},
     "ligands": {"__all__": {"media"}},
-    "resolved": {"drug", "pk", "partner", "partner_pk"},
+    "resolved": {"drug", "pk", "partner", "partner_pk", "own", "partner_own"},
 }
 
 

@@ -47,6 +47,7 @@ NOT_SWEPT = {
     "assay": "follows from the base; arms of a group may each have a `base`",
     "name": "is that of the study",
     "description": "is that of the study",
+    "drug.file": "refers to a file; give it in a base: arms of a group may each have one",
     "drug.doses_csv": "refers to a file; list the doses themselves: drug.doses",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group
@@ -15,6 +16,8 @@ from sim.assays import assays, columns
 from sim.assays.declare import Assay, couplings
 from sim.errors import InputError
 from sim.files import read_toml
+from sim.pharmacology.drug_file import read_drug_file
+from sim.pharmacology.drugs import Drug, load_drug, read_drug
 from sim.scenario import keys
 from sim.scenario.defaults import default_leaves
 from sim.scenario.tree import dig
@@ -43,6 +46,8 @@ def describe(key: str | None = None) -> Group:
         return Group(*_overview())
     if key == "couplings":
         return Group(*_couplings())
+    if key.endswith(".toml"):
+        return Group(*_own_drug(Path(key)))
     names = {name: kind for kind in KINDS for name in data.names(kind)}
     if key in assays():
         return Group(*_assay(assays()[key]))
@@ -201,12 +206,20 @@ def _key_of(path: tuple[str, ...], assay: str, having: Sequence[str]) -> Iterato
     yield from _indented([*lines, *_source(leaf)])
 
 
+def _own_drug(path: Path) -> Iterator[Text | Padding]:
+    """Describe all numbers of a drug's data file."""
+    tables = read_drug_file(path)
+    yield Text(f"{path.stem} (drug)\n", style="bold")
+    yield from _leaves(tables, ())
+    yield from _half_lives(read_drug(path.stem, tables), tables)
+
+
 def _data_file(kind: str, name: str) -> Iterator[Text | Padding]:
     """Describe all numbers of one data file."""
     yield Text(f"{name} ({data.one(kind)})\n", style="bold")
     yield from _leaves(data.read(kind, name), ())
     if kind == "drugs":
-        yield from _half_lives(name)
+        yield from _half_lives(load_drug(name), data.read(kind, name))
     if kind != "lines":
         return
     parts = {part: data.read("model", part) for part in data.names("model")}
@@ -219,19 +232,19 @@ def _data_file(kind: str, name: str) -> Iterator[Text | Padding]:
             yield from _leaves(own, ())
 
 
-def _half_lives(name: str) -> Iterator[Text | Padding]:
+def _half_lives(drug: Drug, tables: dict[str, Any]) -> Iterator[Text | Padding]:
     """Report the half-lives that follow from each set of pharmacokinetics."""
-    from sim.pharmacology.drugs import load_drug
     from sim.pharmacology.half_lives import half_lives
     from sim.pharmacology.reported import compared
 
-    for species, sets in load_drug(name).pk.items():
+    whole = tables.get("reported", {})
+    reported = data.values(whole)
+    for species, sets in drug.pk.items():
         for key, kinetics in sets.items():
             yield Text(f"\npk.{species}.{key}, computed", style="bold")
-            reported = data.values(data.read("drugs", name)).get("reported", {})
             found = half_lives(kinetics.model(), reported.get(species, {}).get("every_h", 24.0))
             lines = str(found).splitlines()
-            lines += map(str, compared(kinetics))
+            lines += map(str, compared(kinetics, whole.get(species, {})))
             yield from _indented(lines)
 
 

@@ -20,19 +20,20 @@ def _drug(scenario: Scenario) -> Iterator[Problem]:
     if drug is None:
         return
     known, potency = data.names("drugs"), scenario.resolved.drug
-    if potency is None and drug.name not in known:
+    own = scenario.resolved.own
+    if potency is None and own is None and drug.name not in known:
         hint = data.nearest(drug.name, known)
         yield Problem("drug.name", drug.name, data.one_of(known), hint)
         return
     if potency is None:
-        sets = load_drug(drug.name).potencies
+        sets = load_drug(drug.name, own).potencies
         hint = data.nearest(str(drug.potency), sets)
         yield Problem("drug.potency", drug.potency, data.one_of(sets), hint)
         return
     for receptor in scenario.signalling.receptors:
         if receptor in data.names("receptors") and receptor not in potency.ic50_nM:
             yield Problem("drug.potency", drug.potency, f"has no IC50 for {receptor}")
-    for key in ("ic50_nM", "ic50_cv", "residence_h"):
+    for key in ("ic50_nM", "hill", "ic50_cv", "residence_h"):
         given = getattr(drug, key)
         yield from unknown_names(f"drug.{key}", given, potency.ic50_nM, "receptor")
 
@@ -48,6 +49,7 @@ _EXPOSURE_KEYS = {
         "regimen",
         "doses",
         "kp_uu",
+        "fraction_unbound",
         "weight_kg",
         "height_cm",
         "subject",
@@ -123,8 +125,8 @@ def _dosing(scenario: Scenario) -> Iterator[Problem]:
         if drug.regimen is not None and drug.regimen.dose_mg_per_m2 and drug.species != "human":
             allowed = "needs drug.species = 'human': Mosteller's formula is of people"
             wrong.append(Problem("drug.regimen.dose_mg_per_m2", None, allowed))
-    elif drug.name in data.names("drugs"):  # else reported elsewhere
-        wrong += _unknown_kinetics(drug)
+    elif scenario.resolved.own is not None or drug.name in data.names("drugs"):
+        wrong += _unknown_kinetics(drug, scenario.resolved.own)  # else reported elsewhere
     yield from wrong
     if resolved is not None and not wrong:
         from sim.scenario.exposure import pharmacokinetic  # needs NumPy, which few scenarios do
@@ -190,9 +192,9 @@ def _raised(drug: Drug, make: Callable[[], object]) -> Iterator[Problem]:
         yield Problem("drug", drug.species, str(error))
 
 
-def _unknown_kinetics(drug: Drug) -> Iterator[Problem]:
+def _unknown_kinetics(drug: Drug, own: str | None) -> Iterator[Problem]:
     """Say why the data files have no pharmacokinetics for these names."""
-    found = load_drug(drug.name)
+    found = load_drug(drug.name, own)
     if not found.pk:
         yield Problem(
             "drug.name", drug.name,
