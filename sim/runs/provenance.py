@@ -29,7 +29,7 @@ class Provenance:
     set : dict of str to any
         Settings of the command line (``--set``) or of `overrides`, by key.
     own : dict of str to float
-        IC50s and pharmacokinetic parameters that the scenario gives instead of the sets, by key.
+        Numbers that the scenario gives instead of the drug's data file, by key.
     spread : dict of str to str
         How each parameter varies between subjects: a coefficient of variation, a range,
         ``"set"`` for one that the scenario gives, or ``"not known"``.
@@ -86,7 +86,9 @@ def provenance(scenario: Scenario, overrides: Mapping[str, Any] | None = None) -
     assert drug is not None and resolved.drug is not None and resolved.pk is not None
     regimen, kinetics = regimen_of(drug), kinetics_of(scenario)
     own = {f"ic50_nM.{name}": value for name, value in drug.ic50_nM.items()}
+    own |= {f"hill.{name}": value for name, value in drug.hill.items()}
     own |= {f"pk.{name}": value for name, value in drug.pk.items()}
+    own |= {"fraction_unbound": drug.fraction_unbound} if drug.fraction_unbound else {}
     pk_set = resolved.pk.pk_set
     if drug.pk:
         pk_set += f" with own {', '.join(drug.pk)}"
