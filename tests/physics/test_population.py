@@ -12,6 +12,7 @@ import sim
 from sim.pharmacology.course import Change, Course
 from sim.pharmacology.dosing import Dose
 from sim.pharmacology.drugs import load_drug
+from sim.pharmacology.half_lives import half_lives
 from sim.pharmacology.population import draw_subjects
 from sim.scenario.exposure import pharmacokinetic
 from sim.scenario.resolve import load
@@ -53,6 +54,7 @@ def test_percentiles_are_those_of_the_subjects(n: int, steady: bool) -> None:
             np.trapezoid(one.total_nM(fine := np.linspace(0, end_h, 200_001)), fine) for one in each
         ],
         "terminal_half_life_h": [np.log(2) / min(one.model.terminal_rate, 1.0) for one in each],
+        "effective_half_life_h": [half_lives(one.model, 12.0).effective_h for one in each],
     }
     for name, values in plain.items():
         found = list(course.population[name].values())
