@@ -42,6 +42,11 @@ class Constants(NamedTuple):
     tau_activity_s: float
     tau_drive_s: float
 
+    @property
+    def saturated(self) -> Array:
+        """(pathways,) bound receptors per cell that count as saturated."""
+        return self.pathways[:, 6]
+
 
 def constants_of(
     pathways: Sequence[Pathway],

@@ -20,9 +20,9 @@ from sim.model.parts.model import (
     STRENGTH,
     Model,
 )
-from sim.model.parts.signals import inhibited_shares
+from sim.model.parts.signals import by_pathway, signals_now
 from sim.scenario.life import Death, Division
-from sim.signalling.life import death_rate, division_rate, signals, within
+from sim.signalling.life import death_rate, division_rate, within
 
 OWN = "as the assay says"
 SHARED = ("free_receptors", "bound_receptors", "uptake")
@@ -151,8 +151,5 @@ def births(model: Model) -> None:
 
 def _rate(model: Model, spec: Division, rows: np.ndarray) -> np.ndarray:
     """Divisions per hour of some cells."""
-    assert model.constants is not None
-    by_signal = np.array([spec.signals_per_h.get(p.receptor, 0.0) for p in model.pathways])
-    bound = model.tissue.cells["bound_receptors"][rows]
-    S = signals(bound, model.constants.pathways[:, 6], inhibited_shares(model)[-1])
-    return division_rate(spec.own_per_h, by_signal, spec.most_per_h, S)
+    by_signal = by_pathway(model, spec.signals_per_h)
+    return division_rate(spec.own_per_h, by_signal, spec.most_per_h, signals_now(model, rows))

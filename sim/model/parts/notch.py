@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from sim.assays.declare import part
 from sim.kernels.draws import DELTA, NOTCH, uniform_at
 from sim.model.parts.model import FRACTION, OF_CELLS, OF_DRUG, PER_CELL, Model
-from sim.model.parts.signals import inhibited_shares
+from sim.model.parts.signals import by_pathway, signals_now
 from sim.signalling.clock import substeps
-from sim.signalling.life import signals
 from sim.signalling.notch import NotchConstants, advance_notch, delta_made
 from sim.tissue import Border
 
@@ -39,14 +36,12 @@ def notch(model: Model, border: Border | None) -> None:
     if not ("notch" in model.assay.parts and spec and model.constants and border is not None):
         return
     rows, dt_s = model.endothelial, model.scenario.time.mcs_s
-    by_signal = np.array([spec.signals.get(p.receptor, 0.0) for p in model.pathways])
-    saturated = model.constants.pathways[:, 6]
-    S = signals(cells["bound_receptors"][rows], saturated, inhibited_shares(model)[-1])
+    made = delta_made(spec.own, by_pathway(model, spec.signals), signals_now(model, rows))
     blocked = not getattr(model.scenario.setup, "notch", True)
     contacts = border.contacts[: 0 if blocked else None]  # nobody meets any Delta
     constants = NotchConstants(3600 * spec.tau_h, spec.delta_half, spec.notch_half)
     with model.timed("signalling"):
         advance_notch(
             rows, cells["notch"], cells["delta"], contacts, border.pairs,
-            delta_made(spec.own, by_signal, S), constants, dt_s, substeps(dt_s),
+            made, constants, dt_s, substeps(dt_s),
         )  # fmt: skip

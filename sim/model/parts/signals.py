@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from sim.assays.declare import part
@@ -16,8 +18,10 @@ from sim.model.parts.model import (
     SITES,
     Array,
     Model,
+    Rows,
 )
 from sim.pharmacology.drugs import inhibition
+from sim.signalling.life import signals
 from sim.signalling.pathways import advance
 
 
@@ -45,6 +49,18 @@ def inhibited_shares(model: Model) -> Array:
         for k, pathway in enumerate(model.pathways):
             shares[:, k] = found.get(pathway.receptor, 0.0)
     return shares
+
+
+def signals_now(model: Model, rows: Rows) -> Array:
+    """Signal of each receptor of some cells, as it is at the end of the step: (cells, pathways)."""
+    assert model.constants is not None
+    bound = model.tissue.cells["bound_receptors"][rows]
+    return signals(bound, model.constants.saturated, inhibited_shares(model)[-1])
+
+
+def by_pathway(model: Model, by_receptor: Mapping[str, float]) -> Array:
+    """Numbers by receptor in the order of the pathways; 0 where there is none."""
+    return np.array([by_receptor.get(pathway.receptor, 0.0) for pathway in model.pathways])
 
 
 @part(
