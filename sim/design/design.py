@@ -77,7 +77,7 @@ def design(
         for body, one in zip(bodies, found, strict=True):
             if body is not None:
                 complete(plan, body, one)
-        result = Design(plan, _about(scenarios[0]), found, out)
+        result = Design(plan, _common([_about(scenario) for scenario in scenarios]), found, out)
         if out:
             write_text_atomic(out / TABLE, result.csv())
             text = json.dumps(plain(result.to_dict()), indent=2, allow_nan=False)
@@ -131,6 +131,16 @@ def _next_strength(plan: DesignPlan, one: Found, failed: Search) -> None:
 def _of(plan: DesignPlan, place: int) -> Scenario:
     """Return the scenario of a schedule at the lowest dose."""
     return load(plan.base, plan.schedules[place].settings | {plan.vary.key: plan.vary.low})
+
+
+def _common(each: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what is the same on all schedules, and which names are not."""
+    names = dict.fromkeys(name for one in each for name in one)
+    values = {name: [one.get(name) for one in each] for name in names}
+    return {
+        name: of[0] if all(value == of[0] for value in of) else "by schedule"
+        for name, of in values.items()
+    }
 
 
 def _about(scenario: Scenario) -> dict[str, Any]:

@@ -178,7 +178,8 @@ class Design:
     ----------
     plan : DesignPlan
     drug : dict
-        What the doses are of: drug, species, sets of potencies and pharmacokinetics, kp_uu.
+        What the doses are of: drug, species, sets of potencies and pharmacokinetics, kp_uu;
+        ``"by schedule"`` where that differs.
     found : list of Found
         In the order of the schedules.
     folder : Path or None
