@@ -31,6 +31,9 @@ VALUE, AT_LEAST, NOT_KNOWN = "value", "at_least", "not_known"
 """Kinds of windows: from a dose that kills, from one that did no harm, or neither is known."""
 KILLS = "death"
 """The part of the step that assays of killing have, and others do not."""
+MISSED, MISSED_ERRORS = 0.05, 3
+"""By more than this share of the value without drug, and so many standard errors, no fit misses."""
+NO_LOGISTIC = "no logistic fits: read the points"
 ASSUMED = (
     "IC50 is the dose that halves the value without drug; deaths follow from assumed rates, "
     "not from findings about the drug"
@@ -233,17 +236,21 @@ def panel_of(study: Study, curves: list[DoseResponses]) -> Panel:
 def halving(doses: Array, values: Array) -> DoseResponse:
     """Fit a curve whose IC50 is the dose that halves the response without drug.
 
-    A relative IC50 would be half-way of whatever is lost, also of a loss of two per cent.
+    A relative IC50 would be half-way of whatever is lost, also of a loss of two per cent. There is
+    none where no logistic fits: cells that stop dividing at one dose and die at another one.
     """
+    import numpy as np
+
     from sim.fits.fitting import fit
 
     found = fit(doses, values, 0.0, paired=True)
-    half = {end: getattr(found, f"absolute_ic50{end}") for end in ("", "_low", "_high")}
-    return replace(
-        found,
-        **{f"ic50{end}": value for end, value in half.items()},
-        determined=all(value is not None for value in half.values()),
-    )
+    half = {f"ic50{end}": getattr(found, f"absolute_ic50{end}") for end in ("", "_low", "_high")}
+    means, errors = np.array(found.means), np.array([error or 0.0 for error in found.errors])
+    missed = np.abs(means - found.curve(found.doses)) - MISSED_ERRORS * errors
+    if (missed > MISSED * means[:1]).any():
+        half = dict.fromkeys(half)
+        found = replace(found, note="; ".join(filter(None, [NO_LOGISTIC, found.note])))
+    return replace(found, **half, determined=all(value is not None for value in half.values()))
 
 
 def windows(row: Row) -> list[Window]:

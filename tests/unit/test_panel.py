@@ -13,12 +13,13 @@ from typing import Any
 
 import fake_runs
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 
 import sim
 from sim import data
-from sim.analysis.panel import Panel
+from sim.analysis.panel import Panel, halving
 from sim.analysis.write import write_analysis
 from sim.errors import InputError
 from sim.pharmacology.drugs import load_drug
@@ -108,6 +109,17 @@ def test_half_of_a_small_loss_is_no_ic50_of_killing(panel: tuple[Panel, Path]) -
         assert "the dose that halves the value" in row.note and "assumed rates" in row.note
     number = found.loc["anlotinib", "live_cells", "huvec"]
     assert number.ic50 == pytest.approx(5 * 40 / 4, rel=0.1)  # 80 to 36: 40 are left at 50 nM
+
+
+def test_cells_that_stop_dividing_and_then_die_have_no_single_ic50() -> None:
+    doses = np.array([0, 0.1, 1, 3, 10, 30, 100, 1e3, 1e4, 1e5])
+    steps = 198 * (0.6 + 0.4 / (1 + doses / 5)) / (1 + (doses / 5e4) ** 2)
+    chance = np.random.default_rng(1).normal(0, 2, (4, 10))
+    found = halving(doses, steps + chance)
+    assert (found.ic50, found.ic50_low, found.determined) == (None, None, False)
+    assert found.note.startswith("no logistic fits")
+    one = halving(doses, 198 / (1 + doses / 300) + chance)
+    assert one.ic50 == pytest.approx(300, rel=0.1)
 
 
 def test_windows_are_at_least_where_cells_were_seen_unharmed_and_else_not_known(
