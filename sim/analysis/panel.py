@@ -242,14 +242,17 @@ def halving(doses: Array, values: Array) -> DoseResponse:
     import numpy as np
 
     from sim.fits.fitting import fit
+    from sim.fits.logistic import DoseResponse
 
     found = fit(doses, values, 0.0, paired=True)
     half = {f"ic50{end}": getattr(found, f"absolute_ic50{end}") for end in ("", "_low", "_high")}
     means, errors = np.array(found.means), np.array([error or 0.0 for error in found.errors])
     missed = np.abs(means - found.curve(found.doses)) - MISSED_ERRORS * errors
     if (missed > MISSED * means[:1]).any():
-        half = dict.fromkeys(half)
-        found = replace(found, note="; ".join(filter(None, [NO_LOGISTIC, found.note])))
+        return DoseResponse(
+            note=NO_LOGISTIC, replicates=found.replicates, doses=found.doses, means=found.means,
+            errors=found.errors,
+        )  # fmt: skip
     return replace(found, **half, determined=all(value is not None for value in half.values()))
 
 

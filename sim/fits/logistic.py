@@ -105,7 +105,7 @@ class DoseResponse:
         if low is not None and high is not None:
             limits = f"{_figures(low)} to {_figures(high)}"
         elif low is not None or high is not None:
-            limits = f"> {low:.4g}" if high is None else f"< {high:.4g}"
+            limits = f"< {_figures(high, 4)}" if low is None else f"> {_figures(low, 4)}"
         if value is None:
             return limits or "not determined"
         return f"{_figures(value)} ({limits or 'no limits'})"
@@ -137,9 +137,9 @@ class DoseResponse:
         return curves[0] - half, curves[0] + half
 
 
-def _figures(number: float) -> str:
-    """Return a number with three figures: 1270, not 1.27e+03."""
-    return f"{float(f'{number:.3g}'):g}"
+def _figures(number: float, count: int = 3) -> str:
+    """Return a number with so many figures: 1270, not 1.27e+03."""
+    return f"{float(f'{number:.{count}g}'):g}"
 
 
 def logistic(dose: ArrayLike, bottom: float, top: float, ic50: float, hill: float = 1.0) -> Array:

@@ -264,7 +264,7 @@ def test_a_panel_no_longer_asked_for_is_removed(tmp_path: Path, panel: tuple[Pan
 
 
 @pytest.mark.parametrize(
-    ("name", "doses", "hours"), [("panel", 9, 0.75), ("panel_drugs", 9, 3), ("cytotoxicity", 11, 1)]
+    ("name", "doses", "hours"), [("panel", 9, 0.75), ("panel_drugs", 9, 3), ("cytotoxicity", 10, 1)]
 )
 def test_the_shipped_panels(name: str, doses: int, hours: float) -> None:
     plan = plan_study(f"sweeps/{name}")
