@@ -264,7 +264,7 @@ def windows(row: Row) -> list[Window]:
     found = []
     for line in {**kills, **unharmed}:
         kind, finding = (VALUE, kills[line]) if line in kills else (AT_LEAST, unharmed[line])
-        if row.fit.ic50 is None:
+        if row.fit.ic50 is None or not row.fit.determined:
             why = f"the IC50 is not determined: {row.fit.note}"
             found.append(Window(row, line, finding.dose_nM, None, NOT_KNOWN, why))
         else:
