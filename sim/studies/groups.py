@@ -143,13 +143,13 @@ class GroupReader(Reader):
                 self._wrong(key, names, "must be a list of read-outs")
                 names = []
             known = responses(arm.assay.name)
+            found[arm.name] = [name for name in names if isinstance(name, str) and name in known]
             for name in names:
-                if name not in known:
+                if name not in found[arm.name]:
                     hint = data.nearest(str(name), known)
                     if arm.name and not hint:
                         hint = f"{arm.name!r} is an arm of {arm.assay.name}"
                     self._wrong(key, name, data.one_of(known), hint)
-            found[arm.name] = names
         return found
 
 

@@ -719,7 +719,7 @@ def test_a_picture_that_fails_hides_nothing(
     assert done.exit_code == 0
     maps = [f"ic50_{response}.png" for response in SCREEN["dose_response"]["responses"]]
     bug = "could not be drawn: RuntimeError: a bug in a picture"
-    warned = [line for line in done.stderr.splitlines() if "warning" in line]
+    warned = [line for line in done.stderr.splitlines() if "drawn" in line]
     assert warned == [f"warning: {Path('out', name)} {bug}" for name in maps]
     assert "Traceback" not in done.output
     shown, expected = (each.stdout.splitlines() for each in (done, usual))
