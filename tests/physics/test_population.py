@@ -81,6 +81,7 @@ def test_many_subjects_are_as_one_by_one_whatever_the_times() -> None:
         np.testing.assert_allclose(before[:, 1], after[:, 1], rtol=1e-12)  # oral, an infusion
 
 
+@pytest.mark.slow  # a matter of the machine
 def test_ten_thousand_subjects_take_three_seconds() -> None:
     scenario = load("human_12mg")
     sim.pk(scenario, subjects=40)

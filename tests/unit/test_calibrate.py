@@ -249,6 +249,7 @@ def test_standard_errors_hold_the_truth_as_often_as_they_should() -> None:
     assert 0.58 < np.mean(inside) < 0.78
 
 
+@pytest.mark.slow
 def test_ranges_of_a_short_calibration_hold_the_truth_as_often_as_they_should() -> None:
     """Of 40 trials the best is still away from the minimum, which counts too."""
     plan = plan_calibration({**CALIBRATION, "trials": 40})
