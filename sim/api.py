@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,9 +199,16 @@ def sweep(
         plan = plan_study(study, overrides, seed)
     _warn(plan.cautions)
     options = SweepOptions(workers, scheduler, shard, retry_failed, keep_runs)
-    with show_study() if progress is True else nullcontext(progress or None) as show:
+    with _shown(progress) as show:
         made, _ = sweep_plan(plan, None if out is None else Path(out), options, show)
     return made
+
+
+def _shown(
+    progress: bool | Callable[[Counts], None],
+) -> AbstractContextManager[Callable[[Counts], None] | None]:
+    """Return what is called with `Counts`: a table on the standard error, or the user's own."""
+    return show_study() if progress is True else nullcontext(progress or None)
 
 
 def sweep_plan(
@@ -273,7 +280,7 @@ def calibrate(
     with expected("calibration", calibration):
         plan = plan_calibration(calibration, trials)
     _warn(plan.cautions)
-    with show_study() if progress is True else nullcontext(progress or None) as show:
+    with _shown(progress) as show:
         return calibrate_plan(plan, Path(out) if out else None, workers, show)
 
 
@@ -335,7 +342,7 @@ def design(
     with expected("design", design):
         plan = plan_design(design, overrides, seed)
     _warn(plan.cautions)
-    with show_study() if progress is True else nullcontext(progress or None) as show:
+    with _shown(progress) as show:
         return design_plan(plan, Path(out) if out else None, workers, show)
 
 

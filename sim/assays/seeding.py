@@ -27,6 +27,11 @@ class Place(NamedTuple):
     """(2,) end of the centres"""
 
 
+def mixed(types: Sequence[int], uniforms: Uniforms) -> list[int]:
+    """Return types in random order, for cells whose places are not."""
+    return [types[i] for i in np.argsort(uniforms(1 << 32, len(types)), kind="stable")]
+
+
 def disc(sites: int) -> NDArray[np.int64]:
     """Offsets (sites, 2) [dy, dx] of the sites nearest to a point."""
     reach = int(np.sqrt(sites / np.pi)) + 2

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sim import data
 from sim.assays.chemotaxis.setup import BAND, NO_LIGAND, cell_count, steps_between
-from sim.assays.count import across
+from sim.assays.count import across, number_given
 from sim.assays.declare import Scenario
 from sim.assays.rules import NEAR, is_whole, reads
 from sim.errors import Problem
@@ -59,10 +59,8 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     sites = count * scenario.engine.area.target_sites
     sites += sum(further.count * further.area.target_sites for further in scenario.types.values())
     if sites > COVERED * room * (1 + NEAR):
-        given = cells.count is None
         yield Problem(
-            "cells.density_per_mm2" if given else "cells.count",
-            cells.density_per_mm2 if given else cells.count,
+            *number_given(scenario),
             f"gives {count} cells, which would cover {sites / room:.0%} of the middle of the "
             f"domain; must cover at most {COVERED:.0%}",
         )

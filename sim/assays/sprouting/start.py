@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sim.assays.count import types_of
 from sim.assays.declare import Scenario, Uniforms
-from sim.assays.seeding import disc, voronoi
+from sim.assays.seeding import disc, mixed, voronoi
 from sim.assays.sprouting.setup import spheroid_sites
 from sim.errors import InputError
 
@@ -34,7 +34,6 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
         If a cell finds no site.
     """
     types = types_of(scenario, scenario.cells.count or 0)
-    order = np.argsort(uniforms(1 << 32, len(types)), kind="stable")
     height, width = scenario.shape
     places = disc(spheroid_sites(scenario)) + np.array([height // 2, width // 2])
     owner = voronoi(places.astype(np.float64), len(types), uniforms)
@@ -42,4 +41,4 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
         raise InputError(f"cells.count = {len(types)}: some cells found no site; lower it")
     sites = np.zeros((height, width), np.int32)
     sites[tuple(places.T)] = owner + 1
-    return sites, [types[cell] for cell in order]
+    return sites, mixed(types, uniforms)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from sim import data
-from sim.assays.count import across
+from sim.assays.count import across, in_words, number_given
 from sim.assays.declare import Scenario
 from sim.assays.rules import NEAR, SIDE_SITES, reads
 from sim.assays.tube_formation.setup import cell_count
@@ -62,8 +62,7 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
             f"gives cells {wide:.4g} um across, too large for {x:g} x {y:g} um",
         )
         return
-    key = "cells.count" if cells.count is not None else "cells.density_per_mm2"
-    given = cells.count if cells.count is not None else cells.density_per_mm2
+    key, given = number_given(scenario)
     count = cell_count(scenario)
     if count == 0 and cells.count is None:
         least = 1 / (x * y * 1e-6)
@@ -73,9 +72,7 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     initial = scenario.setup.initial_area_sites * site
     most = max(0, int(room / initial) - others)
     if count > most:
-        limit = f"{most} cells"
-        if cells.count is None:
-            limit = f"{most / (x * y * 1e-6):.4g} per mm^2 ({limit})"
+        limit = in_words(scenario, most, x, y)
         yield Problem(
             key,
             given,

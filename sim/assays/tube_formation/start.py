@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sim.assays.count import types_of
 from sim.assays.declare import Scenario, Uniforms
-from sim.assays.seeding import Place, at_random, disc
+from sim.assays.seeding import Place, at_random, disc, mixed
 from sim.assays.tube_formation.setup import cell_count
 from sim.errors import InputError
 
@@ -49,7 +49,7 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
             f"cells: only {placed} of {len(types)} cells found a site; lower cells.count or raise "
             "setup.initial_area_sites"
         )
-    return sites, _mixed(types, uniforms)
+    return sites, mixed(types, uniforms)
 
 
 def region_sites(scenario: Scenario) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -59,11 +59,6 @@ def region_sites(scenario: Scenario) -> tuple[NDArray[np.int64], NDArray[np.int6
     size = shape if region is None else np.rint(np.array(region[::-1]) / scenario.domain.spacing_um)
     low = ((shape - size) // 2).astype(np.int64)
     return low, (low + size).astype(np.int64)
-
-
-def _mixed(types: list[int], uniforms: Uniforms) -> list[int]:
-    """The types in random order: places on a grid or in a blob are not."""
-    return [types[i] for i in np.argsort(uniforms(1 << 32, len(types)), kind="stable")]
 
 
 def _at_random(

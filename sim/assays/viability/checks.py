@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sim.assays.count import across
+from sim.assays.count import across, in_words, number_given
 from sim.assays.declare import Scenario
 from sim.assays.rules import reads
 from sim.assays.viability.setup import cell_count
@@ -40,15 +40,12 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
             f"gives cells {across(area):.4g} um across, too large for {x:g} x {y:g} um",
         )
         return
-    key = "cells.count" if cells.count is not None else "cells.density_per_mm2"
-    given = cells.count if cells.count is not None else cells.density_per_mm2
+    key, given = number_given(scenario)
     count, most = cell_count(scenario), int(COVERED * x * y / area)
     if count == 0 and cells.count is None:
         yield Problem(key, given, f"gives no cell; must be at least {1e6 / (x * y):.3g} for one")
     if count > most:
-        limit = f"{most} cells"
-        if cells.count is None:
-            limit = f"{most / (x * y * 1e-6):.4g} per mm^2 ({limit})"
+        limit = in_words(scenario, most, x, y)
         yield Problem(
             key,
             given,

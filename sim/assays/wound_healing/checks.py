@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sim.assays.count import number_given
 from sim.assays.declare import Scenario
 from sim.assays.rules import SIDE_SITES, reads
 from sim.assays.wound_healing.setup import cell_count
@@ -45,8 +46,7 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
         cell_count(scenario),
         int(layer_um2 / (LEAST_CELL_SITES * scenario.domain.spacing_um**2)) - others,
     )
-    key = "cells.count" if cells.count is not None else "cells.density_per_mm2"
-    given = cells.count if cells.count is not None else cells.density_per_mm2
+    key, given = number_given(scenario)
     if layer_um2 > 0 and not 1 <= count <= most:
         limits = (1, most) if cells.count is not None else (1e6 / layer_um2, most * 1e6 / layer_um2)
         yield Problem(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sim.assays.count import types_of
 from sim.assays.declare import Scenario, Uniforms
-from sim.assays.seeding import voronoi
+from sim.assays.seeding import mixed, voronoi
 from sim.assays.wound_healing.setup import cell_count, gap_sites
 from sim.errors import InputError
 
@@ -34,7 +34,6 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
         If a cell finds no site.
     """
     types = types_of(scenario, cell_count(scenario))
-    order = np.argsort(uniforms(1 << 32, len(types)), kind="stable")
     height, width = scenario.shape
     gap, end = gap_sites(scenario)
     layer = np.ones((height, width), np.bool_)
@@ -53,4 +52,4 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
             f"cells: only {placed} of {len(types)} cells found a site; lower cells.density_per_mm2 "
             "(or cells.count)"
         )
-    return sites, [types[cell] for cell in order]
+    return sites, mixed(types, uniforms)

@@ -86,11 +86,8 @@ def _over_dose(ax: Axes, curve: Curve, one: Found, colour: str) -> None:
 
 
 def _frame(ax: Axes, target: Target, result: Design) -> None:
-    vary = result.plan.vary
     ax.axhline(target.value, color=style.INK, linewidth=1, linestyle="--")
-    ax.set(xscale="log", xlim=(vary.low, vary.high), xlabel=_dose_label(result))
-    ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    ax.xaxis.set_minor_formatter(lambda x, _: "")
+    _dose_axis(ax, result)
     if target.of.startswith("inhibition.") and target.statistic != "hours_above":
         ax.set_ylim(0, 1)
     else:
@@ -118,16 +115,17 @@ def _side_by_side(ax: Axes, result: Design, colours: dict[str, str]) -> None:
         )  # fmt: skip
     for strength in result.plan.vary.strengths:
         ax.axvline(strength, color=style.FRAME, linewidth=0.8, zorder=0)
-    vary = result.plan.vary
-    ax.set(xscale="log", xlim=(vary.low, vary.high), ylim=(len(result.found) - 0.5, -0.7))
-    ax.set_xlabel(f"least dose, {_dose_label(result)}")
-    ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    ax.xaxis.set_minor_formatter(lambda x, _: "")
+    _dose_axis(ax, result, "least dose, ")
+    ax.set_ylim(len(result.found) - 0.5, -0.7)
     ax.set_yticks(list(rows), [style.one_line(one.schedule.name, 24) for one in result.found])
 
 
-def _dose_label(result: Design) -> str:
+def _dose_axis(ax: Axes, result: Design, what: str = "") -> None:
+    """Make x the range of doses, on a logarithmic scale."""
     vary = result.plan.vary
     name = "loading dose" if vary.key.endswith("loading") else "each dose"
     name = "free drug" if vary.key == "drug.free_nM" else name
-    return f"{name} ({vary.unit})" if vary.unit else name
+    label = f"{what}{name} ({vary.unit})" if vary.unit else f"{what}{name}"
+    ax.set(xscale="log", xlim=(vary.low, vary.high), xlabel=label)
+    ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    ax.xaxis.set_minor_formatter(lambda x, _: "")
