@@ -17,7 +17,7 @@ from numba.core import event
 from sim.errors import InputError
 
 Function = Callable[..., Any]
-SOURCES = ("kernels", "tissue", "signalling", "readouts")  # packages with kernels
+SOURCES = ("kernels", "tissue", "bed", "signalling", "readouts")  # packages with kernels
 
 
 def _fingerprint() -> str:
