@@ -263,7 +263,7 @@ class Bed:
         """Let new tips leave mature bare vessels where VEGF is high."""
         pieces, nodes, n = self._pieces, self._nodes, self.numbers
         when = self.seed, self.step_number
-        rows = vessels.sprouting(pieces, nodes, self._tips, self._ligand, self._active, n, *when)
+        rows = vessels.may_sprout(pieces, nodes, self._tips, self._ligand, self._active, n, *when)
         if not rows.size:
             return
         base, dx, dy = vessels.sprouts(pieces, nodes, rows, self._vegf, n, *when)
@@ -381,7 +381,7 @@ class Bed:
         if self._pieces.id.size > MOST_PIECES:
             raise NumericalError(
                 f"more than {MOST_PIECES} pieces of vessel on day {self.day:.1f}: choose a smaller "
-                "domain, or lower the rate of sprouting or the VEGF that tumour cells release"
+                "domain, or lower the rate of sprouts or the VEGF that tumour cells release"
             )
 
 

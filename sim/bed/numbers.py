@@ -1,4 +1,4 @@
-"""The numbers of the tumour-bed model."""
+"""The numbers of the model of a tumour's bed."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def spaced(order, x, y, tip_x, tip_y, reach):
     return chosen[:count]
 
 
-def sprouting(
+def may_sprout(
     pieces: Pieces, nodes: Nodes, tips: Tips, vegf: Array, active: Array, n: Numbers, seed: int,
     step: int,
 ) -> Rows:  # fmt: skip
