@@ -11,6 +11,7 @@ from sim.analysis.dose_response import DoseResponses, arms, dose_response
 from sim.assays import DRIVE, assay, readout
 from sim.errors import InputError
 from sim.pharmacology.drugs import load_drug
+from sim.scenario.classes import ligands_of, line_of
 from sim.scenario.defaults import assay_of
 from sim.scenario.resolve import load
 
@@ -212,7 +213,7 @@ def panel_of(study: Study, curves: list[DoseResponses]) -> Panel:
             scenario = load(study.plan.base_of(run), run.settings)
             ligands = [
                 name
-                for name, ligand in scenario.ligands.items()
+                for name, ligand in ligands_of(scenario).items()
                 if ligand.bath_ng_ml or ligand.gradient
             ]
             if KILLS in assay(scenario.assay).parts:
@@ -221,7 +222,7 @@ def panel_of(study: Study, curves: list[DoseResponses]) -> Panel:
                 scenario.assay,
                 scenario.drug.name if scenario.drug else "",
                 " + ".join(ligands) or "none",
-                scenario.cells.line,
+                line_of(scenario),
                 one.response,
                 arm,
                 fit,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sim.assays import assay
 from sim.assays.declare import Assay, Tissue, Uniforms, called
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LatticeScenario
 from sim.tissue import CellStore
 
 PREFIX = "assay."
@@ -22,7 +22,7 @@ EVENT = ("mcs", "born", "cell", "mother", "x", "y")
 class Model(Protocol):
     """A model, as far as its assay sees it."""
 
-    scenario: Scenario
+    scenario: LatticeScenario
     mcs: int
 
     @property
@@ -67,7 +67,7 @@ class RunningAssay:
 
     Parameters
     ----------
-    scenario : Scenario
+    scenario : LatticeScenario
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class RunningAssay:
         Those of them that only it has: ``part(model, border)``.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: LatticeScenario) -> None:
         declared = assay(scenario.assay)
         self.scenario = scenario
         self.memory: dict[str, NDArray[Any]] = {}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays import assay
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LatticeScenario
 from sim.signalling import pathways as signalling
 from sim.signalling.pathways import Constants, Pathway, steady_activity
 from sim.signalling.receptors import ReceptorRates, steady_state
@@ -48,7 +48,7 @@ class Reactions:
     """columns of the receptors that take it up"""
 
 
-def small(scenario: Scenario) -> Scenario:
+def small(scenario: LatticeScenario) -> LatticeScenario:
     """The same experiment on a few sites, of the form that it has on many."""
     site_um = scenario.domain.spacing_um
     voxels = [round((field.spacing_um or site_um) / site_um) for field in scenario.fields.values()]
@@ -63,7 +63,7 @@ def small(scenario: Scenario) -> Scenario:
     )
 
 
-def chemotactic_fields(scenario: Scenario) -> list[str]:
+def chemotactic_fields(scenario: LatticeScenario) -> list[str]:
     """Names of the fields that cells follow, in the order of the columns of ``mu``."""
     driven = scenario.behaviour.chemotaxis if scenario.behaviour else {}
     return [
@@ -76,7 +76,7 @@ def chemotactic_fields(scenario: Scenario) -> list[str]:
     ]
 
 
-def _supplied(scenario: Scenario, ligand: str) -> bool:
+def _supplied(scenario: LatticeScenario, ligand: str) -> bool:
     """Whether there can be any of a ligand: more fields to follow make a sweep slower."""
     bath, field = scenario.ligands[ligand], scenario.fields[ligand]
     return bool(
@@ -88,7 +88,7 @@ def _supplied(scenario: Scenario, ligand: str) -> bool:
     )
 
 
-def sensing_of(scenario: Scenario, pathways: list[Pathway]) -> Sensing:
+def sensing_of(scenario: LatticeScenario, pathways: list[Pathway]) -> Sensing:
     """What cells follow by occupancy: mu = chi (w / 0.85) / L50 with f(c) = c / (1 + c / L50).
 
     mu f is chi times the share of receptors that are bound in steady state.
@@ -113,7 +113,7 @@ def sensing_of(scenario: Scenario, pathways: list[Pathway]) -> Sensing:
     )
 
 
-def rules_of(scenario: Scenario) -> Rules:
+def rules_of(scenario: LatticeScenario) -> Rules:
     """What a copy costs."""
     engine = scenario.engine
     names = ["medium", "endothelial", *scenario.types, "wall"]
@@ -156,7 +156,7 @@ def rules_of(scenario: Scenario) -> Rules:
     )
 
 
-def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> CellStore:
+def cells_of(scenario: LatticeScenario, types: list[int], pathways: list[Pathway]) -> CellStore:
     """The cell store with every cell's targets, before its sites are counted."""
     followed, parts = chemotactic_fields(scenario), assay(scenario.assay).parts
     cells = CellStore(
@@ -191,7 +191,7 @@ def cells_of(scenario: Scenario, types: list[int], pathways: list[Pathway]) -> C
     return cells
 
 
-def _adapt(tissue: Tissue, scenario: Scenario, pathways: list[Pathway]) -> None:
+def _adapt(tissue: Tissue, scenario: LatticeScenario, pathways: list[Pathway]) -> None:
     """Bring cells to where they are after long exposure to the medium around them without drug."""
     if (constants := constants_of(scenario, pathways)) is None:
         return
@@ -207,7 +207,7 @@ def _adapt(tissue: Tissue, scenario: Scenario, pathways: list[Pathway]) -> None:
     cells["activity"][rows] = cells["drive"][rows] = activity
 
 
-def pathways_of(scenario: Scenario) -> list[Pathway]:
+def pathways_of(scenario: LatticeScenario) -> list[Pathway]:
     """Ligands and their receptors."""
     if scenario.behaviour is None:
         return []
@@ -237,7 +237,7 @@ def pathways_of(scenario: Scenario) -> list[Pathway]:
     return pathways
 
 
-def constants_of(scenario: Scenario, pathways: list[Pathway]) -> Constants | None:
+def constants_of(scenario: LatticeScenario, pathways: list[Pathway]) -> Constants | None:
     """Constants of signalling; None if cells have none."""
     behaviour = scenario.behaviour
     if behaviour is None:
@@ -251,7 +251,7 @@ def constants_of(scenario: Scenario, pathways: list[Pathway]) -> Constants | Non
     )
 
 
-def antagonism_of(scenario: Scenario, pathways: list[Pathway]) -> NDArray[np.float64]:
+def antagonism_of(scenario: LatticeScenario, pathways: list[Pathway]) -> NDArray[np.float64]:
     """Share of the second receptor's signal that the first one's takes away."""
     names = [pathway.receptor for pathway in pathways]
     shares = np.zeros((len(names), len(names)))
@@ -262,7 +262,7 @@ def antagonism_of(scenario: Scenario, pathways: list[Pathway]) -> NDArray[np.flo
     return shares
 
 
-def fields_of(scenario: Scenario) -> list[Field]:
+def fields_of(scenario: LatticeScenario) -> list[Field]:
     """The fields at the start: ligands as in the bath, the others empty."""
     site_um, baths = scenario.domain.spacing_um, baths_of(scenario)
     out = []
@@ -284,7 +284,7 @@ def fields_of(scenario: Scenario) -> list[Field]:
     return out
 
 
-def baths_of(scenario: Scenario) -> dict[str, NDArray[np.float64]]:
+def baths_of(scenario: LatticeScenario) -> dict[str, NDArray[np.float64]]:
     """Concentration () in the bath by field, ng/mL: that of its ligand, 0 for the others.
 
     A bath with a gradient has a value for each voxel of the field.
@@ -304,7 +304,7 @@ def baths_of(scenario: Scenario) -> dict[str, NDArray[np.float64]]:
     return baths
 
 
-def reactions_of(scenario: Scenario, pathways: list[Pathway]) -> dict[str, Reactions]:
+def reactions_of(scenario: LatticeScenario, pathways: list[Pathway]) -> dict[str, Reactions]:
     """What is gained and lost in each field."""
     mcs_s, out = scenario.time.mcs_s, {}
     for name, spec in scenario.fields.items():
@@ -324,7 +324,7 @@ def reactions_of(scenario: Scenario, pathways: list[Pathway]) -> dict[str, React
 
 
 def tissue_of(
-    scenario: Scenario, lattice: NDArray[np.int32], types: list[int], pathways: list[Pathway]
+    scenario: LatticeScenario, lattice: NDArray[np.int32], types: list[int], pathways: list[Pathway]
 ) -> Tissue:
     """Cells of these types on a lattice, and the fields around them."""
     tissue = Tissue(

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from copy import deepcopy
 from functools import partial
-from itertools import compress
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mesa
 import numpy as np
 from numpy.typing import NDArray
 
-from sim import hooks
 from sim.assays.declare import Uniforms
-from sim.errors import CheckpointError, InputError
 from sim.kernels.draws import SEEDING, uniforms
 from sim.model import assembly
 from sim.model.agents import EndothelialCell
 from sim.model.assay import RunningAssay
 from sim.model.assembly import ENDOTHELIAL
+from sim.model.base import Array, Arrays, AssayModel, checked_count
 from sim.model.parts.behaviour import behaviour, border_sums
 from sim.model.parts.cells import potts_sweep
 from sim.model.parts.drug import free_drug
@@ -32,17 +26,10 @@ from sim.model.parts.notch import begin_notch, notch
 from sim.model.parts.record import assay_memory, record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.model.parts.together import steps_together, undisturbed
-from sim.pharmacology.drugs import inhibition
-from sim.scenario.exposure import effect_of, exposure_of, potency_of
-from sim.scenario.schema import Scenario
-from sim.scenario.writing import structure_of
+from sim.scenario.schema import LatticeScenario, Scenario
 from sim.signalling.clock import substeps
 from sim.tissue import CellStore
 
-if TYPE_CHECKING:
-    from sim.hooks import Axes, Figure, SubFigure
-
-Array = NDArray[np.float64]
 PARTS = (
     free_drug, ligand_at_cells, receptors, border_sums, notch, behaviour, fields, potts_sweep,
     deaths, births, assay_memory, record_when_due,
@@ -51,10 +38,9 @@ PARTS = (
 
 Those that an assay brings itself come after behaviour.
 """
-RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")  # the first columns of inhibition, in this order
 
 
-class AngiogenesisModel(mesa.Model):
+class AngiogenesisModel(AssayModel):
     """Endothelial cells on a lattice, their ligands, a drug, and the clock that moves them.
 
     Parameters
@@ -93,18 +79,12 @@ class AngiogenesisModel(mesa.Model):
         Wall time by part.
     """
 
-    scenario: Scenario = None  # type: ignore[assignment]  # hides a property of Mesa 3.5
+    OF = LatticeScenario
+    scenario: LatticeScenario
 
     def __init__(self, scenario: Scenario, rng: int | None = None, threads: int = 1) -> None:
-        if not isinstance(scenario, Scenario):
-            raise InputError(f"{scenario!r}: must be a Scenario; sim.load makes one")
-        threads = _checked("threads", threads, least=1)
-        seed = scenario.seed if rng is None else _checked_seed(rng)
-        super().__init__(rng=seed)
-        self.scenario, self.seed, self.mcs, self.threads = scenario, seed, 0, threads
-        self.seconds: dict[str, float] = defaultdict(float)
-        self.exposure = exposure_of(scenario)
-        self.potency, self.effect = potency_of(scenario), effect_of(scenario)
+        super().__init__(scenario, rng, threads)
+        assert isinstance(scenario, LatticeScenario)  # else it was refused
         self.pathways = assembly.pathways_of(scenario)
         self.constants = assembly.constants_of(scenario, self.pathways)
         self.sensing = assembly.sensing_of(scenario, self.pathways)
@@ -113,7 +93,7 @@ class AngiogenesisModel(mesa.Model):
         self.free_nM: Array = np.zeros(substeps(scenario.time.mcs_s))
 
         self.assay = RunningAssay(scenario)
-        lattice, types = self._start(partial(uniforms, seed, SEEDING, 0, 0))
+        lattice, types = self._start(partial(uniforms, self.seed, SEEDING, 0, 0))
         self.tissue = assembly.tissue_of(scenario, lattice, types, self.pathways)
         begin_notch(self)
         self._ahead = np.zeros(1, np.int64)
@@ -123,11 +103,7 @@ class AngiogenesisModel(mesa.Model):
 
         self.assay.begin(self)
         self._compile()
-        self.readouts = self.measure()
-        self.datacollector = mesa.DataCollector(
-            model_reporters={name: partial(_reading, name=name) for name in self.readouts}
-        )
-        self.datacollector.collect(self)
+        self._begin_records()
 
     def step(self) -> None:
         """One Monte Carlo step; also after the end of the experiment, where `running` is False."""
@@ -164,7 +140,7 @@ class AngiogenesisModel(mesa.Model):
 
         A class with a `step` of its own has its steps taken one by one.
         """
-        steps = _checked("steps", steps, least=0)
+        steps = checked_count("steps", steps, least=0)
         alone = type(self).step is not AngiogenesisModel.step
         while steps > 0:
             many = 1 if alone else min(steps, undisturbed(self))
@@ -180,11 +156,6 @@ class AngiogenesisModel(mesa.Model):
             steps -= many
 
     # -- what a user looks at ---------------------------------------------------------------
-
-    @property
-    def time_h(self) -> float:
-        """Hours since the start of the drug's schedule."""
-        return self.scenario.time.start_h + self.mcs * self.scenario.time.mcs_s / 3600
 
     @property
     def cell_id(self) -> NDArray[np.int32]:
@@ -248,43 +219,14 @@ class AngiogenesisModel(mesa.Model):
         """The cell on a site, if any."""
         return self._views.get(int(self.cell_id[y, x]))
 
-    def measure(self) -> dict[str, float | int]:
-        """Time, drug, drive, cells and the assay's read-outs, now."""
+    def read(self) -> dict[str, float | int]:
+        """Drive, cells and the assay's read-outs, now."""
         living = self.living
-        now = np.array([self.time_h])
-        free_nM = float(self.exposure.free_nM(now)[0])
-        inhibited: Mapping[str, Any] = inhibition(free_nM, self.potency) if self.potency else {}
-        if self.effect and not self.effect.alone:
-            inhibited = {name: found[0] for name, found in self.effect.inhibition(now).items()}
-        receptors = dict.fromkeys((*RECEPTORS, *self.scenario.signalling.receptors))
         return {
-            "time_h": self.time_h,
-            "mcs": self.mcs,
-            "total_nM": float(self.exposure.total_nM(now)[0]),
-            "free_nM": free_nM,
-            **(self._of_partner(now) if self.scenario.partner and self.effect else {}),
-            **{f"inhibition_{name}": float(inhibited.get(name, 0.0)) for name in receptors},
             "mean_drive": float(self.cells["drive"][living].mean()) if living.size else 0.0,
             "cells": int(living.size),
             **self.assay.measure(self),
         }
-
-    def _of_partner(self, now: Array) -> dict[str, float]:
-        """Concentrations of the second drug."""
-        assert self.effect is not None
-        exposure = self.effect.agents[1].exposure
-        total_nM, free_nM = exposure.total_nM(now), exposure.free_nM(now)
-        return {"partner_total_nM": float(total_nM[0]), "partner_free_nM": float(free_nM[0])}
-
-    def record(self) -> None:
-        """Measure, and add a row to the data collector."""
-        with self.timed("measuring"):
-            self.readouts = self.measure()
-            self.datacollector.collect(self)
-
-    def plot(self, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
-        """Draw the tissue as it is now, as a result draws its end; return the figure."""
-        return hooks.draw(self, ax=ax, fig=fig)
 
     def energy(self) -> dict[str, float]:
         """Energy of the whole tissue now, by term, in the unit of ``engine.temperature``.
@@ -325,15 +267,8 @@ class AngiogenesisModel(mesa.Model):
 
     # -- state ------------------------------------------------------------------------------
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """All that the next step reads beside the scenario: a flat dictionary of copies."""
-        return {name: array.copy() for name, array in self._state().items()}
-
-    def _state(self) -> dict[str, NDArray[Any]]:
+    def _state(self) -> Arrays:
         return {
-            "structure": np.array([f"{k} {v}" for k, v in structure_of(self.scenario).items()]),
-            "mcs": np.array(self.mcs),
-            "seed": np.array(self.seed),
             "next_id": np.array(self.next_id),
             "ids": self.ids,
             **self.tissue.arrays(),
@@ -342,20 +277,7 @@ class AngiogenesisModel(mesa.Model):
             **self.assay.state(),
         }
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Continue from a state of the same scenario; drug, duration and records may differ.
-
-        Each cell has a new agent with the id that it had. Records of later steps are dropped from
-        the data collector, and all records if the state is of another seed.
-
-        Raises
-        ------
-        CheckpointError
-            If the state is of another scenario.
-        """
-        self._check(state)
-        seed, self.mcs = self.seed, int(state["mcs"])
-        self.seed = int(state["seed"])
+    def _restore(self, state: Arrays) -> None:
         self.tissue.restore(state)
         self._ahead[0] = 0
         self.free_nM[:] = state["drug.free_nM"]
@@ -370,53 +292,44 @@ class AngiogenesisModel(mesa.Model):
             self.next_id = int(ids[row])
             self._views[row] = EndothelialCell(self, row)
         self.next_id = int(state["next_id"])
-        self.steps = self.mcs
-        self.running = self.mcs < self.scenario.time.steps
-        self.readouts = self.measure()
-        self._drop_records(after=self.mcs if self.seed == seed else -1)
 
-    def _check(self, state: dict[str, NDArray[Any]]) -> None:
-        """Refuse a state of another scenario, or one that lacks something."""
-        own = self._state()
-        theirs, ours = (set(of.get("structure", own["structure"]).tolist()) for of in (state, own))
-        if theirs != ours:
-            differ = ", ".join(sorted({entry.split()[0] for entry in theirs ^ ours}))
-            raise CheckpointError(
-                f"this state belongs to another scenario, which differs in {differ}; only name, "
-                "seed, drug, duration and records may differ"
-            )
-        for what, names in (("lacks", own.keys() - state), ("has unknown", state.keys() - own)):
-            if names:
-                raise CheckpointError(f"this state {what} {', '.join(sorted(names))}")
+    def frame(self, *, fields: bool) -> Arrays:
+        """Lattice, who the cells are and what drives them, as in ``frames/NNNNNN.npz``.
 
-    def _drop_records(self, after: int) -> None:
-        """Drop the rows of later steps from the data collector."""
-        collector: Any = self.datacollector
-        if "mcs" not in collector.model_vars:  # a user's own
-            return
-        kept = [mcs <= after for mcs in collector.model_vars["mcs"]]
-        times = list(getattr(collector, "_collection_steps", collector.model_vars["mcs"]))
-        for records in (collector._agent_records, collector._agenttype_records):
-            for time, keep in zip(times, kept, strict=True):
-                if not keep:
-                    records.pop(time, None)
-        columns = [*collector.model_vars.values()]
-        if hasattr(collector, "_collection_steps"):  # Mesa 3.5: by its own clock
-            columns.append(collector._collection_steps)
-        for column in columns:
-            column[:] = list(compress(column, kept))
+        Parameters
+        ----------
+        fields : bool
+            Whether concentrations are there too.
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Everything but what `__setstate__` rebuilds."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("potency", "effect")}
+        Returns
+        -------
+        dict of str to ndarray
+            ``cell_id`` (y, x); ``cell_unique_id``, ``cell_type``, ``cell_drive`` and
+            ``cell_activity`` (rows,), row 0 being the medium; ``field_NAME`` and
+            ``spacing_um_NAME``.
+        """
+        arrays: Arrays = {"cell_id": self.cell_id.copy(), "cell_unique_id": self.ids[:-1]}
+        for name in ("type", "drive", "activity"):
+            arrays[f"cell_{name}"] = self.cells[name][:-1].copy()
+        return arrays | (self._field_arrays() if fields else {})
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.potency, self.effect = potency_of(self.scenario), effect_of(self.scenario)
+    def final_arrays(self) -> Arrays:
+        """Everything that ``final.npz`` holds."""
+        columns = {f"cell_{name}": rows for name, rows in self.cells.by_name().items()}
+        memory = {name: array.copy() for name, array in self.assay.state().items()}
+        return {"cell_id": self.cell_id.copy(), **self._field_arrays(), **columns, **memory}
 
-    def __copy__(self) -> AngiogenesisModel:
-        """A model of its own: cells cannot belong to two."""
-        return deepcopy(self)
+    def _field_arrays(self) -> Arrays:
+        arrays: Arrays = {}
+        for name, values in self.fields.items():
+            arrays[f"field_{name}"] = values.copy()
+            factor = self.scenario.shape[0] // values.shape[0]
+            arrays[f"spacing_um_{name}"] = np.array(self.scenario.domain.spacing_um * factor)
+        return arrays
+
+    def tables(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """Columns of the assay's own tables by the name of the file."""
+        return self.assay.tables(self)
 
     # -- housekeeping ---------------------------------------------------------------------------
 
@@ -439,31 +352,6 @@ class AngiogenesisModel(mesa.Model):
         start = perf_counter()
         _Rehearsal(assembly.small(self.scenario), rng=0, threads=self.threads).advance(2)
         self.seconds["compile"] = perf_counter() - start
-
-    @contextmanager
-    def timed(self, part: str) -> Iterator[None]:
-        """Count the wall time of a block under `seconds`."""
-        start = perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[part] += perf_counter() - start
-
-
-def _checked_seed(rng: Any) -> int:
-    if not isinstance(rng, int | np.integer) or not 0 <= rng < 2**63:
-        raise InputError(f"rng = {rng!r}: must be a whole number from 0 to 2^63 - 1")
-    return int(rng)
-
-
-def _checked(name: str, number: Any, *, least: int) -> int:
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
-        raise InputError(f"{name} = {number!r}: must be a whole number of at least {least}")
-    return int(number)
-
-
-def _reading(model: AngiogenesisModel, *, name: str) -> float | int:
-    return model.readouts[name]
 
 
 class _Rehearsal(AngiogenesisModel):

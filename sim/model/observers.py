@@ -7,8 +7,7 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import Protocol
 
-from sim.model.clock import AngiogenesisModel
-from sim.model.snapshots import Arrays, frame
+from sim.model.base import Arrays, AssayModel
 
 LONGEST_S = 0.5  # a clock or a signal waits no longer than this, or than a step
 BLINK_S = 0.1
@@ -26,7 +25,7 @@ class Observer(Protocol):
         The start of a run is asked for with the step before it, -1.
         """
 
-    def look(self, model: AngiogenesisModel) -> None:
+    def look(self, model: AssayModel) -> None:
         """Look at the model, between two steps."""
 
     def close(self) -> None:
@@ -34,7 +33,7 @@ class Observer(Protocol):
 
 
 class Frames:
-    """Snapshots at record times; see `sim.model.snapshots.frame`.
+    """Snapshots at record times; see `frame` of the model.
 
     Parameters
     ----------
@@ -55,10 +54,10 @@ class Frames:
         """Return the next record time."""
         return min((mcs // self._every + 1) * self._every, self._end) if mcs < self._end else None
 
-    def look(self, model: AngiogenesisModel) -> None:
+    def look(self, model: AssayModel) -> None:
         """Take a snapshot."""
         with model.timed("writing"):
-            self._keep(model.mcs, frame(model, fields=self._fields))
+            self._keep(model.mcs, model.frame(fields=self._fields))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -83,7 +82,7 @@ class Progress:
         tenth = -(-self._end * (10 * mcs // self._end + 1) // 10)
         return min(mcs + self._pace.steps, tenth) if mcs < self._end else None
 
-    def look(self, model: AngiogenesisModel) -> None:
+    def look(self, model: AssayModel) -> None:
         """Report."""
         self._pace.at(model.mcs)
         self._report(model.mcs, self._end)
@@ -92,12 +91,12 @@ class Progress:
         """Nothing is open."""
 
 
-def advance_observed(model: AngiogenesisModel, end: int, observers: Sequence[Observer]) -> None:
+def advance_observed(model: AssayModel, end: int, observers: Sequence[Observer]) -> None:
     """Advance a model to a step while observers look at it; close them afterwards.
 
     Parameters
     ----------
-    model : AngiogenesisModel
+    model : AssayModel
     end : int
         The step at which to stop.
     observers : sequence of Observer

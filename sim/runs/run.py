@@ -11,9 +11,9 @@ import pandas as pd
 
 from sim.assays import columns_of
 from sim.errors import stage
-from sim.model.clock import AngiogenesisModel
+from sim.model import model_of
+from sim.model.base import AssayModel
 from sim.model.observers import Frames, Observer, Progress, advance_observed
-from sim.model.snapshots import final_arrays
 from sim.runs.folder import RunFolder
 from sim.runs.manifest import begin_manifest, finish_manifest
 from sim.runs.result import Result
@@ -71,7 +71,7 @@ def run_scenario(
         folder.write_scenario(dump(scenario))
         folder.write_manifest(manifest)
     with stage("set-up"):
-        model = AngiogenesisModel(scenario, threads=threads)
+        model = model_of(scenario, threads=threads)
     frames: dict[int, Arrays] = {}
 
     def keep(mcs: int, arrays: Arrays) -> None:
@@ -84,7 +84,7 @@ def run_scenario(
         looking.insert(0, Frames(every, steps, fields=fields, keep=keep))
     for caution in cautions(scenario):
         logger.warning("%s", caution)
-    logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.cells.living.size)
+    logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.readouts["cells"])
     completed = False
     try:
         with stage("run"):
@@ -92,7 +92,7 @@ def run_scenario(
         completed = True
     finally:  # also what an interrupted run has is kept
         with stage("read-out"):
-            if model.readouts["mcs"] != model.mcs:
+            if not model.recorded:
                 model.record()
             manifest = finish_manifest(
                 manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
@@ -111,15 +111,15 @@ def run_scenario(
 
 
 def result_of(
-    model: AngiogenesisModel,
+    model: AssayModel,
     frames: dict[int, Arrays] | None = None,
     manifest: dict[str, Any] | None = None,
     folder: Path | None = None,
 ) -> Result:
     """Return the results of a model, also in the middle of a run; the model is not changed."""
     table = model.datacollector.get_model_vars_dataframe()
-    now = model.readouts if model.readouts["mcs"] == model.mcs else model.measure()
-    if model.mcs not in list(table.get("mcs", ())):
+    now = model.readouts if model.recorded else model.measure()
+    if model.mcs not in list(table.get(model.STEP, ())):
         table = pd.concat([table, pd.DataFrame([now])], ignore_index=True)
     kept = columns_of("summary.json", model.scenario.assay)
     return Result(
@@ -127,9 +127,9 @@ def result_of(
         seed=model.seed,
         summary={name: value for name, value in now.items() if name in kept},
         timeseries=table,
-        final=final_arrays(model),
+        final=model.final_arrays(),
         frames=frames or {},
         manifest=manifest or {"version": __version__, "completed": False, "mcs": model.mcs},
         folder=folder,
-        tables={name: pd.DataFrame(table) for name, table in model.assay.tables(model).items()},
+        tables={name: pd.DataFrame(table) for name, table in model.tables().items()},
     )

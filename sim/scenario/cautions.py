@@ -11,7 +11,7 @@ from sim.assays.declare import called
 from sim.assays.rules import NEAR, Check, reads, related
 from sim.errors import Problem
 from sim.scenario.partner import for_partner
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LatticeScenario, Scenario
 from sim.signalling.clock import substeps
 
 MIXED = "drug.potency"
@@ -40,7 +40,9 @@ def cautioned(key: str) -> bool:
 def _of(assay: str) -> tuple[Check, ...]:
     """Return the cautions that hold for an assay."""
     own = assays()[assay].cautions
-    every = (_whole_steps, _media, for_partner(_media), _doses, _pair, _borders, _creep)
+    every: tuple[Check, ...] = (_whole_steps, _media, for_partner(_media), _doses, _pair)
+    if assays()[assay].model == "lattice":
+        every += (_borders, _creep)
     return (*every, *(called(own) if own else ()))
 
 
@@ -153,7 +155,7 @@ def differ(one: float, other: float) -> bool:
 
 
 @reads("engine.persistence.kappa", "behaviour.length.enclosed_sites", "assay")
-def _borders(scenario: Scenario) -> Iterator[Problem]:
+def _borders(scenario: LatticeScenario) -> Iterator[Problem]:
     """Only assays that count borders know where the free border is."""
     if "border" in assays()[scenario.assay].parts:
         return
@@ -169,7 +171,7 @@ def _borders(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("engine.area.most", "engine.area.creep_h")
-def _creep(scenario: Scenario) -> Iterator[Problem]:
+def _creep(scenario: LatticeScenario) -> Iterator[Problem]:
     """Targets that are fixed follow nothing."""
     area = scenario.engine.area
     if area.most != 1 and area.creep_h is None:

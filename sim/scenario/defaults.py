@@ -52,6 +52,9 @@ def default_leaves(
         Tables as in a scenario. A ligand's field has the voxel side wanted as its ``spacing_um``.
     """
     own = deepcopy(_read(assay.defaults))
+    if assay.model != "lattice":
+        record = data.read("model", "cell")["record"]
+        return _lay({"setup": {}, "readout": {}, "record": record}, own)
     parts = [data.read("model", part) for part in assay.parts if part in data.names("model")]
     lines = [layer.pop("lines", {}) for layer in (*parts, own)]
     ligands = ligand_names()

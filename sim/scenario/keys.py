@@ -17,8 +17,8 @@ from sim import data
 from sim.assays import assays
 from sim.assays.declare import Assay
 from sim.errors import Problem, shown
+from sim.scenario.classes import class_of
 from sim.scenario.defaults import default_leaves
-from sim.scenario.schema import Scenario
 from sim.scenario.tree import dig
 from sim.tables import Table
 
@@ -47,7 +47,8 @@ def root(assay: str = "") -> Node:
     assay : str
         The assay whose own tables it has; those of all assays if there is none of this name.
     """
-    schema = _schema_of(Scenario)
+    schema: Node = reduce(_union, (_schema_of(class_of(one)) for one in _of(assay)))
+    schema["description"] = "One experiment, complete."
     for key in OWN:
         tables = [_schema_of(getattr(one, key)) for one in _of(assay)]
         merged = reduce(or_, (table["properties"] for table in tables))
@@ -56,6 +57,16 @@ def root(assay: str = "") -> Node:
             "properties": merged, "required": [name for name in merged if name in needed],
         }  # fmt: skip
     return schema
+
+
+def _union(one: Node, other: Node) -> Node:
+    """Return a schema with the tables of two, of which what both need is needed."""
+    merged = {**one["properties"], **other["properties"], **one["properties"]}
+    for key in one["properties"].keys() & other["properties"].keys():
+        if "properties" in one["properties"][key] and "properties" in other["properties"][key]:
+            merged[key] = _union(one["properties"][key], other["properties"][key])
+    needed = {*one.get("required", ())} & {*other.get("required", ())}
+    return one | {"properties": merged, "required": [name for name in merged if name in needed]}
 
 
 def _schema_of(table: type[Table]) -> Node:

@@ -18,10 +18,11 @@ from sim.errors import Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
 from sim.scenario import keys, resolved
 from sim.scenario.checks import check
+from sim.scenario.classes import class_of
 from sim.scenario.defaults import assay_of, default_leaves
 from sim.scenario.input import check_overrides, check_source, plain
 from sim.scenario.layers import DRIVEN, layers_of, merge_layers, override_tree
-from sim.scenario.schema import Domain, Scenario, Time
+from sim.scenario.schema import Domain, LatticeScenario, Scenario, Time
 from sim.scenario.tree import (
     Tree,
     dig,
@@ -84,7 +85,8 @@ def load(
 def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Scenario:
     """Lay the user's input over the defaults, and check it all."""
     wrong = [problem.key for problem in problems]
-    enabled = dig(user, ("signalling", "enabled")) is not False
+    on_lattice = class_of(assay_of(user)) is LatticeScenario
+    enabled = not on_lattice or dig(user, ("signalling", "enabled")) is not False
     if not enabled:
         for path in signalling_tables(user):
             value = dig(user, path)
@@ -100,7 +102,8 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
     defaults = _default_tree(user, enabled)
     tree = overlay(defaults, user)
     unknown = _drop_unknown(tree, problems)
-    _follow_domain(tree, user, defaults)
+    if on_lattice:
+        _follow_domain(tree, user, defaults)
     _follow_duration(tree, user)
     _settle(tree, defaults)
     if complete := assay_of(tree).complete:
@@ -232,7 +235,7 @@ def _validate(
     assay = assay_of(tree).name
     for attempt in range(100):  # one fix may bring up another error
         try:
-            return Scenario.model_validate(tree), broken
+            return class_of(assay_of(tree)).model_validate(tree), broken
         except ValidationError as found:
             errors = found.errors(include_url=False)
         if attempt == 0:

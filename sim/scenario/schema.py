@@ -67,13 +67,18 @@ class Choice:
         return name
 
 
-class Domain(Table):
-    """The square lattice."""
+class Extent(Table):
+    """A rectangle of squares: sites of a lattice, or voxels."""
 
     size_um: Annotated[tuple[Micrometres, Micrometres], Strict(False)] = Field(
         description="width and height [x, y] of the domain, without the frame of walls"
     )
     spacing_um: Micrometres = Field(ge=0.01, le=50, description="side of a lattice site")
+
+
+class Domain(Extent):
+    """The square lattice."""
+
     boundary: Literal["walls", "periodic"] = Field(
         description="a frame that no cell enters, or opposite edges that meet"
     )
@@ -391,7 +396,7 @@ class Record(Table):
 
 
 class Scenario(Table):
-    """One experiment, complete."""
+    """One experiment, complete: what all classes of model have in common."""
 
     format: Literal[1] = Field(description="version of this file format")
     name: Text = Field(description="name of the run")
@@ -403,18 +408,11 @@ class Scenario(Table):
     units: Literal["physical", "lattice"] = Field(
         "physical", description="lattice allows keys per Monte Carlo step (published models)"
     )
-    domain: Domain
+    domain: Extent
     time: Time
-    cells: Cells
-    types: dict[str, CellType] = Field({}, description="further cell types")
     setup: SerializeAsAny[Table] = Field(description="how the assay starts")
-    ligands: dict[str, Ligand] = Field({}, description="growth factors in the medium")
-    fields: dict[str, DiffusingField] = Field({}, description="how each field moves")
     drug: Drug | None = None
     partner: Drug | None = Field(None, description="a second drug, with the keys of [drug]")
-    engine: Engine
-    behaviour: Behaviour | None = None
-    signalling: Signalling
     readout: SerializeAsAny[Table] = Field(description="how the assay is read")
     record: Record
     resolved: Resolved = Field(
@@ -432,9 +430,22 @@ class Scenario(Table):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Sites of the lattice, [y, x]."""
+        """Sites of the lattice, or voxels, [y, x]."""
         x, y = (round(side / self.domain.spacing_um) for side in self.domain.size_um)
         return y, x
+
+
+class LatticeScenario(Scenario):
+    """An experiment with cells on a lattice."""
+
+    domain: Domain
+    cells: Cells
+    types: dict[str, CellType] = Field({}, description="further cell types")
+    ligands: dict[str, Ligand] = Field({}, description="growth factors in the medium")
+    fields: dict[str, DiffusingField] = Field({}, description="how each field moves")
+    engine: Engine
+    behaviour: Behaviour | None = None
+    signalling: Signalling
 
     def voxels(self, field: str) -> tuple[int, int]:
         """Voxels of a field, [y, x]."""

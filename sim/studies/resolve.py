@@ -182,7 +182,7 @@ class _Template:
         for key, value in numbers:
             *above, last = _path(tree, key)
             dig(tree, tuple(above))[last] = value
-        return Scenario.model_validate(tree)
+        return type(self.scenario).model_validate(tree)
 
     def hash_with(self, points: tuple[Point, ...]) -> str:
         """Return the hash of the text with the numbers of these points in their places."""

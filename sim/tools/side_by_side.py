@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sim.scenario.schema import Scenario
+    from sim.scenario.schema import LatticeScenario
 
     Labels = NDArray[np.int32]
 
@@ -99,7 +99,7 @@ def compare(task: dict[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         labels = Path(folder, "cells.npy")
         np.save(labels, model.cell_id.astype(np.uint32))
-        description = blueprint(scenario, labels)
+        description = blueprint(model.scenario, labels)
 
         def theirs(steps: int) -> Any:
             return glazier.run(json.dumps({**description, "seed": model.seed}), steps)[0]
@@ -142,7 +142,7 @@ def compare(task: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def blueprint(scenario: Scenario, labels: Path) -> dict[str, Any]:
+def blueprint(scenario: LatticeScenario, labels: Path) -> dict[str, Any]:
     """Return glazier's description of a scenario with one type of cell and at most a cue.
 
     glazier 0.3 gives medium the contact energies of the first type that is declared. So the first
@@ -150,7 +150,7 @@ def blueprint(scenario: Scenario, labels: Path) -> dict[str, Any]:
 
     Parameters
     ----------
-    scenario : Scenario
+    scenario : LatticeScenario
     labels : Path
         File with the cells at the start, ``.npy``.
 

@@ -32,9 +32,9 @@ def draw(thing: Any, *, ax: Axes | None = None, fig: Figure | SubFigure | None =
     fig : matplotlib.figure.Figure or SubFigure, optional
         Where to draw what takes several.
     """
-    from sim.model.clock import AngiogenesisModel  # slow to import, and rarely drawn
+    from sim.model.base import AssayModel  # slow to import, and rarely drawn
 
-    if isinstance(thing, AngiogenesisModel):
+    if isinstance(thing, AssayModel):
         from sim.runs.run import result_of
 
         return draw(result_of(thing), ax=ax, fig=fig)

@@ -14,7 +14,7 @@ import pytest
 
 import sim
 from sim.model.clock import AngiogenesisModel
-from sim.runs.run import final_arrays, run_scenario
+from sim.runs.run import run_scenario
 from sim.scenario.resolve import load
 
 Arrays = dict[str, np.ndarray]
@@ -46,7 +46,6 @@ import json, sys
 import numpy as np
 from sim.model.clock import AngiogenesisModel
 from sim.scenario.resolve import load
-from sim.runs.run import final_arrays
 
 name, settings, start, steps, out = json.loads(sys.argv[1])
 model = AngiogenesisModel(load(name, settings))
@@ -56,7 +55,7 @@ if start:
 for _ in range(steps):
     model.step()
 np.savez(out + "_state.npz", **model.state())
-np.savez(out + "_final.npz", **final_arrays(model))
+np.savez(out + "_final.npz", **model.final_arrays())
 """
 
 
@@ -109,7 +108,7 @@ def test_two_fresh_processes_agree(tmp_path: Path) -> None:
     assert_same(one[0], two[0])
     assert_same(one[1], two[1])
     here = stepped(AngiogenesisModel(load(WALLS, SMALL)), 100)
-    assert_same(one[1], final_arrays(here))
+    assert_same(one[1], here.final_arrays())
 
 
 def test_no_bit_depends_on_the_number_of_threads(tmp_path: Path) -> None:
@@ -176,7 +175,7 @@ def test_100_steps_equal_37_and_63_in_another_process(
 
     resumed = in_a_fresh_process(tmp_path, name, settings, 63, state)
     assert_same(resumed[0], stepped(whole, 63).state())
-    assert_same(resumed[1], final_arrays(whole))
+    assert_same(resumed[1], whole.final_arrays())
 
 
 def test_a_state_is_a_copy() -> None:

@@ -24,7 +24,6 @@ from sim.errors import InputError, ScenarioError
 from sim.pharmacology.drugs import inhibition, load_drug
 from sim.scenario import keys
 from sim.scenario.resolve import load
-from sim.scenario.schema import Scenario
 from sim.scenario.settings import parse_setting, parse_settings
 from sim.scenario.shipped import shipped
 from sim.scenario.writing import dump, scenario_hash
@@ -333,7 +332,7 @@ def test_what_is_dumped_loads_equal(name: str, overrides: dict[str, Any], tmp_pa
     assert dump(again) == dump(scenario)
     assert scenario_hash(again) == scenario_hash(scenario)
     assert load(scenario) == scenario
-    assert Scenario.model_validate(tomllib.loads(dump(scenario))) == scenario
+    assert type(scenario).model_validate(tomllib.loads(dump(scenario))) == scenario
 
 
 def test_a_schedule_survives_being_dumped() -> None:

@@ -898,7 +898,7 @@ def test_an_error_in_the_model_is_reported_with_its_stage(
     target = {
         "set-up": "sim.model.clock.AngiogenesisModel._compile",
         "run": "sim.runs.run.advance_observed",
-        "read-out": "sim.runs.run.final_arrays",
+        "read-out": "sim.model.clock.AngiogenesisModel.final_arrays",
     }[part]
     monkeypatch.setattr(target, broken)
     plan = plan_study(TINY)

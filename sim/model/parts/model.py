@@ -13,7 +13,7 @@ from sim.model.assembly import Reactions, Sensing
 from sim.pharmacology.drugs import Potency
 from sim.pharmacology.effect import Effect
 from sim.pharmacology.exposure import Exposure
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LatticeScenario
 from sim.signalling.pathways import Constants, Pathway
 from sim.tissue import CellStore, Tissue
 
@@ -37,7 +37,7 @@ OF_DRUG = {"drug.free_nM": "nM", "mcs": STEPS}
 class Model(Protocol):
     """A model at work: constants first, then what changes."""
 
-    scenario: Scenario
+    scenario: LatticeScenario
     exposure: Exposure
     potency: Potency | None
     effect: Effect | None

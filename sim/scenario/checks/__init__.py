@@ -8,16 +8,20 @@ from typing import Any
 from sim.assays import assays
 from sim.assays.declare import called
 from sim.errors import Problem
-from sim.scenario.checks import behaviour, cells, domain, drug, fields, time
+from sim.scenario.checks import bed, behaviour, cells, domain, drug, fields, time
 from sim.scenario.checks import scenario as whole
 from sim.scenario.schema import Scenario
 
 LARGEST_NUMBER = 1e12  # products of two such numbers and an area stay finite
 
-CHECKS = (
-    *whole.CHECKS, *domain.CHECKS, *cells.CHECKS, *time.CHECKS, *fields.CHECKS,
-    *behaviour.CHECKS, *drug.CHECKS,
-)  # fmt: skip
+CHECKS = {
+    "lattice": (
+        *whole.CHECKS, *domain.CHECKS, *cells.CHECKS, *time.CHECKS, *fields.CHECKS,
+        *behaviour.CHECKS, *drug.CHECKS,
+    ),
+    "bed": (*whole.CHECKS, *bed.CHECKS, *time.CHECKS, *drug.CHECKS),
+}  # fmt: skip
+"""By class of model."""
 
 
 def check(scenario: Scenario, broken: Sequence[str] = ()) -> list[Problem]:
@@ -32,8 +36,8 @@ def check(scenario: Scenario, broken: Sequence[str] = ()) -> list[Problem]:
     """
     problems = list(_magnitudes(scenario))
     skip = [*broken, *(problem.key for problem in problems)]
-    own = assays()[scenario.assay].checks
-    every = (*CHECKS, *(called(own) if own else ()))
+    assay = assays()[scenario.assay]
+    every = (*CHECKS[assay.model], *(called(assay.checks) if assay.checks else ()))
     return problems + [found for each in every for found in each.problems(scenario, skip)]
 
 

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 from sim.assays.rules import reads, unknown_names
 from sim.errors import Problem
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LatticeScenario
 
 
 @reads("fields:", each="engine.chemotaxis")
-def _chemotaxis(scenario: Scenario) -> Iterator[Problem]:
+def _chemotaxis(scenario: LatticeScenario) -> Iterator[Problem]:
     yield from unknown_names(
         "engine.chemotaxis", scenario.engine.chemotaxis, scenario.fields, "field"
     )
 
 
 @reads("ligands:", "engine.sensing", each="engine.chemotaxis")
-def _strength(scenario: Scenario) -> Iterator[Problem]:
+def _strength(scenario: LatticeScenario) -> Iterator[Problem]:
     """Either there is a strength, or it follows from the receptors."""
     what = (
         "must not be given while engine.sensing = 'occupancy': it follows from "
@@ -38,7 +38,7 @@ def _strength(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("ligands:", "signalling.enabled", "engine.sensing", each="engine.sensing_L50_ng_ml")
-def _sensing(scenario: Scenario) -> Iterator[Problem]:
+def _sensing(scenario: LatticeScenario) -> Iterator[Problem]:
     engine, key = scenario.engine, "engine.sensing_L50_ng_ml"
     yield from unknown_names(key, engine.sensing_L50_ng_ml, scenario.ligands, "ligand")
     if engine.sensing == "occupancy" and not scenario.signalling.enabled:
@@ -47,7 +47,7 @@ def _sensing(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("engine.chemotaxis:", "signalling.receptors:", each="behaviour")
-def _behaviour(scenario: Scenario) -> Iterator[Problem]:
+def _behaviour(scenario: LatticeScenario) -> Iterator[Problem]:
     behaviour = scenario.behaviour
     if behaviour is None:
         return
@@ -72,7 +72,7 @@ def _behaviour(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("signalling.receptors:", each="behaviour")
-def _antagonism(scenario: Scenario) -> Iterator[Problem]:
+def _antagonism(scenario: LatticeScenario) -> Iterator[Problem]:
     if scenario.behaviour is None:
         return
     known = scenario.signalling.receptors

@@ -8,13 +8,13 @@ from sim import data
 from sim.assays import assays
 from sim.assays.rules import reads, unknown_names
 from sim.errors import Problem
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LatticeScenario
 
 MOST_TYPES = 12  # of cells, medium and wall among them; see `sim.tissue.energy.DIGIT_BITS`
 
 
 @reads("cells.line")
-def _line(scenario: Scenario) -> Iterator[Problem]:
+def _line(scenario: LatticeScenario) -> Iterator[Problem]:
     known = data.names("lines")
     if scenario.cells.line not in known:
         hint = data.nearest(scenario.cells.line, known)
@@ -22,7 +22,7 @@ def _line(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("fields:", "engine.chemotaxis:", each="types")
-def _types_and_fields(scenario: Scenario) -> Iterator[Problem]:
+def _types_and_fields(scenario: LatticeScenario) -> Iterator[Problem]:
     for name, further in scenario.types.items():
         followed = scenario.engine.chemotaxis
         yield from unknown_names(
@@ -33,7 +33,7 @@ def _types_and_fields(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads(each="types")
-def _types(scenario: Scenario) -> Iterator[Problem]:
+def _types(scenario: LatticeScenario) -> Iterator[Problem]:
     fixed = ["medium", "wall", "endothelial"]
     most = MOST_TYPES - len(fixed)
     if len(scenario.types) > most:
@@ -68,7 +68,7 @@ def _having(what: str) -> str:
     "cells.division", "cells.death", "assay", "signalling.enabled", "behaviour.division",
     "behaviour.death", "engine.area.creep_h",
 )  # fmt: skip
-def _life(scenario: Scenario) -> Iterator[Problem]:
+def _life(scenario: LatticeScenario) -> Iterator[Problem]:
     for what in ("division", "death"):
         on, allowed = getattr(scenario.cells, what), what in assays()[scenario.assay].parts
         numbers = getattr(scenario.behaviour, what) if scenario.behaviour else None
@@ -85,14 +85,14 @@ def _life(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("assay", "behaviour.notch")
-def _notch(scenario: Scenario) -> Iterator[Problem]:
+def _notch(scenario: LatticeScenario) -> Iterator[Problem]:
     allowed = "notch" in assays()[scenario.assay].parts
     if scenario.behaviour and scenario.behaviour.notch and not allowed:
         yield Problem("behaviour.notch", None, f"has no effect but in the assay {_having('notch')}")
 
 
 @reads("signalling.receptors:", each="behaviour")
-def _receptors(scenario: Scenario) -> Iterator[Problem]:
+def _receptors(scenario: LatticeScenario) -> Iterator[Problem]:
     if scenario.behaviour and scenario.behaviour.division:
         given, known = scenario.behaviour.division.signals_per_h, scenario.signalling.receptors
         yield from unknown_names("behaviour.division.signals_per_h", given, known, "receptor")

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from sim.assays.rules import NEAR, SIDE_SITES, is_whole, reads
 from sim.errors import Problem
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LatticeScenario
 
 MOST_SITES = 25_000_000  # 10 mm square at 2 um: 55,000 cells, a few gigabytes
 LONGEST_CELL = 0.75  # target length relative to a periodic domain
 
 
 @reads("domain.size_um", "domain.spacing_um")
-def _size(scenario: Scenario) -> Iterator[Problem]:
+def _size(scenario: LatticeScenario) -> Iterator[Problem]:
     domain = scenario.domain
     for place, side in enumerate(domain.size_um):
         ratio = side / domain.spacing_um
@@ -39,7 +39,7 @@ def _size(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("domain", "engine.length", "behaviour")
-def _longest_cell(scenario: Scenario) -> Iterator[Problem]:
+def _longest_cell(scenario: LatticeScenario) -> Iterator[Problem]:
     """On a periodic domain a cell must not meet itself: sites are counted from its centre."""
     if scenario.domain.boundary != "periodic" or scenario.engine.length.lambda_ == 0:
         return

@@ -8,6 +8,7 @@ from sim import data
 from sim.assays.rules import in_steps, reads, unknown_names
 from sim.errors import InputError, Problem, ScenarioError
 from sim.pharmacology.drugs import load_drug
+from sim.scenario.classes import receptors_of
 from sim.scenario.partner import for_partner
 from sim.scenario.resolved import ResolvedParameter
 from sim.scenario.schema import Scenario
@@ -30,7 +31,7 @@ def _drug(scenario: Scenario) -> Iterator[Problem]:
         hint = data.nearest(str(drug.potency), sets)
         yield Problem("drug.potency", drug.potency, data.one_of(sets), hint)
         return
-    for receptor in scenario.signalling.receptors:
+    for receptor in receptors_of(scenario):
         if receptor in data.names("receptors") and receptor not in potency.ic50_nM:
             yield Problem("drug.potency", drug.potency, f"has no IC50 for {receptor}")
     for key in ("ic50_nM", "hill", "ic50_cv", "residence_h"):

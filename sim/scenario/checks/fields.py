@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from sim import data
 from sim.assays.rules import NEAR, is_whole, reads
 from sim.errors import Problem
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LatticeScenario
 from sim.units import AVOGADRO
 
 MOST_SUBSTEPS = 1000  # of the exponential solver in a step
 
 
 @reads("domain", each="fields")
-def _field_grid(scenario: Scenario) -> Iterator[Problem]:
+def _field_grid(scenario: LatticeScenario) -> Iterator[Problem]:
     domain, periodic = scenario.domain, scenario.domain.boundary == "periodic"
     whole = all(side > 0 and is_whole(side / domain.spacing_um) for side in domain.size_um)
     for name, field in scenario.fields.items():
@@ -51,7 +51,7 @@ def _field_grid(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("domain.spacing_um", "time.mcs_s", "ligands.*.exchange_per_s", each="fields")
-def _stability(scenario: Scenario) -> Iterator[Problem]:
+def _stability(scenario: LatticeScenario) -> Iterator[Problem]:
     """Forward Euler: D dt / dx^2 <= 1/4 keeps weights non-negative, k dt <= 1 does so for decay."""
     mcs_s, site = scenario.time.mcs_s, scenario.domain.spacing_um
     for name, field in scenario.fields.items():
@@ -73,7 +73,7 @@ def _stability(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("time.mcs_s", "ligands.*.exchange_per_s", each="fields")
-def _steps_of_exponential_fields(scenario: Scenario) -> Iterator[Problem]:
+def _steps_of_exponential_fields(scenario: LatticeScenario) -> Iterator[Problem]:
     """The exponential solver takes a sub-step for each 1/rate, so the rate is bounded."""
     mcs_s = scenario.time.mcs_s
     for name, field in scenario.fields.items():
@@ -89,7 +89,7 @@ def _steps_of_exponential_fields(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("domain.boundary", each="ligands")
-def _gradients(scenario: Scenario) -> Iterator[Problem]:
+def _gradients(scenario: LatticeScenario) -> Iterator[Problem]:
     for name, ligand in scenario.ligands.items():
         if ligand.gradient is None:
             continue
@@ -106,7 +106,7 @@ def _gradients(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("ligands", each="fields")
-def _precision(scenario: Scenario) -> Iterator[Problem]:
+def _precision(scenario: LatticeScenario) -> Iterator[Problem]:
     for name, field in scenario.fields.items():
         ligand = name in scenario.ligands
         if field.precision == "single" and (ligand or field.solver == "exponential"):
@@ -117,7 +117,7 @@ def _precision(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads("domain", "engine.area", "ligands", "signalling", "time.mcs_s")
-def _uptake(scenario: Scenario) -> Iterator[Problem]:
+def _uptake(scenario: LatticeScenario) -> Iterator[Problem]:
     """In one step receptors must not take up more than there is over their cell."""
     sites = scenario.engine.area.target_sites
     litres = sites * scenario.domain.spacing_um**2 * scenario.domain.field_depth_um * 1e-15

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sim.assays.rules import reads
 from sim.errors import Problem
-from sim.scenario.schema import Scenario
+from sim.scenario.schema import LatticeScenario, Scenario
 
 
 @reads("name")
@@ -28,7 +28,8 @@ def _steps_in_physical_units(scenario: Scenario) -> Iterator[Problem]:
         return
     time = scenario.time.model_dump(exclude_none=True)
     found = {f"time.{key}": value for key, value in time.items() if key.endswith("_mcs")}
-    for name, field in scenario.fields.items():
+    fields = scenario.fields if isinstance(scenario, LatticeScenario) else {}
+    for name, field in fields.items():
         given = field.model_dump(exclude_none=True)
         found |= {f"fields.{name}.{k}": v for k, v in given.items() if k.endswith("_per_mcs")}
     for key, value in found.items():

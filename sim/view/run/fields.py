@@ -11,6 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import NDArray
 
+from sim.scenario.classes import ligands_of
 from sim.view import canvas, style
 from sim.view.run import frame
 from sim.view.run.frame import Snapshot
@@ -106,7 +107,7 @@ def _draw_field(result: Snapshot, name: str, ax: Axes) -> None:
         zorder=1,
     )
     ax.set_title(style.one_line(name, 40), loc="left", size=12, weight="bold")
-    unit = "ng/mL" if name in result.scenario.ligands else "arbitrary units"
+    unit = "ng/mL" if name in ligands_of(result.scenario) else "arbitrary units"
     # in the axes of the map, so that it is as high as the map
     bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1.025, 0.0, 0.035, 1.0)))
     bar.locator = MaxNLocator(5)

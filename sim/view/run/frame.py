@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from numpy.typing import NDArray
 
+from sim.scenario.classes import has_receptors, ligands_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
 from sim.view import style
@@ -64,7 +65,7 @@ def age(result: Snapshot) -> str:
 def treatment(result: Snapshot) -> str:
     """Return the ligands in the bath and the free drug at the end, or nothing for neither."""
     words = []
-    for name, ligand in result.scenario.ligands.items():
+    for name, ligand in ligands_of(result.scenario).items():
         if ligand.gradient is not None:
             low, high = ligand.gradient.low_ng_ml, ligand.gradient.high_ng_ml
             along = f"{low:g} to {high:g} ng/mL along {ligand.gradient.axis}"
@@ -103,7 +104,7 @@ def last(table: pd.DataFrame, column: str) -> float:
 
 def has_signalling(result: Snapshot) -> bool:
     """Whether receptors drive the cells."""
-    return bool(result.scenario.signalling.enabled)
+    return has_receptors(result.scenario)
 
 
 def drug_given(result: Snapshot) -> Drug | None:
@@ -116,7 +117,7 @@ def drug_given(result: Snapshot) -> Drug | None:
 
 def periodic(result: Snapshot) -> bool:
     """Whether opposite borders touch."""
-    return bool(result.scenario.domain.boundary == "periodic")
+    return getattr(result.scenario.domain, "boundary", None) == "periodic"
 
 
 def extent(result: Snapshot) -> tuple[float, float, float, float]:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
 from sim.runs.folder import TRACKS
+from sim.scenario.classes import uphill_of
 from sim.view import canvas, style
 from sim.view.run import frame
 from sim.view.run.frame import Snapshot
@@ -49,7 +50,7 @@ def draw_tracks(
     else:
         canvas.label(ax, "\n".join(filter(None, [title, treatment])))
     scale = style.text_scale(ax)
-    name, up_y, up_x = result.scenario.uphill()
+    name, up_y, up_x = uphill_of(result.scenario)
     up = [up_x, up_y]
     ends = []
     for _, track in result.tables[TRACKS].groupby("cell"):
