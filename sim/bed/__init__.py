@@ -287,12 +287,11 @@ class Bed:
         met = vessels.join(tips, self._pieces, self._nodes, done, n)
         full = np.flatnonzero(~done & vessels.grown(tips, self._pieces, self._nodes, n))
         joins = np.flatnonzero(met >= 0)
-        if joins.size:
-            self._add_pieces(tips.node[joins], met[joins], 0.0, active[joins])
-        if full.size:
+        if full.size or joins.size:
             old = tips.node[full]
             new = self._add_nodes(self._nodes.x[old], self._nodes.y[old], tips.id[full])
-            self._add_pieces(old, new, 0.0, active[full])
+            rows, ends = np.r_[joins, full], np.r_[met[joins], new]
+            self._add_pieces(tips.node[rows], ends, 0.0, active[rows])
             tips.node[full] = new
         if done.any():
             self._tips = graph.taken(tips, ~done)

@@ -126,7 +126,8 @@ def new_nodes(x: Any, y: Any, trail: Any = 0) -> Nodes:
 def lengths(pieces: Pieces, nodes: Nodes) -> Floats:
     """Length (pieces,) of each piece, um."""
     x, y, a, b = nodes.x, nodes.y, pieces.a, pieces.b
-    return np.maximum(np.hypot(x[b] - x[a], y[b] - y[a]), LEAST_UM)
+    dx, dy = x[b] - x[a], y[b] - y[a]
+    return np.maximum(np.sqrt(dx * dx + dy * dy), LEAST_UM)  # np.hypot takes four times as long
 
 
 def middles(pieces: Pieces, nodes: Nodes) -> tuple[Floats, Floats]:

@@ -62,19 +62,23 @@ def _around(u, i, j):
 
 
 @inlined
-def _sweep(u, s, b, k, sweeps):
-    """Red-black Gauss-Seidel for s u - k lap u = b."""
+def _sweep(u, b, k, share, sweeps):
+    """Red-black Gauss-Seidel for s u - k lap u = b; `share` is one over the diagonal."""
     ny, nx = u.shape
     for sweep in range(2 * sweeps):
         for i in range(ny):
-            inner = 0 < i < ny - 1
-            for j in range((i + sweep) & 1, nx, 2):
-                if inner and 0 < j < nx - 1:
+            first = (i + sweep) & 1
+            if 0 < i < ny - 1:
+                if first == 0:
+                    u[i, 0] = (b[i, 0] + k * _around(u, i, 0)[0]) * share[i, 0]
+                for j in range(2 - first, nx - 1, 2):
                     total = u[i - 1, j] + u[i + 1, j] + u[i, j - 1] + u[i, j + 1]
-                    count = 4.0
-                else:
-                    total, count = _around(u, i, j)
-                u[i, j] = (b[i, j] + k * total) / (k * count + s[i, j])
+                    u[i, j] = (b[i, j] + k * total) * share[i, j]
+                if (nx - 1 - first) % 2 == 0:
+                    u[i, nx - 1] = (b[i, nx - 1] + k * _around(u, i, nx - 1)[0]) * share[i, nx - 1]
+            else:
+                for j in range(first, nx, 2):
+                    u[i, j] = (b[i, j] + k * _around(u, i, j)[0]) * share[i, j]
 
 
 @kernel
@@ -92,8 +96,12 @@ def _coarse(f):
 
 
 @inlined
-def _add_fine(u, e):
-    """Add a coarse correction to a field, bilinearly."""
+def _add_best(u, e, r, s, k, d):
+    """Add a coarse correction, bilinearly, in the size that leaves the least error in energy.
+
+    Unscaled, corrections around a few strong sinks overshoot, and the cycles may diverge. `d` is
+    room to work in.
+    """
     ny, nx = u.shape
     my, mx = e.shape
     for i in range(ny):
@@ -102,26 +110,44 @@ def _add_fine(u, e):
         for j in range(nx):
             x = j // 2
             ox = min(max(x - 1 + 2 * (j & 1), 0), mx - 1)
-            u[i, j] += (9.0 * e[y, x] + 3.0 * (e[oy, x] + e[y, ox]) + e[oy, ox]) / 16.0
+            d[i, j] = (9.0 * e[y, x] + 3.0 * (e[oy, x] + e[y, ox]) + e[oy, ox]) / 16.0
+    gain, energy = 0.0, 0.0
+    for i in range(ny):
+        for j in range(nx):
+            here = d[i, j]
+            gain += r[i, j] * here
+            energy += s[i, j] * here * here
+            if i > 0:
+                energy += k * (here - d[i - 1, j]) ** 2
+            if j > 0:
+                energy += k * (here - d[i, j - 1]) ** 2
+    size = gain / energy if energy > 0.0 else 0.0
+    for i in range(ny):
+        for j in range(nx):
+            u[i, j] += size * d[i, j]
 
 
 @kernel
 def _cycle(u, s, b, k):
     """One V(2, 1) cycle for s u - k lap u = b (Trottenberg, Oosterlee & Schueller 2001)."""
     ny, nx = u.shape
+    share = np.empty_like(u)
+    for i in range(ny):
+        for j in range(nx):
+            share[i, j] = 1.0 / (s[i, j] + k * _around(u, i, j)[1])
     if min(ny, nx) <= COARSEST:
-        _sweep(u, s, b, k, SWEEPS)
+        _sweep(u, b, k, share, SWEEPS)
         return
-    _sweep(u, s, b, k, 2)
-    r = np.empty_like(u)
+    _sweep(u, b, k, share, 2)
+    r, d = np.empty_like(u), np.empty_like(u)
     for i in range(ny):
         for j in range(nx):
             total, count = _around(u, i, j)
             r[i, j] = b[i, j] + k * total - (k * count + s[i, j]) * u[i, j]
     e = np.zeros(((ny + 1) // 2, (nx + 1) // 2))
     _cycle(e, _coarse(s), _coarse(r), k / 4.0)
-    _add_fine(u, e)
-    _sweep(u, s, b, k, 1)
+    _add_best(u, e, r, s, k, d)
+    _sweep(u, b, k, share, 1)
 
 
 @kernel
@@ -220,7 +246,8 @@ def move_vegf(
     day : float
     """
     unit = molecules_per_um3(n.vegf_kda)
-    stress = 1.0 + (n.f - 1.0) / (1.0 + (p / n.hypoxic_mmHg) ** 4)
+    squared = (p / n.hypoxic_mmHg) ** 2
+    stress = 1.0 + (n.f - 1.0) / (1.0 + squared * squared)
     b = n.s_molecules_per_s * n.rho_per_um3 / unit * within * viable * stress
     volume = n.voxel_um**2 * n.slab_um
     m = n.U_molecules_per_s / (unit * volume * n.piece_um) * living_um

@@ -336,8 +336,9 @@ def grown(tips: Tips, pieces: Pieces, nodes: Nodes, n: Numbers) -> Mask:
     """Whether the piece that ends at each tip has its full length."""
     own = np.full(nodes.x.size, -1)
     own[pieces.b] = np.arange(pieces.b.size)
-    long = np.append(graph.lengths(pieces, nodes) >= n.piece_um, False)  # -1: no piece
-    result: Mask = long[own[tips.node]]
+    rows = own[tips.node]
+    result: Mask = rows >= 0
+    result[result] = graph.lengths(graph.taken(pieces, rows[result]), nodes) >= n.piece_um
     return result
 
 
