@@ -39,7 +39,7 @@ def lattice_edges(
     side : (edges, 2) int64
         Of edges that leave it to the left or right: the junction, and 0 for left, 1 for right.
     """
-    m = int(max(high, top) / spacing) + 3
+    m = int(max(high, top) / (SQUASH * spacing)) + 5  # rows of points beyond the window, too
     place = np.arange(m * m)
     row, column = place // m, place % m
     jx, jy = (JITTER * (uniform_at(seed, draws.LATTICE, axis, place) - 0.5) for axis in (0, 1))
