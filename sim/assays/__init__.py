@@ -21,12 +21,16 @@ GROUP = "angiosim.assays"
 _BEFORE = (
     Readout("time_h", "time", "h",
             "time in the drug's schedule; 0 at the start unless time.start_h says otherwise"),
-    Readout("mcs", "Monte Carlo steps", "", "Monte Carlo steps so far", files=()),
     Readout("total_nM", "total drug", "nM",
             "total drug: in the medium; with doses to a body, in plasma", files=()),
     Readout("free_nM", "free drug", "nM",
             "unbound drug: in the medium; with doses to a body, at the cells", files=()),
 )  # fmt: skip
+_STEP = {
+    "lattice": Readout("mcs", "Monte Carlo steps", "", "Monte Carlo steps so far", files=()),
+    "bed": Readout("step", "steps", "", "steps of one hour so far", files=()),
+}
+"""The number of steps, by class of model."""
 _PARTNER = (
     Readout("partner_total_nM", "total second drug", "nM",
             "total_nM of the second drug, in runs with [partner]", files=()),
@@ -40,7 +44,7 @@ DRIVE = Readout(
     "mean drive of the living cells; further types count with 0",
     files=("results.csv",),
 )
-CELLS = Readout("cells", "cells", "", "living cells")
+CELLS = Readout("cells", "cells", "", "living cells; of vessels, pieces of one cell")
 
 
 @cache
@@ -107,9 +111,21 @@ def columns(name: str | None = None) -> dict[str, Readout]:
                 files=())
         for receptor in data.names("receptors")
     )  # fmt: skip
-    each = (one.readouts for one in assays().values() if name in (None, one.name))
+    chosen = [one for one in assays().values() if name in (None, one.name)]
+    models = dict.fromkeys(one.model for one in chosen)
+    each = (one.readouts for one in chosen)
+    steps = (_STEP[model] for model in models)
+    drive = (DRIVE,) if "lattice" in models else ()
     partner = _PARTNER if name is None else ()
-    every = (*_BEFORE, *partner, *inhibitions, DRIVE, CELLS, *(one for own in each for one in own))
+    every = (
+        *_BEFORE,
+        *steps,
+        *partner,
+        *inhibitions,
+        *drive,
+        CELLS,
+        *(one for own in each for one in own),
+    )
     found: dict[str, Readout] = {}
     for one in every:
         found.setdefault(one.name, one)
@@ -125,7 +141,8 @@ def columns_of(file: str, name: str | None = None) -> tuple[str, ...]:
 @cache
 def responses(name: str | None = None) -> tuple[str, ...]:
     """Return the read-outs that a study may fit, of an assay or of all."""
-    return (*(one for one in columns_of("summary.json", name) if one != "time_h"), DRIVE.name)
+    found = (one for one in columns_of("summary.json", name) if one != "time_h")
+    return (*found, *([DRIVE.name] if DRIVE.name in columns(name) else ()))
 
 
 def readout(name: str) -> Readout:

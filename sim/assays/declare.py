@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from sim.tables import Table
 
@@ -102,7 +102,12 @@ class Assay:
         A tuple of `sim.assays.rules.Check`: what does not fit together, and what is valid but may
         not be as expected.
     model : str
-        Class of model that runs it.
+        Class of model that runs it: ``"lattice"``, cells on a lattice, or ``"bed"``, vessels of a
+        tumour. Of a bed `start` is ``start(bed, scenario)``, which places tumour and vessels by the
+        methods of `sim.bed.Bed`; `measure` and `picture` are given a `Vessels` in place of a
+        `Tissue`, and the picture a `VesselCanvas`.
+    clock : str
+        Unit of time in pictures: ``"h"`` or ``"d"``.
     parts : tuple of str
         Parts of the step that not every assay has: ``"border"``, border sums, and with them the
         contact inhibition of locomotion; ``"notch"``, Delta-Notch signalling between cells that
@@ -142,6 +147,7 @@ class Assay:
     checks: str | None = None
     cautions: str | None = None
     model: str = "lattice"
+    clock: Literal["h", "d"] = "h"
     parts: tuple[str, ...] = ()
     adapted: bool = False
     default: bool = False
@@ -260,6 +266,98 @@ class Canvas(Protocol):
 
     def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
         """Draw the outline of a region (y, x)."""
+
+
+VESSEL, SLEEVE, PARENT = 0, 1, 2
+"""Kinds of pieces: a vessel, the empty sleeve of one, a parent vessel."""
+
+
+class Vessels(Protocol):
+    """What an assay sees of a tumour's vessels, `sim.bed.Bed`: arrays and numbers to look at."""
+
+    @property
+    def numbers(self) -> Any:
+        """All numbers of the model, `sim.bed.Numbers`."""
+
+    @property
+    def step_number(self) -> int:
+        """Hours since the start of the run."""
+
+    @property
+    def pieces(self) -> Any:
+        """Columns (pieces,) of the pieces: ``id, a, b, age, survival, pericyte, kind, velocity``.
+
+        ``a`` and ``b`` are rows of the nodes.
+        """
+
+    @property
+    def nodes(self) -> Any:
+        """Columns (nodes,) of the nodes: ``x, y`` in um, ``pressure``, ``trail``."""
+
+    @property
+    def tips(self) -> Any:
+        """Columns (tips,) of the tips: ``id, node, dx, dy, age, path``."""
+
+    @property
+    def phi(self) -> NDArray[np.float64]:
+        """Signed distance (y, x) to the tumour's outline, um, negative inside."""
+
+    @property
+    def w(self) -> NDArray[np.float64]:
+        """Viable share (y, x) of the tissue inside the outline."""
+
+    @property
+    def oxygen(self) -> NDArray[np.float64]:
+        """Oxygen (y, x), mmHg."""
+
+    @property
+    def vegf(self) -> NDArray[np.float64]:
+        """Free VEGF (y, x), ng/mL."""
+
+    @property
+    def area(self) -> float:
+        """Area of the tumour, um^2."""
+
+    @property
+    def diameter0(self) -> float:
+        """Diameter that changes are counted from, um."""
+
+    def lengths(self) -> NDArray[np.float64]:
+        """Length (pieces,), um."""
+
+    def inside(self) -> NDArray[np.float64]:
+        """Share (y, x) of each voxel inside the outline."""
+
+    def at_middles(self, field: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values (pieces,) of a field of voxels at the middles of the pieces."""
+
+    def diameter_um(self) -> float:
+        """Largest caliper of the outline; 0 without tumour."""
+
+
+class VesselCanvas(Protocol):
+    """What a picture of vessels draws on: places are [y, x] in um, regions are voxels (y, x)."""
+
+    def shade(self, values: NDArray[np.float64], kind: str) -> None:
+        """Shade the ground by a field, with a scale beside it."""
+
+    def patch(self, mask: NDArray[np.bool_], kind: str) -> None:
+        """Colour a region."""
+
+    def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
+        """Draw the outline of a region."""
+
+    def lines(
+        self,
+        places: NDArray[np.float64],
+        links: NDArray[Any],
+        kind: str,
+        values: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Draw lines between linked places, coloured by values if there are any."""
+
+    def dots(self, places: NDArray[np.float64], kind: str) -> None:
+        """Draw a dot at each place."""
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,10 @@ class Bed:
         """Bring flow and fields to rest; the diameter is counted from here."""
         self.flow()
         self.fields()
+        self.mark_diameter()
+
+    def mark_diameter(self) -> None:
+        """Count changes of the diameter from now on."""
         self.diameter0 = self.diameter_um()
 
     # -- parts of a step --------------------------------------------------------------------

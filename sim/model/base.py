@@ -125,17 +125,17 @@ class AssayModel(mesa.Model):
         return float(self.scenario.time.start_h + self.mcs * self.scenario.time.mcs_s / 3600)
 
     def measure(self) -> dict[str, float | int]:
-        """Time, drug, and what the assay reads, now."""
-        now = np.array([self.time_h])
-        free_nM = float(self.exposure.free_nM(now)[0])
+        """Time, drug, and what the assay reads, now; there is no drug before time 0."""
+        now, begun = np.array([self.time_h]), self.time_h >= 0
+        free_nM = float(self.exposure.free_nM(now)[0]) if begun else 0.0
         inhibited: Mapping[str, Any] = inhibition(free_nM, self.potency) if self.potency else {}
-        if self.effect and not self.effect.alone:
+        if begun and self.effect and not self.effect.alone:
             inhibited = {name: found[0] for name, found in self.effect.inhibition(now).items()}
         receptors = dict.fromkeys((*RECEPTORS, *receptors_of(self.scenario)))
         return {
             "time_h": self.time_h,
             self.STEP: self.mcs,
-            "total_nM": float(self.exposure.total_nM(now)[0]),
+            "total_nM": float(self.exposure.total_nM(now)[0]) if begun else 0.0,
             "free_nM": free_nM,
             **(self._of_partner(now) if self.scenario.partner and self.effect else {}),
             **{f"inhibition_{name}": float(inhibited.get(name, 0.0)) for name in receptors},
@@ -146,6 +146,8 @@ class AssayModel(mesa.Model):
         """Concentrations of the second drug."""
         assert self.effect is not None
         exposure = self.effect.agents[1].exposure
+        if self.time_h < 0:
+            return {"partner_total_nM": 0.0, "partner_free_nM": 0.0}
         total_nM, free_nM = exposure.total_nM(now), exposure.free_nM(now)
         return {"partner_total_nM": float(total_nM[0]), "partner_free_nM": float(free_nM[0])}
 

@@ -43,9 +43,9 @@ def draw(thing: Any, *, ax: Axes | None = None, fig: Figure | SubFigure | None =
 
 @draw.register(Result)
 def _(thing: Result, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
-    from sim.view.run.network import draw_network
+    from sim.view.run.end import draw_end
 
-    return draw_network(thing, ax=ax, fig=fig)
+    return draw_end(thing, ax=ax, fig=fig)
 
 
 @draw.register(PK)

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import matplotlib as mpl
@@ -52,12 +53,47 @@ DOTS: Final = {
     "junctions": (VERMILION, "white", 24.0),
     "ends": ("white", INK, 13.0),
     "dead": (VERMILION, "white", 24.0),
+    "tips": ("#F0E442", INK, 16.0),
 }
 """Face, edge and size of dots by what they mark."""
 
+
+@dataclass(frozen=True)
+class Shade:
+    """How a field under a picture looks: colours, the values at their ends, what it is called."""
+
+    colours: str
+    limits: tuple[float, float]
+    label: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """How lines look: a colour, or the name of colours for values between limits."""
+
+    label: str
+    colour: str
+    width: float
+    order: float
+    dashes: str = "solid"
+    limits: tuple[float, float] = (0.0, 1.0)
+
+
+SHADES: Final = {"oxygen": Shade("gray", (0.0, 40.0), "oxygen (mmHg)")}
+"""Fields under a picture: dark is little."""
+PATCHES: Final = {"necrosis": "#8a6a4a"}
+"""Colours of regions by what they are."""
+VESSELS: Final = {
+    "sleeve": Line("empty sleeve", "#a678c8", 1.3, 3.2, dashes="dotted"),
+    "pericyte": Line("under pericytes", GREEN, 4.2, 3.4),
+    "still": Line("no flow", BLUE, 1.8, 3.6),
+    "flow": Line("flow (µm/s)", "flow", 1.8, 3.8, limits=(10.0, 3000.0)),
+}
+"""Lines of vessels by what they show, from below."""
+
 STAIRS: Final = ("skeleton",)
 """Lines from site to site, whose stairs are smoothed."""
-OUTLINES: Final = {"start": ("white", "dashed", 2.0)}
+OUTLINES: Final = {"start": ("white", "dashed", 2.0), "tumour": ("black", "solid", 1.8)}
 """Colour, style and width of outlines by what they mark."""
 
 _RC: Final[dict[str, object]] = {
@@ -108,6 +144,11 @@ def drive_map() -> Colormap:
     """Return the map of the drive: dark is more, even the palest stands out from the gaps."""
     base = mpl.colormaps["viridis_r"]
     return LinearSegmentedColormap.from_list("drive", base(0.06 + 0.80 * np.linspace(0, 1, 256)))
+
+
+def flow_map() -> Colormap:
+    """Return the map of the velocity of blood: dark is fast, even the palest is red."""
+    return LinearSegmentedColormap.from_list("flow", ["#f79b7f", "#d7301f", "#5c0013"])
 
 
 def text_scale(ax: Axes) -> float:

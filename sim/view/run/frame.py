@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from numpy.typing import NDArray
 
+from sim.assays import assay
 from sim.scenario.classes import has_receptors, ligands_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
@@ -58,8 +60,10 @@ class Snapshot(Protocol):
 
 def age(result: Snapshot) -> str:
     """Return the age of the assay that a picture shows: ``after 6 h``."""
-    since_start_h = last(result.timeseries, "time_h") - result.scenario.time.start_h
-    return f"after {since_start_h:.3g} h"
+    time_h = last(result.timeseries, "time_h")
+    if assay(result.scenario.assay).clock == "d":
+        return f"on day {time_h / 24:.4g}"
+    return f"after {time_h - result.scenario.time.start_h:.3g} h"
 
 
 def treatment(result: Snapshot) -> str:
@@ -81,7 +85,8 @@ def treatment(result: Snapshot) -> str:
             other = last(result.timeseries, "partner_free_nM")
             words.append(f"{result.scenario.partner.name} {style.number(other)} nM unbound")
     if not words and has_signalling(result):
-        words.append("no ligand, no drug")
+        cultured = assay(result.scenario.assay).model == "lattice"
+        words.append("no ligand, no drug" if cultured else "no drug")
     return style.one_line(DOT.join(words), 110)
 
 
@@ -90,7 +95,12 @@ def origin(result: Snapshot, moment: bool = True) -> str:
     words = [style.one_line(str(result.scenario.name), 64)]
     if moment:
         time_h = last(result.timeseries, "time_h")
-        words.append(f"t = {round(time_h, 2)} h ({int(last(result.timeseries, 'mcs'))} MCS)")
+        steps = "mcs" in result.timeseries
+        words.append(
+            f"t = {round(time_h, 2)} h ({int(last(result.timeseries, 'mcs'))} MCS)"
+            if steps
+            else f"day {time_h / 24:.4g}"
+        )
     words.append(f"seed {result.seed}")
     if version := result.manifest.get("version"):
         words.append(f"angiosim {version}")
@@ -213,3 +223,20 @@ def dress_colour_bar(colour_bar: Colorbar, scale: float) -> None:
         labelsize=10 * scale, length=2.5 * scale, color=style.QUIET, labelcolor=style.INK
     )
     colour_bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)
+
+
+def dosing(result: Snapshot) -> list[tuple[float, float]]:
+    """Return the spans of the run in which doses are given, if there are pauses between; hours."""
+    drug = result.scenario.drug
+    if drug is None or drug.exposure != "pk" or not (regimen := drug.regimen):
+        return []
+    if not regimen.off_days:
+        return []
+    first_h, last_h = result.timeseries["time_h"].iloc[[0, -1]]
+    cycle_h, on_h = 24.0 * (regimen.on_days + regimen.off_days), 24.0 * regimen.on_days
+    count = math.ceil(last_h / cycle_h)
+    if not isinstance(regimen.cycles, str):
+        count = min(count, regimen.cycles)
+    starts = [regimen.first_h + k * cycle_h for k in range(count)]
+    spans = [(max(start, first_h), min(start + on_h, last_h)) for start in starts]
+    return [(start, end) for start, end in spans if start < end]

@@ -9,9 +9,9 @@ from sim.assays import assay
 from sim.runs.folder import FIELDS_PICTURE, TIMESERIES_PICTURE, TRACKS, TRACKS_PICTURE
 from sim.version import __version__
 from sim.view import canvas
+from sim.view.run.end import draw_end
 from sim.view.run.fields import draw_fields, field_names
 from sim.view.run.frame import Snapshot
-from sim.view.run.network import draw_network
 from sim.view.run.timeseries import draw_timeseries
 from sim.view.run.tracks import draw_tracks
 
@@ -34,7 +34,7 @@ def save_pictures(result: Snapshot, folder: str | Path) -> list[Path]:
     list of Path
         The files written.
     """
-    drawings = {assay(result.scenario.assay).picture_file: partial(draw_network, result)}
+    drawings = {assay(result.scenario.assay).picture_file: partial(draw_end, result)}
     if field_names(result):
         drawings[FIELDS_PICTURE] = partial(draw_fields, result)
     if TRACKS in result.tables:

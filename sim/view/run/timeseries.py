@@ -72,7 +72,8 @@ def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) 
     -------
     matplotlib.figure.Figure
     """
-    panels = _panels(result)
+    panels, dosing = _panels(result), frame.dosing(result)
+    hours = 24.0 if assay(result.scenario.assay).clock == "d" else 1.0
     caption = frame.origin(result, moment=False)
     if (drug := frame.drug_given(result)) and frame.has_signalling(result):
         # Potency is an input of the model, never its finding, and its origin is debated.
@@ -84,15 +85,20 @@ def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) 
     )  # fmt: skip
     axes = body.subplots(len(panels), 1, sharex=True, squeeze=False).ravel().tolist()
     for ax, (label, lines) in zip(axes, panels, strict=True):
-        _draw_panel(ax, result.timeseries, label, lines)
-    axes[-1].set_xlabel(readout("time_h").label, size=11)
+        _draw_panel(ax, result.timeseries, label, lines, hours)
+        for first_h, last_h in dosing:
+            ax.axvspan(first_h / hours, last_h / hours, color=style.GAP, zorder=0, linewidth=0)
+    clock = "time (days)" if hours > 1 else readout("time_h").label
+    axes[-1].set_xlabel(clock + ", shaded while doses are given" * bool(dosing), size=11)
     body.align_ylabels(axes)
     return canvas.figure_of(body)
 
 
-def _draw_panel(ax: Axes, table: pd.DataFrame, label: str, lines: Sequence[_Line]) -> None:
-    """Draw some read-outs over time."""
-    time = table["time_h"].to_numpy(dtype=float)
+def _draw_panel(
+    ax: Axes, table: pd.DataFrame, label: str, lines: Sequence[_Line], hours: float
+) -> None:
+    """Draw some read-outs over time, in units of so many hours."""
+    time = table["time_h"].to_numpy(dtype=float) / hours
     for column, _, colour in lines:
         values = table[column].to_numpy(dtype=float)
         look: dict[str, Any] = {"color": colour, "linewidth": 2.0, "clip_on": False}

@@ -1,0 +1,30 @@
+"""The end of a run, drawn as its class of model is."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from sim.assays import assay
+from sim.view.run.frame import Snapshot
+
+
+def draw_end(
+    result: Snapshot, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
+    """Draw the cells, or the vessels, and what their assay draws over them.
+
+    Parameters
+    ----------
+    result : Result
+        A finished run.
+    ax, fig
+        As for `sim.view.draw.draw`.
+    """
+    if assay(result.scenario.assay).model == "bed":
+        from sim.view.run.vessels import draw_vessels
+
+        return draw_vessels(result, ax=ax, fig=fig)
+    from sim.view.run.network import draw_network
+
+    return draw_network(result, ax=ax, fig=fig)

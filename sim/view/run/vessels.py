@@ -1,0 +1,173 @@
+"""The vessels of a tumour over oxygen, as in a section that was stained for both."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm, Normalize, to_rgba
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from sim.assays import assay
+from sim.assays.declare import called
+from sim.model.bed import bed_of
+from sim.view import canvas, style
+from sim.view.run import frame
+from sim.view.run.frame import Snapshot
+
+WIDTH: Final = 7.6  # in, of the map
+
+
+class _Canvas:
+    """What an assay draws on: `sim.assays.declare.VesselCanvas`."""
+
+    def __init__(self, ax: Axes, size_um: float) -> None:
+        self._ax, self._size = ax, size_um
+        self._scale = style.text_scale(ax)
+        self._bars: list[tuple[ScalarMappable, str]] = []
+        self._legend: list[Any] = []
+
+    def shade(self, values: NDArray[np.float64], kind: str) -> None:
+        """Shade the ground by a field, with a scale beside it."""
+        look = style.SHADES[kind]
+        norm = Normalize(*look.limits)
+        self._ax.imshow(
+            values, cmap=look.colours, norm=norm, extent=self._extent, origin="upper",
+            interpolation="bilinear", zorder=1, gid=kind,
+        )  # fmt: skip
+        self._bars.append((ScalarMappable(norm, look.colours), look.label))
+
+    def patch(self, mask: NDArray[np.bool_], kind: str) -> None:
+        """Colour a region."""
+        if not mask.any():
+            return
+        colour = style.PATCHES[kind]
+        image = np.zeros((*mask.shape, 4), np.float32)
+        image[mask] = to_rgba(colour)
+        self._ax.imshow(
+            image, extent=self._extent, origin="upper", interpolation="nearest", zorder=1.5,
+            gid=kind,
+        )  # fmt: skip
+        self._legend.append(Patch(color=colour, label=kind))
+
+    def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
+        """Draw the outline of a region."""
+        count = mask.shape[0]
+        places = self._size / count * (np.arange(count) + 0.5)
+        colour, dashes, thick = style.OUTLINES[kind]
+        lines = self._ax.contour(
+            places, places, mask, levels=[0.5], colors=colour, linestyles=dashes,
+            linewidths=thick * self._scale, zorder=3,
+        )  # fmt: skip
+        lines.set_gid(kind)
+
+    def lines(
+        self,
+        places: NDArray[np.float64],
+        links: NDArray[Any],
+        kind: str,
+        values: NDArray[np.float64] | None = None,
+    ) -> None:
+        """Draw lines between linked places, coloured by values if there are any."""
+        if not len(links):
+            return
+        look = style.VESSELS[kind]
+        # ends meet in one path of round joints; a gap between two segments is never seen
+        drawn = LineCollection(
+            list(places[links][..., ::-1]), linewidths=look.width * self._scale,
+            linestyles=look.dashes, capstyle="round", zorder=look.order, gid=kind,
+        )  # fmt: skip
+        if values is None:
+            drawn.set_color(look.colour)
+            self._legend.append(
+                Line2D([], [], color=look.colour, linewidth=look.width, linestyle=look.dashes,  # type: ignore[arg-type]
+                       label=look.label)
+            )  # fmt: skip
+        else:
+            low, high = look.limits
+            drawn.set(array=values, cmap=style.flow_map(), norm=LogNorm(low, high, clip=True))
+            self._bars.append((ScalarMappable(drawn.norm, drawn.cmap), look.label))
+        self._ax.add_collection(drawn, autolim=False)
+
+    def dots(self, places: NDArray[np.float64], kind: str) -> None:
+        """Draw a dot at each place."""
+        if not len(places):
+            return
+        face, edge, size = style.DOTS[kind]
+        self._ax.scatter(
+            places[:, 1], places[:, 0], s=size * self._scale**2, c=face, edgecolors=edge,
+            linewidths=0.6 * self._scale, zorder=6, gid=kind,
+        )  # fmt: skip
+        self._legend.append(
+            Line2D([], [], linestyle="", marker="o", markersize=5, markerfacecolor=face,
+                   markeredgecolor=edge, label=kind)
+        )  # fmt: skip
+
+    def finish(self) -> None:
+        """Add scales and legend beside the map."""
+        for place, (mappable, label) in enumerate(self._bars):
+            bar = self._ax.figure.colorbar(
+                mappable, cax=self._ax.inset_axes((1.03, 0.02 + 0.34 * place, 0.03, 0.24))
+            )
+            if isinstance(mappable.norm, LogNorm):
+                bar.set_ticks([10, 100, 1000], labels=["10", "100", "1000"])
+            bar.ax.set_title(label, size=10 * self._scale, color=style.INK, loc="left", pad=8)
+            frame.dress_colour_bar(bar, self._scale)
+        if self._legend:
+            self._ax.legend(
+                handles=self._legend, loc="upper left", bbox_to_anchor=(1.01, 1.0),
+                frameon=False, borderaxespad=0.0, fontsize=10.5 * self._scale,
+            )  # fmt: skip
+
+    @property
+    def _extent(self) -> tuple[float, float, float, float]:
+        return (0.0, self._size, self._size, 0.0)
+
+
+@style.house_style()
+def draw_vessels(
+    result: Snapshot, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
+    """Draw the vessels of a tumour as they are at the end of a run.
+
+    Parameters
+    ----------
+    result : Result
+        A finished run.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw. Its coordinates become um, y = 0 at the top.
+    fig : matplotlib.figure.Figure or SubFigure, optional
+        An empty one to draw into; a new figure without it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    what = result.scenario.assay.replace("_", " ")
+    title, treatment = style.sentence(f"{what} {frame.age(result)}"), frame.treatment(result)
+    if ax is None:
+        body = canvas.sheet(
+            fig, WIDTH + 2.0, WIDTH + 1.3, title=title, subtitle=treatment,
+            caption=frame.origin(result),
+        )  # fmt: skip
+        ax = body.subplots()
+        ax.set_anchor("W")
+    else:
+        canvas.label(ax, "\n".join(filter(None, [title, treatment])))
+    size_um = float(result.scenario.domain.size_um[0])
+    extent = (0.0, size_um, size_um, 0.0)
+    frame.bare(ax, extent)
+    bed = bed_of(result.scenario, result.seed, result.final)  # type: ignore[arg-type]
+    over = _Canvas(ax, size_um)
+    called(assay(result.scenario.assay).picture)(over, bed, {}, result.scenario)
+    frame.bare(ax, extent)
+    over.finish()
+    style.add_scale_bar(ax, extent[1])
+    style.plain_text(ax)
+    return canvas.figure_of(ax)
