@@ -53,6 +53,7 @@ hooks.PLACES |= {
     "save_pictures": "sim.view.run.pictures:save_pictures",
     "dose_response": "sim.analysis.dose_response:dose_response",
     "combinations": "sim.analysis.combination:combinations",
+    "courses": "sim.analysis.courses:courses",
     "panel": "sim.analysis.panel:panel",
     "sensitivity": "sim.analysis.sensitivity:sensitivity",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sim.analysis.combination import Combinations, compare_parts
+from sim.analysis.courses import Courses, courses
 from sim.analysis.dose_response import DoseResponses, dose_response
 from sim.analysis.panel import Panel, compares_assays, panel_of
 from sim.analysis.sensitivity import MAIN, Sensitivity, sensitivity
@@ -25,6 +26,8 @@ class Analysis:
         One for each read-out that the study names.
     panel : Panel or None
         Of a study of several assays under doses of a drug.
+    courses : Courses or None
+        Of a study that keeps read-outs over time.
     """
 
     study: Study
@@ -32,6 +35,7 @@ class Analysis:
     combinations: list[Combinations] = field(default_factory=list)
     sensitivities: list[Sensitivity] = field(default_factory=list)
     panel: Panel | None = None
+    courses: Courses | None = None
 
     def findings(self) -> list[str]:
         """Return a line for each read-out and arm: its IC50, and what it depends on most."""
@@ -72,4 +76,5 @@ def analyse(study: Study) -> Analysis:
         combinations=[compare_parts(study, each) for each in curves] if plan.combination else [],
         sensitivities=[sensitivity(study, response) for response in plan.sensitivity],
         panel=panel_of(study, curves) if compares_assays(plan) else None,
+        courses=courses(study) if plan.course else None,
     )

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 DOSE_RESPONSE, CURVES, COMBINATION = "dose_response.json", "dose_response.csv", "combination.csv"
 SENSITIVITY, SENSITIVITY_TABLE = "sensitivity.json", "sensitivity.csv"
 PANEL, WINDOWS = "panel.csv", "panel_windows.csv"
-TABLES = (DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE, PANEL, WINDOWS)
+COURSES = "courses.csv"
+TABLES = (
+    DOSE_RESPONSE, CURVES, COMBINATION, SENSITIVITY, SENSITIVITY_TABLE, PANEL, WINDOWS, COURSES,
+)  # fmt: skip
 
 
 def picture(kind: str, response: str = "") -> str:
@@ -34,7 +37,7 @@ def pictures() -> tuple[str, ...]:
     """Return all that `sim.view.study.pictures` may draw of them."""
     kinds = ("dose_response", "ic50", "combination", "sensitivity")
     each = (picture(kind, response) for kind in kinds for response in responses())
-    return (picture("dose_response"), picture("panel"), *each)
+    return (picture("dose_response"), picture("panel"), picture("courses"), *each)
 
 
 def write_analysis(study: Study) -> Analysis:
@@ -86,6 +89,8 @@ def _write(found: Analysis, folder: Path) -> None:
     if found.panel:
         _write_tables(folder / PANEL, [found.panel.table])
         _write_tables(folder / WINDOWS, [found.panel.windows])
+    if found.courses:
+        _write_tables(folder / COURSES, [found.courses.table])
     if found.combinations:
         _write_tables(folder / COMBINATION, [one.table for one in found.combinations])
 

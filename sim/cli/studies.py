@@ -241,7 +241,7 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int |
     """Print the runs of a plan, a line each; on the standard error, their status in all."""
     from sim.kernels.threads import processors
     from sim.studies.folder import check_owner
-    from sim.studies.forecast import SITE_STEP_S, forecast
+    from sim.studies.forecast import forecast
     from sim.studies.ledger import Ledger
     from sim.studies.table import LEDGER, STUDY
     from sim.view.progress import duration
@@ -275,7 +275,7 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int |
         basis = (
             f"at the mean time of {found.finished} finished"
             if found.finished
-            else f"a rough estimate: {1e9 * SITE_STEP_S:g} ns for each lattice site and step"
+            else "a rough estimate, from sites and steps"
         )
         count = f"{workers} worker process{'es' if workers > 1 else ''}"
         typer.echo(f"about {took} for those left, with {count} ({basis})", err=True)

@@ -30,6 +30,7 @@ from sim.scenario.resolve import load
 from sim.scenario.settings import contradictions
 from sim.scenario.shipped import shipped_studies
 from sim.studies import reading
+from sim.studies.course import read_course, unrecorded
 from sim.studies.groups import GroupReader
 from sim.studies.identity import code_hash, run_key
 from sim.studies.plan import Plan, PlannedRun, Tree, controls, is_control
@@ -38,8 +39,11 @@ from sim.studies.resolve import Axis, Point, Resolver, misfits, values_of
 from sim.studies.sampling import INDICES, Sample, check_method, read_sample
 
 TOP = (
-    *reading.TOP, "grid", "zip", "sample", "group", "dose_response", "combination", "sensitivity",
+    *reading.TOP, "grid", "zip", "sample", "group", "replicate", "dose_response", "combination",
+    "sensitivity", "course",
 )  # fmt: skip
+EACH = "[replicate]"
+"""The place of what differs between replicates."""
 NOT_SWEPT = {
     "seed": "replicates have seeds of their own; see `replicates` and the study's `seed`",
     "extends": "can only be given in a file",
@@ -80,6 +84,8 @@ def plan_study(
         whole = drawn.base and all(axis.points for axis in drawn.axes)
         resolver = Resolver(drawn.base, drawn.axes, problems) if whole else None
         if resolver and not problems:
+            drawn.check_course(resolver)
+        if resolver and not problems:
             return drawn.plan(resolver)
     except RecursionError:
         problems = [Problem("", None, "nested too deeply")]
@@ -99,11 +105,13 @@ class _Drawing(GroupReader):
     ) -> None:
         super().__init__(tree, folder, name, problems, TOP, overrides)
         self.responses: dict[str, list[str]] = {}  # by arm, all that it is analysed for
-        self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid()]
+        self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid(), *self._each()]
         self._check_settings()
         self._check_dose_response()
         self._check_sensitivity()
         self._check_combination()
+        names = [arm.assay.name for arm in self.arms]
+        self.course = read_course(self._table("course"), self.groups, names, self._wrong)
 
     # -- reading ----------------------------------------------------------------------------
 
@@ -128,6 +136,18 @@ class _Drawing(GroupReader):
             self._wrong("zip", lengths, "must be lists of equal length")
         rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
         return [Axis("[zip]", tuple(lists), [(row, row) for row in rows])] if lists else []
+
+    def _each(self) -> list[Axis]:
+        """Read what differs between replicates: one axis, with a point for each of them."""
+        lists = self._lists("replicate")
+        for key, values in lists.items():
+            if len(values) != self.replicates:
+                what = f"must be a list of {self.replicates} values, one for each replicate"
+                self._wrong(f"replicate, {key}", values, what)
+                return []
+        rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
+        self.each = Axis(EACH, (), [({}, row) for row in rows])
+        return [self.each] if lists else []
 
     def _lists(self, table: str) -> dict[str, list[Any]]:
         lists = {}
@@ -173,7 +193,8 @@ class _Drawing(GroupReader):
         swept = {key for axis in self.axes if axis not in self.groups for key in axis.columns}
         for name in (axis.columns[0] for axis in self.groups if axis.columns[0] in swept):
             self._wrong(f"group.{name}", None, "must not have the name of a swept key")
-        count = self.replicates * math.prod(len(axis.points) for axis in self.axes)
+        others = [axis for axis in self.axes if axis.place != EACH]
+        count = self.replicates * math.prod(len(axis.points) for axis in others)
         if count > MOST_RUNS:
             self._wrong("", None, f"plans {count:,} runs; must be at most {MOST_RUNS:,}")
 
@@ -288,6 +309,14 @@ class _Drawing(GroupReader):
                 elif arm not in arms:
                     self._wrong(key, arm, data.one_of(arms), data.nearest(str(arm), arms))
 
+    def check_course(self, resolver: Resolver) -> None:
+        """Refuse times at which a run has no record."""
+        for scenario in resolver.scenarios():
+            for at in unrecorded(self.course, scenario):
+                what = "must be a time at which every run is recorded"
+                self._wrong("course.at_h", at, what, "see time.record_every_h")
+                return
+
     # -- planning ---------------------------------------------------------------------------
 
     def plan(self, resolver: Resolver) -> Plan:
@@ -304,6 +333,7 @@ class _Drawing(GroupReader):
             dose_response=self.dose_response,
             sensitivity=self.sensitivity,
             combination=self.combination,
+            course=self.course,
             text=self._text_of_file(),
             cautions=by_key(list(resolver.cautions())),
         )
@@ -312,6 +342,7 @@ class _Drawing(GroupReader):
         seeds = [(n, replicate_seed(self.seed, n)) for n in range(1, self.replicates + 1)]
         runs: list[PlannedRun] = []
         bases = self._own_bases()
+        places = [axis.place for axis in self.axes]
         index = 0
         for points, assay, content_hash in resolver.hashes():
             group: dict[str, str] = {}
@@ -321,12 +352,18 @@ class _Drawing(GroupReader):
                 (group if axis in self.groups else parameters).update(labels)
                 settings |= values
             if self._is_spare(group, parameters):
-                index += self.replicates
+                index += 1 if EACH in places else self.replicates
                 continue
+            due = seeds
+            if EACH in places:
+                row = points[places.index(EACH)]
+                due = [
+                    pair for pair, own in zip(seeds, self.each.points, strict=True) if own is row
+                ]
             arm = group.get(self.own, "")
             base, asked = bases.get(arm), tuple(self.responses.get(arm, ())) if self.own else ()
-            for replicate, seed in seeds:
-                key = run_key(content_hash, seed, code_hash(assay))
+            for replicate, seed in due:
+                key = run_key(content_hash, seed, code_hash(assay), self.course)
                 index += 1
                 runs.append(
                     PlannedRun(
@@ -365,6 +402,7 @@ class _Drawing(GroupReader):
         if self.own:  # arms may differ in their read-outs
             tree |= {key: self._table(key) for key in ("dose_response", "sensitivity")}
         tree["combination"] = self.combination
+        tree["course"] = self.course
         tree["base"] = self.base
         text = tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
         group = dict(self._table("group"))
@@ -374,7 +412,7 @@ class _Drawing(GroupReader):
                 for arm in group[self.own]
             ]
         text += listed("grid", self._table("grid")) + listed("zip", self._table("zip"))
-        text += listed("group", group)
+        text += listed("group", group) + listed("replicate", self._table("replicate"))
         if self.sample is None:
             return text
         # other versions of SciPy or SALib draw other points; a line for each, ten times faster

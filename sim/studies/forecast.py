@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from sim.assays import assays
 from sim.scenario.resolve import load
 from sim.studies.ledger import Entry
 from sim.studies.plan import Plan, PlannedRun
 from sim.studies.task import DONE, FAILED, WORKER
 
-SITE_STEP_S = 30e-9
-"""Processor time of one lattice site in one step: with signalling 29 to 30 ns, measured."""
+SITE_STEP_S = {"lattice": 30e-9, "bed": 350e-9}
+"""Processor time of one site or voxel in one step, by class of model, measured."""
 
 LOADED = 20  # runs whose size is looked up; the others are assumed to be similar
 
@@ -29,7 +30,7 @@ class Forecast:
         Estimated processor time of those that are left.
     finished : int
         Finished runs whose mean time the estimate is based on, by the bases of arms; without any
-        it is `SITE_STEP_S` times sites and steps.
+        it is `SITE_STEP_S` times sites or voxels and steps.
     """
 
     total: int
@@ -79,4 +80,7 @@ def _estimate(plan: Plan, runs: Sequence[PlannedRun]) -> float:
     """Return the mean time of runs by their sites and steps, from some of them, evenly spread."""
     some = runs[:: -(-len(runs) // LOADED)]
     scenarios = [load(plan.base_of(run), run.settings) for run in some]
-    return SITE_STEP_S * fmean(s.shape[0] * s.shape[1] * s.time.steps for s in scenarios)
+    return fmean(
+        SITE_STEP_S[assays()[s.assay].model] * s.shape[0] * s.shape[1] * s.time.steps
+        for s in scenarios
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,14 +40,17 @@ def hash_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def run_key(content_hash: str, seed: int, code: str) -> str:
-    """Return the key of a run: its content, its seed and the code that computes it."""
-    return hash_of(f"{content_hash} {seed} {code}")
+def run_key(
+    content_hash: str, seed: int, code: str, course: Mapping[str, Any] | None = None
+) -> str:
+    """Return the key of a run: its content, its seed, the code, and what is kept of its course."""
+    kept = {key: course[key] for key in ("responses", "at_h")} if course else None
+    return hash_of(f"{content_hash} {seed} {code}" + (f" {text_of(kept)}" if kept else ""))
 
 
-def key_of(content: Any, seed: int, assay: str) -> str:
+def key_of(content: Any, seed: int, assay: str, course: Mapping[str, Any] | None = None) -> str:
     """Return the key of a run of an assay, from what determines its result."""
-    return run_key(hash_of(text_of(content)), seed, code_hash(assay))
+    return run_key(hash_of(text_of(content)), seed, code_hash(assay), course)
 
 
 @cache

@@ -97,6 +97,9 @@ class Plan(Planned):
         Read-outs that sensitivity indices are computed of; empty without a design for them.
     combination : dict
         ``group``, and ``parts``: by arm of it the arms that it combines; empty without.
+    course : dict
+        ``responses`` and ``at_h``: read-outs that are kept at these times, perhaps ``control``, by
+        group its arm, and ``columns`` of the picture; empty without.
     """
 
     groups: tuple[str, ...]
@@ -107,6 +110,7 @@ class Plan(Planned):
     dose_response: dict[str, Any]
     sensitivity: list[str]
     combination: dict[str, Any]
+    course: dict[str, Any]
 
     def base_of(self, run: PlannedRun) -> Tree:
         """Return what the settings of a run are laid over."""

@@ -55,6 +55,11 @@ class Resolver:
             template = self.templates[tuple(number for number, _ in combination)]
             yield points, template.scenario.assay, template.hash_with(points)
 
+    def scenarios(self) -> Iterator[Scenario]:
+        """Yield a scenario of each kind: combinations that differ in numbers alone are one."""
+        for template in self.templates.values():
+            yield template.scenario
+
     def cautions(self) -> Iterator[Problem]:
         """Yield the cautions of all combinations; numbers that none depends on are left out."""
         seen = {key for key in self.numbers if cautioned(key)}

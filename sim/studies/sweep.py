@@ -173,6 +173,7 @@ def sweep(
                     run.seed,
                     _run_folder(out, run) if options.keep_runs else None,
                     run.base,
+                    plan.course or None,
                 )
                 for run in due.values()
             ]

@@ -130,6 +130,16 @@ class Study:
         """
         return hooks.call("panel", self)
 
+    def courses(self) -> Any:
+        """Return the read-outs of all arms over time, and against their control.
+
+        Raises
+        ------
+        InputError
+            If the study has no ``[course]``.
+        """
+        return hooks.call("courses", self)
+
     def sensitivity(self, response: str | None = None) -> Any:
         """Compute sensitivity indices of a read-out in every arm; by default of the first.
 

@@ -39,6 +39,8 @@ class Task:
         New folder for all its results, if they are kept.
     base : dict or None
         The base of its arm, if that has its own instead of the study's.
+    course : dict or None
+        ``responses`` and ``at_h``: read-outs to keep at these times.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Task:
     seed: int
     folder: str | None = None
     base: dict[str, Any] | None = None
+    course: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.assays import columns_of
 from sim.errors import AngiosimError, FolderError, stage
+from sim.studies.course import values_at
 from sim.studies.task import WORKER, Metrics, Outcome, PlaceError, Task
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def resolved(
     from sim.studies.identity import key_of
 
     scenario = load(base, task.settings, task.seed)
-    if key_of(content(scenario), task.seed, scenario.assay) != task.key:
+    if key_of(content(scenario), task.seed, scenario.assay, task.course) != task.key:
         raise PlaceError(
             "this run is not the planned one: the worker has another version of angiosim, "
             "or the plan put a number in the wrong place, which would be a bug"
@@ -81,7 +82,8 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
     more = (
         name for name in columns_of("results.csv", scenario.assay) if name not in result.summary
     )
-    return {**result.summary, **{name: float(last[name]) for name in more}}
+    then = values_at(task.course, result.timeseries) if task.course else {}
+    return {**result.summary, **{name: float(last[name]) for name in more}, **then}
 
 
 def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:

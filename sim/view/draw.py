@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 from sim.analysis.combination import Combinations
+from sim.analysis.courses import Courses
 from sim.analysis.dose_response import DoseResponses
 from sim.analysis.panel import Panel
 from sim.analysis.sensitivity import Sensitivity
@@ -71,6 +72,13 @@ def _(
     from sim.view.study.combination import draw_combinations
 
     return draw_combinations(thing, fig=fig)
+
+
+@draw.register(Courses)
+def _(thing: Courses, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+    from sim.view.study.courses import draw_courses
+
+    return draw_courses(thing, fig=fig)
 
 
 @draw.register(Panel)

@@ -196,10 +196,10 @@ def test_the_time_left_goes_by_arms(plan: Plan) -> None:
         return scenario.shape[0] * scenario.shape[1] * scenario.time.steps
 
     nothing = forecast(plan, plan.runs, {})
-    assert nothing.seconds == pytest.approx(SITE_STEP_S * sum(map(sites, plan.runs)))
+    assert nothing.seconds == pytest.approx(SITE_STEP_S["lattice"] * sum(map(sites, plan.runs)))
     quick = {run.key: Entry("done", {}, seconds=1.0) for run in plan.runs if run.index == 1}
     tubes = [run for run in plan.runs if run.group["arm"] == "tubes"]
-    saved = SITE_STEP_S * sum(map(sites, tubes)) - (len(tubes) - 1) * 1.0
+    saved = SITE_STEP_S["lattice"] * sum(map(sites, tubes)) - (len(tubes) - 1) * 1.0
     assert forecast(plan, plan.runs, quick).seconds == pytest.approx(nothing.seconds - saved)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sim.analysis.analyse import Analysis
 from sim.analysis.combination import Combinations
+from sim.analysis.courses import Courses
 from sim.analysis.dose_response import DoseResponses
 from sim.analysis.panel import Panel
 from sim.analysis.sensitivity import Sensitivity
@@ -46,6 +47,7 @@ def write_pictures(found: Analysis) -> None:
         **_combinations(found.combinations, origin),
         **_sensitivities(found.sensitivities),
         **_panel(found.panel, origin),
+        **_courses(found.courses, origin),
     }
     with logging_into(folder / LOG):
         canvas.save_pictures(drawings, folder, canvas.Marks(plan.name, seed=plan.seed))
@@ -186,6 +188,15 @@ def _panel(found: Panel | None, origin: str) -> Drawings:
     if found is None or not 0 < sum(any(row.fit.doses) for row in found.rows) <= MOST_ARMS:
         return {}
     return {picture("panel"): partial(draw_panel, found, origin=origin)}
+
+
+def _courses(found: Courses | None, origin: str) -> Drawings:
+    """Return the picture of read-outs over time, by its file."""
+    from sim.view.study.courses import draw_courses
+
+    if found is None or len(found.arms) > MOST_ARMS:
+        return {}
+    return {picture("courses"): partial(draw_courses, found, origin=origin)}
 
 
 def _sensitivities(all_found: list[Sensitivity]) -> Drawings:
