@@ -103,8 +103,6 @@ def test_it_measures_exactly_its_readouts(one: Assay) -> None:
     assert {type(value) for value in found.values()} <= {int, float}
     drive = {"mean_drive"} if one in CELLS.values() else set()
     assert {*responses(one.name)} == {*found, "cells"} | drive
-        {"mean_drive"} if one in CELLS.values() else set()
-    )
 
 
 @OF_CELLS
