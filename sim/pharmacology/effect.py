@@ -26,12 +26,14 @@ from sim.pharmacology.exposure import ROUNDING_H, Exposure
 Array = NDArray[np.float64]
 
 CHUNK_H = 24.0  # solved at once; its nodes do not depend on when anything is asked
-STEPS = 12  # of a chunk, at first
-FINEST_H = 2.0**-10  # first step after a sudden change
-TOLERANCE = 1e-10  # of an occupancy, between a chunk's nodes and those of half the steps
-MOST_HALVINGS = 8
+STEPS = 6  # of a chunk, at first
+SOON_H = 2.0 ** np.arange(-8, 3, 2)  # ends of the first steps after a sudden change
+TOLERANCE = 1e-9  # of an occupancy, between a step and its halves, which are taken
+MOST_HALVINGS = 10
+BLOCK = 2**12  # steps x subjects that are solved at once: fits the processor's cache
 MEMORY = 30.0  # residence times after which nothing is left of what was before
 STAGES = 5
+BLOCK = 2**12  # of steps and subjects, solved at once: fits the processor's cache
 BEFORE_H = 2e-9  # the last stage of a step is before what happens at its end
 
 
@@ -54,14 +56,18 @@ class Agent:
     potency: Potency
     residence_h: Mapping[str, float] = field(default_factory=dict)
 
-    def ratio(self, receptor: str, time_h: ArrayLike) -> Array:
-        """Return x of a receptor: (unbound drug / IC50)^h; 0 for one that it does not bind."""
+    def ratio(self, receptors: Sequence[str], time_h: ArrayLike) -> list[Array]:
+        """Return x by receptor: (unbound drug / IC50)^h; 0 for one that it does not bind."""
         free_nM = np.asarray(self.exposure.free_nM(np.asarray(time_h, dtype=np.float64)))
-        if receptor not in self.potency.ic50_nM:
-            return np.zeros_like(free_nM)
-        ic50 = np.asarray(self.potency.ic50_nM[receptor])
-        ic50 = ic50.reshape(ic50.shape + (1,) * (free_nM.ndim - ic50.ndim))
-        return np.asarray((free_nM / ic50) ** self.potency.hill[receptor])
+        found = []
+        for receptor in receptors:
+            if receptor not in self.potency.ic50_nM:
+                found.append(np.zeros_like(free_nM))
+                continue
+            ic50 = np.asarray(self.potency.ic50_nM[receptor])
+            ic50 = ic50.reshape(ic50.shape + (1,) * (free_nM.ndim - ic50.ndim))
+            found.append(np.asarray((free_nM / ic50) ** self.potency.hill[receptor]))
+        return found
 
 
 class Effect:
@@ -76,11 +82,12 @@ class Effect:
     def __init__(self, agents: Sequence[Agent]) -> None:
         self.agents = tuple(agents)
         self.receptors = tuple(dict.fromkeys(r for a in agents for r in a.potency.ic50_nM))
-        self._slow = {
-            receptor: _Occupancy(self.agents, receptor)
-            for receptor in self.receptors
-            if any(receptor in agent.residence_h for agent in agents)
-        }
+        groups: dict[tuple[bool, ...], list[str]] = {}  # by which drugs leave slowly
+        for receptor in self.receptors:
+            slow = tuple(receptor in agent.residence_h for agent in agents)
+            groups.setdefault(slow, []).append(receptor)
+        self._at_once = next((of for slow, of in groups.items() if not any(slow)), [])
+        self._slow = [_Occupancy(self.agents, of) for slow, of in groups.items() if any(slow)]
         self._last: tuple[object, dict[str, Array]] = (None, {})
 
     @property
@@ -105,135 +112,166 @@ class Effect:
         if self.alone:
             agent = self.agents[0]
             return dict(inhibition(np.asarray(agent.exposure.free_nM(time)), agent.potency))
-        return {
-            receptor: self._slow[receptor].inhibition(time)
-            if receptor in self._slow
-            else self._at_once(receptor, time)
-            for receptor in self.receptors
-        }
-
-    def _at_once(self, receptor: str, time: Array) -> Array:
-        x = sum(agent.ratio(receptor, time) for agent in self.agents)
+        ratios = [agent.ratio(self._at_once, time) for agent in self.agents]
         with np.errstate(divide="ignore"):  # no drug
-            return np.asarray(1.0 / (1.0 + 1.0 / x))
+            found = {
+                receptor: np.asarray(1.0 / (1.0 + 1.0 / sum(x)))
+                for receptor, *x in zip(self._at_once, *ratios, strict=True)
+            }
+        for slow in self._slow:
+            found |= slow.inhibition(time)
+        return {receptor: found[receptor] for receptor in self.receptors}
 
 
 class _Occupancy:
-    """Occupancy of a receptor by the drugs that leave it slowly, node by node.
+    """Occupancy of receptors that the same drugs leave slowly, node by node.
 
-    Radau IIA with five stages (order 9, L-stable), with steps that are halved until the nodes of a
-    chunk agree. All is a function of the schedule, and nothing depends on what was asked before.
+    Radau IIA with five stages (order 9, L-stable), with steps that are halved until a step and its
+    halves agree. All is a function of the schedule, and nothing depends on what was asked before.
+    The drugs' equations are linear in the occupancies, so that a step is O(end) = M O(start) + N.
+    Rows are the subjects of the first receptor, then those of the next one.
     """
 
-    def __init__(self, agents: Sequence[Agent], receptor: str) -> None:
-        self.receptor = receptor
-        self.slow = [agent for agent in agents if receptor in agent.residence_h]
-        self.fast = [agent for agent in agents if receptor not in agent.residence_h]
-        self.k = np.array([1.0 / agent.residence_h[receptor] for agent in self.slow])
+    def __init__(self, agents: Sequence[Agent], receptors: Sequence[str]) -> None:
+        self.receptors = receptors
+        self.slow = [agent for agent in agents if receptors[0] in agent.residence_h]
+        self.fast = [agent for agent in agents if receptors[0] not in agent.residence_h]
         self.agents = agents
-        free_nM = (np.asarray(agent.exposure.free_nM(np.zeros(1))) for agent in agents)
-        self.single = all(found.ndim == 1 for found in free_nM)
+        at_0 = (np.asarray(agent.exposure.free_nM(np.zeros(1))) for agent in agents)
+        self.subjects = max(found.shape[0] if found.ndim == 2 else 0 for found in at_0)
+        k = [[1.0 / agent.residence_h[one] for one in receptors] for agent in self.slow]
+        self.k = np.repeat(k, self.subjects or 1, axis=1)  # (slow drugs, rows)
         steady = any(getattr(agent.exposure, "cycle_h", None) is not None for agent in agents)
         self.first = -ceil(MEMORY / float(self.k.min()) / CHUNK_H) if steady else 0
         self._times: list[Array] = []
-        self._nodes: list[Array] = []  # (times, subjects, slow drugs)
+        self._nodes: list[Array] = []  # (times, slow drugs, rows)
 
-    def inhibition(self, time: Array) -> Array:
+    def inhibition(self, time: Array) -> dict[str, Array]:
+        """Return the inhibited fraction by receptor, of the shape of the concentrations."""
         flat = time.ravel()
-        x_fast = sum((agent.ratio(self.receptor, flat) for agent in self.fast), np.zeros(1))
-        held = self._at(flat).sum(axis=-1)  # (times, subjects)
-        held = held[:, 0] if self.single else held.T
-        found = 1.0 - (1.0 - held) / (1.0 + x_fast)
-        return np.asarray(found.reshape(found.shape[:-1] + time.shape))
+        held = self._at(flat).sum(axis=1).T  # (rows, times)
+        found = 1.0 - (1.0 - held) / (1.0 + self._ratio(self.fast, flat).sum(axis=0))
+        shape = ((self.subjects,) if self.subjects else ()) + time.shape
+        return dict(zip(self.receptors, found.reshape(-1, *shape), strict=True))
+
+    def _ratio(self, agents: Sequence[Agent], time: Array) -> Array:
+        """Return x of these drugs, (drugs, rows, times)."""
+        found = np.zeros((len(agents), len(self.receptors), self.subjects or 1, time.size))
+        for place, agent in enumerate(agents):
+            for row, x in enumerate(agent.ratio(self.receptors, time)):
+                found[place, row] = x
+        return found.reshape(len(agents), self.k.shape[1], time.size)
 
     def _at(self, time: Array) -> Array:
-        """Return the occupancies (times, subjects, slow drugs); 0 before the beginning."""
+        """Return the occupancies (times, slow drugs, rows); 0 before the beginning."""
         last = floor((float(time.max()) + ROUNDING_H) / CHUNK_H) if time.size else self.first
         while self.first + len(self._times) <= last:
             self._solve(self.first + len(self._times))
         place = np.floor((time + ROUNDING_H) / CHUNK_H).astype(int) - self.first
-        subjects = self._nodes[0].shape[1] if self._nodes else 1
-        found = np.zeros((time.size, subjects, len(self.slow)))
+        found = np.zeros((time.size, *self.k.shape))
         for chunk in np.unique(place[place >= 0]):
             at = np.flatnonzero(place == chunk)
             nodes, values = self._times[chunk], self._nodes[chunk]
             node = np.searchsorted(nodes, time[at] + ROUNDING_H, side="right") - 1
             M, N = self._steps(nodes[node], np.maximum(time[at], nodes[node]))
-            found[at] = np.einsum("tsij,tsj->tsi", M, values[node]) + N
+            found[at] = (M * values[node][:, None]).sum(axis=2) + N
         return found
 
     def _solve(self, chunk: int) -> None:
         """Integrate over a chunk from the end of the one before it."""
-        start_h, end_h = chunk * CHUNK_H, (chunk + 1) * CHUNK_H
-        times = self._mesh(start_h, end_h)
-        values = self._march(times)
-        for _ in range(MOST_HALVINGS):
-            finer = np.sort(np.concatenate([times, 0.5 * (times[1:] + times[:-1])]))
-            found = self._march(finer)
-            agree = np.abs(found[::2] - values).max() < TOLERANCE
-            times, values = finer, found
-            if agree:
+        mesh = self._mesh(chunk * CHUNK_H, (chunk + 1) * CHUNK_H)
+        start, end = mesh[:-1], mesh[1:]
+        M, N = self._steps(start, end)
+        done: list[tuple[Array, Array, Array]] = []  # start, M, N of each step that is taken
+        for halving in range(MOST_HALVINGS):
+            middle = 0.5 * (start + end)
+            halves = self._steps(np.append(start, middle), np.append(middle, end))
+            first, second = zip(*(np.split(one, 2) for one in halves), strict=True)
+            M12 = (second[0][:, :, :, None] * first[0][:, None]).sum(axis=2)
+            N12 = (second[0] * first[1][:, None]).sum(axis=2) + second[1]
+            differ = np.abs(M12 - M).max(axis=(1, 2, 3)) + np.abs(N12 - N).max(axis=(1, 2))
+            last = halving == MOST_HALVINGS - 1
+            good = np.full(len(start), True) if last else differ < TOLERANCE
+            done += [(start[good], *(one[good] for one in first))]
+            done += [(middle[good], *(one[good] for one in second))]
+            if good.all():
                 break
-        self._times.append(times)
-        self._nodes.append(values)
+            again = ~good
+            start, end = (
+                np.append(start[again], middle[again]), np.append(middle[again], end[again])
+            )  # fmt: skip
+            M, N = (
+                np.concatenate([a[again], b[again]]) for a, b in zip(first, second, strict=True)
+            )
+        starts, M, N = (np.concatenate(parts) for parts in zip(*done, strict=True))
+        order = np.argsort(starts)
+        now = self._nodes[-1][-1] if self._nodes else np.zeros(self.k.shape)
+        nodes = [now]
+        for place in order:
+            now = (M[place] * now).sum(axis=1) + N[place]
+            nodes.append(now)
+        self._times.append(np.append(starts[order], mesh[-1]))
+        self._nodes.append(np.array(nodes))
 
     def _mesh(self, start_h: float, end_h: float) -> Array:
         """Return times from which steps are taken: finer after each sudden change."""
         even = np.linspace(start_h, end_h, STEPS + 1)
         sudden = [agent.exposure.events_h(start_h, end_h) for agent in self.agents]
         events = np.unique(np.concatenate([[start_h], *sudden]))
-        soon = np.add.outer(events, FINEST_H * 2.0 ** np.arange(12)).ravel()
-        found = np.unique(np.concatenate([even, events, soon]))
+        found = np.unique(np.concatenate([even, events, np.add.outer(events, SOON_H).ravel()]))
         found = found[(found >= start_h) & (found <= end_h)]
         near = np.diff(found) < 1e-6  # rounding of what is meant to be one time
         keep = np.append(True, ~near)
         keep[-1] = True
         return np.asarray(found[keep])
 
-    def _march(self, times: Array) -> Array:
-        """Return the occupancies at these times, from the end of the chunk before on."""
-        M, N = self._steps(times[:-1], times[1:])
-        subjects = M.shape[1]
-        now = self._nodes[-1][-1] if self._nodes else np.zeros((subjects, len(self.slow)))
-        found = np.empty((len(times), *now.shape))
-        found[0] = now
-        for place in range(len(times) - 1):
-            now = np.einsum("sij,sj->si", M[place], now) + N[place]
-            found[place + 1] = now
-        return found
-
     def _steps(self, start: Array, end: Array) -> tuple[Array, Array]:
-        """Return M (steps, subjects, slow, slow) and N of O(end) = M O(start) + N."""
-        h = end - start
+        """Return M (steps, slow, slow, rows) and N (steps, slow, rows) of O(end) = M O(start) + N."""
+        h, (m, rows) = end - start, self.k.shape
         stages = start[:, None] + h[:, None] * _C
         stages[:, -1] = end - np.minimum(BEFORE_H, 0.01 * h)
         flat = stages.ravel()
-        x = [self._of_subjects(agent, flat) for agent in self.slow]
-        rest = sum((self._of_subjects(agent, flat) for agent in self.fast), np.zeros((1, 1)))
-        n, m, subjects = len(start), len(self.slow), max(part.shape[0] for part in (*x, rest))
-        r = (1.0 / (1.0 + rest)) * np.ones((subjects, flat.size))
-        drive = np.stack([k * one * r for k, one in zip(self.k, x, strict=True)], axis=-1)
-        drive = drive.reshape(subjects, n, STAGES, m).transpose(1, 0, 2, 3)  # k x r, = b
-        J = -(drive[..., None] * np.ones(m) + np.diag(self.k))  # (n, subjects, stages, m, m)
-        # Y = 1 y0 + h A (J Y + b), and y1 is the last stage
-        hA = h[:, None, None, None] * _A  # (n, 1, stages, stages)
-        size = STAGES * m
-        whole = np.einsum(
-            "nsab,nsbij->nsaibj", np.broadcast_to(hA, (n, subjects, STAGES, STAGES)), J
-        )
-        left = np.eye(size) - whole.reshape(n, subjects, size, size)
-        ones = np.tile(np.eye(m), (STAGES, 1))  # (size, m)
-        source = np.einsum("nsab,nsbi->nsai", hA, drive)
-        right = np.concatenate(
-            [np.broadcast_to(ones, (n, subjects, size, m)), source.reshape(n, subjects, size, 1)],
-            axis=-1,
-        )
-        last = np.linalg.solve(left, right)[:, :, -m:, :]
-        return last[..., :m], last[..., m]
+        free = 1.0 / (1.0 + self._ratio(self.fast, flat).sum(axis=0))  # share left by fast drugs
+        drive = self._ratio(self.slow, flat) * (self.k[:, :, None] * free)
+        drive = drive.reshape(m, rows, len(h), STAGES).transpose(3, 0, 2, 1)
+        M, N = np.empty((len(h), m, m, rows)), np.empty((len(h), m, rows))
+        size = max(1, BLOCK // rows)
+        for first in range(0, len(h), size):
+            some = slice(first, first + size)
+            M[some], N[some] = self._solved(h[some], np.ascontiguousarray(drive[:, :, some]))
+        return M, N
 
-    def _of_subjects(self, agent: Agent, time: Array) -> Array:
-        x = agent.ratio(self.receptor, time)
-        return x if x.ndim == 2 else x[None, :]
+    def _solved(self, h: Array, drive: Array) -> tuple[Array, Array]:
+        """Return M and N of steps from the drive b (stages, slow, steps, rows).
+
+        The stages of O' = b - J O are Y = O(start) + h A (b - J Y), and the last one is the end. So
+        N = P b and M = 1 - P J with (1 + h A' J') P' = h A' of the last stage. Its leading minors
+        are positive (Hairer & Wanner 1996, IV.14): elimination needs no pivots, and is done in all
+        steps and rows at once.
+        """
+        m, size = len(self.slow), STAGES * len(self.slow)
+        own = np.eye(m)[:, :, None, None]
+        J = drive[:, :, None] + own * self.k[:, None, None]  # (stages, slow, slow, steps, rows)
+        hA = (_A[:, :, None] * h)[..., None]  # (stages, stages, steps, 1)
+        left = np.empty((size, size, *drive.shape[2:]))
+        P = np.empty((size, m, *drive.shape[2:]))
+        by_stage = left.reshape(STAGES, m, STAGES, m, *drive.shape[2:])
+        for s in range(STAGES):
+            for q in range(STAGES):
+                np.multiply(hA[q, s], J[q].swapaxes(0, 1), out=by_stage[s, :, q])
+            P[s * m : s * m + m] = own * hA[-1, s]
+        left[range(size), range(size)] += 1.0
+        for p in range(size):
+            left[p, p + 1 :] /= left[p, p]
+            P[p] /= left[p, p]
+            left[p + 1 :, p + 1 :] -= left[p + 1 :, p, None] * left[p, p + 1 :]
+            P[p + 1 :] -= left[p + 1 :, p, None] * P[p]
+        for p in range(size - 1, 0, -1):
+            P[:p] -= left[:p, p, None] * P[p]
+        P = P.reshape(STAGES, m, m, *drive.shape[2:])  # stage, of drug, on drug
+        N = (P * drive[:, :, None]).sum(axis=(0, 1))
+        M = own - np.stack([(P * J[:, :, j, None]).sum(axis=(0, 1)) for j in range(m)], axis=1)
+        return M.transpose(2, 0, 1, 3), N.transpose(1, 0, 2)
 
 
 def _radau() -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ from sim.errors import ScenarioError
 from sim.pharmacology.compartments import TwoCompartment
 from sim.pharmacology.dosing import Dose
 from sim.pharmacology.drugs import Potency, inhibition, load_drug
-from sim.pharmacology.effect import Agent, Effect
+from sim.pharmacology.effect import Agent, Effect, _Occupancy, _radau
 from sim.pharmacology.exposure import Media, Pharmacokinetic
 from sim.pharmacology.population import draw_potencies, draw_subjects
 from sim.scenario.exposure import effect_of, exposure_of, potency_of
@@ -89,6 +89,31 @@ def test_wash_out_is_exponential() -> None:
     np.testing.assert_allclose(effect.inhibition(times)["A"], expected, atol=1e-9)
     # the receptor without a residence time follows at once
     assert (effect.inhibition(times)["B"] == 0.0).all()
+
+
+@pytest.mark.parametrize("drugs", [1, 2])
+def test_elimination_without_pivots_is_exact(drugs: int) -> None:
+    """Against LAPACK's solution of the stages, for drives of twelve orders of magnitude."""
+    rng = np.random.default_rng(3)
+    times = np.array([0.0, 0.25, 1.0, 5.0])
+    c, A = _radau()
+    for _ in range(40):
+        k = 10.0 ** rng.uniform(-3, 3, drugs)
+        x = 10.0 ** rng.uniform(-6, 6, drugs)
+        agents = [
+            Agent(Media((0.0,), (5.0 * one,)), POTENCY, {"A": 1.0 / rate})
+            for one, rate in zip(x, k, strict=True)
+        ]
+        M, N = _Occupancy(agents, ["A"])._steps(times[:-1], times[1:])
+        for place, h in enumerate(np.diff(times)):
+            J = np.outer(k * x, np.ones(drugs)) + np.diag(k)
+            left = np.eye(5 * drugs) + np.kron(h * A, J)
+            right = np.column_stack([
+                np.tile(np.eye(drugs), (5, 1)), np.kron(h * c[:, None], (k * x)[:, None])
+            ])  # fmt: skip
+            exact = np.linalg.solve(left, right)[-drugs:]
+            np.testing.assert_allclose(M[place, :, :, 0], exact[:, :drugs], rtol=0, atol=1e-9)
+            np.testing.assert_allclose(N[place, :, 0], exact[:, drugs], rtol=0, atol=1e-9)
 
 
 def test_nothing_depends_on_what_was_asked_before() -> None:
