@@ -226,7 +226,7 @@ class _Occupancy:
         return np.asarray(found[keep])
 
     def _steps(self, start: Array, end: Array) -> tuple[Array, Array]:
-        """Return M (steps, slow, slow, rows) and N (steps, slow, rows) of O(end) = M O(start) + N."""
+        """Return M (steps, slow, slow, rows) and N (steps, slow, rows) of these steps."""
         h, (m, rows) = end - start, self.k.shape
         stages = start[:, None] + h[:, None] * _C
         stages[:, -1] = end - np.minimum(BEFORE_H, 0.01 * h)
