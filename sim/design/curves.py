@@ -25,6 +25,9 @@ from sim.errors import Problem, ScenarioError
 from sim.pharmacology.dosing import Dose, Regimen
 from sim.pharmacology.effect import BEFORE_H, Agent, Effect
 from sim.pharmacology.exposure import Pharmacokinetic
+from sim.runs.pk import span_of
+from sim.scenario.exposure import regimen_of
+from sim.scenario.schema import Scenario
 from sim.units import nM_to_ng_per_ml
 
 Array = NDArray[np.float64]
@@ -231,43 +234,43 @@ def _panels(
     return np.array(edges), np.array(last)
 
 
-def window_of(target: Target, regimen: Regimen) -> tuple[float, float, bool]:
+def window_of(target: Target, schedule: Scenario) -> tuple[float, float, bool]:
     """Return start and end of a target's window, and whether it is one of a steady state.
 
     Raises
     ------
     ScenarioError
-        If the regimen has no such window.
+        If the schedule has no such window.
     """
     if target.hours is not None:
         return *target.hours, False
-    first, cycle_h = regimen.first_h, regimen.cycle_h
-    if regimen.steady and target.window == "steady":  # as its doses are already
-        return first, regimen.end_h, False
-    match target.window:
-        case "first day":
-            return first, first + 24.0, False
-        case "schedule":
-            return first, regimen.end_h, False
-        case "last cycle" | "":
-            return regimen.end_h - cycle_h, regimen.end_h, False
-        case "steady":
-            given = [
-                key
-                for key in ("loading", "reductions", "missed_days", "missed_doses", "late_days",
-                            "late_doses")
-                if getattr(regimen, key) not in (None, {}, [], ())
-            ]  # fmt: skip
-            if given:
-                what = f"has no meaning with drug.regimen.{given[0]}: its cycles are equal"
-                raise ScenarioError("design", [Problem("window", "steady", what)])
-            return 0.0, cycle_h, True
-    day = int(target.window.removeprefix("day "))
-    last = round((regimen.end_h - first) / 24.0)
-    if day > last:
-        what = f"must be a day of the schedule, from 1 to {last}"
-        raise ScenarioError("design", [Problem("window", target.window, what)])
-    return first + 24.0 * (day - 1), first + 24.0 * day, False
+    assert schedule.drug is not None
+    regimen, window = regimen_of(schedule.drug), target.window
+    first, end_h = span_of(schedule)
+    if window == "first day":
+        return first, first + 24.0, False
+    if window == "schedule":
+        return first, end_h, False
+    if window.startswith("day "):
+        day, last = int(window.removeprefix("day ")), ceil((end_h - first) / 24.0 - 1e-9)
+        if day <= last:
+            return first + 24.0 * (day - 1), first + 24.0 * day, False
+        raise _no(window, f"must be a day of the schedule, from 1 to {last}")
+    if regimen is None:
+        raise _no(window, "is of a regimen; doses listed one by one have no cycles")
+    if window != "steady":
+        return end_h - regimen.cycle_h, end_h, False
+    if regimen.steady:  # as its doses are already
+        return first, end_h, False
+    of_one = ("loading", "reductions", "missed_days", "missed_doses", "late_days", "late_doses")
+    for key in of_one:
+        if getattr(regimen, key) not in (None, {}, [], ()):
+            raise _no(window, f"has no meaning with drug.regimen.{key}: its cycles are equal")
+    return 0.0, regimen.cycle_h, True
+
+
+def _no(window: str, allowed: str) -> ScenarioError:
+    return ScenarioError("design", [Problem("window", window, allowed)])
 
 
 def one_cycle(doses: Sequence[Dose], regimen: Regimen) -> list[Dose]:

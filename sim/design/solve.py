@@ -88,7 +88,7 @@ class Scheduled:
 
     def curves(self, target: Target, *, population: bool = False) -> Curves:
         """Return the concentrations over the window of a target."""
-        start_h, end_h, steady = window_of(target, self.regimen)
+        start_h, end_h, steady = window_of(target, self.scenario)
         key = (start_h, end_h, steady, population)
         if key not in self._made:
             self._made[key] = self._curves(start_h, end_h, steady, population=population)

@@ -197,12 +197,10 @@ def run_pk(
     regimen, doses = regimen_of(drug), _shown(scenario)
     every_h = regimen.every_h if regimen else LISTED_EVERY_H
     halves = half_lives(exposure.model, every_h, *_kind(doses))
-    ends_h = [dose.at_h + dose.infusion_h for dose in doses]
-    if regimen is None:
-        end_h = max(ends_h) + HALF_LIVES_AFTER * float(halves.terminal_h)
-    else:
-        late_h = [dose.at_h + regimen.every_h for dose in doses[-1:]]
-        end_h = regimen.end_h if regimen.steady else max([regimen.end_h, *ends_h, *late_h])
+    _, end_h = span_of(scenario)
+    if regimen is not None and not regimen.steady:  # late doses and infusions may outlast it
+        ends_h = [dose.at_h + dose.infusion_h for dose in doses]
+        end_h = max([end_h, *ends_h, *(dose.at_h + every_h for dose in doses[-1:])])
     time_h = window_times(exposure.course, 0.0, end_h, min(STEP_H, end_h / STEPS))
     potency = potency_of(scenario)
     effect = effect_of(scenario)
@@ -255,6 +253,21 @@ def run_pk(
     if regimen is not None:
         result.accumulation = _accumulation(exposure, regimen)
     return result
+
+
+def span_of(scenario: Scenario) -> tuple[float, float]:
+    """Return when a schedule begins and ends, in hours.
+
+    A regimen begins with its first dose as planned, and ends with its last cycle. Doses listed one
+    by one end three half-lives after the last of them.
+    """
+    assert scenario.drug is not None
+    if regimen := regimen_of(scenario.drug):
+        return regimen.first_h, regimen.end_h
+    doses = _shown(scenario)
+    halves = half_lives(pharmacokinetic(scenario).model, LISTED_EVERY_H, *_kind(doses))
+    last_h = max(dose.at_h + dose.infusion_h for dose in doses)
+    return doses[0].at_h, last_h + HALF_LIVES_AFTER * float(halves.terminal_h)
 
 
 def _over_subjects(everyone: Pharmacokinetic, time_h: Array) -> tuple[Array, Array, Array]:
