@@ -18,16 +18,16 @@ from matplotlib.figure import Figure
 
 import sim
 
-DAYS = (0, 1, 4, 7, 14, 17, 21)  # after the first dose: 0 is where day 1 begins
+DAYS = (1, 2, 5, 8, 15, 18, 22)  # an assay begins with each; day 1 begins with the first dose
 SEEDS = range(1, 9)
 
 
 def network_length_mm(job: tuple[int | None, int, float]) -> float:
-    """Network length at 6 h of an assay begun days after the first dose; None is the control."""
+    """Network length at 6 h of an assay begun with a day; None is the control."""
     day, seed, kp_uu = job
     if day is None:
         return sim.run("tube_formation", seed=seed).summary["tube_length_mm"]
-    overrides = {"time.start_h": 24 * day, "drug.kp_uu": kp_uu}
+    overrides = {"time.start_h": 24 * (day - 1), "drug.kp_uu": kp_uu}
     return sim.run("human_12mg", overrides, seed=seed).summary["tube_length_mm"]
 
 
@@ -52,10 +52,13 @@ def draw(mean: np.ndarray, error: np.ndarray, kp_uu: float) -> Figure:
     lower.sharex(upper)
     lower.errorbar(DAYS, mean, error, marker="o", capsize=3, color="#22262b")
     lower.set(
+        xlim=(0.7, 22.3),
+        xticks=(1, 8, 15, 22),
         ylim=(0, 110),
-        xlabel="start of a fresh assay (days after the first dose); mean ± SE of 8 seeds",
-        ylabel="network length\nat 6 h (% of control)",
+        xlabel="day with which a fresh assay begins; mean ± SE of 8 seeds",
+        ylabel="network length (% of control)",
     )
+    lower.secondary_yaxis("right").set_ylabel(" ")  # as wide as the panels above
     lower.axhline(100, color="#c9c6bf", zorder=0)
     return figure
 
@@ -65,5 +68,5 @@ if __name__ == "__main__":
     kp_uu = float(sys.argv[2]) if len(sys.argv) > 2 else 1.0
     mean, error = percent_of_control(kp_uu)
     for day, value, spread in zip(DAYS, mean, error, strict=True):
-        print(f"{day} days after the first dose: {value:.1f} +- {spread:.1f} % of control")
+        print(f"begun with day {day}: {value:.1f} +- {spread:.1f} % of control")
     draw(mean, error, kp_uu).savefig(picture, dpi=130)

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from sim.errors import PictureWarning, ScenarioWarning
     from sim.model.clock import AngiogenesisModel
     from sim.runs.pk import PK
+    from sim.runs.pk_comparison import PKComparison
     from sim.runs.result import Result
     from sim.studies.table import Study
 
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "Design", "PictureWarning", "Result",
+    "PK", "AngiogenesisModel", "Calibration", "Design", "PKComparison", "PictureWarning", "Result",
     "ScenarioWarning", "Study", "__version__", "calibrate", "design", "load", "pk", "run", "sweep",
 ]  # fmt: skip
 
@@ -33,6 +34,7 @@ _HOME = {
     "Calibration": "sim.calibration.result",
     "Design": "sim.design.result",
     "PK": "sim.runs.pk",
+    "PKComparison": "sim.runs.pk_comparison",
     "PictureWarning": "sim.errors",
     "Result": "sim.runs.result",
     "ScenarioWarning": "sim.errors",

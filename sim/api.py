@@ -129,6 +129,7 @@ def pk(
     scenario: str | Path | Mapping[str, Any] | Scenario,
     overrides: Mapping[str, Any] | None = None,
     subjects: int | None = None,
+    targets: Sequence[Mapping[str, Any]] = (),
 ) -> PK:
     """Compute the drug of a scenario in a body, without any tissue.
 
@@ -138,15 +139,17 @@ def pk(
         As for `run`; the scenario's ``drug.exposure`` is ``"pk"``.
     subjects : int, optional
         Size of the virtual population behind the bands.
+    targets : sequence of mapping
+        As ``[[target]]`` of a design, without ``share``: in how many subjects each holds.
 
     Raises
     ------
     InputError
-        If the scenario is wrong or doses no body.
+        If the scenario is wrong or doses no body, or a target is wrong.
     """
-    from sim.runs.pk import run_pk
+    from sim.design.attainment import pk_of, read_targets
 
-    return run_pk(_loaded(scenario, overrides), subjects=subjects, overrides=overrides)
+    return pk_of(_loaded(scenario, overrides), overrides, subjects, read_targets(targets))
 
 
 def sweep(

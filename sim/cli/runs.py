@@ -69,11 +69,37 @@ def run(
 
 
 def pk(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A scenario that doses a body (exposure = pk).")
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="Scenarios that dose a body (exposure = pk); several are put side by side.",
+        ),
     ],
     subjects: Annotated[
         int | None, typer.Option(min=1, max=100_000, help="Virtual subjects for percentile bands.")
+    ] = None,
+    at_least: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OF.STATISTIC=VALUE",
+            help="A target as in a design, such as inhibition.VEGFR2.mean=0.5: what it comes to, "
+            "and the share of --subjects in whom it holds; may be repeated.",
+        ),
+    ] = None,
+    at_most: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OF.STATISTIC=VALUE", help="The same of an upper bound: total_ng_ml.max=60."
+        ),
+    ] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            help="Window of the targets: last cycle, first day, day N, schedule or steady."
+            " [default: last cycle]",
+            show_default=False,
+        ),
     ] = None,
     settings: Settings = None,
     plot: Annotated[
@@ -81,18 +107,27 @@ def pk(
         typer.Option(metavar="FILE", help="Save the plot to this new file: .png, .pdf or .svg."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV: a row for each read-out.")
+    ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the tables as Markdown.")
+    ] = False,
 ) -> None:
     """Show a drug in a body: concentrations, exposure, inhibition."""
     with exit_codes():
         import json
 
+        from sim.design.attainment import option_targets, pk_of
         from sim.files import plain
         from sim.kinds import expected
-        from sim.runs.pk import run_pk
+        from sim.runs.pk_comparison import PKComparison
         from sim.scenario.cautions import cautions
         from sim.scenario.resolve import load
         from sim.scenario.settings import parse_settings
 
+        if as_json + as_csv + markdown > 1:
+            raise InputError("--json, --csv and --markdown: choose one of them")
         if plot is not None:
             from sim.view.canvas import picture_format
             from sim.view.run.pk import save_pk
@@ -104,14 +139,22 @@ def pk(
                 )
             if not plot.parent.is_dir():
                 raise InputError(f"{plot.parent}: no such folder")
-        with expected("scenario", file):
-            overrides = parse_settings(settings or [])
-            scenario = load(file, overrides)
-        print_cautions(cautions(scenario))
-        result = run_pk(scenario, subjects=subjects, overrides=overrides)
+        targets = option_targets(at_least or [], at_most or [], window)
+        overrides, scenarios = parse_settings(settings or []), []
+        for file in files:
+            with expected("scenario", file):
+                scenarios.append(load(file, overrides))
+            print_cautions(cautions(scenarios[-1]), file if len(files) > 1 else "")
+        found = PKComparison([pk_of(one, overrides, subjects, targets) for one in scenarios])
+        told = found.to_list()
         if as_json:
-            typer.echo(json.dumps(plain(result.to_dict()), indent=2, ensure_ascii=False))
+            content = plain(told if len(told) > 1 else told[0])
+            typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        elif as_csv:
+            typer.echo(found.csv(), nl=False)
+        elif markdown:
+            typer.echo(found.markdown(), nl=False)
         else:
-            print_pk(result)
+            print_pk(found.results, told)
         if plot is not None:
-            save_pk(result, plot)
+            save_pk(found, plot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim.errors import visible
 
@@ -43,67 +43,41 @@ def print_parts(parts: list[RenderableType]) -> None:
         page.print(part)
 
 
-def print_pk(result: PK) -> None:
-    """Print the calendar, then exposure and inhibition by window."""
+def print_pk(results: dict[str, PK], told: list[dict[str, Any]]) -> None:
+    """Print where results come from, the calendar of a single one, and the tables of all."""
     from rich.table import Table
 
-    from sim.pharmacology.dosing import days_of
+    from sim.runs import pk_table
 
-    drug, found = result.drug, result.provenance
-    table = Table(box=None, pad_edge=False)
-    table.add_column("total in plasma, free at the cells", no_wrap=True)
-    for name in result.windows:
-        table.add_column(name, justify="right", no_wrap=True)
-    windows = result.windows.values()
-    spans = [(w["start_h"], w["end_h"]) for w in windows]
-    days = [days_of(start - result.first_h, end - result.first_h) for start, end in spans]
-    table.add_row("days", *(f"{a}" if a == b else f"{a}-{b}" for a, b in days))
-    table.add_row("hours", *(f"{round(start, 2):.9g}-{round(end, 2):.9g}" for start, end in spans))
-    for key, label in (
-        ("cmax_nM", "Cmax, nM"),
-        ("tmax_h", "time of Cmax, h"),
-        ("auc_nM_h", "AUC, nM h"),
-        ("last_nM", "trough, nM"),
-        ("cmax_free_nM", "free Cmax, nM"),
-        ("last_free_nM", "free trough, nM"),
-    ):
-        table.add_row(label, *(digits(w[key]) for w in windows))
-    for receptor, ic50 in result.potency.ic50_nM.items():
-        for key, label in (
-            ("mean", "inhibited, mean"),
-            ("highest", "highest"),
-            ("last", "at end"),
-            ("above_ic50", f"time above {ic50:g} nM"),
-        ):
-            percents = (f"{100 * w['inhibition'][receptor][key]:.0f} %" for w in windows)
-            table.add_row(f"{receptor} {label}", *percents)
-    listed = f"{len(result.doses)} dose{'' if len(result.doses) == 1 else 's'} listed"
-    lines = [
-        f"{drug.name}, {drug.species}, kp_uu {drug.kp_uu:g}",
-        str(found),
-        str(result.regimen) if result.regimen else listed,
-        str(result.half_lives),
+    if len(results) == 1:
+        (result,) = results.values()
+        listed = f"{len(result.doses)} dose{'' if len(result.doses) == 1 else 's'} listed"
+        lines = [
+            f"{result.drug.name}, {result.drug.species}, kp_uu {result.drug.kp_uu:g}",
+            str(result.provenance),
+            str(result.regimen) if result.regimen else listed,
+            str(result.half_lives),
+        ]
+        if result.accumulation is not None:
+            lines.append(f"accumulation over the first cycle {result.accumulation:.3g}-fold")
+    else:
+        lines = []
+        for one in told:
+            lines += [f"{one['label']}: {pk_table.heading(one)}"]
+            lines += [f"  {line}" for line in pk_table.origin(one)]
+        lines += [f"warning: {text}" for text in pk_table.warnings_of(told)]
+    parts: list[RenderableType] = [
+        "\n".join(visible(line) for text in lines for line in text.splitlines())
     ]
-    if result.accumulation is not None:
-        lines.append(f"accumulation over the first cycle {result.accumulation:.3g}-fold")
-    words = {
-        "effective_half_life_h": "effective half-life, h",
-        "terminal_half_life_h": "terminal half-life, h",
-        "cmax_nM": "Cmax, nM",
-        "auc_nM_h": "AUC, nM h",
-        "last_nM": "at the end, nM",
-    }
-    spread = [
-        f"population {words[name]}: {digits(found['p50'])} "
-        f"({digits(found['p5'])}-{digits(found['p95'])}, 5th-95th percentile)"
-        for name, found in result.population.items()
-        if name in words
-    ]
-    if result.subjects and found.nothing_varies:
-        spread.append("population: spread between subjects is not known, so there are no bands")
-    elif result.subjects and (unknown := found.unknown_spread):
-        spread.append(f"population: spread of {', '.join(unknown)} is not known; it does not vary")
-    print_parts(["\n".join(lines), table, *spread])
+    for titles, rows in pk_table.tables(told):
+        table = Table(box=None, pad_edge=False)
+        for place, title in enumerate(titles):
+            heading = visible(title).replace(": ", ":\n", 1) if len(results) > 1 else title
+            table.add_column(heading, justify="right" if place else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*map(visible, row))
+        parts.append(table)
+    print_parts([*parts, *map(visible, pk_table.notes(told))])
 
 
 def digits(value: float) -> str:

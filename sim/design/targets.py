@@ -30,10 +30,14 @@ class TargetReader:
     problems : list of Problem
     readouts : sequence of str
         Read-outs of the assay that a target may be of.
+    window : str
+        That of a target of the body which names none.
     """
 
-    def __init__(self, problems: list[Problem], readouts: Sequence[str] = ()) -> None:
-        self.problems, self.readouts = problems, readouts
+    def __init__(
+        self, problems: list[Problem], readouts: Sequence[str] = (), window: str = "last cycle"
+    ) -> None:
+        self.problems, self.readouts, self.window = problems, readouts, window
 
     def targets(self, given: Any) -> Iterator[Target]:
         """Yield what the list ``[[target]]`` asks for."""
@@ -84,7 +88,7 @@ class TargetReader:
         if statistic == "auc" and of.startswith(INHIBITION):
             self._wrong(f"{where}.statistic", statistic, "is of a concentration; use 'mean'")
         level = self._level(where, entry.get("level"), of, statistic)
-        window, hours = self._window(where, entry, "" if tissue else "last cycle")
+        window, hours = self._window(where, entry, "" if tissue else self.window)
         if tissue and window and not window.startswith("day "):
             self._wrong(f"{where}.window", window, "must be 'day N' for a read-out, or give hours")
         share = self._share(where, entry)

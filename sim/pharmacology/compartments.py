@@ -75,6 +75,15 @@ class Compartments(ABC):
         }
         return replace(self, **taken)  # type: ignore[type-var]
 
+    def some(self, which: slice) -> Self:
+        """Return the model of some of the subjects."""
+        taken = {
+            field.name: value[which]
+            for field in fields(self)  # type: ignore[arg-type]
+            if (value := np.asarray(getattr(self, field.name))).ndim
+        }
+        return replace(self, **taken)  # type: ignore[type-var]
+
     @property
     @abstractmethod
     def terminal_rate(self) -> Array:

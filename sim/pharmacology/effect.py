@@ -14,14 +14,14 @@ rate (1 + x) / residence.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, floor
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim.pharmacology.drugs import Potency, inhibition
-from sim.pharmacology.exposure import ROUNDING_H, Exposure
+from sim.pharmacology.exposure import ROUNDING_H, Exposure, Pharmacokinetic
 
 Array = NDArray[np.float64]
 
@@ -55,6 +55,14 @@ class Agent:
     exposure: Exposure
     potency: Potency
     residence_h: Mapping[str, float] = field(default_factory=dict)
+
+    def some(self, which: slice) -> Agent:
+        """Return the drug in some of the subjects."""
+        exposure, potency = self.exposure, self.potency
+        if isinstance(exposure, Pharmacokinetic):
+            exposure = replace(exposure, model=exposure.model.some(which))
+        taken = {name: one[which] if np.ndim(one) else one for name, one in potency.ic50_nM.items()}  # type: ignore[index]
+        return replace(self, exposure=exposure, potency=replace(potency, ic50_nM=taken))
 
     def ratio(self, receptors: Sequence[str], time_h: ArrayLike) -> list[Array]:
         """Return x by receptor: (unbound drug / IC50)^h; 0 for one that it does not bind."""

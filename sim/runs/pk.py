@@ -12,20 +12,23 @@ from numpy.typing import NDArray
 
 from sim import hooks
 from sim.errors import InputError
-from sim.pharmacology.dosing import Dose, Regimen, Route
+from sim.pharmacology.dosing import Dose, Regimen, Route, days_of
 from sim.pharmacology.drugs import Potency, inhibition
 from sim.pharmacology.effect import Effect
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.half_lives import HalfLives, half_lives
 from sim.pharmacology.metrics import accumulation_ratio, blockade, exposure_metrics, window_times
 from sim.pharmacology.population import bands
+from sim.runs import pk_table
 from sim.runs.provenance import Provenance, provenance
 from sim.scenario.exposure import doses_of, effect_of, pharmacokinetic, potency_of, regimen_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
+from sim.units import nM_to_ng_per_ml
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
+    from pandas import DataFrame
 
 Array = NDArray[np.float64]
 
@@ -34,6 +37,36 @@ HALF_LIVES_AFTER = 3  # shown after the last dose of a list
 LISTED_EVERY_H = 24.0  # of the effective half-life of doses listed one by one
 STEP_H, STEPS = 0.5, 1000  # at most, and at least that many of them
 BLOCK = 2**20  # concentrations of a population at once
+
+
+@dataclass(frozen=True)
+class Attained:
+    """What a target comes to on a schedule.
+
+    Attributes
+    ----------
+    target, window : str
+        In words, with its bound; the window is part of it.
+    unit : str
+        Of its value; empty for a fraction.
+    value : float
+        In the typical (or chosen) subject.
+    holds : bool
+        Whether it holds there.
+    share : float or None
+        Share of the subjects in whom it holds; None without a population, or where no spread
+        between subjects is known.
+    bands : (float, float, float) or None
+        5th, 50th and 95th percentile of its value.
+    """
+
+    target: str
+    window: str
+    unit: str
+    value: float
+    holds: bool
+    share: float | None = None
+    bands: tuple[float, float, float] | None = None
 
 
 @dataclass(repr=False)
@@ -65,9 +98,10 @@ class PK:
         Area after the last dose of the first cycle relative to that after its first dose, over
         `every_h`, or less where another dose follows earlier; None where it had fewer than two.
     windows : dict of str to dict
-        Exposure and inhibition over each cycle, and after the last and the first dose that were
-        taken: over `every_h`, or up to the next dose where that comes earlier. Of listed doses,
-        over the whole time from the first one on. A dose at the end of a window is not in it.
+        Exposure (in nM and ng/mL) and inhibition over each cycle, and after the last and the first
+        dose that were taken: over `every_h`, or up to the next dose where that comes earlier. Of
+        listed doses, over the whole time from the first one on. A dose at the end of a window is
+        not in it. Day 1 is the first 24 h after the first dose as planned.
     population : dict of str to dict
         Percentiles of half-lives, peak and area over the virtual population, if there is one;
         the peak is the highest of `time_h`, the area that up to the last of them. Empty where no
@@ -76,6 +110,8 @@ class PK:
         Settings by key that were laid over the scenario.
     subjects : int, optional
         Size of the virtual population.
+    targets : list of Attained
+        What was asked for, and in how many subjects it holds.
     """
 
     scenario: Scenario
@@ -94,6 +130,7 @@ class PK:
     population: dict[str, dict[str, float]]
     overrides: dict[str, Any] = field(default_factory=dict)
     subjects: int | None = None
+    targets: list[Attained] = field(default_factory=list)
 
     @property
     def half_life_h(self) -> float:
@@ -116,6 +153,12 @@ class PK:
         return self.regimen.first_h if self.regimen else self.doses[0].at_h
 
     @property
+    def molar_mass(self) -> float:
+        """Of the drug, g/mol."""
+        assert self.scenario.resolved.pk is not None  # it doses a body
+        return self.scenario.resolved.pk.molar_mass_g_per_mol
+
+    @property
     def inhibition(self) -> dict[str, Array]:
         """Inhibited fraction (times,) of each receptor."""
         effect = effect_of(self.scenario)
@@ -130,13 +173,17 @@ class PK:
             "drug": drug.name,
             "species": drug.species,
             "potency": self.potency.name,
+            "ic50_nM": {name: float(one) for name, one in self.potency.ic50_nM.items()},
             "kp_uu": drug.kp_uu,
             "doses": len(self.doses),
             "half_life_h": self.half_life_h,
             **_of_half_lives(self.half_lives),
             "accumulation": self.accumulation,
             "windows": self.windows,
+            "subject": drug.subject,
+            "subjects": self.subjects,
             "population": self.population,
+            "targets": [_of_target(one) for one in self.targets],
             "provenance": asdict(self.provenance),
             **({"partner": self._partner()} if self.scenario.partner else {}),
         }
@@ -149,7 +196,8 @@ class PK:
         for name, window in self.windows.items():
             start_h, end_h = window["start_h"], window["end_h"]
             if isinstance(exposure, Pharmacokinetic):
-                windows[name] = asdict(exposure_metrics(exposure, start_h, end_h))
+                found = asdict(exposure_metrics(exposure, start_h, end_h))
+                windows[name] = _in_mass(found, exposure.molar_mass)
             else:
                 events = exposure.events_h(start_h, end_h)
                 stops = np.unique([start_h, *events[events < end_h], end_h])
@@ -162,6 +210,22 @@ class PK:
     def provenance(self) -> Provenance:
         """Version, sets, hash, and what was overridden."""
         return provenance(self.scenario, self.overrides)
+
+    def table(self) -> DataFrame:
+        """Return all read-outs as a data frame: a row for each; see `sim.runs.pk_table.records`."""
+        return pk_table.frame([self.labelled()])
+
+    def csv(self) -> str:
+        """Return the rows of `table` as a CSV file."""
+        return pk_table.csv_of([self.labelled()])
+
+    def markdown(self) -> str:
+        """Return the tables of `angiosim pk` as Markdown, with where they come from."""
+        return pk_table.markdown([self.labelled()])
+
+    def labelled(self, label: str = "") -> dict[str, Any]:
+        """Return `to_dict` with a name among several: that of the scenario without one."""
+        return {"label": label or self.scenario.name, **self.to_dict()}
 
     def plot(self, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw concentrations and inhibition over time, also into a given figure; return it."""
@@ -197,7 +261,7 @@ def run_pk(
     regimen, doses = regimen_of(drug), _shown(scenario)
     every_h = regimen.every_h if regimen else LISTED_EVERY_H
     halves = half_lives(exposure.model, every_h, *_kind(doses))
-    _, end_h = span_of(scenario)
+    first_h, end_h = span_of(scenario)
     if regimen is not None and not regimen.steady:  # late doses and infusions may outlast it
         ends_h = [dose.at_h + dose.infusion_h for dose in doses]
         end_h = max([end_h, *ends_h, *(dose.at_h + every_h for dose in doses[-1:])])
@@ -219,7 +283,7 @@ def run_pk(
         half_lives=halves,
         accumulation=None,
         windows={
-            name: _read_out(exposure, potency, effect, *window)
+            name: _read_out(exposure, potency, effect, first_h, *window)
             for name, window in _windows(regimen, doses, end_h).items()
         },
         population={},
@@ -246,9 +310,14 @@ def run_pk(
             "auc_nM_h": everyone.course.auc(0.0, end_h) * 1e6 / everyone.molar_mass,
             "last_nM": last_nM,
         }
+        found = {name: bands(values).tolist() for name, values in spread.items()}
+        each = [
+            _in_mass({name: values[place] for name, values in found.items()}, everyone.molar_mass)
+            for place in range(3)
+        ]
         result.population = {
-            name: dict(zip(("p5", "p50", "p95"), map(float, bands(values)), strict=True))
-            for name, values in spread.items()
+            name: {"p5": each[0][name], "p50": each[1][name], "p95": each[2][name]}
+            for name in each[0]
         }
     if regimen is not None:
         result.accumulation = _accumulation(exposure, regimen)
@@ -369,14 +438,40 @@ def _accumulation(exposure: Pharmacokinetic, regimen: Regimen) -> float | None:
     return ratio if isfinite(ratio) else None
 
 
+def _of_target(found: Attained) -> dict[str, Any]:
+    """What JSON says of a target; the share is null where it is not known."""
+    low, middle, high = found.bands or (None, None, None)
+    told = {name: getattr(found, name) for name in ("target", "window", "unit", "value", "holds")}
+    return told | {"share": found.share, "p5": low, "p50": middle, "p95": high}
+
+
+def _in_mass(found: Mapping[str, float], molar_mass: float) -> dict[str, float]:
+    """Read-outs in nM with the same in ng/mL behind each."""
+    both = {}
+    for name, value in found.items():
+        both[name] = value
+        if "_nM" in name:
+            mass = name.replace("_nM_h", "_ng_h_ml").replace("_nM", "_ng_ml")
+            both[mass] = nM_to_ng_per_ml(value, molar_mass)
+    return both
+
+
 def _read_out(
-    exposure: Pharmacokinetic, potency: Potency, effect: Effect | None, start_h: float, end_h: float
+    exposure: Pharmacokinetic,
+    potency: Potency,
+    effect: Effect,
+    first_h: float,
+    start_h: float,
+    end_h: float,
 ) -> dict[str, Any]:
-    """Exposure and inhibition over a stretch of time."""
+    """Exposure and inhibition over a stretch of time, whose days are counted from `first_h`."""
+    first_day, last_day = days_of(start_h - first_h, end_h - first_h)
     return {
+        "first_day": first_day,
+        "last_day": last_day,
         "start_h": start_h,
         "end_h": end_h,
-        **asdict(exposure_metrics(exposure, start_h, end_h)),
+        **_in_mass(asdict(exposure_metrics(exposure, start_h, end_h)), exposure.molar_mass),
         "inhibition": {
             receptor: asdict(found)
             for receptor, found in blockade(exposure, potency, start_h, end_h, effect).items()

@@ -57,6 +57,11 @@ class Provenance:
         return [name for name, words in self.spread.items() if words == NOT_KNOWN]
 
     @property
+    def settings(self) -> str:
+        """What was set, in a line."""
+        return ", ".join(f"{key} = {value}" for key, value in self.set.items())
+
+    @property
     def nothing_varies(self) -> bool:
         """Whether no parameter differs between subjects."""
         return all(words in (NOT_KNOWN, "set") for words in self.spread.values())
@@ -67,8 +72,7 @@ class Provenance:
             f"potency set {self.potency}; pharmacokinetics {self.pk_set}",
         ]
         if self.set:
-            listed = ", ".join(f"{key} = {value}" for key, value in self.set.items())
-            lines.append(f"set: {listed}")
+            lines.append(f"set: {self.settings}")
         return "\n".join([*lines, *(f"warning: {one}" for one in self.warnings)])
 
 

@@ -17,6 +17,7 @@ from sim.analysis.sensitivity import Sensitivity
 from sim.calibration.result import Calibration
 from sim.design.result import Design
 from sim.runs.pk import PK
+from sim.runs.pk_comparison import PKComparison
 from sim.runs.result import Result
 
 
@@ -54,6 +55,15 @@ def _(thing: PK, *, ax: Axes | None = None, fig: Figure | SubFigure | None = Non
     from sim.view.run.pk import draw_pk
 
     return draw_pk(thing, fig=fig)
+
+
+@draw.register(PKComparison)
+def _(
+    thing: PKComparison, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
+    from sim.view.run.pk import draw_comparison
+
+    return draw_comparison(thing, fig=fig)
 
 
 @draw.register(DoseResponses)

@@ -238,7 +238,7 @@ def test_days_and_areas_are_counted_alike_in_table_and_json() -> None:
         assert float(shown["AUC, nM h"][place]) == pytest.approx(
             windows[name]["auc_nM_h"], rel=1e-3
         )
-    assert re.search(r"population AUC, nM h: \d{5,6} ", printed.output)
+    assert re.search(r"population AUC, nM h +\d{5,6} ", printed.output)
     assert "uM h" not in printed.output
 
 
