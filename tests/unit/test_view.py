@@ -211,9 +211,9 @@ def test_a_title_of_the_user_is_kept() -> None:
 WORDS: dict[str, tuple[str, set[str]]] = {
     "run": ("Tube formation after 6 h", {"drive\n(0-1)"}),
     "pk": ("anlotinib, rat: 45 mg/kg orally once", {
-        "concentration (nM)", "inhibition (0-1)", "time after the first dose (h)", "total in plasma",
-        "unbound at the cells", "IC50 VEGFR2", "IC50 PDGFRB", "IC50 FGFR1", "dose", "VEGFR2",
-        "PDGFRB", "FGFR1"}),
+        "concentration (nM)", "inhibition (0-1)", "time after the first dose (h)",
+        "total in plasma", "unbound at the cells", "IC50 VEGFR2", "IC50 PDGFRB", "IC50 FGFR1", "dose",
+        "VEGFR2", "PDGFRB", "FGFR1"}),
     "dose-responses": ("Network length over unbound anlotinib", {
         "unbound anlotinib (nM)", "network length (mm)"}),
     "combinations": ("Combined blockades: inhibition of network length", {
