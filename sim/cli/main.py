@@ -219,10 +219,9 @@ def _cautions(file: str) -> list[Problem]:
 
             return plan_design(file).cautions
         case "drug":
-            from sim.pharmacology.drug_file import read_drug_file
+            from sim.pharmacology.drug_file import placeholders, read_drug_file
 
-            read_drug_file(Path(file))
-            return []
+            return list(placeholders(read_drug_file(Path(file)), ""))
     from sim.scenario.cautions import cautions
     from sim.scenario.resolve import load
 

@@ -145,7 +145,10 @@ def pk(
             with expected("scenario", file):
                 scenarios.append(load(file, overrides))
             print_cautions(cautions(scenarios[-1]), file if len(files) > 1 else "")
-        found = PKComparison([pk_of(one, overrides, subjects, targets) for one in scenarios])
+        results = [pk_of(one, overrides, subjects, targets) for one in scenarios]
+        names, stems = {one.name for one in scenarios}, [Path(file).stem for file in files]
+        by_file = len(names) < len(files) == len(set(stems))  # copies have the same name
+        found = PKComparison(dict(zip(stems, results, strict=True)) if by_file else results)
         told = found.to_list()
         if as_json:
             content = plain(told if len(told) > 1 else told[0])

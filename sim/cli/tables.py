@@ -53,7 +53,7 @@ def print_pk(results: dict[str, PK], told: list[dict[str, Any]]) -> None:
         (result,) = results.values()
         listed = f"{len(result.doses)} dose{'' if len(result.doses) == 1 else 's'} listed"
         lines = [
-            f"{result.drug.name}, {result.drug.species}, kp_uu {result.drug.kp_uu:g}",
+            f"{result.drugs}, {result.drug.species}, kp_uu {result.drug.kp_uu:g}",
             str(result.provenance),
             str(result.regimen) if result.regimen else listed,
             str(result.half_lives),

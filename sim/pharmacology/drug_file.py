@@ -21,6 +21,8 @@ TOP = (
 _NEEDED = ("molar_mass_g_per_mol", "default_potency", "potency")
 _LEAF = ("value", "spread", "unit", "source", "evidence", "remark", "not_met")
 _TEXTS = ("source", "remark")
+PLACEHOLDER = "a placeholder"
+"""The source of what `template` leaves to be filled in."""
 
 
 def read_drug_file(path: Path) -> dict[str, Any]:
@@ -193,6 +195,24 @@ def _source(key: str, table: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(f"{key}.source", table.get("source"), "must say where the set comes from")
 
 
+def placeholders(tables: Mapping[str, Any], key: str = "drug.file") -> Iterator[Problem]:
+    """Warn of numbers that are still those of `template`."""
+    left = [where for where, source in _sources(tables) if source == PLACEHOLDER]
+    if left:
+        named = ", ".join(left[:3]) + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+        yield Problem(key, None, f"holds placeholders of `drug new`: {named}")
+
+
+def _sources(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the source of each number by its dotted key."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            if "value" in value:
+                yield above + name, value.get("source")
+            else:
+                yield from _sources(value, f"{above}{name}.")
+
+
 def _species(key: str, species: str) -> Iterator[Problem]:
     known = data.names("species")
     if species not in known:
@@ -220,7 +240,7 @@ source = "where this set comes from"
 {potencies}
 # Share of the drug in plasma that is not bound, by species: {species}.
 [fraction_unbound]
-human = {{value = 0.1, source = "a placeholder", evidence = "assumed"}}
+human = {{value = 0.1, source = "{blank}", evidence = "assumed"}}
 
 # Pharmacokinetics by species and set: CL, V, ka (one compartment) or CL, V1, Q, V2, ka (two), and
 # if known F and lag (h). Without F, CL and V are CL/F and V/F, and only oral doses can be computed.
@@ -229,15 +249,15 @@ human = {{value = 0.1, source = "a placeholder", evidence = "assumed"}}
 # without it the spread is not known.
 [pk.human.default]
 source = "where this set comes from"
-CL = {{value = 10, spread = "30 %", unit = "L/h", source = "a placeholder", evidence = "assumed"}}
-V = {{value = 500, spread = "30 %", unit = "L", source = "a placeholder", evidence = "assumed"}}
-ka = {{value = 1, unit = "1/h", source = "a placeholder", evidence = "assumed"}}
+CL = {{value = 10, spread = "30 %", unit = "L/h", source = "{blank}", evidence = "assumed"}}
+V = {{value = 500, spread = "30 %", unit = "L", source = "{blank}", evidence = "assumed"}}
+ka = {{value = 1, unit = "1/h", source = "{blank}", evidence = "assumed"}}
 # [pk.human.default.correlation]       # of the logarithms of two parameters between subjects
 # CL_V = {{value = 0.8, source = "...", evidence = "assumed"}}
 """
 _POTENCY = """\
 [potency.mine.{receptor}]
-ic50_nM = {{value = 10, unit = "nM", source = "a placeholder", evidence = "assumed"}}
+ic50_nM = {{value = 10, unit = "nM", source = "{blank}", evidence = "assumed"}}
 hill = {{value = 1, source = "no slope reported", evidence = "assumed"}}
 """
 
@@ -247,7 +267,10 @@ def template(name: str) -> str:
     receptors = data.names("receptors")
     return TEMPLATE.format(
         name=name,
+        blank=PLACEHOLDER,
         receptors=", ".join(receptors),
         species=", ".join(data.names("species")),
-        potencies="\n".join(_POTENCY.format(receptor=receptor) for receptor in receptors),
+        potencies="\n".join(
+            _POTENCY.format(receptor=receptor, blank=PLACEHOLDER) for receptor in receptors
+        ),
     )

@@ -148,6 +148,12 @@ class PK:
         return self.scenario.drug
 
     @property
+    def drugs(self) -> str:
+        """The drug and its partner, in words."""
+        partner = self.scenario.partner
+        return self.drug.name + (f" with {partner.name}" if partner else "")
+
+    @property
     def first_h(self) -> float:
         """When day 1 begins: the time of the first dose, as planned."""
         return self.regimen.first_h if self.regimen else self.doses[0].at_h

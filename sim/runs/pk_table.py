@@ -44,9 +44,9 @@ OF_POPULATION = {
 NOT_KNOWN = "not known"
 PERCENTILES = ("p5", "p50", "p95")
 COLUMNS = (
-    "label", "drug", "species", "potency", "pk_set", "kp_uu", "regimen", "set", "scenario",
-    "scenario_hash", "version", "warning", "subject", "window", "first_day", "last_day", "start_h",
-    "end_h", "readout", "value", "unit",
+    "label", "drug", "partner", "species", "potency", "pk_set", "kp_uu", "regimen", "set",
+    "scenario", "scenario_hash", "version", "warning", "subject", "window", "first_day", "last_day",
+    "start_h", "end_h", "readout", "value", "unit",
 )  # fmt: skip
 """Of the CSV file."""
 
@@ -179,7 +179,8 @@ def _settings(given: Told) -> str:
 
 def heading(result: Told) -> str:
     """Return drug, species, kp_uu and regimen in a line."""
-    words = f"{result['drug']}, {result['species']}, kp_uu {result['kp_uu']:g}"
+    drug = result["drug"] + (f" with {result['partner']['drug']}" if "partner" in result else "")
+    words = f"{drug}, {result['species']}, kp_uu {result['kp_uu']:g}"
     return f"{words}: {result['provenance']['regimen']}"
 
 
@@ -227,6 +228,7 @@ def records(results: Sequence[Told]) -> Iterator[Told]:
         head = {key: one[key] for key in ("label", "drug", "species", "kp_uu")}
         head |= {key: found[key] for key in ("potency", "pk_set", "regimen", "scenario",
                                              "scenario_hash", "version")}  # fmt: skip
+        head |= {"partner": one.get("partner", {}).get("drug", "")}
         head |= {"set": _settings(found["set"]), "warning": "; ".join(found["warnings"])}
         typical = str(one["subject"] or "typical")
         for subject, window, name, value, unit in _values(one, typical):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from sim.assays import assays
 from sim.assays.declare import called
 from sim.assays.rules import NEAR, Check, reads, related
 from sim.errors import Problem
+from sim.pharmacology.drug_file import placeholders
 from sim.scenario.partner import for_partner
 from sim.scenario.schema import LatticeScenario, Scenario
 from sim.signalling.clock import substeps
@@ -40,7 +42,10 @@ def cautioned(key: str) -> bool:
 def _of(assay: str) -> tuple[Check, ...]:
     """Return the cautions that hold for an assay."""
     own = assays()[assay].cautions
-    every: tuple[Check, ...] = (_whole_steps, _media, for_partner(_media), _doses, _pair)
+    every: tuple[Check, ...] = (
+        _whole_steps, _media, for_partner(_media), _doses, _pair, _placeholders,
+        for_partner(_placeholders),
+    )  # fmt: skip
     if assays()[assay].model == "lattice":
         every += (_borders, _creep)
     return (*every, *(called(own) if own else ()))
@@ -70,6 +75,13 @@ def _pair(scenario: Scenario) -> Iterator[Problem]:
     """Two drugs in one run are side by side."""
     if scenario.partner is not None:
         yield from mixed_potencies([scenario])
+
+
+@reads("drug.file", "drug.name")
+def _placeholders(scenario: Scenario) -> Iterator[Problem]:
+    """The file of a drug may not have been filled in."""
+    if scenario.resolved.own is not None:
+        yield from placeholders(json.loads(scenario.resolved.own)["tables"])
 
 
 def by_key(found: Sequence[Problem]) -> list[Problem]:

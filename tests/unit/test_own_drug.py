@@ -44,6 +44,19 @@ def test_a_new_file_is_valid_described_and_used(mine: Path, angiosim: Callable[.
     assert "mine, human" in done.stdout
 
 
+def test_what_is_not_filled_in_is_said(mine: Path, angiosim: Callable[..., Any]) -> None:
+    """Numbers whose source is the template's, of the file and of a scenario with it."""
+    Path("body.toml").write_text(BODY)
+    for command in (("validate", "mine.toml"), ("validate", "body.toml"), ("pk", "body.toml")):
+        done = angiosim(*command)
+        assert done.exit_code == 0
+        assert "holds placeholders of `drug new`: potency.mine.FGFR1.ic50_nM" in done.stderr
+        assert done.stderr.count("placeholders") == 1
+    mine.write_text(mine.read_text().replace("a placeholder", "our assay"))
+    for command in (("validate", "mine.toml"), ("pk", "body.toml")):
+        assert "placeholder" not in angiosim(*command).output
+
+
 def test_existing_files_and_bad_names_are_refused(mine: Path, angiosim: Callable[..., Any]) -> None:
     before = mine.read_text()
     assert angiosim("drug", "new", "mine").exit_code == 2

@@ -218,6 +218,24 @@ def test_equal_names_are_told_apart() -> None:
         sim.PKComparison([])
 
 
+def test_copies_are_called_as_their_files(tmp_path: Path) -> None:
+    copy = str(tmp_path / "mine.toml")
+    assert CliRunner().invoke(app, ["scenarios", "rat_oral", "--copy-to", copy]).exit_code == 0
+    told = json.loads(shown(copy, "rat_oral", "--json"))
+    assert [one["label"] for one in told] == ["mine", "rat_oral"]
+
+
+def test_a_second_drug_and_a_chosen_subject_are_named() -> None:
+    partner = {"name": "sunitinib", "potency": "company", "free_nM": 5}
+    course = sim.pk("human_12mg", {**SHORT, "partner": partner, "drug.subject": 3})
+    assert "anlotinib with sunitinib, human" in course.markdown()
+    assert set(course.table()["partner"]) == {"sunitinib"}
+    assert {"3"} == set(course.table()["subject"])
+    figure = course.plot()
+    assert figure.get_suptitle().startswith("anlotinib with sunitinib")
+    assert "chosen subject" in figure_text(figure) and "subject 3" in figure_text(figure)
+
+
 # --- targets -----------------------------------------------------------------------------------
 
 

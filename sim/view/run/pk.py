@@ -72,7 +72,7 @@ def draw_comparison(found: PKComparison, *, fig: Figure | SubFigure | None = Non
     down = -(-len(results) // across)
     width, height = (9.0, 6.8) if not several else (1.0 + 4.6 * across, 1.6 + 5.2 * down)
     only = next(iter(results.values()))
-    title = ", ".join(results) if several else f"{only.drug.name}, {only.drug.species}"
+    title = ", ".join(results) if several else f"{only.drugs}, {only.drug.species}"
     title = f"{title}: {only.provenance.regimen}" if not several else title
     body = canvas.sheet(fig, width, height, title=title, caption=_caption(found))
     rows = body.subfigures(down, 1, squeeze=False)[:, 0]
@@ -93,7 +93,7 @@ def draw_comparison(found: PKComparison, *, fig: Figure | SubFigure | None = Non
 def save_pk(found: PKComparison, path: Path) -> None:
     """Write the picture in the format that the file's suffix names, whole or not at all."""
     results = list(found.results.values())
-    title = "; ".join(f"{one.drug.name}, {one.drug.species}" for one in results)
+    title = "; ".join(f"{one.drugs}, {one.drug.species}" for one in results)
     hashes = " ".join(scenario_hash(one.scenario) for one in results)
     canvas.save_picture(draw_comparison(found), path, canvas.Marks(title, scenario_hash=hashes))
 
@@ -101,7 +101,9 @@ def save_pk(found: PKComparison, path: Path) -> None:
 def _caption(found: PKComparison) -> str:
     """Return what is drawn, where each result comes from, and what to know of them."""
     results = found.results
-    drawn = "line: typical subject; dashed: IC50 of unbound drug"
+    chosen = {one.drug.subject for one in results.values()}
+    line = "typical subject" if chosen == {None} else "typical or chosen subject"
+    drawn = f"line: {line}; dashed: IC50 of unbound drug"
     if any(one.total_bands_nM is not None or one.inhibition_bands for one in results.values()):
         subjects = next(iter(results.values())).subjects
         drawn += f"; band: 5th to 95th percentile of {subjects:,} subjects"
@@ -118,6 +120,7 @@ def _caption(found: PKComparison) -> str:
             f"terminal {halves.terminal_h:.3g} h; scenario {origin.scenario_hash[:12]}"
         )
         words += f"; set: {origin.settings}" if origin.set else ""
+        words += f"; subject {one.drug.subject}" if one.drug.subject else ""
         if one.subjects and origin.nothing_varies:
             words += "; spread between subjects not known"
         elif one.subjects and origin.unknown_spread:
@@ -174,7 +177,7 @@ def _row(
             lower.set_ylabel("inhibition (0-1)")
         words = _of_piece(one, span) if len(pieces[label]) > 1 else ""
         if several and first:
-            about = f"{label}: {one.drug.name}, {one.drug.species}"
+            about = f"{label}: {one.drugs}, {one.drug.species}"
             words = "\n".join([about, one.provenance.regimen, *[words] * bool(words)])
         upper.set_title(_fit(words, part, shares, column), loc="left", size=9)
         if last and (own or column == len(columns) - 1):
