@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sim.calibration.result import Calibration
     from sim.design.result import Design
     from sim.errors import PictureWarning, ScenarioWarning
+    from sim.model import model_of
+    from sim.model.bed import VesselBedModel
     from sim.model.clock import AngiogenesisModel
     from sim.runs.pk import PK
     from sim.runs.pk_comparison import PKComparison
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PK", "AngiogenesisModel", "Calibration", "Design", "PKComparison", "PictureWarning", "Result",
-    "ScenarioWarning", "Study", "__version__", "calibrate", "design", "load", "pk", "run", "sweep",
+    "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "load",
+    "model_of", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -39,9 +42,11 @@ _HOME = {
     "Result": "sim.runs.result",
     "ScenarioWarning": "sim.errors",
     "Study": "sim.studies.table",
+    "VesselBedModel": "sim.model.bed",
     "calibrate": "sim.api",
     "design": "sim.api",
     "load": "sim.api",
+    "model_of": "sim.model",
     "pk": "sim.api",
     "run": "sim.api",
     "sweep": "sim.api",

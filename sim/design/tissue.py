@@ -23,6 +23,7 @@ from sim.design.plan import DesignPlan, Schedule, Target
 from sim.design.result import Bound, Curve, Reached
 from sim.errors import AngiosimError
 from sim.runs.seeds import replicate_seed
+from sim.scenario.bed import BedScenario
 from sim.scenario.resolve import load
 from sim.studies.executors import Executor
 from sim.studies.identity import code_hash, content_of, key_of
@@ -125,13 +126,27 @@ def arm_of(
 
 
 def _window(plan: DesignPlan, schedule: Schedule, target: Target) -> dict[str, Any]:
-    """Return when the assay begins and how long it lasts, where the target says so."""
+    """Return when the assay begins and how long it lasts, where the target says so.
+
+    Cells in culture are read in a fresh assay on the day; vessels are the same from the first day
+    of the run to the end of the day that is asked for.
+    """
+    whole = load(plan.base, schedule.settings | {plan.vary.key: plan.vary.low})
+    if isinstance(whole, BedScenario):
+        first_h = whole.drug.regimen.first_h if whole.drug and whole.drug.regimen else 0.0
+        if target.hours is not None:
+            end_h = target.hours[1]
+        elif target.window:
+            end_h = first_h + 24.0 * int(target.window.removeprefix("day "))
+        else:
+            return {}
+        return {"time.duration_h": end_h - whole.time.start_h}
     if target.hours is not None:
         start_h, end_h = target.hours
         return {"time.start_h": start_h, "time.duration_h": end_h - start_h}
     if not target.window:
         return {}
-    drug = load(plan.base, schedule.settings | {plan.vary.key: plan.vary.low}).drug
+    drug = whole.drug
     first_h = drug.regimen.first_h if drug and drug.regimen else 0.0
     day = int(target.window.removeprefix("day "))
     return {"time.start_h": first_h + 24.0 * (day - 1)}

@@ -249,6 +249,8 @@ def problem(error: Mapping[str, Any], assay: str) -> Problem:
     """Return a pydantic error of a scenario of this assay in plain words."""
     path: Path = tuple(error["loc"])
     kind, value, key = error["type"], error["input"], dotted(error["loc"])
+    if kind == "extra_forbidden" and len(path) == 1 and find(path) is not None:
+        return Problem(key, None, "unknown key", f"assay = {assay!r} has no such table")
     if kind == "extra_forbidden":
         return Problem(key, value, "unknown key", unknown(path, assay))
     if path and path[-1] == "[key]":  # the name of a table's key

@@ -57,8 +57,8 @@ def complete(tree: dict[str, Any], given: Mapping[str, Any]) -> None:
     setup, time = tree.get("setup"), tree.get("time")
     if not isinstance(setup, dict) or not isinstance(time, dict):
         return
-    start = setup.get("start")
-    for key, value in OF_START.get(start if isinstance(start, str) else "", {}).items():
+    start = str(setup.get("start"))
+    for key, value in OF_START.get(start, OF_START["bed"]).items():
         setup.setdefault(key, value)
     day, own = setup.get("drug_start_day"), given.get("time")
     if isinstance(day, int | float) and not (isinstance(own, dict) and "start_h" in own):
