@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sim.signals  # isort: skip  # noqa: F401  # first: the rest takes a while
 import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sim.api import calibrate, design, load, pk, run, sweep
     from sim.calibration.result import Calibration
     from sim.design.result import Design
-    from sim.errors import PictureWarning, ScenarioWarning
+    from sim.errors import CheckpointWarning, OutOfTime, PictureWarning, ScenarioWarning
     from sim.model import model_of
     from sim.model.bed import VesselBedModel
     from sim.model.clock import AngiogenesisModel
@@ -27,15 +28,17 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "Design", "PKComparison", "PictureWarning", "Result",
-    "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "load",
-    "model_of", "pk", "run", "sweep",
+    "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "OutOfTime",
+    "PKComparison", "PictureWarning", "Result", "ScenarioWarning", "Study", "VesselBedModel",
+    "__version__", "calibrate", "design", "load", "model_of", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
     "AngiogenesisModel": "sim.model.clock",
     "Calibration": "sim.calibration.result",
+    "CheckpointWarning": "sim.errors",
     "Design": "sim.design.result",
+    "OutOfTime": "sim.errors",
     "PK": "sim.runs.pk",
     "PKComparison": "sim.runs.pk_comparison",
     "PictureWarning": "sim.errors",

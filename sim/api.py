@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sim.calibration.result import Calibration
 from sim.design.result import Design
-from sim.errors import Problem, ScenarioWarning
+from sim.errors import InputError, Problem, ScenarioWarning
 from sim.kinds import expected
-from sim.runs.into import run_into
+from sim.runs.into import CHECKPOINT_EVERY_MIN, run_into
 from sim.runs.pk import PK
 from sim.runs.result import Result
 from sim.scenario import resolve as loading
@@ -44,6 +44,9 @@ def run(
     progress: bool = False,
     threads: int = 1,
     observers: Sequence[Observer] = (),
+    resume: bool = False,
+    checkpoint_every: float = CHECKPOINT_EVERY_MIN,
+    max_hours: float | None = None,
 ) -> Result:
     """Run one experiment.
 
@@ -63,19 +66,33 @@ def run(
         Threads for a single large run; results are bit-identical for any number.
     observers : sequence of Observer
         Objects that observe the model while it runs; see `sim.model.observers`.
+    resume : bool
+        Resume the run in `out` from its newest checkpoint; begin it if there is none. A finished
+        run is opened, or extended if only its duration has grown.
+    checkpoint_every : float
+        Minutes of wall time between two checkpoints, which are written into `out`.
+    max_hours : float, optional
+        Hours of wall time after which the run is saved and stopped, with `OutOfTime`.
 
     Raises
     ------
     InputError
-        If the scenario is invalid (`ScenarioError` lists all errors) or the folder is in use or
-        not empty (`FolderError`); then nothing has been written.
+        If the scenario is invalid (`ScenarioError` lists all errors) or the folder is in use, not
+        empty or holds another run (`FolderError`); then nothing has been written.
+    CheckpointError
+        If no checkpoint of the run can be used.
+    OutOfTime
+        After `max_hours`.
     """
+    if out is None and (resume or max_hours is not None):
+        raise InputError("resume and max_hours need a folder: out=")
     resolved = _loaded(scenario, overrides, seed)
     with show_run() if progress else nullcontext() as show:
         if out is not None:
             return run_into(
-                Path(out), resolved, observers=observers, progress=show, threads=threads
-            )
+                Path(out), resolved, observers=observers, progress=show, threads=threads,
+                resume=resume, checkpoint_every_min=checkpoint_every, max_hours=max_hours,
+            )  # fmt: skip
         from sim.runs.run import run_scenario
 
         return run_scenario(resolved, observers=observers, progress=show, threads=threads)

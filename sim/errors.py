@@ -154,6 +154,12 @@ class CheckpointError(AngiosimError):
     """A checkpoint is damaged, or belongs to another run."""
 
 
+class OutOfTime(AngiosimError):
+    """A run was stopped between two steps because its wall time is over; it can be resumed."""
+
+    exit_code = 5
+
+
 class StaleCellError(AngiosimError):
     """Access to a dead cell, whose row may belong to another one now."""
 
@@ -164,6 +170,10 @@ class NumericalError(AngiosimError):
 
 class PictureWarning(UserWarning):
     """A picture could not be drawn; the results are complete without it."""
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint cannot be used, or comes from other versions; the run goes on without it."""
 
 
 class Interrupted(KeyboardInterrupt):

@@ -14,7 +14,17 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from sim.errors import AngiosimError, Interrupted, PictureWarning, Problem, visible
+from sim import signals
+from sim.errors import (
+    AngiosimError,
+    CheckpointWarning,
+    Interrupted,
+    PictureWarning,
+    Problem,
+    visible,
+)
+
+SHOW_CURSOR = "\x1b[?25h"  # which a bar of progress has hidden
 
 Settings = Annotated[
     list[str] | None,
@@ -51,12 +61,13 @@ class Unbroken:
 def exit_codes(*, verbose: bool = False) -> Iterator[None]:
     """Turn errors into one message and an exit code; show the log if `verbose`.
 
-    A picture that could not be drawn is a line, and changes no exit code.
+    A picture that could not be drawn, or a checkpoint that cannot be used, is a line, and changes
+    no exit code.
     """
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if issubclass(category, PictureWarning):
+        if issubclass(category, (PictureWarning, CheckpointWarning)):
             typer.echo(f"warning: {message}", err=True)
         else:
             usual(message, category, *where)
@@ -95,26 +106,45 @@ def message(error: BaseException) -> str:
 
 
 @contextmanager
-def stop_at(what: str) -> Iterator[Callable[[], None]]:
-    """Defer Ctrl-C and SIGTERM to the check that this yields; a second one stops immediately."""
-    caught: list[int] = []
+def stop_at(what: str, first: int = 1) -> Iterator[Callable[[], None]]:
+    """Defer Ctrl-C, SIGTERM and SIGHUP to the check that this yields; a second one leaves at once.
 
-    def note(signum: int, _: FrameType | None) -> None:
-        if caught:
-            raise KeyboardInterrupt
+    Parameters
+    ----------
+    what : str
+        What is done at the first one.
+    first : int
+        The check from which there is something to save; before it, signals are not deferred.
+    """
+    caught: list[int] = []
+    checks = 0
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        if caught or checks < first:
+            _say(f"{SHOW_CURSOR if sys.stderr.isatty() else ''}\nstopped immediately")
+            signals.leave(signum, frame)
         caught.append(signum)
-        sys.stderr.write(f"\n{what}; again to stop immediately\n")
+        _say(f"\n{what}; again to stop immediately")
 
     def check() -> None:
+        nonlocal checks
+        checks += 1
         if caught:
             raise Interrupted(caught[0])
 
-    before = {signum: signal.signal(signum, note) for signum in (signal.SIGINT, signal.SIGTERM)}
+    before = signals.handle(note)
     try:
         yield check
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def _say(line: str) -> None:
+    """Write a line from a signal's handler, which may have come in the middle of another."""
+    with suppress(OSError, RuntimeError):
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 def print_cautions(found: list[Problem], file: str = "") -> None:

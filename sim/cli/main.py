@@ -16,6 +16,7 @@ from typing import Annotated, TextIO, cast
 
 import typer
 
+from sim import signals
 from sim.cli import designs, drugs, runs, studies
 from sim.cli.common import Unbroken, exit_codes, print_cautions
 from sim.cli.tables import console, print_parts
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
+    signals.handle(signals.leave)
     logging.raiseExceptions = False  # on a full disk, the one message must not drown
     sys.stderr = cast(TextIO, Unbroken(sys.stderr or io.StringIO()))
     gc.set_threshold(1_000_000)  # imports make many objects and no garbage: a tenth of a run

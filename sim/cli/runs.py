@@ -33,6 +33,23 @@ def run(
             "bit-identical for any number.",
         ),
     ] = 1,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Resume this run in its folder from the newest checkpoint; begin it if there is "
+            "none. With a longer time.duration_h, a finished run is extended.",
+        ),
+    ] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(metavar="MINUTES", help="Wall time between two checkpoints.")
+    ] = 10.0,
+    max_hours: Annotated[
+        float | None,
+        typer.Option(
+            metavar="H", help="Save and stop (exit code 5) after this many hours of wall time."
+        ),
+    ] = None,
     no_pictures: Annotated[
         bool, typer.Option("--no-pictures", help="Draw no pictures into the folder.")
     ] = False,
@@ -53,7 +70,7 @@ def run(
         if not quiet:
             print_cautions(cautions(scenario))
         shown = nullcontext() if quiet else show_run()
-        with stop_at("stopping after this step") as check, shown as show:
+        with stop_at("stopping after this step", first=2) as check, shown as show:
 
             def progress(mcs: int, total: int) -> None:
                 if show is not None:
@@ -62,8 +79,10 @@ def run(
                     check()
 
             result = run_into(
-                out, scenario, progress=progress, threads=threads, pictures=not no_pictures
-            )
+                out, scenario, progress=progress,
+                threads=threads, pictures=not no_pictures, resume=resume,
+                checkpoint_every_min=checkpoint_every, max_hours=max_hours,
+            )  # fmt: skip
         if not quiet:
             print_summary(result)
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
-from itertools import compress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from sim import hooks
 from sim.errors import CheckpointError, InputError
+from sim.model.records import drop_rows
 from sim.pharmacology.drugs import inhibition
 from sim.scenario.classes import RECEPTORS, receptors_of
 from sim.scenario.exposure import effect_of, exposure_of, potency_of
@@ -198,7 +198,7 @@ class AssayModel(mesa.Model):
         self.steps = self.mcs
         self.running = self.mcs < self.scenario.time.steps
         self.readouts = self.measure()
-        self._drop_records(after=self.mcs if self.seed == seed else -1)
+        drop_rows(self, after=self.mcs if self.seed == seed else -1)
 
     def _check(self, state: dict[str, NDArray[Any]]) -> None:
         """Refuse a state of another scenario, or one that lacks something."""
@@ -213,23 +213,6 @@ class AssayModel(mesa.Model):
         for what, names in (("lacks", own.keys() - state), ("has unknown", state.keys() - own)):
             if names:
                 raise CheckpointError(f"this state {what} {', '.join(sorted(names))}")
-
-    def _drop_records(self, after: int) -> None:
-        """Drop the rows of later steps from the data collector."""
-        collector: Any = self.datacollector
-        if self.STEP not in collector.model_vars:  # a user's own
-            return
-        kept = [mcs <= after for mcs in collector.model_vars[self.STEP]]
-        times = list(getattr(collector, "_collection_steps", collector.model_vars[self.STEP]))
-        for records in (collector._agent_records, collector._agenttype_records):
-            for time, keep in zip(times, kept, strict=True):
-                if not keep:
-                    records.pop(time, None)
-        columns = [*collector.model_vars.values()]
-        if hasattr(collector, "_collection_steps"):  # Mesa 3.5: by its own clock
-            columns.append(collector._collection_steps)
-        for column in columns:
-            column[:] = list(compress(column, kept))
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but what `__setstate__` rebuilds."""

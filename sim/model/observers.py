@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from time import perf_counter
 from typing import Protocol
 
+from sim.errors import OutOfTime
 from sim.model.base import Arrays, AssayModel
+from sim.model.pace import LONGEST_S, Pace
 
-LONGEST_S = 0.5  # a clock or a signal waits no longer than this, or than a step
 BLINK_S = 0.1
 
 
@@ -75,7 +76,7 @@ class Progress:
     """
 
     def __init__(self, report: Callable[[int, int], None], end: int) -> None:
-        self._report, self._end, self._pace = report, end, _Pace(BLINK_S)
+        self._report, self._end, self._pace = report, end, Pace(BLINK_S)
 
     def next_mcs(self, mcs: int) -> int | None:
         """Return a step in about a tenth of a second, or at the next tenth of the run."""
@@ -86,6 +87,37 @@ class Progress:
         """Report."""
         self._pace.at(model.mcs)
         self._report(model.mcs, self._end)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class TimeLimit:
+    """Stops a run when its wall time is over.
+
+    Parameters
+    ----------
+    began : float
+        When the time began, by ``perf_counter``.
+    most_s : float
+        How long it lasts.
+    end : int
+        Steps in all, after which it is too late to stop.
+    """
+
+    def __init__(self, began: float, most_s: float, end: int) -> None:
+        self._until, self._most_s, self._end = began + most_s, most_s, end
+        self._pace = Pace(LONGEST_S)
+
+    def next_mcs(self, mcs: int) -> int | None:
+        """Return a step in about half a second."""
+        return mcs + self._pace.steps
+
+    def look(self, model: AssayModel) -> None:
+        """Stop the run if its time is over."""
+        self._pace.at(model.mcs)
+        if perf_counter() >= self._until and model.mcs < self._end:
+            raise OutOfTime(f"stopped after {self._most_s / 3600:.4g} h of wall time")
 
     def close(self) -> None:
         """Nothing is open."""
@@ -105,7 +137,7 @@ def advance_observed(model: AssayModel, end: int, observers: Sequence[Observer])
     with ExitStack() as stack:
         for observer in reversed(observers):
             stack.callback(observer.close)
-        pace = _Pace(LONGEST_S)
+        pace = Pace(LONGEST_S)
         wanted = [_next(observer, model.mcs - 1) for observer in observers]
         while True:
             pace.at(model.mcs)
@@ -124,19 +156,3 @@ def _next(observer: Observer, mcs: int) -> int | None:
     if at is not None and at <= mcs:
         raise ValueError(f"{observer!r}: next_mcs({mcs}) = {at}, must be above {mcs} or None")
     return at
-
-
-class _Pace:
-    """How many steps a model makes in a given time; one until that is known."""
-
-    def __init__(self, seconds: float) -> None:
-        self.steps = 1
-        self._seconds, self._last = seconds, (0, perf_counter())
-
-    def at(self, mcs: int) -> None:
-        """Take note that the model is at a step now."""
-        now, (before, then) = perf_counter(), self._last
-        if mcs > before and now > then:
-            fitting = int(self._seconds * (mcs - before) / (now - then))
-            self.steps = max(1, min(fitting, 2 * self.steps))  # a step may take longer later
-        self._last = mcs, now

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +27,18 @@ if TYPE_CHECKING:
 
 
 LOG, SCENARIO, MANIFEST = "run.log", "scenario.toml", "manifest.json"
-TIMESERIES, SUMMARY, FINAL, FRAMES = "timeseries.csv", "summary.json", "final.npz", "frames"
+TIMESERIES, SUMMARY, FINAL = "timeseries.csv", "summary.json", "final.npz"
+FRAMES, CHECKPOINT, LOCK = "frames", "checkpoint", ".lock"
 FIELDS_PICTURE, TIMESERIES_PICTURE = "fields.png", "timeseries.png"
 TRACKS, TRACKS_PICTURE = "tracks.csv", "tracks.png"
 """Content of a run folder, beside the picture and the tables that its assay names."""
-_FILES = (
-    LOG, SCENARIO, MANIFEST, TIMESERIES, SUMMARY, FINAL, FIELDS_PICTURE, TIMESERIES_PICTURE,
-    TRACKS_PICTURE,
-)  # fmt: skip
-_MARK = "angiosim "  # how the log of a run begins
+_PICTURES = (FIELDS_PICTURE, TIMESERIES_PICTURE, TRACKS_PICTURE)
+_FILES = (LOG, SCENARIO, MANIFEST, TIMESERIES, SUMMARY, FINAL, LOCK, *_PICTURES)
+_NUMBERED = {FRAMES: r"\d{6,}\.npz", CHECKPOINT: r"\d{6,}\.ckpt"}
+"""Folders with a file for each of some steps, and what those are called."""
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # file systems without locks
+MARK = "angiosim "
+"""How the log of a run begins."""
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -57,26 +61,40 @@ def folder_name(name: str, otherwise: str) -> str:
     return word[:100].decode(errors="ignore") or otherwise  # systems limit bytes, not letters
 
 
+def default_folder(name: str, seed: int) -> Path:
+    """Return the folder of a run for which none was chosen, without a number."""
+    return Path("runs", f"{folder_name(name, 'run')}-s{seed}")
+
+
 class RunFolder:
     """A folder that belongs to one run.
 
-    Made by `RunFolder.create`. Log messages of ``sim`` go into its ``run.log`` until `close`;
-    as a context manager it closes itself.
+    Made by `RunFolder.create` or `RunFolder.reopen`. Until `close` no other process can use it, and
+    log messages of ``sim`` go into its ``run.log``; as a context manager it closes itself.
 
     Attributes
     ----------
     path : Path
         Where it is.
+    frames : dict of int to str
+        SHA-256 of the snapshots of the run, by step.
     """
 
-    def __init__(self, path: Path, made: list[Path]) -> None:
+    def __init__(self, path: Path, made: list[Path] | None) -> None:
         self.path = path
-        self._made = made  # folders that were not there before, outermost first
-        # mode x: of two processes that want one folder, one succeeds
-        self._log = logging.FileHandler(path / LOG, mode="x", encoding="utf-8")
-        assert self._log.stream is not None
-        self._log.stream.write(f"{_MARK}{__version__}\n")
-        self._log.flush()
+        self.frames: dict[int, str] = {}
+        self._made = made  # folders that were not there before, outermost first; None: reopened
+        with ExitStack() as held:
+            held.enter_context(_locked(path / LOCK))
+            # mode x: of two processes that want one folder, one succeeds
+            mode = "a" if made is None else "x"
+            self._log = logging.FileHandler(path / LOG, mode=mode, encoding="utf-8")
+            held.callback(self._log.close)
+            assert self._log.stream is not None
+            if made is not None:
+                self._log.stream.write(f"{MARK}{__version__}\n")
+            self._log.flush()
+            self._held = held.pop_all()
         self._log.setFormatter(logging.Formatter(_LOG_FORMAT))
         logger = logging.getLogger("sim")
         logger.addHandler(self._log)
@@ -102,7 +120,7 @@ class RunFolder:
         FolderError
             If the folder is not empty or not writable; then nothing is left on disk.
         """
-        path = Path("runs", f"{folder_name(name, 'run')}-s{seed}") if out is None else Path(out)
+        path = default_folder(name, seed) if out is None else Path(out)
         made: list[Path] = []
         try:
             for parent in reversed(path.parents):
@@ -120,11 +138,22 @@ class RunFolder:
         except BaseException as error:
             _remove_empty(made)
             if isinstance(error, OSError):
-                reason = (error.strerror or str(error)).lower()
-                raise FolderError(
-                    f"{path}: cannot write there ({reason}); choose another folder with --out"
-                ) from error
+                raise _not_writable(path, error) from error
             raise
+
+    @classmethod
+    def reopen(cls, path: Path) -> RunFolder:
+        """Return the folder of an earlier process, to resume its run.
+
+        Raises
+        ------
+        FolderError
+            If another process uses it, or it is not writable.
+        """
+        try:
+            return cls(path, None)
+        except OSError as error:
+            raise _not_writable(path, error) from error
 
     def __enter__(self) -> RunFolder:
         return self
@@ -133,16 +162,37 @@ class RunFolder:
         self.close()
 
     def close(self) -> None:
-        """Stop logging into this folder."""
+        """Stop logging into this folder, and leave it to others."""
         logging.getLogger("sim").removeHandler(self._log)
-        self._log.close()
+        self._held.close()
 
     def discard(self) -> None:
-        """Remove the files of this run, if the input turns out to be invalid."""
+        """Remove the files of a new run, if the input turns out to be invalid."""
         self.close()
-        for item in _content(self.path):
-            item.unlink()
-        _remove_empty([*self._made, self.path / FRAMES])
+        if self._made is not None:
+            for item in _content(self.path):
+                item.unlink()
+            _remove_empty([*self._made, *(self.path / name for name in _NUMBERED)])
+
+    def go_back(self, mcs: int, frames: Mapping[int, str]) -> None:
+        """Remove what was written after a step, and what the end of the run will write.
+
+        Parameters
+        ----------
+        mcs : int
+            The step; later checkpoints are removed.
+        frames : mapping of int to str
+            The snapshots to keep, by step, with their SHA-256.
+        """
+        self.frames = dict(frames)
+        pictures = {*_PICTURES, *(one.picture_file for one in assays().values())}
+        for path in _content(self.path):
+            step = int(path.stem) if path.stem.isdecimal() else None
+            of_later = step is not None and (
+                step not in frames if path.parent.name == FRAMES else step > mcs
+            )
+            if of_later or path.suffix == ".tmp" or path.name in pictures:
+                path.unlink()
 
     @staticmethod
     def clear(path: Path) -> None:
@@ -159,13 +209,13 @@ class RunFolder:
         log = path / LOG
         if (
             log not in known
-            or {*path.rglob("*")} - {*known, path / FRAMES}
-            or not files.read_text(log).startswith(_MARK)
+            or {*path.rglob("*")} - {*known, *(path / name for name in _NUMBERED)}
+            or not files.read_text(log).startswith(MARK)
         ):
             raise FolderError(f"{path}: contains other files than those of a run; move it away")
         for item in known:
             item.unlink()
-        _remove_empty([path, path / FRAMES])
+        _remove_empty([path, *(path / name for name in _NUMBERED)])
 
     def write_scenario(self, text: str) -> None:
         """Write the resolved scenario as ``scenario.toml``."""
@@ -178,7 +228,9 @@ class RunFolder:
     def write_frame(self, mcs: int, arrays: Arrays) -> None:
         """Write a snapshot as ``frames/NNNNNN.npz``, named by its Monte Carlo step."""
         (self.path / FRAMES).mkdir(exist_ok=True)
-        files.write_npz_atomic(self.path / FRAMES / f"{mcs:06d}.npz", arrays)
+        path = self.path / FRAMES / f"{mcs:06d}.npz"
+        files.write_npz_atomic(path, arrays)
+        self.frames[mcs] = files.sha256(path.read_bytes())
 
     def write_results(
         self,
@@ -208,13 +260,33 @@ def _content(folder: Path) -> list[Path]:
     names = {*_FILES}
     for one in assays().values():
         names |= {one.picture_file, *(name for name, _ in one.tables)}
-    for path in (*folder.iterdir(), *(folder / FRAMES).glob("*")):
+    for path in (
+        *folder.iterdir(),
+        *(path for each in _NUMBERED for path in (folder / each).glob("*")),
+    ):
         name = re.sub(r"^\.(.+)\.[0-9a-f]{16}\.tmp$", r"\1", path.name)
-        frame = path.parent != folder
-        known = re.fullmatch(r"\d{6,}\.npz", name) if frame else name in names
+        inside = path.parent != folder
+        known = re.fullmatch(_NUMBERED[path.parent.name], name) if inside else name in names
         if known and stat.S_ISREG(path.lstat().st_mode):
             found.append(path)
     return found
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a run folder, where the file system has locks."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.locked(path))
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+        yield
+
+
+def _not_writable(path: Path, error: OSError) -> FolderError:
+    reason = (error.strerror or str(error)).lower()
+    return FolderError(f"{path}: cannot write there ({reason}); choose another folder with --out")
 
 
 def _make(folder: Path, made: list[Path]) -> None:

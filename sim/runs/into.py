@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim import hooks
-from sim.errors import InputError
+from sim.errors import CheckpointError, InputError, OutOfTime
+from sim.runs.checkpoint import Limits, Start
 from sim.runs.folder import LOG, MANIFEST, RunFolder
+from sim.runs.result import Result
+from sim.runs.resume import folder_to_resume, stored_run, usable_checkpoint, warn_of_versions
 from sim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
     from sim.model.observers import Observer
-    from sim.runs.result import Result
 
 logger = logging.getLogger(__name__)
+CHECKPOINT_EVERY_MIN = 10.0
 
 
 def run_into(
@@ -27,45 +31,114 @@ def run_into(
     progress: Callable[[int, int], None] | None = None,
     threads: int = 1,
     pictures: bool = True,
+    resume: bool = False,
+    checkpoint_every_min: float | None = CHECKPOINT_EVERY_MIN,
+    max_hours: float | None = None,
 ) -> Result:
-    """Run a scenario into a folder of its own.
+    """Run a scenario into a folder of its own, or resume it there.
 
     Parameters
     ----------
     out : Path or None
-        The folder, new or empty; None for the next free ``runs/NAME-sSEED``.
+        The folder, new or empty; None for the next free ``runs/NAME-sSEED``. With `resume` it may
+        hold this run, and None is the newest of those folders that does.
     scenario, observers, progress, threads
         As for `sim.runs.run.run_scenario`.
     pictures : bool
         Whether to draw the result into the folder.
+    resume : bool
+        Resume the run in the folder from its newest checkpoint, to its end or to a later one than
+        it had. Without a run there it begins; a finished one is opened.
+    checkpoint_every_min : float or None
+        Minutes of wall time between two checkpoints; None for no checkpoint at all.
+    max_hours : float, optional
+        Hours of wall time after which a checkpoint is written and the run stops.
 
     Raises
     ------
     InputError
-        If the folder is taken or the scenario turns out to be wrong; nothing is left on the disk.
+        If the folder is taken or holds another run, or the scenario turns out to be wrong; nothing
+        is written.
+    CheckpointError
+        If no checkpoint of the run can be used.
+    OutOfTime
+        After `max_hours`.
     BaseException
-        Whatever ends the run early. What exists is kept; a note says where.
+        Whatever else ends the run early. What exists is kept; a note says where.
     """
-    with RunFolder.create(out, scenario.name, scenario.seed) as folder:
-        try:
-            from sim.runs.run import run_scenario
+    limits = limits_of(checkpoint_every_min, max_hours)
+    path = folder_to_resume(out, scenario) if resume else None
+    if path is None:
+        with RunFolder.create(out, scenario.name, scenario.seed) as folder:
+            return _run(folder, scenario, observers, progress, threads, pictures, limits, None)
+    if stored_run(path, scenario).finished:
+        return Result.open(path)
+    with RunFolder.reopen(path) as folder:
+        stored = stored_run(path, scenario)  # again, as nobody else can write there now
+        if stored.finished:
+            return Result.open(path)
+        start = Start(usable_checkpoint(path, scenario), stored.manifest)
+        if start.checkpoint is None and stored.manifest.get("completed"):
+            raise CheckpointError(f"{path}: has no checkpoint, so this run cannot be extended")
+        warn_of_versions(stored.manifest)
+        return _run(folder, scenario, observers, progress, threads, pictures, limits, start)
 
-            result = run_scenario(
-                scenario, observers=observers, progress=progress, folder=folder, threads=threads
-            )
-            if pictures:
-                hooks.call("save_pictures", result, folder.path)
-            return result
-        except InputError:
+
+def limits_of(checkpoint_every_min: float | None, max_hours: float | None) -> Limits:
+    """Return when a run is saved and stopped.
+
+    Raises
+    ------
+    InputError
+        If a time is not a positive number.
+    """
+    for name, value in (("checkpoint_every", checkpoint_every_min), ("max_hours", max_hours)):
+        if value is not None and not 0 < value < inf:
+            raise InputError(f"{name} = {value!r}: must be a number above 0")
+    return Limits(
+        None if checkpoint_every_min is None else 60 * checkpoint_every_min,
+        None if max_hours is None else 3600 * max_hours,
+    )
+
+
+def _run(
+    folder: RunFolder,
+    scenario: Scenario,
+    observers: Sequence[Observer],
+    progress: Callable[[int, int], None] | None,
+    threads: int,
+    pictures: bool,
+    limits: Limits,
+    start: Start | None,
+) -> Result:
+    """Run a scenario in a folder, and draw the result."""
+    try:
+        from sim.runs.run import run_scenario
+
+        result = run_scenario(
+            scenario, observers=observers, progress=progress, folder=folder, threads=threads,
+            limits=limits, start=start,
+        )  # fmt: skip
+        if pictures:
+            hooks.call("save_pictures", result, folder.path)
+        return result
+    except InputError:
+        folder.discard()
+        raise
+    except OutOfTime as error:
+        error.add_note(_so_far(folder))
+        raise
+    except Exception as error:
+        logger.exception("the run failed")
+        error.add_note(f"see {folder.path / LOG}")
+        raise
+    except BaseException as error:
+        if (folder.path / MANIFEST).exists():
+            error.add_note(_so_far(folder))
+        else:
             folder.discard()
-            raise
-        except Exception as error:
-            logger.exception("the run failed")
-            error.add_note(f"see {folder.path / LOG}")
-            raise
-        except BaseException as error:
-            if (folder.path / MANIFEST).exists():
-                error.add_note(f"the results so far are in {folder.path}")
-            else:
-                folder.discard()
-            raise
+        raise
+
+
+def _so_far(folder: RunFolder) -> str:
+    return f"the results so far are in {folder.path}; resume with --resume"

@@ -22,19 +22,29 @@ LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "mesa", "pandas", "matplotli
 """The libraries whose versions a manifest records."""
 
 
-def begin_manifest(*, scenario_hash: str, seed: int, threads: int) -> dict[str, Any]:
-    """Return the manifest of a run that starts now, with ``completed`` false."""
-    return {
-        "completed": False,
+def begin_manifest(
+    *,
+    scenario_hash: str,
+    seed: int,
+    threads: int,
+    earlier: Mapping[str, Any] | None = None,
+    mcs: int = 0,
+) -> dict[str, Any]:
+    """Return the manifest of a run, or of a session that resumes it, that starts now.
+
+    Parameters
+    ----------
+    scenario_hash : str
+    seed, threads : int
+    earlier : mapping, optional
+        The manifest that the run has had so far.
+    mcs : int
+        Monte Carlo steps done so far.
+    """
+    now = _now()
+    made_by = {
         "version": __version__,
-        "seed": seed,
-        "scenario_hash": scenario_hash,
         "threads": threads,
-        "started": _now(),
-        "ended": None,
-        "mcs": 0,
-        "mcs_per_s": None,
-        "wall_s": {},
         "platform": {
             "system": platform.platform(),
             "machine": platform.machine(),
@@ -43,6 +53,47 @@ def begin_manifest(*, scenario_hash: str, seed: int, threads: int) -> dict[str, 
             "implementation": sys.implementation.name,
         },
         "libraries": {name: library_version(name) for name in LIBRARIES},
+    }
+    session = {"started": now, "ended": None, "from_mcs": mcs, "mcs": mcs, "wall_s": {}, **made_by}
+    before = earlier or {}
+    return {
+        "completed": False,
+        "version": __version__,
+        "seed": seed,
+        "scenario_hash": scenario_hash,
+        "threads": threads,
+        "started": before.get("started", now),
+        "ended": None,
+        "mcs": mcs,
+        "mcs_per_s": None,
+        "wall_s": {},
+        "platform": made_by["platform"],
+        "libraries": made_by["libraries"],
+        "sessions": [*before.get("sessions", ()), session],
+    }
+
+
+def note_progress(
+    manifest: Mapping[str, Any], *, wall_s: Mapping[str, float], mcs: int, ended: str | None = None
+) -> dict[str, Any]:
+    """Return the manifest of a run that has done so many steps, in so much time by part."""
+    *earlier, now = manifest["sessions"]
+    now = now | {"ended": ended, "mcs": mcs}
+    now["wall_s"] = {part: round(spent, 6) for part, spent in wall_s.items()}
+    sessions = [*earlier, now]
+    total: dict[str, float] = {}
+    for session in sessions:
+        for part, spent in session["wall_s"].items():
+            total[part] = round(total.get(part, 0.0) + spent, 6)
+    seconds = sum(spent for part, spent in total.items() if part != "compile")
+    steps = sum(session["mcs"] - session["from_mcs"] for session in sessions)
+    return {
+        **manifest,
+        "ended": ended,
+        "mcs": mcs,
+        "mcs_per_s": round(steps / seconds, 3) if seconds > 0 else None,
+        "wall_s": total,
+        "sessions": sessions,
     }
 
 
@@ -60,21 +111,14 @@ def finish_manifest(
     manifest : mapping
         What `begin_manifest` gave.
     wall_s : mapping of str to float
-        Seconds by part: compile, potts, fields, signalling, measuring, writing.
+        Seconds of this session by part: compile, potts, fields, signalling, measuring, writing.
     mcs : int
         Monte Carlo steps done; their rate leaves out the seconds of ``compile``.
     completed : bool
         False if the run was interrupted.
     """
-    seconds = sum(spent for part, spent in wall_s.items() if part != "compile")
-    return {
-        **manifest,
-        "completed": completed,
-        "ended": _now(),
-        "mcs": mcs,
-        "mcs_per_s": round(mcs / seconds, 3) if seconds > 0 else None,
-        "wall_s": {part: round(spent, 6) for part, spent in wall_s.items()},
-    }
+    found = note_progress(manifest, wall_s=wall_s, mcs=mcs, ended=_now())
+    return {**found, "completed": completed}
 
 
 def library_version(name: str) -> str | None:

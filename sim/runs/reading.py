@@ -48,9 +48,11 @@ def read_run(folder: Path) -> dict[str, Any]:
     """
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: {_what_it_is(folder)}")
-    manifest = _json(folder / MANIFEST)
+    manifest = read_json(folder / MANIFEST)
     if not manifest.get("ended"):
-        raise InputError(f"{folder}: this run has not ended, or was killed; run it again")
+        raise InputError(
+            f"{folder}: this run has not ended, or was killed; resume it with --resume"
+        )
     try:
         if "format" not in (tree := read_toml(folder / SCENARIO)):
             raise FileError(folder / SCENARIO, "is not the complete scenario of a run")
@@ -58,7 +60,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     except InputError as error:
         version = manifest.get("version")
         raise InputError(f"{error}\n{folder}: this run is from angiosim {version}") from error
-    summary = _json(folder / SUMMARY)
+    summary = read_json(folder / SUMMARY)
     return {
         "scenario": scenario,
         "seed": manifest["seed"],
@@ -130,7 +132,8 @@ def _number(text: str) -> float | int:
     return int(text) if text.lstrip("-").isdigit() else float(text or "nan")
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file of a run."""
     try:
         content: dict[str, Any] = json.loads(read_text(path))
     except ValueError as error:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from sim.assays import columns_of
-from sim.errors import stage
+from sim.errors import Interrupted, OutOfTime, stage
 from sim.model import model_of
 from sim.model.base import AssayModel
-from sim.model.observers import Frames, Observer, Progress, advance_observed
-from sim.runs.folder import RunFolder
-from sim.runs.manifest import begin_manifest, finish_manifest
+from sim.model.observers import Frames, Observer, Progress, TimeLimit, advance_observed
+from sim.runs.checkpoint import Checkpoints, Limits, Start, prune, write_checkpoint
+from sim.runs.folder import CHECKPOINT, RunFolder
+from sim.runs.manifest import begin_manifest, finish_manifest, note_progress
+from sim.runs.reading import Frames as SavedFrames
 from sim.runs.result import Result
 from sim.scenario.cautions import cautions
 from sim.scenario.schema import Scenario
@@ -35,6 +38,8 @@ def run_scenario(
     progress: Callable[[int, int], None] | None = None,
     folder: RunFolder | None = None,
     threads: int = 1,
+    limits: Limits | None = None,
+    start: Start | None = None,
 ) -> Result:
     """Run a scenario to its end.
 
@@ -49,6 +54,10 @@ def run_scenario(
         Where everything is written; nothing is without it.
     threads : int
         Threads of the kernels; see `AngiogenesisModel`.
+    limits : Limits
+        When to write checkpoints, which needs a folder, and when to stop.
+    start : Start, optional
+        Where to go on from, instead of the beginning.
 
     Raises
     ------
@@ -56,48 +65,81 @@ def run_scenario(
         If there is no room for the cells.
     NumericalError
         If a field is not finite or becomes negative.
+    OutOfTime
+        If the wall time is over, after a checkpoint and what there is have been written.
     KeyboardInterrupt
-        As it came, after what there is has been written.
+        As it came, after what there is has been written; if it is `Interrupted`, which comes
+        between two steps, a checkpoint too.
     """
-    steps = scenario.time.steps
+    began, steps = perf_counter(), scenario.time.steps
+    start, limits = start or Start(), limits or Limits()
     manifest = begin_manifest(
-        scenario_hash=scenario_hash(scenario), seed=scenario.seed, threads=threads
-    )
+        scenario_hash=scenario_hash(scenario), seed=scenario.seed, threads=threads,
+        earlier=start.manifest, mcs=start.mcs,
+    )  # fmt: skip
     looking = list(observers)
     if progress:
-        progress(0, steps)
+        progress(start.mcs, steps)
         looking.append(Progress(progress, steps))
     if folder:
-        folder.write_scenario(dump(scenario))
         folder.write_manifest(manifest)
+        folder.write_scenario(dump(scenario))
+        if start.manifest is not None:
+            folder.go_back(start.mcs, start.frames(scenario))
     with stage("set-up"):
         model = model_of(scenario, threads=threads)
+        start.restore(model)
     frames: dict[int, Arrays] = {}
 
     def keep(mcs: int, arrays: Arrays) -> None:
-        frames[mcs] = arrays
         if folder:
             folder.write_frame(mcs, arrays)
+        else:
+            frames[mcs] = arrays
 
     if scenario.record.frames:
         every, fields = scenario.time.steps_per_record, scenario.record.fields
         looking.insert(0, Frames(every, steps, fields=fields, keep=keep))
+    if limits.most_s is not None:
+        looking.append(TimeLimit(began, limits.most_s, steps))
+    saving = None
+    if folder and limits.checkpoint_every_s is not None:
+
+        def save(model: AssayModel) -> None:
+            write_checkpoint(folder.path / CHECKPOINT, model, folder.frames)
+            so_far = note_progress(manifest, wall_s=model.seconds, mcs=model.mcs)
+            folder.write_manifest(so_far)
+            prune(folder.path / CHECKPOINT, scenario.checkpoint_steps)
+
+        saving = Checkpoints(
+            save, limits.checkpoint_every_s, scenario.checkpoint_steps, saved=start.saved
+        )
+        looking.append(saving)
     for caution in cautions(scenario):
         logger.warning("%s", caution)
     logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.readouts["cells"])
+    if start.mcs:
+        logger.info("going on from step %d", start.mcs)
     completed = False
     try:
         with stage("run"):
             advance_observed(model, steps, looking)
         completed = True
+    except (Interrupted, OutOfTime):  # raised between two steps
+        if saving:
+            saving.save(model)
+        raise
     finally:  # also what an interrupted run has is kept
         with stage("read-out"):
+            if completed and saving:
+                saving.save(model)
             if not model.recorded:
                 model.record()
             manifest = finish_manifest(
                 manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
             )
-            result = result_of(model, frames, manifest, folder.path if folder else None)
+            seen = SavedFrames(folder.path) if folder else frames
+            result = result_of(model, seen, manifest, folder.path if folder else None)
             if folder:
                 folder.write_results(
                     timeseries=result.timeseries,
@@ -112,7 +154,7 @@ def run_scenario(
 
 def result_of(
     model: AssayModel,
-    frames: dict[int, Arrays] | None = None,
+    frames: Mapping[int, Arrays] | None = None,
     manifest: dict[str, Any] | None = None,
     folder: Path | None = None,
 ) -> Result:

@@ -120,6 +120,14 @@ class Time(Table):
             1, round((self.record_every_h or 0.0) * 3600 / self.mcs_s)
         )
 
+    def records(self, mcs: int) -> bool:
+        """Whether the run is recorded at a step."""
+        return mcs % self.steps_per_record == 0 or mcs == self.steps
+
+    def step_at(self, time_h: float) -> float:
+        """The step at a time of the drug's schedule, perhaps between two."""
+        return (time_h - self.start_h) * 3600 / self.mcs_s
+
 
 class Cells(Table):
     """The endothelial cells at the start."""
@@ -393,6 +401,11 @@ class Record(Table):
 
     frames: Switch = Field(description="cell lattices at record times, in frames/")
     fields: Switch = Field(description="concentration fields in the frames")
+    checkpoint: tuple[Hours, ...] = Field(
+        (),
+        strict=False,
+        description="times, as in the time series, whose checkpoints are kept in checkpoint/",
+    )
 
 
 class Scenario(Table):
@@ -433,6 +446,11 @@ class Scenario(Table):
         """Sites of the lattice, or voxels, [y, x]."""
         x, y = (round(side / self.domain.spacing_um) for side in self.domain.size_um)
         return y, x
+
+    @property
+    def checkpoint_steps(self) -> set[int]:
+        """Steps whose checkpoints are kept for good."""
+        return {round(self.time.step_at(time_h)) for time_h in self.record.checkpoint}
 
 
 class LatticeScenario(Scenario):

@@ -77,7 +77,7 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
         result = run_scenario(scenario)
     else:
         RunFolder.clear(Path(task.folder))  # left by a worker that died
-        result = run_into(Path(task.folder), scenario, pictures=False)
+        result = run_into(Path(task.folder), scenario, pictures=False, checkpoint_every_min=None)
     last = result.timeseries.iloc[-1]
     more = (
         name for name in columns_of("results.csv", scenario.assay) if name not in result.summary

@@ -126,8 +126,10 @@ def test_two_processes_cannot_share_an_empty_folder(
     with RunFolder.create(Path("shared"), "tube", 1):
         # the other one looked before the log was there
         monkeypatch.setattr(Path, "iterdir", lambda _: iter(()))
-        with pytest.raises(FolderError, match="file exists"):
+        with pytest.raises(FolderError, match="another angiosim process is using this folder"):
             RunFolder.create(Path("shared"), "tube", 1)
+    with pytest.raises(FolderError, match="file exists"):  # nor when the first has finished
+        RunFolder.create(Path("shared"), "tube", 1)
 
 
 def test_discard_restores_the_disk(workplace: Path) -> None:

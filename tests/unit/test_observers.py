@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import sim
 from sim.cli.main import app
-from sim.model import observers
+from sim.model import pace
 from sim.model.clock import AngiogenesisModel
 from sim.model.observers import Progress, advance_observed
 from sim.runs.folder import RunFolder
@@ -151,7 +151,7 @@ def test_the_loop_returns_every_half_second(
     step_s: float, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model: Any = Clock(step_s)
-    monkeypatch.setattr(observers, "perf_counter", lambda: model.now)
+    monkeypatch.setattr(pace, "perf_counter", lambda: model.now)
     advance_observed(model, 500, [])
     assert sum(model.advances) == 500
     assert at_once - 1 <= max(model.advances) <= at_once
@@ -160,7 +160,7 @@ def test_the_loop_returns_every_half_second(
 
 def test_progress_is_reported_ten_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     model: Any = Clock(0.01)
-    monkeypatch.setattr(observers, "perf_counter", lambda: model.now)
+    monkeypatch.setattr(pace, "perf_counter", lambda: model.now)
     told: list[tuple[int, int]] = []
     advance_observed(model, 300, [Progress(lambda *now: told.append(now), 300)])
     assert told[0] == (0, 300)

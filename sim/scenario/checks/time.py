@@ -47,10 +47,23 @@ def _time(scenario: Scenario) -> Iterator[Problem]:
         )
 
 
+@reads("time", "record.checkpoint")
+def _kept(scenario: Scenario) -> Iterator[Problem]:
+    time = scenario.time
+    for place, time_h in enumerate(scenario.record.checkpoint):
+        if not -NEAR <= time.step_at(time_h) <= time.steps + NEAR:
+            end_h = time.start_h + time.steps * time.mcs_s / 3600
+            yield Problem(
+                f"record.checkpoint.{place}",
+                time_h,
+                f"must be a time of the run, {time.start_h:g} to {end_h:.6g} h",
+            )
+
+
 def _key(time: Any, what: str) -> tuple[str, float]:
     """Return which of two alternative keys of [time] was given, and its value."""
     key = f"{what}_mcs" if getattr(time, f"{what}_h") is None else f"{what}_h"
     return key, getattr(time, key)
 
 
-CHECKS = (_time,)
+CHECKS = (_time, _kept)

@@ -1,0 +1,52 @@
+"""The records of a model: rows of its data collector, read, dropped and given back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.model.base import AssayModel
+
+Rows = dict[str, list[Any]]
+"""The columns of the time series, by name."""
+
+
+def rows_of(model: AssayModel) -> Rows:
+    """Return the rows that a model has recorded so far."""
+    return {name: list(column) for name, column in model.datacollector.model_vars.items()}
+
+
+def give_rows(model: AssayModel, rows: Mapping[str, Sequence[Any]]) -> None:
+    """Let a model have recorded these rows, and no others."""
+    drop_rows(model, after=-1)
+    collector: Any = model.datacollector
+    for name, column in collector.model_vars.items():
+        column[:] = rows[name]
+    if hasattr(collector, "_collection_steps"):  # Mesa 3.5: by its own clock
+        collector._collection_steps[:] = map(float, rows[model.STEP])
+
+
+def keep_rows(rows: Rows, steps: str, wanted: Callable[[int], bool]) -> Rows:
+    """Return the rows of the steps that are wanted, by the column with the steps."""
+    kept = [wanted(step) for step in rows[steps]]
+    return {name: list(compress(column, kept)) for name, column in rows.items()}
+
+
+def drop_rows(model: AssayModel, after: int) -> None:
+    """Drop the rows of steps after `after` from the data collector, and those of agents then."""
+    collector: Any = model.datacollector
+    if model.STEP not in collector.model_vars:  # a user's own
+        return
+    kept = [step <= after for step in collector.model_vars[model.STEP]]
+    times = list(getattr(collector, "_collection_steps", collector.model_vars[model.STEP]))
+    for records in (collector._agent_records, collector._agenttype_records):
+        for time, keep in zip(times, kept, strict=True):
+            if not keep:
+                records.pop(time, None)
+    columns = [*collector.model_vars.values()]
+    if hasattr(collector, "_collection_steps"):
+        columns.append(collector._collection_steps)
+    for column in columns:
+        column[:] = list(compress(column, kept))

@@ -1,0 +1,262 @@
+"""Checkpoints: a model and its records at one step, from which a run is resumed exactly.
+
+A checkpoint is one file: a line with the version of the format and the SHA-256 of all that follows,
+a line of JSON (step, scenario, rows of the time series, frames with their SHA-256), and
+``model.state()`` as npz. Nothing in it is executed when it is read.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tomllib
+import zipfile
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from sim.errors import CheckpointError
+from sim.files import sha256, write_bytes_atomic
+from sim.model.pace import LONGEST_S, Pace
+from sim.model.records import Rows, give_rows, keep_rows, rows_of
+from sim.scenario.writing import dump
+from sim.version import __version__
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sim.model.base import AssayModel
+    from sim.scenario.schema import Scenario
+
+FORMAT = 1
+NEWEST = 2
+"""How many checkpoints are kept, beside those of the times that a scenario gives."""
+_MARK = "angiosim checkpoint"
+_NAME = re.compile(r"\d{6,}\.ckpt")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file of a checkpoint holds.
+
+    Attributes
+    ----------
+    mcs : int
+        Steps taken.
+    version : str
+        Of angiosim, which wrote it.
+    scenario : dict
+        The complete scenario, as written.
+    rows : dict of str to list
+        The time series so far, by column.
+    frames : dict of int to str
+        SHA-256 of the snapshots so far, by step.
+    state : dict of str to ndarray
+        What `model.state()` gave.
+    """
+
+    mcs: int
+    version: str
+    scenario: dict[str, Any]
+    rows: Rows
+    frames: dict[int, str]
+    state: dict[str, NDArray[Any]]
+
+
+def write_checkpoint(folder: Path, model: AssayModel, frames: Mapping[int, str]) -> Path:
+    """Write the checkpoint of a model into a folder, which is made; return its path.
+
+    Parameters
+    ----------
+    folder : Path
+    model : AssayModel
+        Between two steps.
+    frames : mapping of int to str
+        SHA-256 of the snapshots so far, by step.
+    """
+    import numpy as np
+
+    about = {
+        "mcs": model.mcs,
+        "version": __version__,
+        "scenario": dump(model.scenario),
+        "rows": rows_of(model),
+        "frames": frames,
+    }
+    body = io.BytesIO()
+    body.write(json.dumps(about, default=_number).encode() + b"\n")
+    np.savez_compressed(body, **model.state())  # type: ignore[arg-type]
+    head = f"{_MARK} {FORMAT} {sha256(body.getvalue())}\n".encode()
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{model.mcs:06d}.ckpt"
+    write_bytes_atomic(path, head + body.getvalue())
+    return path
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Return a checkpoint that is whole.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be read, is damaged, or has another version of the format; the message says
+        which file, and what is wrong.
+    """
+    import numpy as np
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CheckpointError(f"{path}: cannot be read ({reason})") from error
+    first, _, body = data.partition(b"\n")
+    mark = re.fullmatch(rf"{_MARK} (\d+) ([0-9a-f]{{64}})".encode(), first)
+    if mark is None:
+        raise CheckpointError(f"{path}: is damaged, or not a checkpoint")
+    if (version := int(mark[1])) != FORMAT:
+        raise CheckpointError(
+            f"{path}: is a checkpoint of format {version}; this version of angiosim reads "
+            f"format {FORMAT}"
+        )
+    if sha256(body).encode() != mark[2]:
+        raise CheckpointError(f"{path}: is damaged (its checksum differs)")
+    line, _, arrays = body.partition(b"\n")
+    try:
+        about = json.loads(line)
+        with np.load(io.BytesIO(arrays)) as archive:
+            state = dict(archive)
+        found = Checkpoint(
+            int(about["mcs"]),
+            str(about["version"]),
+            tomllib.loads(about["scenario"]),
+            about["rows"],
+            {int(mcs): text for mcs, text in about["frames"].items()},
+            state,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: is not a checkpoint of angiosim ({error})") from error
+    if path.name != f"{found.mcs:06d}.ckpt":
+        raise CheckpointError(f"{path}: is the checkpoint of another step, {found.mcs}")
+    return found
+
+
+def checkpoints_in(folder: Path) -> dict[int, Path]:
+    """Return the checkpoints in a folder by step, the newest first, whether whole or not."""
+    found = {int(path.stem): path for path in folder.glob("*.ckpt") if _NAME.fullmatch(path.name)}
+    return dict(sorted(found.items(), reverse=True))
+
+
+def prune(folder: Path, keep: Collection[int]) -> None:
+    """Remove all checkpoints but the newest two and those of some steps."""
+    found = checkpoints_in(folder)
+    for mcs in list(found)[NEWEST:]:
+        if mcs not in keep:
+            found[mcs].unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a run is saved, and when it is stopped.
+
+    Attributes
+    ----------
+    checkpoint_every_s : float or None
+        Wall time between two checkpoints; None for no checkpoint at all.
+    most_s : float or None
+        Wall time after which the run is stopped.
+    """
+
+    checkpoint_every_s: float | None = None
+    most_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins: at its first step, or at a checkpoint.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint or None
+    manifest : dict or None
+        What an earlier session of the same run has left; None if there was none.
+    """
+
+    checkpoint: Checkpoint | None = None
+    manifest: dict[str, Any] | None = None
+
+    @property
+    def mcs(self) -> int:
+        """Steps taken already."""
+        return self.checkpoint.mcs if self.checkpoint else 0
+
+    @property
+    def saved(self) -> int | None:
+        """The step that has a checkpoint in the folder of the run already."""
+        return self.mcs if self.checkpoint and self.manifest is not None else None
+
+    def frames(self, scenario: Scenario) -> dict[int, str]:
+        """Return the snapshots so far that a scenario has, too."""
+        found = self.checkpoint.frames if self.checkpoint else {}
+        return {mcs: known for mcs, known in found.items() if scenario.time.records(mcs)}
+
+    def restore(self, model: AssayModel) -> None:
+        """Bring a new model to where the run begins."""
+        if self.checkpoint:
+            model.restore(self.checkpoint.state)
+            recorded = model.scenario.time.records
+            give_rows(model, keep_rows(self.checkpoint.rows, model.STEP, recorded))
+
+
+class Checkpoints:
+    """Writes checkpoints of a run from time to time; an observer.
+
+    Parameters
+    ----------
+    keep : callable
+        Writes a checkpoint of the model that it is given.
+    every_s : float
+        Wall time between two of them.
+    at : collection of int
+        Steps of which there is one whatever the time.
+    saved : int, optional
+        Step that has one already.
+    """
+
+    def __init__(
+        self,
+        keep: Callable[[AssayModel], None],
+        every_s: float,
+        at: Collection[int] = (),
+        saved: int | None = None,
+    ) -> None:
+        self._keep, self._every_s, self._at, self._saved = keep, every_s, sorted(at), saved
+        self._pace, self._last = Pace(min(every_s, LONGEST_S)), perf_counter()
+
+    def next_mcs(self, mcs: int) -> int | None:
+        """Return a step in about half a second, or the next of those that were asked for."""
+        return min([mcs + self._pace.steps, *(at for at in self._at if at > mcs)])
+
+    def look(self, model: AssayModel) -> None:
+        """Write a checkpoint if it is time."""
+        self._pace.at(model.mcs)
+        if model.mcs in self._at or perf_counter() - self._last >= self._every_s:
+            self.save(model)
+
+    def save(self, model: AssayModel) -> None:
+        """Write a checkpoint, unless this step has one."""
+        if model.mcs != self._saved:
+            with model.timed("writing"):
+                self._keep(model)
+            self._saved = model.mcs
+        self._last = perf_counter()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _number(value: Any) -> Any:
+    """Return a scalar of NumPy as JSON can hold it."""
+    return value.item()

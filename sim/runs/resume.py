@@ -1,0 +1,223 @@
+"""Which run a folder holds, whether it can be resumed as asked, and from which checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sim.errors import CheckpointError, CheckpointWarning, FolderError, InputError, shown
+from sim.files import read_text, read_toml, sha256
+from sim.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint
+from sim.runs.folder import CHECKPOINT, FRAMES, LOG, MANIFEST, MARK, SCENARIO, default_folder
+from sim.runs.manifest import LIBRARIES, library_version
+from sim.runs.reading import read_json
+from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
+from sim.scenario.writing import as_tree, decisive
+from sim.version import __version__
+
+DURATION = ("time.duration_h", "time.duration_mcs")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The run in a folder.
+
+    Attributes
+    ----------
+    manifest : dict
+        Empty if it was killed before it had one.
+    finished : bool
+        Whether nothing is left to do.
+    """
+
+    manifest: dict[str, Any]
+    finished: bool
+
+
+def folder_to_resume(out: Path | None, scenario: Scenario) -> Path | None:
+    """Return the folder with the run of a scenario; None if there is none yet.
+
+    Of several default folders (``runs/NAME-sSEED``, ``-2``, ...) that is the newest that can be
+    resumed with this scenario, else the newest.
+    """
+    if out is not None:
+        return out if os.path.lexists(out) and not (out.is_dir() and _is_empty(out)) else None
+    path = default_folder(scenario.name, scenario.seed)
+    found, number = [], 1
+    while os.path.lexists(path if number == 1 else path.with_name(f"{path.name}-{number}")):
+        found.append(path if number == 1 else path.with_name(f"{path.name}-{number}"))
+        number += 1
+    for folder in reversed(found):
+        try:
+            stored_run(folder, scenario)
+        except InputError:
+            continue
+        return folder
+    return found[-1] if found else None
+
+
+def stored_run(folder: Path, scenario: Scenario) -> Stored:
+    """Return the run in a folder, if it can be resumed with a scenario.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run, or that of another scenario; the message names the keys that
+        differ. The same scenario with a longer duration is no other one.
+    """
+    if not (folder / SCENARIO).is_file():
+        if not (folder / LOG).is_file() or not read_text(folder / LOG).startswith(MARK):
+            raise FolderError(
+                f"{folder}: is not a run folder, and existing files are never overwritten; choose "
+                "another with --out"
+            )
+        return Stored({}, finished=False)
+    manifest = read_json(folder / MANIFEST)
+    try:
+        theirs = load(read_toml(folder / SCENARIO))
+    except InputError as error:
+        version = manifest.get("version")
+        raise InputError(f"{error}\n{folder}: this run is from angiosim {version}") from error
+    found = differing(theirs, scenario)
+    longer = scenario.time.steps > theirs.time.steps
+    if longer:
+        found = {key: values for key, values in found.items() if key not in DURATION}
+    if found:
+        raise InputError(
+            f"{folder}: is the run of another scenario, so it cannot be resumed with this one: "
+            f"{in_words(found)}. Only a longer time.duration_h may differ; choose another folder "
+            f"with --out, or resume it with {folder / SCENARIO}"
+        )
+    return Stored(manifest, finished=bool(manifest.get("completed")) and not longer)
+
+
+def differing(theirs: Scenario, ours: Scenario) -> dict[str, tuple[Any, Any]]:
+    """Return what differs between two runs by dotted key: values of the one and of the other.
+
+    Descriptions and sources of numbers may differ.
+    """
+    one, other = (dict(_leaves(_whole(scenario), "")) for scenario in (theirs, ours))
+    keys = dict.fromkeys((*one, *other))
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
+
+
+def in_words(found: Mapping[str, tuple[Any, Any]]) -> str:
+    """Return what differs as a line."""
+    return "; ".join(
+        f"{key} is {_said(theirs)} there and {_said(ours)} here"
+        for key, (theirs, ours) in found.items()
+    )
+
+
+def usable_checkpoint(
+    folder: Path, scenario: Scenario, most: int | None = None
+) -> Checkpoint | None:
+    """Return the newest checkpoint in a run folder; None if there is none yet.
+
+    One that is damaged, belongs to another scenario or lacks one of its snapshots is named in a
+    warning, and the one before it is used.
+
+    Parameters
+    ----------
+    folder : Path
+    scenario : Scenario
+        The run's; its duration may be another.
+    most : int, optional
+        Latest step.
+
+    Raises
+    ------
+    CheckpointError
+        If there are some, and none can be used.
+    """
+    reasons = []
+    for mcs, path in checkpoints_in(folder / CHECKPOINT).items():
+        if most is not None and mcs > most:
+            continue
+        try:
+            found = read_checkpoint(path)
+            _belongs(path, found, scenario)
+            _has_frames(path, found, folder)
+        except CheckpointError as error:
+            reasons.append(str(error))
+            continue
+        for reason in reasons:
+            warn(f"{reason}; using {path.name} instead")
+        return found
+    if reasons:
+        raise CheckpointError(
+            "\n".join(reasons) + f"\n{folder}: none of its checkpoints can be used; run the "
+            "scenario again in another folder"
+        )
+    return None
+
+
+def warn(text: str) -> None:
+    """Warn the user, and in the log of the run."""
+    logger.warning("%s", text)
+    warnings.warn(text, CheckpointWarning, stacklevel=2)
+
+
+def warn_of_versions(manifest: Mapping[str, Any]) -> None:
+    """Warn if a run is resumed with other versions than those that it was made with."""
+    before = {"angiosim": manifest.get("version"), **manifest.get("libraries", {})}
+    now = {"angiosim": __version__, **{name: library_version(name) for name in LIBRARIES}}
+    other = [
+        f"{name} {now[name]} instead of {before[name]}"
+        for name in now
+        if before.get(name) not in (None, now[name])
+    ]
+    if other:
+        warn(f"resuming with {', '.join(other)}: the result may differ from that of one session")
+
+
+def _belongs(path: Path, found: Checkpoint, scenario: Scenario) -> None:
+    """Refuse a checkpoint of another scenario."""
+    try:
+        theirs = load(found.scenario)
+    except InputError as error:
+        raise CheckpointError(f"{path}: its scenario is not valid here ({error})") from error
+    other = differing(theirs, scenario)
+    if other := {key: values for key, values in other.items() if key not in DURATION}:
+        raise CheckpointError(f"{path}: belongs to another run: {in_words(other)}")
+
+
+def _has_frames(path: Path, found: Checkpoint, folder: Path) -> None:
+    """Refuse a checkpoint whose snapshots are not those that it was written with."""
+    for mcs, known in found.frames.items():
+        frame = folder / FRAMES / f"{mcs:06d}.npz"
+        try:
+            content = frame.read_bytes()
+        except OSError:
+            content = b""
+        if sha256(content) != known:
+            raise CheckpointError(f"{path}: {frame} was changed or removed since it was written")
+
+
+def _whole(scenario: Scenario) -> dict[str, Any]:
+    tree = as_tree(scenario)
+    return decisive(scenario) | {key: tree.get(key) for key in ("name", "seed", "record")}
+
+
+def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Walk to all values of a tree, by dotted key; a list is one, and so is what is not given."""
+    if isinstance(node, dict):
+        for name, item in node.items():
+            yield from _leaves(item, f"{key}.{name}" if key else name)
+    elif node not in (None, []):
+        yield key, list(node) if isinstance(node, tuple) else node
+
+
+def _said(value: Any) -> str:
+    return "not given" if value is None else shown(value)
+
+
+def _is_empty(folder: Path) -> bool:
+    return not any(folder.iterdir())
