@@ -213,7 +213,7 @@ def test_files_and_columns_of_a_run_are_documented(small: None, workplace: Path)
     text = (ROOT / "docs" / "run-folder.md").read_text()
     readouts = (ROOT / "docs" / "readouts.md").read_text()
     for path in Path("here").iterdir():
-        assert f"`{path.name}`" in text or f"`{path.name}/NNNNNN.npz`" in text, path
+        assert f"`{path.name}`" in text or f"`{path.name}/NNNNNN." in text, path
     own = {each.name for each in assay("tube_formation").readouts}
     for name in [*result.timeseries, *result.final, *result.manifest]:
         general = re.sub(r"^(field|spacing_um)_.*", r"\1_NAME", name)
