@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from sim.model.base import AssayModel
+from typing import Any, Protocol
 
 Rows = dict[str, list[Any]]
 """The columns of the time series, by name."""
 
 
-def rows_of(model: AssayModel) -> Rows:
+class Recorded(Protocol):
+    """A model that records itself."""
+
+    datacollector: Any
+
+    @property
+    def STEP(self) -> str: ...  # noqa: D102
+
+
+def rows_of(model: Recorded) -> Rows:
     """Return the rows that a model has recorded so far."""
     return {name: list(column) for name, column in model.datacollector.model_vars.items()}
 
 
-def give_rows(model: AssayModel, rows: Mapping[str, Sequence[Any]]) -> None:
+def give_rows(model: Recorded, rows: Mapping[str, Sequence[Any]]) -> None:
     """Let a model have recorded these rows, and no others."""
     drop_rows(model, after=-1)
     collector: Any = model.datacollector
@@ -34,7 +40,7 @@ def keep_rows(rows: Rows, steps: str, wanted: Callable[[int], bool]) -> Rows:
     return {name: list(compress(column, kept)) for name, column in rows.items()}
 
 
-def drop_rows(model: AssayModel, after: int) -> None:
+def drop_rows(model: Recorded, after: int) -> None:
     """Drop the rows of steps after `after` from the data collector, and those of agents then."""
     collector: Any = model.datacollector
     if model.STEP not in collector.model_vars:  # a user's own

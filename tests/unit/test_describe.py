@@ -180,7 +180,8 @@ def test_the_nearest_is_looked_for_in_readouts_and_drugs_too(wrong: str, right: 
 EXAMPLES = (
     ("a whole number", 1), ("a number at least 0 and at most 0.5", 0.5), ("a number", 1.0),
     ("a text", "words"), ("true or false", True),
-    ("a list of 2 numbers", [1.0, 2.0]), ("a list of whole numbers", [1, 2]), ("a list of numbers", [1.0, 2.0]),
+    ("a list of 2 numbers", [1.0, 2.0]), ("a list of whole numbers", [1, 2]),
+    ("a list of numbers", [1.0, 2.0]),
     ("a table of numbers", {"1": 1.0}), ("one of ", None), ("", None),
 )  # fmt: skip
 
