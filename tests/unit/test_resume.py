@@ -548,11 +548,16 @@ SLOW = [
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
+def heed() -> None:
+    """Let a process take SIGHUP, even if these tests are run with nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def started(*words: str, until: str = "") -> subprocess.Popen[str]:
     """The command in a process of its own, when it has written a line."""
     process = subprocess.Popen(
         [*COMMAND, *words], env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True,
+        text=True, preexec_fn=heed,
     )  # fmt: skip
     assert process.stderr is not None
     while until and not (line := process.stderr.readline()).startswith(until):
@@ -649,7 +654,7 @@ def test_a_signal_during_imports_leaves_without_a_traceback(
         code = slow_import.replace("int(sys.argv[1])", str(at))
         done = subprocess.run(
             [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True,
-            check=False,
+            check=False, preexec_fn=heed,
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (CODES[signum], ""), at
         assert list(workplace.iterdir()) == []
