@@ -168,7 +168,7 @@ class AssayModel(mesa.Model):
 
     # -- state ------------------------------------------------------------------------------
 
-    def state(self) -> Arrays:
+    def state(self) -> dict[str, NDArray[Any]]:
         """All that the next step reads beside the scenario: a flat dictionary of copies."""
         return {name: array.copy() for name, array in self._whole_state().items()}
 

@@ -81,8 +81,28 @@ def _of(name: str) -> list[Assay]:
 
 
 def _default_values(assay: str) -> Any:
-    """Return the defaults of an assay, or those that all have."""
-    return reduce(_same, (data.values(default_leaves(one)) for one in _of(assay)))
+    """Return the defaults of an assay, or those in which all agree that have the key."""
+    by_model: dict[str, Any] = {}
+    for one in _of(assay):
+        values = data.values(default_leaves(one))
+        before = by_model.get(one.model)
+        by_model[one.model] = values if before is None else _same(before, values)
+    return reduce(_agreed, by_model.values())
+
+
+def _agreed(one: Any, other: Any) -> Any:
+    """Return what is in one of two trees, or alike in both."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return one
+    tables = {
+        key: _agreed(one[key], other[key])
+        for key in one.keys() & other.keys()
+        if one[key] == other[key] or (isinstance(one[key], dict) and isinstance(other[key], dict))
+    }
+    lone = {
+        k: v for tree in (one, other) for k, v in tree.items() if k not in one or k not in other
+    }
+    return {key: (tables | lone)[key] for key in (*one, *other) if key in tables or key in lone}
 
 
 def _same(one: Any, other: Any) -> Any:

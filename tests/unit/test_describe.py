@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from typing import Any
@@ -191,6 +192,8 @@ def test_what_is_described_is_what_is_allowed(path: tuple[str, ...]) -> None:
     """A value of the kind described is of the right kind; one of another kind is told so."""
     words = keys.allowed(path).removeprefix("must be ")
     example = next(value for start, value in EXAMPLES if words.startswith(start))
+    if least := re.match(r"a (?:whole )?number at least ([\d.]+)", words):
+        example = type(example)(float(least[1]))
     if example is None:
         example = ast.literal_eval(words.removeprefix("one of ").split(", ")[0])
     names = {"ligands": "VEGF", "receptors": "VEGFR2"}

@@ -47,7 +47,7 @@ ASSAY = Assay(
         Readout("mean_vegf_ng_ml", "VEGF", "ng/mL", "free VEGF, mean inside the outline"),
         Readout("mean_survival", "survival signal", FRACTION,
                 "mean over the length of all vessels but the parents"),
-        Readout("tips", "tips of sprouts", "", "tips that are under way"),
+        Readout("tips", "tip cells", "", "cells that lead a sprout"),
         Readout("sleeve_length_mm", "empty sleeves", "mm",
                 "length of basement membrane that vessels left behind"),
     ),
