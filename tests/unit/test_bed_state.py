@@ -12,6 +12,8 @@ from beds import NUMBERS, bed_of, run, with_mesh, with_parents
 import sim.bed
 from sim.bed import Bed
 from sim.bed.graph import Nodes, Pieces, Tips
+from sim.model.bed import empty_bed
+from sim.scenario.resolve import load
 
 PARTIAL = (0.6, 0.3, 0.1)
 NAMES = [
@@ -119,6 +121,12 @@ def test_same_seed_same_bits_other_seed_another_bed() -> None:
     beds = [run(with_mesh(seed), 12).state() for seed in (1, 1, 2)]
     assert unlike(beds[0], beds[1]) == []
     assert "piece.a" in unlike(beds[0], beds[2])
+
+
+def test_numbers_of_these_tests_are_those_of_the_assay() -> None:
+    shipped = empty_bed(load({"assay": "tumour_bed"}), 1).numbers  # type: ignore[arg-type]
+    for name, value in NUMBERS._asdict().items():
+        assert getattr(shipped, name) == pytest.approx(value, rel=1e-9), name
 
 
 def test_whole_numbers_do_as_well() -> None:
