@@ -212,8 +212,7 @@ WORDS: dict[str, tuple[str, set[str]]] = {
     "run": ("Tube formation after 6 h", {"drive\n(0-1)"}),
     "pk": ("anlotinib, rat: 45 mg/kg orally once", {
         "concentration (nM)", "inhibition (0-1)", "time after the first dose (h)",
-        "total in plasma", "unbound at the cells", "IC50 VEGFR2", "IC50 PDGFRB", "IC50 FGFR1",
-        "dose", "VEGFR2", "PDGFRB", "FGFR1"}),
+        "total in plasma", "unbound at the cells", "dose", "VEGFR2", "PDGFRB", "FGFR1"}),
     "dose-responses": ("Network length over unbound anlotinib", {
         "unbound anlotinib (nM)", "network length (mm)"}),
     "combinations": ("Combined blockades: inhibition of network length", {

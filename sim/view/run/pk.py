@@ -82,10 +82,14 @@ def draw_comparison(found: PKComparison, *, fig: Figure | SubFigure | None = Non
         chosen = dict(list(results.items())[place : place + across])
         _row(row, chosen, colours, limits, across=across, several=several, own=len(masses) > 1)
     lines = [line for row in rows for ax in row.axes for line in ax.get_lines()]
-    handles = {line.get_label(): line for line in lines}
-    columns = max(1, min(5, int(canvas.width_of(body) / 1.8)))
+    handles = {line.get_label(): line for line in lines if line.get_linestyle() != "--"}
+    room = canvas.width_of(body)
     body.legend(
-        handles=list(handles.values()), loc="outside upper left", ncols=columns, frameon=False
+        handles=list(handles.values()),
+        loc="outside upper left",
+        ncols=max(2, min(len(handles), int(room / 1.5))),
+        fontsize=9 if room > 5 else 8,
+        frameon=False,
     )
     return canvas.figure_of(body)
 
@@ -103,7 +107,7 @@ def _caption(found: PKComparison) -> str:
     results = found.results
     chosen = {one.drug.subject for one in results.values()}
     line = "typical subject" if chosen == {None} else "typical or chosen subject"
-    drawn = f"line: {line}; dashed: IC50 of unbound drug"
+    drawn = f"line: {line}; dashed: IC50 of unbound drug for the receptor of that colour"
     if any(one.total_bands_nM is not None or one.inhibition_bands for one in results.values()):
         subjects = next(iter(results.values())).subjects
         drawn += f"; band: 5th to 95th percentile of {subjects:,} subjects"
