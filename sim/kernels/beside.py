@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,10 @@ from sim.kernels.threads import processors
 
 @contextmanager
 def beside(work: Callable[[], object]) -> Iterator[Callable[[], bool]]:
-    """Work in a copy of this process, if the system makes copies and a processor is free.
+    """Work in a copy of this process, where one can be made and a processor is free.
+
+    None can be made by a daemonic process, such as a worker of a pool, nor beside other threads: what
+    they have locked would stay locked in the copy.
 
     Nothing comes back but whether all is done. Whatever fails there, and every warning, is left to
     the caller, who then does the same work himself.
@@ -30,12 +34,13 @@ def beside(work: Callable[[], object]) -> Iterator[Callable[[], bool]]:
     callable
         Waits for the work; returns whether all is done, with nothing to report.
     """
-    if sys.platform != "linux" or processors() < 2:
+    alone = threading.active_count() == 1 and not multiprocessing.current_process().daemon
+    if sys.platform != "linux" or processors() < 2 or not alone:
         yield lambda: False
         return
     copy = multiprocessing.get_context("fork").Process(target=_quietly, args=[work])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # other threads: it waits for none
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads that are not Python's
         copy.start()
 
     def done() -> bool:

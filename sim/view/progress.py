@@ -83,6 +83,8 @@ def _step_bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None]) -> 
             watch(lambda: bar.update(task, description=COMPILING))
         if mcs:
             bar.update(task, completed=mcs, total=total, description="running")
+        if mcs == total:
+            bar.stop()  # and its thread, beside which no picture can be drawn in a copy
 
     return show
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 
 from sim.kernels import beside as module
 from sim.kernels.beside import beside
+from sim.view import progress
 
 copying = pytest.mark.skipif(sys.platform != "linux", reason="copies no process here")
 
@@ -103,3 +105,56 @@ def test_on_one_processor_the_caller_works(monkeypatch: pytest.MonkeyPatch) -> N
     with beside(fail) as done:
         assert not multiprocessing.active_children()
         assert not done()
+
+
+def works_itself() -> None:
+    with beside(fail) as done:
+        assert not multiprocessing.active_children()
+        assert not done()
+
+
+@copying
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_daemonic_process_works_itself() -> None:
+    """It may have no children: a worker of a pool, or of a cluster."""
+    daemon = multiprocessing.get_context("fork").Process(target=works_itself, daemon=True)
+    daemon.start()
+    daemon.join()
+    assert daemon.exitcode == 0
+
+
+@copying
+def test_beside_other_threads_the_caller_works() -> None:
+    """In the thread and in the main one: a copy would have their locks and none to open them."""
+    found: list[bool] = []
+    leave = threading.Event()
+
+    def thread() -> None:
+        works_itself()
+        found.append(True)
+        leave.wait()
+
+    other = threading.Thread(target=thread, daemon=True)
+    other.start()
+    try:
+        works_itself()
+    finally:
+        leave.set()
+        other.join()
+    assert found
+
+
+@copying
+def test_a_bar_has_no_thread_left_when_its_run_has_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """So pictures of a run on a terminal are drawn in a copy, too."""
+    monkeypatch.setattr(progress, "on_terminal", lambda: True)
+    with progress.show_run() as show:
+        show(0, 2)
+        assert threading.active_count() > 1
+        show(2, 2)
+        while threading.active_count() > 1:  # it was asked to end
+            time.sleep(0.01)
+        with beside((tmp_path / "drawn").touch) as done:
+            assert done()
