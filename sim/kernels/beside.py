@@ -19,8 +19,8 @@ from sim.kernels.threads import processors
 def beside(work: Callable[[], object]) -> Iterator[Callable[[], bool]]:
     """Work in a copy of this process, where one can be made and a processor is free.
 
-    None can be made by a daemonic process, such as a worker of a pool, nor beside other threads: what
-    they have locked would stay locked in the copy.
+    None can be made by a daemonic process, such as a worker of a pool, nor beside other threads:
+    what they have locked would stay locked in the copy.
 
     Nothing comes back but whether all is done. Whatever fails there, and every warning, is left to
     the caller, who then does the same work himself.

@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import sim
@@ -57,6 +58,18 @@ def commands(page: Path) -> Iterator[list[str]]:
             words = shlex.split(part, comments=True)
             if words and words[0] == "angiosim":
                 yield words[1:]
+
+
+def left_over(command: str, words: list[str]) -> list[str]:
+    """Return the words that a command does not take."""
+    found: Any = typer.main.get_command(app)
+    found = found.commands[command]
+    while words and hasattr(found, "commands"):
+        found, words = found.commands[words[0]], words[1:]
+    context = found.make_context(
+        command, list(words), allow_extra_args=True, resilient_parsing=True
+    )
+    return [] if hasattr(found, "commands") else list(context.args)
 
 
 def need_extras(page: Path) -> None:
@@ -137,6 +150,8 @@ def test_commands_and_options_exist(page: Path, options: dict[str, set[str]]) ->
         assert command in options, words
         given = {word.partition("=")[0] for word in words if word.startswith("-")}
         assert given <= options[command], words
+        if command:
+            assert not left_over(command, words[1:]), words
     everywhere = set().union(*options.values())
     for span in re.findall(r"`(--?[a-z][^`]*)`", prose(page)):
         assert span.split()[0].partition("=")[0] in everywhere | {"--help"}, span

@@ -143,6 +143,7 @@ def test_locomotion_that_an_assay_cannot_inhibit() -> None:
         ("tube_formation", "engine.area.most", 2.5, "has no effect without engine.area.creep_h"),
         ("chemotaxis", "readout.every_min", 7.3, "positions are noted every 7.5 min"),
         ("chemotaxis", "readout.every_min", 400, "is longer than the run"),
+        ("wound_healing", "cells.density_per_mm2", 500, "gives cells of 2000 um^2, which at rest"),
     ],
 )
 def test_keys_that_do_not_do_what_they_say(name: str, key: str, value: float, words: str) -> None:

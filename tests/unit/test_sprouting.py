@@ -56,7 +56,18 @@ def test_what_is_remembered_of_the_start() -> None:
         ({"domain.boundary": "periodic"}, "domain.boundary = 'periodic': must be 'walls'"),
         ({"cells.density_per_mm2": 100}, "cells.count: is missing"),
         ({"cells.count": 2000}, "cells.count = 2000: gives a spheroid of 1009 um across"),
+        ({"domain.size_um": [150, 800]}, "142.7 um across, which must be less than 142 um in this"),
         ({"setup.tips.lasts_h": 0}, "setup.tips.lasts_h = 0: must be a number above 0"),
+        (
+            {"setup.tips.rate_per_h": [-1, 1]},
+            "rate_per_h = [-1, 1]: must be two numbers",
+        ),
+        (
+            {"setup.tips.mu": [36, -1]},
+            "mu = [36, -1]: must be two numbers of at least 0",
+        ),
+        ({"setup.tips.kept_free": 0.2}, "kept_free = 0.2: must be at most setup.tips.least_free"),
+        ({"signalling.enabled": False}, "signalling.enabled = false: must be true in this assay"),
     ],
 )
 def test_what_does_not_fit_is_reported(settings: dict[str, Any], said: str) -> None:
@@ -71,6 +82,8 @@ def test_what_may_not_be_meant_is_a_caution() -> None:
     assert [problem.key for problem in found] == ["domain.size_um"]
     found = cautions(load("sprouting", {"domain.substrate": "gel"}))
     assert [problem.key for problem in found] == ["domain.substrate"]
+    for key, value in (("engine.tissue_connectivity_penalty", 0), ("engine.area.creep_h", 1)):
+        assert [problem.key for problem in cautions(load("sprouting", {key: value}))] == [key]
 
 
 # --- tips ----------------------------------------------------------------------------------------
@@ -235,6 +248,20 @@ def test_no_bit_depends_on_threads_or_on_where_a_run_is_split() -> None:
         for name, array in wanted.state().items():
             assert array.tobytes() == state[name].tobytes(), name
     assert wanted.state()["assay.tip"].any()
+
+
+def test_the_picture_explains_the_colour_of_cells_that_are_no_tips() -> None:
+    """The bar of the drive is left out where all cells are tips."""
+    made = model()
+    assert any("drive" in axes.get_title(loc="left") for axes in drawn_axes(made))
+    made.assay.memory["tip"][made.endothelial] = 1
+    assert not any("drive" in axes.get_title(loc="left") for axes in drawn_axes(made))
+
+
+def drawn_axes(made: AngiogenesisModel) -> list[Any]:
+    """The axes of a picture, also those within others."""
+    axes = made.plot().axes
+    return [*axes, *(child for one in axes for child in one.child_axes)]
 
 
 def test_a_removed_tip_is_none_any_more() -> None:

@@ -54,4 +54,11 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
         )
 
 
-CHECKS = (_at_random, _cells_fit)
+@reads("signalling.enabled")
+def _signalling(scenario: Scenario) -> Iterator[Problem]:
+    if not scenario.signalling.enabled:
+        what = "must be true in this assay: without receptors cells neither divide nor die"
+        yield Problem("signalling.enabled", False, what)
+
+
+CHECKS = (_at_random, _cells_fit, _signalling)

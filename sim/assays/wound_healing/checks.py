@@ -12,6 +12,7 @@ from sim.errors import Problem
 
 LEAST_CELL_SITES = 20  # at the start, on average
 NARROW_UM = 250  # of layer beside the gap
+STRETCHED = 1.5  # times the area at rest: cells that start larger tear open or draw back
 
 
 @reads("cells.seeding")
@@ -69,6 +70,23 @@ def _narrow(scenario: Scenario) -> Iterator[Problem]:
         )
 
 
+@reads(
+    "domain", "setup.gap_um", "cells.count", "cells.density_per_mm2", "types:", "types.*.count",
+    "engine.area.target_sites",
+)  # fmt: skip
+def _sparse(scenario: Scenario) -> Iterator[Problem]:
+    (x, y), site_um2 = scenario.domain.size_um, scenario.domain.spacing_um**2
+    cells = cell_count(scenario) + sum(kind.count for kind in scenario.types.values())
+    area, rest = ((x - scenario.setup.gap_um) * y / cells, scenario.engine.area.target_sites)
+    if area > STRETCHED * rest * site_um2:
+        yield Problem(
+            *number_given(scenario),
+            f"gives cells of {area:.4g} um^2, which at rest have {rest * site_um2:g} um^2: the "
+            "layer draws back from the gap or tears",
+            f"{1e6 / (rest * site_um2):.4g} per mm^2 fill it",
+        )
+
+
 @reads("domain.substrate")
 def _stiff(scenario: Scenario) -> Iterator[Problem]:
     substrate = scenario.domain.substrate  # type: ignore[attr-defined]
@@ -80,4 +98,4 @@ def _stiff(scenario: Scenario) -> Iterator[Problem]:
 
 
 CHECKS = (_seeding, _gap_fits, _cells_fit)
-CAUTIONS = (_narrow, _stiff)
+CAUTIONS = (_narrow, _sparse, _stiff)

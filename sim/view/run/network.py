@@ -104,7 +104,7 @@ class _Canvas:
         self, ax: Axes, cells: NDArray[Any], shape: tuple[int, int], spacing_um: float
     ) -> None:
         self._ax, self._cells, self._shape, self._spacing_um = ax, cells, shape, spacing_um
-        self.stains: list[str] = []
+        self.stains: dict[str, NDArray[np.intp]] = {}
         self._scale = style.text_scale(ax)
 
     def _um(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,7 +134,7 @@ class _Canvas:
 
     def stain(self, rows: NDArray[np.bool_], kind: str) -> None:
         """Colour some rows of the cells by what they are, instead of by their drive."""
-        self.stains.append(kind)
+        self.stains[kind] = np.flatnonzero(rows)
         colours = np.zeros((rows.size, 4), dtype=np.float32)
         colours[rows] = (*to_rgb(style.STAINS[kind]), 1.0)
         image = _painted(self._cells, colours)
@@ -179,6 +179,13 @@ def _tissue(result: Snapshot) -> Tissue:
         cells=columns,
         fields=fields,
     )
+
+
+def _show_drive(tissue: Tissue, stains: dict[str, NDArray[np.intp]]) -> bool:
+    """Whether any cell is in the colour of its drive, or nothing is stained."""
+    there = np.unique(tissue.lattice)
+    own = there[tissue.cells["type"][there] == 1] if "type" in tissue.cells else there[there > 0]
+    return not stains or bool(np.setdiff1d(own, np.concatenate([*stains.values()])).size)
 
 
 @style.house_style()
@@ -247,11 +254,12 @@ def draw_network(
             handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False,
             borderaxespad=0.0, fontsize=11 * scale,
         )  # fmt: skip
-    elif frame.has_signalling(result):
-        bar = ax.figure.colorbar(
-            ScalarMappable(Normalize(0, 1), style.drive_map()), ax=ax, ticks=[0, 0.5, 1],
-            shrink=0.45, anchor=(0.0, 0.0), aspect=16, pad=0.02,
-        )  # fmt: skip
+    if frame.has_signalling(result) and _show_drive(tissue, over.stains):
+        place: dict[str, Any] = {"ax": ax, "shrink": 0.45, "anchor": (0.0, 0.0), "aspect": 16}
+        if over.stains:  # below their legend
+            place = {"cax": ax.inset_axes((1.02, 0.0, 0.028, 0.45))}
+        scales = ScalarMappable(Normalize(0, 1), style.drive_map())
+        bar = ax.figure.colorbar(scales, ticks=[0, 0.5, 1], pad=0.02, **place)
         frame.dress_colour_bar(bar, scale)
         bar.ax.set_title("drive\n(0-1)", size=11 * scale, color=style.INK, loc="left", pad=9)
     style.plain_text(ax)
