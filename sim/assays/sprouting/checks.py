@@ -59,7 +59,7 @@ def _narrow(scenario: Scenario) -> Iterator[Problem]:
 
 @reads("signalling.enabled")
 def _signalling(scenario: Scenario) -> Iterator[Problem]:
-    if not scenario.signalling.enabled:
+    if not scenario.signalling.enabled:  # type: ignore[attr-defined]
         what = "must be true in this assay: Delta-Notch signalling and receptors make the tips"
         yield Problem("signalling.enabled", False, what)
 

@@ -56,7 +56,7 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
 
 @reads("signalling.enabled")
 def _signalling(scenario: Scenario) -> Iterator[Problem]:
-    if not scenario.signalling.enabled:
+    if not scenario.signalling.enabled:  # type: ignore[attr-defined]
         what = "must be true in this assay: without receptors cells neither divide nor die"
         yield Problem("signalling.enabled", False, what)
 
