@@ -114,8 +114,10 @@ def _kernel_cache() -> Finding:
     """Report where compiled kernels are kept between runs."""
     what = "kernel cache"
     try:
-        from sim.kernels.compiling import cache_folder
+        from sim.kernels.compiling import _CONFIG, cache_folder
 
+        if _CONFIG.DISABLE_JIT:
+            return Finding(what, "unused: NUMBA_DISABLE_JIT is set", "unset NUMBA_DISABLE_JIT")
         folder = cache_folder()
     except Exception as error:  # no numba, or a broken one
         reason = " ".join(str(error).split())

@@ -659,6 +659,12 @@ def test_doctor_knows_which_mesa_fits(
     assert bool(finding.fix) is not fits
 
 
+def test_doctor_knows_that_kernels_must_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.core.config.DISABLE_JIT", 1)
+    (finding,) = [each for each in doctor.examine() if each.what == "kernel cache"]
+    assert finding.fix == "unset NUMBA_DISABLE_JIT"
+
+
 def test_doctor_sees_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**_: Any) -> None:
         raise PermissionError(13, "Permission denied")

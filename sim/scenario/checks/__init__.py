@@ -13,6 +13,7 @@ from sim.scenario.checks import scenario as whole
 from sim.scenario.schema import Scenario
 
 LARGEST_NUMBER = 1e12  # products of two such numbers and an area stay finite
+SMALLEST_NUMBER = 1e-100  # and products of two of these stay above 0
 
 CHECKS = {
     "lattice": (
@@ -45,6 +46,8 @@ def _magnitudes(scenario: Scenario) -> Iterator[Problem]:
     for key, value in _numbers(scenario.model_dump(by_alias=True, exclude={"seed"}), ""):
         if abs(value) > LARGEST_NUMBER:
             yield Problem(key, value, f"must not be larger than {LARGEST_NUMBER:g} in magnitude")
+        elif 0 < abs(value) < SMALLEST_NUMBER:
+            yield Problem(key, value, f"must be 0 or at least {SMALLEST_NUMBER:g} in magnitude")
 
 
 def _numbers(node: Any, key: str) -> Iterator[tuple[str, float]]:
