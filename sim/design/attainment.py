@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from sim.design.curves import OF_MANY, OF_ONE, Curves, Grid, one_cycle, window_of
+from sim.design.curves import OF_MANY, OF_ONE, Curves, Grid, in_steady_state, window_of
 from sim.design.plan import Target
 from sim.design.solve import varies
 from sim.design.targets import TargetReader, misfits
 from sim.errors import InputError, Problem, ScenarioError
-from sim.pharmacology.effect import Agent
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.population import bands
 from sim.runs.pk import PK, Attained, run_pk
-from sim.scenario.exposure import effect_of, regimen_of
+from sim.scenario.exposure import effect_of
 from sim.scenario.schema import Scenario
 
 BLOCK = 500
@@ -167,7 +166,7 @@ def _curves(
     assert effect is not None and scenario.drug is not None
     agents = list(effect.agents)
     if steady:
-        agents[0] = _in_steady_state(agents[0], scenario)
+        agents = in_steady_state(agents, scenario)
     for start in range(0, subjects or 1, BLOCK):
         some = slice(start, start + BLOCK)
         here = [agent.some(some) for agent in agents] if subjects else agents
@@ -175,11 +174,3 @@ def _curves(
         assert isinstance(body, Pharmacokinetic)  # it doses a body
         nothing = [replace(dose, amount_mg=0.0) for dose in body.doses]
         yield Curves(here, nothing, start_h, end_h, grid)
-
-
-def _in_steady_state(agent: Agent, scenario: Scenario) -> Agent:
-    assert scenario.drug is not None and isinstance(agent.exposure, Pharmacokinetic)
-    regimen = regimen_of(scenario.drug)
-    assert regimen is not None  # a steady state is of one
-    doses = one_cycle(agent.exposure.doses, regimen)
-    return replace(agent, exposure=replace(agent.exposure, doses=doses, cycle_h=regimen.cycle_h))

@@ -4,15 +4,16 @@ The body is linear, so a concentration is a + b x dose: what is given whatever t
 dose, a reduction in mg), and a unit dose. Both are computed once, from the closed forms; trying a
 dose is then arithmetic.
 
-A window is cut into panels, at each dose and finer after it. Each panel has Gauss-Legendre nodes
-and its two ends: means are sums over the nodes, and between them the polynomial through all of
-them is good for extremes and crossings.
+A window is cut into panels, at each dose and finer after it, none of which lasts many half-lives of
+what is still there. Each panel has Gauss-Legendre nodes and its two ends: means are sums over the
+nodes, and between them the polynomial through all of them is good for extremes and crossings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from math import ceil
 
@@ -22,11 +23,13 @@ from numpy.typing import NDArray
 
 from sim.design.plan import INHIBITION, Target
 from sim.errors import Problem, ScenarioError
+from sim.pharmacology.course import BEFORE_H, ROUNDING_H
 from sim.pharmacology.dosing import Dose, Regimen
-from sim.pharmacology.effect import BEFORE_H, Agent, Effect
-from sim.pharmacology.exposure import Pharmacokinetic
+from sim.pharmacology.effect import Agent, Effect
+from sim.pharmacology.exposure import Exposure, Pharmacokinetic
 from sim.runs.pk import span_of
-from sim.scenario.exposure import regimen_of
+from sim.scenario.exposure import changes_of, doses_of, regimen_of
+from sim.scenario.partner import of_partner
 from sim.scenario.schema import Scenario
 from sim.units import nM_to_ng_per_ml
 
@@ -34,8 +37,10 @@ Array = NDArray[np.float64]
 Who = slice | NDArray[np.intp]
 
 EVERYONE = slice(None)
-_FIRST_H = 0.1  # end of the first panel after a dose; the next ones end so many times later
-_GROWTH = 5.0
+_FIRST_H = 0.05  # end of the first panel after a dose; the next ones end so many times later
+_GROWTH = 3.0
+_HALF_LIVES = 3.0  # of a phase, at most, in a panel, ...
+_FADED = 50.0  # ... until so many of its half-lives after a dose
 _PANELS = 24  # at least, of a long stretch without a dose
 _FINE = np.linspace(0.0, 1.0, 65)
 _BLOCK = 2**15  # values computed in one block, which fits the processor's cache
@@ -79,6 +84,12 @@ class Curves:
         self.potency, self.length_h = agents[0].potency, end_h - start_h
         self._agents, self._exposure, self._given = agents, exposure, fixed
         self.subjects = exposure.model.subjects or 1
+        self._each: list[Curves] = []
+        if not all(_arrives_alike(one.exposure) for one in agents):  # each has panels of its own
+            for place in range(self.subjects):
+                own = [one.some(slice(place, place + 1)) for one in agents]
+                self._each.append(Curves(own, fixed, start_h, end_h, grid))
+            return
         self._to_free = exposure.fu * exposure.kp_uu
         self._to_ng_ml = nM_to_ng_per_ml(1.0, exposure.molar_mass)
         x, w = leggauss(grid.nodes)
@@ -86,29 +97,40 @@ class Curves:
         self._weights = np.concatenate([[0.0], w / 2.0, [0.0]])
         at, fine = (legvander(2.0 * x - 1.0, grid.nodes + 1) for x in (self._at, _FINE))
         self._between = np.linalg.solve(at.T, fine.T)  # values at the nodes @ this
-        edges, last = _panels(exposure.course.events_h(start_h, end_h), start_h, end_h, grid)
+        bodies = [one.exposure for one in agents if isinstance(one.exposure, Pharmacokinetic)]
+        events = np.concatenate([one.exposure.events_h(start_h, end_h) for one in agents])
+        edges, last = _panels(events, start_h, end_h, grid, _half_lives(bodies))
         self._widths = np.diff(edges)
         times = edges[:-1, None] + self._widths[:, None] * self._at
         self._seen = times.copy()  # for what cannot look just before a dose
         self._seen[last, -1] -= BEFORE_H
         whole = _nM(exposure, times, last)
+        self._rest: dict[str, list[Array]] = {}
         self._fixed: Array | None = None
         if any(dose.amount_mg > 0.0 for dose in fixed):
             self._fixed = _nM(replace(exposure, doses=fixed), times, last)
-            whole = whole - self._fixed
+            whole = np.maximum(whole - self._fixed, 0.0)  # not below it by rounding
         self._slope = whole
 
-    def is_closed(self, target: Target) -> bool:
-        """Whether a target follows from the concentration at the same time, without a solver."""
+    def may_turn(self, target: Target) -> bool:
+        """Whether a target may rise and fall with the dose: one drug keeps another one off."""
         receptor = target.of.removeprefix(INHIBITION)
-        alone = len(self._agents) == 1 and receptor not in self._agents[0].residence_h
-        return alone or not target.of.startswith(INHIBITION)
+        slow = any(receptor in agent.residence_h for agent in self._agents)
+        return slow and len(self._agents) > 1 and target.of.startswith(INHIBITION)
+
+    def is_closed(self, target: Target) -> bool:
+        """Whether a target follows from the concentrations at the same time, without a solver."""
+        receptor = target.of.removeprefix(INHIBITION)
+        return not any(receptor in agent.residence_h for agent in self._agents)
 
     def value(self, target: Target, dose: float, who: Who = EVERYONE) -> Array:
         """Return the value of a target at a dose in each subject."""
         subjects = np.arange(self.subjects)[who]
+        if self._each:
+            found = [self._each[place].value(target, dose) for place in subjects]
+            return np.concatenate(found or [np.empty(0)])
         if not self.is_closed(target):
-            return self._statistic(target, self._effect(target.of, dose)[subjects], subjects)
+            return self._statistic(target, self._effect(target.of, dose, subjects), subjects)
         step = max(1, _BLOCK // self._slope[0].size)
         return np.concatenate([
             self._value(target, dose, subjects[start : start + step])
@@ -116,7 +138,21 @@ class Curves:
         ] or [np.empty(0)])  # fmt: skip
 
     def _value(self, target: Target, dose: float, who: NDArray[np.intp]) -> Array:
-        return self._statistic(target, self._quantity(target.of, dose, who), who)
+        inhibited = target.of.startswith(INHIBITION)
+        if not inhibited or target.statistic not in ("hours_above", "max", "min"):
+            return self._statistic(target, self._quantity(target.of, dose, who), who)
+        # extremes and crossings of the concentration, which a polynomial follows better; of x with
+        # another drug
+        receptor = target.of.removeprefix(INHIBITION)
+        alone = len(self._agents) == 1
+        hill = self.potency.hill[receptor] if alone else 1.0
+        ic50 = self._ic50(receptor, who) if alone else np.ones((1, 1, 1))
+        values = self._quantity("free_nM", dose, who) if alone else self._ratio(receptor, dose, who)
+        if target.statistic == "hours_above":
+            share = float(target.level or 0.0)
+            return self._hours_above(values, ic50 * (share / (1.0 - share)) ** (1.0 / hill))
+        x: Array = np.maximum(self._statistic(target, values, who) / ic50.ravel(), 0.0) ** hill
+        return x / (1.0 + x)
 
     def _statistic(self, target: Target, values: Array, who: NDArray[np.intp]) -> Array:
         match target.statistic:
@@ -143,28 +179,49 @@ class Curves:
 
     def _quantity(self, of: str, dose: float, who: NDArray[np.intp]) -> Array:
         """Return a quantity at a dose, of shape (subjects, panels, nodes)."""
+        if of.startswith(INHIBITION):  # 1 / (1 + 1 / x), in place
+            found = self._ratio(of.removeprefix(INHIBITION), dose, who)
+            with np.errstate(divide="ignore"):
+                np.reciprocal(found, out=found)
+            found += 1.0
+            return np.reciprocal(found, out=found)
         factor = self._to_ng_ml if of == "total_ng_ml" else self._to_free
         found = self._slope[who] * (dose * factor)
         if self._fixed is not None:
             found += self._fixed[who] * factor
-        if of.startswith(INHIBITION):  # 1 / (1 + (IC50 / free)^h), in place
-            receptor = of.removeprefix(INHIBITION)
-            with np.errstate(divide="ignore", over="ignore"):
-                np.divide(self._ic50(receptor, who), found, out=found)
-                if (hill := self.potency.hill[receptor]) != 1.0:
-                    found **= hill
-            found += 1.0
-            np.reciprocal(found, out=found)
         return found
 
-    def _effect(self, of: str, dose: float) -> Array:
-        """Return the inhibition by drugs that leave slowly, or by two, in all subjects."""
+    def _ratio(self, receptor: str, dose: float, who: NDArray[np.intp]) -> Array:
+        """Return x, of all drugs at a receptor: (free / IC50)^h."""
+        found = self._quantity("free_nM", dose, who)
+        if receptor not in self.potency.ic50_nM:  # only the other drug binds it
+            found[...] = 0.0
+        else:
+            found /= self._ic50(receptor, who)
+            if (hill := self.potency.hill[receptor]) != 1.0:
+                with np.errstate(over="ignore"):
+                    found **= hill
+        for rest in self._beside(receptor):
+            found += rest[who] if len(rest) > 1 else rest
+        return found
+
+    def _beside(self, receptor: str) -> list[Array]:
+        """Return x of each other drug, which does not depend on the dose."""
+        if receptor not in self._rest:
+            shape = (-1, *self._seen.shape)
+            self._rest[receptor] = [
+                agent.ratio([receptor], self._seen)[0].reshape(shape) for agent in self._agents[1:]
+            ]
+        return self._rest[receptor]
+
+    def _effect(self, of: str, dose: float, who: NDArray[np.intp]) -> Array:
+        """Return the inhibition by drugs that leave slowly, in some of the subjects."""
         given = tuple(
             replace(unit, amount_mg=zero.amount_mg + dose * (unit.amount_mg - zero.amount_mg))
             for unit, zero in zip(self._exposure.doses, self._given, strict=True)
         )
         own = replace(self._agents[0], exposure=replace(self._exposure, doses=given))
-        effect = Effect([own, *self._agents[1:]])
+        effect = Effect([agent.some(who) for agent in (own, *self._agents[1:])])
         found = effect.inhibition(self._seen)[of.removeprefix(INHIBITION)]
         return np.asarray(found.reshape(-1, *self._seen.shape))
 
@@ -213,25 +270,47 @@ def _nM(exposure: Pharmacokinetic, times: Array, last: NDArray[np.bool_]) -> Arr
     return found.reshape(-1, *times.shape)
 
 
+def _arrives_alike(exposure: Exposure) -> bool:
+    """Whether doses arrive at one time in all subjects."""
+    lags = np.ravel(exposure.model.lag) if isinstance(exposure, Pharmacokinetic) else np.zeros(1)
+    return bool((lags == lags[0]).all())
+
+
 def _panels(
-    events_h: Array, start_h: float, end_h: float, grid: Grid
+    events_h: Array, start_h: float, end_h: float, grid: Grid, half_lives_h: tuple[float, ...]
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Return the ends of panels, and which panels end at an event or at the end."""
-    edges, last = [start_h], []
-    pieces = np.unique([start_h, *events_h, end_h])
-    for a, b in pairwise(pieces.tolist()):
-        length = b - a
-        widest = max(grid.widest_h, length / _PANELS)
-        inner, offset = [], _FIRST_H
-        while offset < min(length, widest):
-            inner.append(a + offset)
-            offset *= _GROWTH
-        begin = inner[-1] if inner else a
-        even = np.linspace(begin, b, max(1, ceil((b - begin) / widest)) + 1)[1:]
-        ends = [*inner, *even[:-1], b]
-        edges += ends
+    near = 2.0 * ROUNDING_H  # events so near each other, or an end of the window, are one
+    inside = np.sort(events_h[(events_h > start_h + near) & (events_h < end_h - near)])
+    inside = inside[np.diff(inside, prepend=-np.inf) > near]
+    edges, last = [np.array([start_h])], []
+    for a, b in pairwise([start_h, *inside.tolist(), end_h]):
+        ends = _ends(round(b - a, 6), grid, half_lives_h) * (b - a) + a
+        ends[-1] = b
+        edges.append(ends)
         last += [False] * (len(ends) - 1) + [True]
-    return np.array(edges), np.array(last)
+    return np.concatenate(edges), np.array(last)
+
+
+@cache
+def _ends(length_h: float, grid: Grid, half_lives_h: tuple[float, ...]) -> Array:
+    """Return the ends of the panels of a stretch without an event, as shares of its length."""
+    widest = max(grid.widest_h, length_h / _PANELS)
+    ends, now = [], 0.0
+    while length_h - now > ROUNDING_H * length_h:
+        width = min([widest, max(_FIRST_H, (_GROWTH - 1.0) * now)] + [
+            _HALF_LIVES * one for one in half_lives_h if now < _FADED * one
+        ])  # fmt: skip
+        left = length_h - now
+        now += left / ceil(left / width) if width < left < 2.0 * width else min(width, left)
+        ends.append(now / length_h)
+    return np.array(ends or [1.0])
+
+
+def _half_lives(bodies: Sequence[Pharmacokinetic]) -> tuple[float, ...]:
+    """Return the half-lives (h) of absorption and disposition of the subject in the middle."""
+    rates = [rate for one in bodies for rate in (one.model.ka, *(r for r, _ in one.model.phases))]
+    return tuple(float(np.log(2.0) / np.median(rate)) for rate in rates)
 
 
 def window_of(target: Target, schedule: Scenario) -> tuple[float, float, bool]:
@@ -260,20 +339,72 @@ def window_of(target: Target, schedule: Scenario) -> tuple[float, float, bool]:
         raise _no(window, "is of a regimen; doses listed one by one have no cycles")
     if window != "steady":
         return end_h - regimen.cycle_h, end_h, False
-    if regimen.steady:  # as its doses are already
-        return first, end_h, False
-    of_one = ("loading", "reductions", "missed_days", "missed_doses", "late_days", "late_doses")
-    for key in of_one:
-        if getattr(regimen, key) not in (None, {}, [], ()):
-            raise _no(window, f"has no meaning with drug.regimen.{key}: its cycles are equal")
-    return 0.0, regimen.cycle_h, True
+    if given := _of_some_cycles(regimen):
+        raise _no(window, f"has no meaning with drug.regimen.{given}: its cycles are equal")
+    _check_steady(target, schedule)
+    return first, first + regimen.cycle_h, True
 
 
 def _no(window: str, allowed: str) -> ScenarioError:
     return ScenarioError("design", [Problem("window", window, allowed)])
 
 
+def _of_some_cycles(regimen: Regimen) -> str:
+    """Return what a regimen has that makes its cycles differ; empty if they are equal."""
+    for key in (
+        "loading", "reductions", "missed_days", "missed_doses", "late_days", "late_doses",
+    ):  # fmt: skip
+        if getattr(regimen, key) not in (None, {}, [], ()):
+            return key
+    return ""
+
+
+def _check_steady(target: Target, scenario: Scenario) -> None:
+    """Refuse a steady state that a target cannot have, of the drug or of the one beside it.
+
+    Raises
+    ------
+    ScenarioError
+    """
+    drug, partner = scenario.drug, scenario.partner
+    assert drug is not None
+    if drug.interaction and changes_of(drug, doses_of(scenario)):
+        raise _no_steady("drug.interaction on some days only")
+    if partner is None or partner.exposure == "constant" or not target.of.startswith(INHIBITION):
+        return
+    regimen, own = regimen_of(partner), regimen_of(drug)
+    assert own is not None  # it has a window
+    if partner.exposure == "schedule":
+        raise _no_steady("partner.media: give it doses in cycles")
+    if regimen is None:
+        raise _no_steady("partner.doses: give it a regimen")
+    if given := _of_some_cycles(regimen):
+        raise _no_steady(f"partner.regimen.{given}")
+    if changes_of(partner, doses_of(of_partner(scenario))):
+        raise _no_steady("partner.interaction on some days only")
+    if own.cycle_h % regimen.cycle_h:
+        what = f"cycles of {own.cycle_h / 24:g} days, and of {regimen.cycle_h / 24:g} of partner"
+        raise _no_steady(f"{what}: the first must be a multiple of the second")
+
+
+def _no_steady(what: str) -> ScenarioError:
+    return _no("steady", f"has no meaning with {what}")
+
+
+def in_steady_state(agents: Sequence[Agent], scenario: Scenario) -> list[Agent]:
+    """Return the drugs with one cycle of each given again and again; a medium is as it is."""
+    found = []
+    for agent, drug in zip(agents, (scenario.drug, scenario.partner), strict=False):
+        regimen = regimen_of(drug) if drug is not None else None
+        if regimen is not None and isinstance(agent.exposure, Pharmacokinetic):
+            doses = one_cycle(agent.exposure.doses, regimen)
+            body = replace(agent.exposure, doses=doses, cycle_h=regimen.cycle_h)
+            agent = replace(agent, exposure=body)
+        found.append(agent)
+    return found
+
+
 def one_cycle(doses: Sequence[Dose], regimen: Regimen) -> list[Dose]:
-    """Return the doses of one cycle, on its own clock."""
-    end_h = regimen.first_h + regimen.cycle_h
-    return [replace(d, at_h=d.at_h - regimen.first_h) for d in doses if d.at_h < end_h - 1e-9]
+    """Return the doses of one cycle, to be given again and again."""
+    end_h = regimen.first_h + regimen.cycle_h - ROUNDING_H
+    return [replace(d, at_h=d.at_h % regimen.cycle_h) for d in doses if d.at_h < end_h]

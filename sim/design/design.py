@@ -12,7 +12,8 @@ from sim.design.result import Design, Found, choose
 from sim.design.solve import Scheduled, complete, solve
 from sim.design.tissue import Runner, Search, measure, search_all
 from sim.files import plain, write_text_atomic
-from sim.scenario.resolve import load
+from sim.scenario.exposure import fraction_unbound, given_words, pk_label, potency_label
+from sim.scenario.partner import of_partner
 from sim.scenario.schema import Scenario
 from sim.studies.executors import Executor
 from sim.studies.folder import hold
@@ -108,7 +109,7 @@ def _in_tissue(plan: DesignPlan, found: list[Found], runner: Runner) -> None:
             _next_strength(plan, one, failed[0])
         for search in own.values():
             one.curves.append(search.curve())
-            one.notes += [note] if (note := search.reversal()) else []
+            one.notes += filter(None, (search.reversal(), search.uncertainty(plan.vary.unit)))
             if one.chosen is not None:
                 one.reached[search.target] = search.reached(one.chosen)
 
@@ -130,7 +131,7 @@ def _next_strength(plan: DesignPlan, one: Found, failed: Search) -> None:
 
 def _of(plan: DesignPlan, place: int) -> Scenario:
     """Return the scenario of a schedule at the lowest dose."""
-    return load(plan.base, plan.schedules[place].settings | {plan.vary.key: plan.vary.low})
+    return plan.scenario(plan.schedules[place], plan.vary.low)
 
 
 def _common(each: list[dict[str, Any]]) -> dict[str, Any]:
@@ -144,11 +145,23 @@ def _common(each: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _about(scenario: Scenario) -> dict[str, Any]:
-    """Return what the doses are of."""
-    drug, pk = scenario.drug, scenario.resolved.pk
+    """Return what the doses are of, and the drug that is given beside them."""
+    found = _about_one(scenario)
+    if scenario.partner is not None:
+        other = of_partner(scenario)
+        theirs = _about_one(other) | {"given": given_words(other)}
+        found |= {"partner": theirs.pop("drug")}
+        found |= {f"partner_{key}": value for key, value in theirs.items()}
+    return found
+
+
+def _about_one(scenario: Scenario) -> dict[str, Any]:
+    drug = scenario.drug
     assert drug is not None  # the varied key is one of it
-    found: dict[str, Any] = {"drug": drug.name, "species": drug.species, "potency": drug.potency}
-    if pk is not None:
-        found |= {"pk_set": pk.pk_set, "fraction_unbound": pk.fraction_unbound}
-        found |= {"kp_uu": drug.kp_uu}
+    found: dict[str, Any] = {"drug": drug.name, "species": drug.species}
+    found["potency"] = potency_label(drug, scenario.resolved.drug)
+    if scenario.resolved.pk is not None:
+        found["pk_set"] = pk_label(scenario)
+        found["fraction_unbound"] = fraction_unbound(scenario)
+        found["kp_uu"] = drug.kp_uu
     return found

@@ -15,6 +15,7 @@ from sim.design.solve import varies
 from sim.design.targets import TargetReader, above_0, misfits, unknown
 from sim.errors import Problem, ScenarioError
 from sim.scenario.cautions import by_key, cautions
+from sim.scenario.partner import as_partner, swapped
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.shipped import shipped_designs
@@ -23,11 +24,15 @@ from sim.studies.reading import Reader, distinct, open_file
 
 TOP = (*reading.TOP, "subjects", "target", "vary", "schedule", "limits")
 VARIED = {
-    "drug.regimen.dose_mg": "mg",
-    "drug.regimen.dose_mg_per_kg": "mg/kg",
-    "drug.regimen.dose_mg_per_m2": "mg/m2",
-    "drug.regimen.loading": "",
-    "drug.free_nM": "nM",
+    f"{drug}.{key}": unit
+    for drug in ("drug", "partner")
+    for key, unit in {
+        "regimen.dose_mg": "mg",
+        "regimen.dose_mg_per_kg": "mg/kg",
+        "regimen.dose_mg_per_m2": "mg/m2",
+        "regimen.loading": "",
+        "free_nM": "nM",
+    }.items()
 }
 """Keys that can be minimised, and their units; a loading dose has that of the dose."""
 MOST_SUBJECTS, MOST_SCHEDULES = 10_000, 100
@@ -76,7 +81,9 @@ class _Reading(Reader):
         self.schedules = self._schedules()
         reader = TargetReader(self.problems, responses(self.assay.name))
         self.targets = [*reader.targets(self.tree.get("target", []))]
-        self.targets += reader.limits(self._table("limits"))
+        steady = any(target.window == "steady" for target in self.targets)
+        window = "steady" if steady else "schedule"  # of limits that name none
+        self.targets += reader.limits(self._table("limits"), window)
         self.cautions: list[Problem] = []
         varied = [{self.vary.key: self.vary.low}] if self.vary else []
         places = [(f"schedule.{n}.set", [one.settings]) for n, one in enumerate(self.schedules)]
@@ -162,6 +169,8 @@ class _Reading(Reader):
             for dose in (self.vary.low, self.vary.high):
                 try:
                     scenario = load(self.base, schedule.settings | {self.vary.key: dose})
+                    if self.vary.drug == "partner":
+                        scenario = swapped(scenario)
                 except ScenarioError as error:
                     for wrong in error.problems:
                         key = f"{where}: {wrong.key}"
@@ -185,7 +194,10 @@ class _Reading(Reader):
                 continue
             for one in misfits(target, place, scenario):
                 hint = one.hint if one.key.endswith((".of", ".level")) else f"in {where}"
-                self._wrong(one.key, one.value, one.allowed, hint)
+                own = self.vary is None or self.vary.drug == "drug"
+                self._wrong(
+                    one.key, one.value, one.allowed if own else as_partner(one.allowed), hint
+                )
             if target.share is not None and not varies(scenario):
                 drug, species = scenario.drug.name, scenario.drug.species
                 what = f"needs a spread between subjects, and none is known of {drug} in {species}"

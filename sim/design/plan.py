@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sim.assays import readout
+from sim.scenario.partner import swapped
+from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
 from sim.studies.plan import Planned
 
 INHIBITION = "inhibition."
@@ -131,6 +134,11 @@ class Vary:
     strengths: tuple[float, ...] = ()
     unit: str = "mg"
 
+    @property
+    def drug(self) -> str:
+        """Whose dose it is: that of ``"drug"``, or of the second one, ``"partner"``."""
+        return self.key.partition(".")[0]
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -162,6 +170,11 @@ class DesignPlan(Planned):
     targets: Sequence[Target]
     schedules: Sequence[Schedule]
     subjects: int
+
+    def scenario(self, schedule: Schedule, dose: float) -> Scenario:
+        """Return the scenario of a schedule at a dose; the drug whose dose varies is the first."""
+        found = load(self.base, schedule.settings | {self.vary.key: dose})
+        return swapped(found) if self.vary.drug == "partner" else found
 
     @property
     def costs_over(self) -> str:

@@ -39,10 +39,13 @@ class Bound:
         0 or inf if it holds at any dose that was looked at, nan if at none.
     least : bool
         Whether it holds from this dose on.
+    nearest : (float, str), optional
+        Where it holds at none, the dose that comes nearest, and what that gives.
     """
 
     dose: float
     least: bool
+    nearest: tuple[float, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,16 +139,21 @@ class Found:
 
 def choose(vary: Vary, bounds: Mapping[Target, Bound]) -> tuple[float | None, float | None, str]:
     """Return the least dose, the least strength, and why one of them is missing."""
+    unit = f" {vary.unit}".rstrip()
+    never = []
     for target, bound in bounds.items():
         if isnan(bound.dose):
-            return None, None, f"{target}: holds at no dose"
+            assert bound.nearest is not None
+            dose, gives = bound.nearest
+            never.append(f"{target}: holds at no dose; {_figures(dose)}{unit} gives {gives}")
+    if never:
+        return None, None, "; ".join(never)
     needs = {target: bound.dose for target, bound in bounds.items() if bound.least}
     allows = {target: bound.dose for target, bound in bounds.items() if not bound.least}
     hardest = max(needs, key=lambda t: needs[t], default=None)
     tightest = min(allows, key=lambda t: allows[t], default=None)
     least = max(vary.low, needs[hardest]) if hardest else vary.low
     most = min(vary.high, allows[tightest]) if tightest else vary.high
-    unit = f" {vary.unit}".rstrip()
     what_for = f"{hardest} needs {_figures(least)}{unit}" if hardest else ""
     if least > vary.high:
         return None, None, f"{what_for}, above the highest dose of {vary.high:g}{unit}"

@@ -3,7 +3,9 @@
 Every statistic of a concentration or an inhibition rises with the dose in every subject, so a
 target that must be at least a value holds from some dose on, one that must be at most a value up
 to some dose, and a share of subjects likewise: bisection finds that dose. Only the subjects whose
-own dose is still within the bracket are computed again.
+own dose is still within the bracket are computed again. There is one exception: of two drugs of
+which one leaves slowly, the other keeps it off the receptor, and more of that may inhibit less
+later. There doses are tried one by one, and a fall is reported.
 """
 
 from __future__ import annotations
@@ -15,31 +17,27 @@ from math import ceil, inf, nan, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.design.curves import (
-    OF_MANY,
-    OF_ONE,
-    Curves,
-    one_cycle,
-    window_of,
-)
+from sim.design.curves import OF_MANY, OF_ONE, Curves, in_steady_state, one_cycle, window_of
 from sim.design.plan import DesignPlan, Schedule, Target, Vary
 from sim.design.result import Bound, Curve, Found, Reached
+from sim.pharmacology.course import ROUNDING_H
 from sim.pharmacology.dosing import Regimen
 from sim.pharmacology.effect import Effect
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.population import bands
 from sim.scenario.exposure import effect_of, kinetics_of, pharmacokinetic, regimen_of
-from sim.scenario.resolve import load
+from sim.scenario.partner import of_partner
 from sim.scenario.schema import Scenario
 
 Holds = Callable[[float, NDArray[np.intp]], NDArray[np.bool_]]
 
 PRECISION = 1e-12
-DOSES = 25  # of a curve over the dose
+DOSES, DOSES_BY_SOLVER = 25, 9  # of a curve over the dose
 FAR = 1e6
 """How far beyond the range a dose is looked for, to say which one it would take."""
 PRECISION_OF_SOLVER, FAR_BY_SOLVER = 1e-7, 100.0
-"""The same where inhibition is integrated: by a drug that leaves slowly, or by two."""
+"""The same where inhibition is integrated, by a drug that leaves slowly."""
+TURN = 1e-6  # a fall that is no rounding error
 
 
 class Scheduled:
@@ -54,9 +52,7 @@ class Scheduled:
 
     def __init__(self, plan: DesignPlan, schedule: Schedule) -> None:
         self.schedule = schedule
-        fixed, self.scenario = (
-            load(plan.base, schedule.settings | {plan.vary.key: amount}) for amount in (0.0, 1.0)
-        )
+        fixed, self.scenario = (plan.scenario(schedule, amount) for amount in (0.0, 1.0))
         assert self.scenario.drug is not None
         regimen = regimen_of(self.scenario.drug)
         assert regimen is not None  # of a checked design
@@ -80,8 +76,9 @@ class Scheduled:
 
     def given_mg(self, dose: float) -> float:
         """Return what is given in the last cycle (mg)."""
+        start_h = self.regimen.end_h - self.regimen.cycle_h - ROUNDING_H
         fixed, unit = (
-            sum(d.amount_mg for d in doses if d.at_h >= self.regimen.end_h - self.regimen.cycle_h)
+            sum(d.amount_mg for d in doses if self.regimen.steady or d.at_h >= start_h)
             for doses in (self._fixed, self._body(population=False).doses)
         )
         return fixed + dose * (unit - fixed)
@@ -96,12 +93,13 @@ class Scheduled:
 
     def _curves(self, start_h: float, end_h: float, steady: bool, *, population: bool) -> Curves:
         fixed, body = self._fixed, self._body(population=population)
+        agents = [replace(self._effects[population].agents[0], exposure=body)]
+        agents += self._effects[population].agents[1:]
         if steady:
-            fixed, unit = (one_cycle(doses, self.regimen) for doses in (fixed, body.doses))
-            body = replace(body, doses=unit, cycle_h=self.regimen.cycle_h)
-        own, *others = self._effects[population].agents
-        agents = [replace(own, exposure=body), *others]
-        return Curves(agents, fixed, start_h, end_h, OF_MANY if population else OF_ONE)
+            fixed = one_cycle(fixed, self.regimen)
+            agents = in_steady_state(agents, self.scenario)
+        grid = OF_MANY if population else OF_ONE
+        return Curves(agents, fixed, start_h, end_h, grid)
 
     def _effect(self, subjects: int | None) -> Effect:
         found = effect_of(self.scenario, subjects)
@@ -115,16 +113,20 @@ class Scheduled:
 
 
 def varies(scenario: Scenario) -> bool:
-    """Whether a spread between subjects is known."""
+    """Whether a spread between subjects is known, of the drug or of the one beside it."""
+    if scenario.partner is not None and varies(of_partner(scenario)):
+        return True
+    if scenario.drug is None or scenario.drug.exposure != "pk":
+        return False
     parameters = kinetics_of(scenario).parameters.values()
     spread = any(p.cv > 0.0 or p.between is not None for p in parameters)
-    return spread or any(((scenario.drug and scenario.drug.ic50_cv) or {}).values())
+    return spread or any(scenario.drug.ic50_cv.values())
 
 
-def bound(scheduled: Scheduled, target: Target, low: float, high: float) -> float:
+def bound(scheduled: Scheduled, target: Target, low: float, high: float) -> Bound:
     """Return the least dose from which a target holds, or the most up to which it does.
 
-    It is looked for well beyond `low` and `high`. 0 is returned for a lower bound that holds at
+    It is looked for well beyond `low` and `high`. The dose is 0 for a lower bound that holds at
     any dose, inf for an upper one, nan where the target holds at none.
     """
     population = target.share is not None
@@ -134,21 +136,34 @@ def bound(scheduled: Scheduled, target: Target, low: float, high: float) -> floa
     def holds(dose: float, who: NDArray[np.intp]) -> NDArray[np.bool_]:
         return curves.holds(target, dose, who)
 
-    everyone = np.arange(curves.subjects)
-    closed = curves.is_closed(target)
-    far, precision = (FAR, PRECISION) if closed else (FAR_BY_SOLVER, PRECISION_OF_SOLVER)
+    def enough(dose: float, who: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether it holds in enough of the subjects, as if that were one subject."""
+        return np.array([curves.holds(target, dose).sum() >= wanted])[: len(who)]
+
+    everyone, tried = np.arange(curves.subjects), holds
+    far, precision = (
+        (FAR, PRECISION) if curves.is_closed(target) else (FAR_BY_SOLVER, PRECISION_OF_SOLVER)
+    )
     steps = [low / far, low, high, high * far]
+    if curves.may_turn(target):  # then subjects may cease to hold at a higher dose
+        everyone, tried, wanted = np.arange(1), enough, 1
+        steps[1:3] = np.geomspace(low, high, DOSES).tolist()
     bad, *others = steps if target.at_least else steps[::-1]
-    met = holds(bad, everyone)
+    met = tried(bad, everyone)
     if met.sum() >= wanted:
-        return 0.0 if target.at_least else inf
+        return Bound(0.0 if target.at_least else inf, target.at_least)
     for good in others:
-        now = holds(good, everyone)
+        now = tried(good, everyone)
         if now.sum() >= wanted:
             some = everyone[now & ~met]
-            return _bisect(holds, good, bad, wanted - int(met.sum()), some, precision)
+            dose = _bisect(tried, good, bad, wanted - int(met.sum()), some, precision)
+            return Bound(dose, target.at_least)
         bad, met = good, now
-    return nan
+    if population:
+        words = f"{100 * float(holds(bad, np.arange(curves.subjects)).mean()):.4g} % of subjects"
+    else:
+        words = f"{float(curves.value(target, bad)[0]):.4g} {target.unit}".rstrip()
+    return Bound(nan, target.at_least, (bad, words))
 
 
 def _bisect(
@@ -174,13 +189,23 @@ def solve(plan: DesignPlan, scheduled: Scheduled) -> Found:
     """Return the dose at which each target in the body begins or ceases to hold."""
     vary = plan.vary
     of_body = [target for target in plan.targets if not target.of_tissue]
-    bounds = {
-        target: Bound(bound(scheduled, target, vary.low, vary.high), target.at_least)
-        for target in of_body
-    }
+    bounds = {target: bound(scheduled, target, vary.low, vary.high) for target in of_body}
     found = Found(scheduled.schedule, scheduled.words, bounds)
     found.curves = [_curve(scheduled, target, vary) for target in of_body if not target.limit]
+    found.notes += [words for curve in found.curves if (words := _turn(curve))]
     return found
+
+
+def _turn(curve: Curve) -> str:
+    """Return where a target falls while the dose rises, if it does."""
+    highest = np.maximum.accumulate(curve.values)
+    fall = highest - curve.values
+    if fall.max() <= TURN * highest.max():
+        return ""
+    low = int(fall.argmax())
+    high = int(curve.values[:low].argmax())
+    each = (f"{curve.values[at]:.4g} at {curve.doses[at]:.4g}" for at in (high, low))
+    return f"{curve.target.quantity} is not monotone: {', '.join(each)}"
 
 
 def complete(plan: DesignPlan, scheduled: Scheduled, found: Found) -> None:
@@ -218,8 +243,9 @@ def _costs(scheduled: Scheduled, dose: float, window: str) -> dict[str, float]:
 
 def _curve(scheduled: Scheduled, target: Target, vary: Vary) -> Curve:
     """Return a target over the range of doses."""
-    doses = np.geomspace(vary.low, vary.high, DOSES)
     typical = scheduled.curves(target)
+    many_doses = typical.is_closed(target) or not scheduled.has_population
+    doses = np.geomspace(vary.low, vary.high, DOSES if many_doses else DOSES_BY_SOLVER)
     values = np.array([float(typical.value(target, dose)[0]) for dose in doses])
     if not scheduled.has_population:
         return Curve(target, doses, values)

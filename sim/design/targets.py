@@ -11,7 +11,6 @@ from sim import data
 from sim.design.curves import window_of
 from sim.design.plan import INHIBITION, NAMED, STATISTICS, UNITS, Target
 from sim.errors import Problem, ScenarioError
-from sim.scenario.exposure import pharmacokinetic
 from sim.scenario.schema import Scenario
 from sim.studies.reading import Tree
 
@@ -101,8 +100,8 @@ class TargetReader:
                 of, statistic, float(value), at_least, window, hours, level, share, relative
             )
 
-    def limits(self, table_of_all: Tree) -> Iterator[Target]:
-        """Yield what the table ``[limits]`` forbids."""
+    def limits(self, table_of_all: Tree, default: str = "schedule") -> Iterator[Target]:
+        """Yield what the table ``[limits]`` forbids, over a window unless one says otherwise."""
         for key, given in table_of_all.items():
             where = f"limits.{key}"
             of, _, statistic = key.rpartition(".")
@@ -116,7 +115,7 @@ class TargetReader:
             if not above_0(table.get("at_most")):
                 what = "must be a number above 0, or a table with at_most"
                 self._wrong(where, table.get("at_most"), what)
-            window, hours = self._window(where, table, "schedule")
+            window, hours = self._window(where, table, default)
             share = self._share(where, table)
             if len(self.problems) == before:
                 value = float(table["at_most"])
@@ -191,9 +190,6 @@ def misfits(target: Target, key: str, scenario: Scenario) -> Iterator[Problem]:
         for wrong in error.problems:
             yield Problem(f"{key}.window", wrong.value, wrong.allowed)
         return
-    if target.window == "steady" and pharmacokinetic(scenario).changes:
-        what = "has no meaning with drug.interaction on some days only"
-        yield Problem(f"{key}.window", target.window, what)
     if target.statistic == "hours_above" and target.value > end_h - start_h:
         bound = "at_least" if target.at_least else "at_most"
         what = f"must be at most the length of its window, {end_h - start_h:g} h"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import isfinite, nan, sqrt
+from math import inf, isfinite, nan, sqrt
 from statistics import fmean, stdev
 from typing import Any
 
@@ -80,7 +80,7 @@ class Runner:
         due = [r for r in self._runs.values()
                if r.key not in self._known or must_run(self._known[r.key], False)]  # fmt: skip
         if due:
-            assay = load(self._plan.base).assay
+            assay = self._plan.scenario(self._plan.schedules[0], self._plan.vary.low).assay
             self._ledger.plan(list(self._runs.values()), self._plan.text, code_hash(assay))
             before = [self._known[key].status for key in self._runs if key in self._known]
             tasks = [Task(run.key, run.settings, run.seed, base=run.base) for run in due]
@@ -116,13 +116,15 @@ class Runner:
 def arm_of(
     plan: DesignPlan, schedule: Schedule, target: Target, dose: float | None
 ) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Return an arm's base, if it has one, and settings; without drug if dose is None."""
+    """Return an arm's base, if it has one, and settings; without any drug if dose is None."""
     settings = dict(schedule.settings) | _window(plan, schedule, target)
     if dose is not None:
         return None, settings | {plan.vary.key: dose}
+    name = load(plan.base, schedule.settings | {plan.vary.key: plan.vary.low}).drug.name  # type: ignore[union-attr]
     base = {key: item for key, item in plan.base.items() if key != "partner"}
-    base["drug"] = {"name": load(plan.base, {plan.vary.key: plan.vary.low}).drug.name}  # type: ignore[union-attr]
-    return base, {key: item for key, item in settings.items() if not key.startswith("drug.")}
+    base["drug"] = {"name": name}
+    drugs = ("drug", "partner")
+    return base, {k: item for k, item in settings.items() if k.partition(".")[0] not in drugs}
 
 
 def _window(plan: DesignPlan, schedule: Schedule, target: Target) -> dict[str, Any]:
@@ -146,7 +148,7 @@ def _window(plan: DesignPlan, schedule: Schedule, target: Target) -> dict[str, A
         return {"time.start_h": start_h, "time.duration_h": end_h - start_h}
     if not target.window:
         return {}
-    drug = whole.drug
+    drug = plan.scenario(schedule, plan.vary.low).drug
     first_h = drug.regimen.first_h if drug and drug.regimen else 0.0
     day = int(target.window.removeprefix("day "))
     return {"time.start_h": first_h + 24.0 * (day - 1)}
@@ -186,7 +188,12 @@ class Search:
     def bound(self) -> Bound:
         """Return the least dose from which the target holds, or the most up to which it does."""
         if (bracket := self._bracket()) is None:
-            return Bound(0.0 if self.holds(self._range[0]) else nan, True)
+            if self.holds(self._range[0]):
+                return Bound(0.0, True)
+            best = (max if self.target.at_least else min)(
+                self.points.values(), key=lambda point: point.mean
+            )
+            return Bound(nan, True, (best.dose, f"{best.mean:.4g} {self.target.unit}".rstrip()))
         low, high = bracket
         return Bound(high, True) if self.holds(high) else Bound(low, False)
 
@@ -201,6 +208,22 @@ class Search:
                     return (f"{self.target.quantity} is not monotone: {one.mean:.4g} at "
                             f"{one.dose:.4g}, {other.mean:.4g} at {other.dose:.4g}")  # fmt: skip
         return ""
+
+    def uncertainty(self, unit: str) -> str:
+        """Return between which doses it comes to hold by its confidence limits, if that is wide."""
+        if (bracket := self._bracket()) is None:
+            return ""
+        sure = [p.dose for p in self.points.values() if isfinite(p.low) and not self._is_near(p)]
+        low, high = bracket
+        below = max((d for d in sure if d <= low and self.holds(d) == self.holds(low)), default=0.0)
+        above = min(
+            (d for d in sure if d >= high and self.holds(d) == self.holds(high)), default=inf
+        )
+        if not sure or above / max(below, self._range[0]) < NARROW:
+            return ""
+        words = [f"above {below:.4g}"] * (below > 0.0) + [f"below {above:.4g}"] * isfinite(above)
+        return (f"{self.target.quantity}: by the 95 % confidence limits, the dose is "
+                f"{' and '.join(words)} {unit}".rstrip())  # fmt: skip
 
     def curve(self) -> Curve:
         """Return what was simulated, over the dose."""

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError, Problem
 from sim.pharmacology.bateman import Array, bateman
@@ -75,8 +75,8 @@ class Compartments(ABC):
         }
         return replace(self, **taken)  # type: ignore[type-var]
 
-    def some(self, which: slice) -> Self:
-        """Return the model of some of the subjects."""
+    def some(self, which: slice | NDArray[np.intp]) -> Self:
+        """Return the model of some of the subjects; of a single one, itself."""
         taken = {
             field.name: value[which]
             for field in fields(self)  # type: ignore[arg-type]

@@ -23,6 +23,8 @@ from sim.pharmacology.dosing import Dose
 
 Part = Literal["gut", "central", "peripheral", "eliminated"]
 
+ROUNDING_H = 1e-9  # of sums of hours that are meant to be one time
+BEFORE_H = 2.0 * ROUNDING_H  # what is just before an event is before its rounding error, too
 _BLOCK = 2**17  # values computed in one block, which fits the processor's cache
 _MANY = 32  # subjects, from which on times are taken dose by dose
 
@@ -252,11 +254,13 @@ class _Stream:
 
     def at(self, part: Part, time: Array, before: bool) -> Array:
         """Return a part of the amounts at times of shape (1 or subjects, times)."""
+        # a time that is a rounding error away from an event is that of the event
+        moment = time - ROUNDING_H if before else time + ROUNDING_H
         if self.cycle_h is not None:
-            turns = time // self.cycle_h
-            time = self.cycle_h - (-time % self.cycle_h) if before else time % self.cycle_h
+            turns = np.ceil(moment / self.cycle_h) - 1 if before else moment // self.cycle_h
+            time, moment = (one - turns * self.cycle_h for one in (time, moment))
         side = "left" if before else "right"
-        last = np.searchsorted(self._time[1:], time, side=side)  # type: ignore[call-overload]
+        last = np.searchsorted(self._time[1:], moment, side=side)  # type: ignore[call-overload]
         since = np.maximum(time - self._time[last], 0.0)
         found = np.empty((time.shape[1], self._states.shape[-1])).T
         for at, event in self._stretches(last):

@@ -20,8 +20,9 @@ from math import ceil, floor
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sim.pharmacology.course import BEFORE_H, ROUNDING_H
 from sim.pharmacology.drugs import Potency, inhibition
-from sim.pharmacology.exposure import ROUNDING_H, Exposure, Pharmacokinetic
+from sim.pharmacology.exposure import Exposure, Pharmacokinetic
 
 Array = NDArray[np.float64]
 
@@ -33,8 +34,6 @@ MOST_HALVINGS = 10
 BLOCK = 2**12  # steps x subjects that are solved at once: fits the processor's cache
 MEMORY = 30.0  # residence times after which nothing is left of what was before
 STAGES = 5
-BLOCK = 2**12  # of steps and subjects, solved at once: fits the processor's cache
-BEFORE_H = 2e-9  # the last stage of a step is before what happens at its end
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Agent:
     potency: Potency
     residence_h: Mapping[str, float] = field(default_factory=dict)
 
-    def some(self, which: slice) -> Agent:
+    def some(self, which: slice | NDArray[np.intp]) -> Agent:
         """Return the drug in some of the subjects."""
         exposure, potency = self.exposure, self.potency
         if isinstance(exposure, Pharmacokinetic):
@@ -237,7 +236,7 @@ class _Occupancy:
         """Return M (steps, slow, slow, rows) and N (steps, slow, rows) of these steps."""
         h, (m, rows) = end - start, self.k.shape
         stages = start[:, None] + h[:, None] * _C
-        stages[:, -1] = end - np.minimum(BEFORE_H, 0.01 * h)
+        stages[:, -1] = end - np.minimum(BEFORE_H, 0.01 * h)  # before what happens there
         flat = stages.ravel()
         free = 1.0 / (1.0 + self._ratio(self.fast, flat).sum(axis=0))  # share left by fast drugs
         drive = self._ratio(self.slow, flat) * (self.k[:, :, None] * free)

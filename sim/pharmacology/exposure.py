@@ -12,13 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.errors import InputError, Problem
 from sim.pharmacology.compartments import Compartments
-from sim.pharmacology.course import Change, Course
+from sim.pharmacology.course import ROUNDING_H, Change, Course
 from sim.pharmacology.dosing import Dose
 from sim.units import nM_to_ng_per_ml
 
 Array = NDArray[np.float64]
-
-ROUNDING_H = 1e-9
 
 
 class Exposure(Protocol):
@@ -130,4 +128,4 @@ class Pharmacokinetic:
 
 def constant(free_nM: float, fraction_unbound: float = 1.0) -> Media:
     """One medium throughout."""
-    return Media((0.0,), (free_nM,), fraction_unbound)
+    return Media((-np.inf,), (free_nM,), fraction_unbound)

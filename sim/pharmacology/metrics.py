@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim.data import nearest, one_of
 from sim.errors import InputError, Problem, ScenarioError
-from sim.pharmacology.course import Course
+from sim.pharmacology.course import BEFORE_H, Course
 from sim.pharmacology.dosing import ROUTES, Route
 from sim.pharmacology.drugs import Potency, inhibition
-from sim.pharmacology.effect import BEFORE_H, Effect
+from sim.pharmacology.effect import Effect
 from sim.pharmacology.exposure import Pharmacokinetic
 
 Array = NDArray[np.float64]
@@ -81,7 +81,7 @@ def window_times(course: Course, start_h: float, end_h: float, step_h: float = _
         raise InputError(str(Problem("end_h", end_h, f"must be above start_h = {start_h:g}")))
     even = np.linspace(start_h, end_h, max(2, int(np.ceil((end_h - start_h) / step_h)) + 1))
     events = course.events_h(start_h, end_h)
-    times = np.concatenate([even, events, np.nextafter(events, -np.inf)])
+    times = np.concatenate([even, events, events - BEFORE_H])
     return np.unique(times[times >= start_h])
 
 
@@ -406,7 +406,7 @@ def _peak(exposure: Pharmacokinetic, times: Array, total: Array) -> tuple[float,
     at = np.flatnonzero(summit)
     time, value, each = times[at], total[at], np.arange(len(at))
     low, high = times[np.maximum(at - 1, 0)], times[np.minimum(at + 1, len(times) - 1)]
-    high = np.minimum(high, np.nextafter(times[-1], -np.inf))  # a dose at the end does not count
+    high = np.minimum(high, times[-1] - BEFORE_H)  # a dose at the end does not count
     while value.any() and (high - low).max() > 1e-6:
         finer = np.linspace(low, high, 21)
         values = exposure.total_nM(finer)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.pharmacology.drugs import Parameter
 from sim.scenario.cautions import mixed_potencies
-from sim.scenario.exposure import kinetics_of, potency_label, regimen_of
+from sim.scenario.exposure import given_words, kinetics_of, pk_label, potency_label
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import scenario_hash
 from sim.version import __version__
@@ -34,7 +34,8 @@ class Provenance:
         How each parameter varies between subjects: a coefficient of variation, a range,
         ``"set"`` for one that the scenario gives, or ``"not known"``.
     ic50_spread : dict of str to str
-        Published spread of each IC50, or ``"not known"``.
+        Spread of each IC50: between subjects where the scenario gives it, else as published,
+        ``"set"`` for one that the scenario gives, or ``"not known"``.
     warnings : tuple of str
         Such as potencies from different assays side by side.
     """
@@ -88,25 +89,19 @@ def provenance(scenario: Scenario, overrides: Mapping[str, Any] | None = None) -
     """
     drug, resolved = scenario.drug, scenario.resolved
     assert drug is not None and resolved.drug is not None and resolved.pk is not None
-    regimen, kinetics = regimen_of(drug), kinetics_of(scenario)
+    kinetics = kinetics_of(scenario)
     own = {f"ic50_nM.{name}": value for name, value in drug.ic50_nM.items()}
     own |= {f"hill.{name}": value for name, value in drug.hill.items()}
+    own |= {f"residence_h.{name}": value for name, value in drug.residence_h.items()}
     own |= {f"pk.{name}": value for name, value in drug.pk.items()}
     own |= {"fraction_unbound": drug.fraction_unbound} if drug.fraction_unbound else {}
-    pk_set = resolved.pk.pk_set
-    if drug.pk:
-        pk_set += f" with own {', '.join(drug.pk)}"
-    if drug.interaction:
-        pk_set += f", {len(drug.interaction)} interaction{'s' if len(drug.interaction) > 1 else ''}"
-    if drug.covariates:
-        pk_set += f", covariates of {', '.join(dict.fromkeys(c.of for c in drug.covariates))}"
     return Provenance(
         version=__version__,
         scenario=scenario.name,
         scenario_hash=scenario_hash(scenario),
         potency=potency_label(drug, resolved.drug),
-        pk_set=pk_set,
-        regimen=str(regimen).splitlines()[0] if regimen else f"{len(drug.doses)} doses listed",
+        pk_set=pk_label(scenario),
+        regimen=given_words(scenario),
         set=dict(overrides or {}),
         own={f"drug.{key}": value for key, value in own.items()},
         spread={
@@ -114,7 +109,9 @@ def provenance(scenario: Scenario, overrides: Mapping[str, Any] | None = None) -
             for name, parameter in kinetics.parameters.items()
         },
         ic50_spread={
-            name: "set"
+            name: f"{100 * drug.ic50_cv[name]:g} % between subjects"
+            if drug.ic50_cv.get(name)
+            else "set"
             if name in drug.ic50_nM
             else f"{resolved.drug.ic50_spread_nM[name]:g} nM"
             if name in resolved.drug.ic50_spread_nM

@@ -81,7 +81,7 @@ def pharmacokinetic(scenario: Scenario, subjects: int | None = None) -> Pharmaco
     return Pharmacokinetic(
         model,
         doses,
-        drug.fraction_unbound or resolved.fraction_unbound,
+        fraction_unbound(scenario),
         drug.kp_uu,
         resolved.molar_mass_g_per_mol,
         regimen.cycle_h if regimen and regimen.steady else None,
@@ -136,9 +136,42 @@ def potency_of(scenario: Scenario, subjects: int | None = None) -> Potency | Non
 
 
 def potency_label(drug: Drug, resolved: ResolvedDrug | None = None) -> str:
-    """The name of the potency set, with the receptors whose IC50 is not the set's."""
+    """The name of the potency set, with what is not the set's."""
     name = resolved.potency if resolved else drug.potency or "default"
-    return f"{name} with own IC50 of {', '.join(drug.ic50_nM)}" if drug.ic50_nM else name
+    own = {"IC50": drug.ic50_nM, "slope": drug.hill, "off-rate": drug.residence_h}
+    words = [f"{what} of {', '.join(of)}" for what, of in own.items() if of]
+    return f"{name} with own {' and '.join(words)}" if words else name
+
+
+def pk_label(scenario: Scenario) -> str:
+    """The name of the set of pharmacokinetics, with what is not the set's."""
+    drug, resolved = _dosed(scenario), scenario.resolved.pk
+    assert resolved is not None  # of a checked scenario that doses a body
+    found = resolved.pk_set
+    if drug.pk:
+        found += f" with own {', '.join(drug.pk)}"
+    if drug.interaction:
+        found += f", {len(drug.interaction)} interaction{'s' if len(drug.interaction) > 1 else ''}"
+    if drug.covariates:
+        found += f", covariates of {', '.join(dict.fromkeys(c.of for c in drug.covariates))}"
+    return found
+
+
+def given_words(scenario: Scenario) -> str:
+    """What is given of the drug, in a line."""
+    drug = _dosed(scenario)
+    if drug.exposure == "pk":
+        regimen = regimen_of(drug)
+        return str(regimen).splitlines()[0] if regimen else f"{len(drug.doses)} doses listed"
+    if drug.exposure == "schedule":
+        return f"{len(drug.media)} media"
+    return f"{_unbound(drug, drug.fraction_unbound_medium or 1.0):g} nM unbound"
+
+
+def fraction_unbound(scenario: Scenario) -> float:
+    """The unbound share in plasma: the scenario's own, or that of the data file."""
+    assert scenario.resolved.pk is not None  # of a checked scenario that doses a body
+    return _dosed(scenario).fraction_unbound or scenario.resolved.pk.fraction_unbound
 
 
 def kinetics_of(scenario: Scenario) -> Kinetics:

@@ -13,20 +13,29 @@ from sim.scenario.schema import Scenario
 _KEY = re.compile(r"\bdrug(?=\.[a-z_]|$)")
 
 
-def of_partner(scenario: Scenario) -> Scenario:
-    """Return the scenario with its second drug as the only one."""
-    resolved = scenario.resolved.model_copy(
+def swapped(scenario: Scenario) -> Scenario:
+    """Return the scenario with its two drugs in each other's place."""
+    found = scenario.resolved
+    resolved = found.model_copy(
         update={
-            "drug": scenario.resolved.partner,
-            "pk": scenario.resolved.partner_pk,
-            "own": scenario.resolved.partner_own,
-            "partner": None,
-            "partner_pk": None,
-            "partner_own": None,
+            "drug": found.partner,
+            "pk": found.partner_pk,
+            "own": found.partner_own,
+            "partner": found.drug,
+            "partner_pk": found.pk,
+            "partner_own": found.own,
         }
     )
-    update = {"drug": scenario.partner, "partner": None, "resolved": resolved}
+    update = {"drug": scenario.partner, "partner": scenario.drug, "resolved": resolved}
     return scenario.model_copy(update=update)
+
+
+def of_partner(scenario: Scenario) -> Scenario:
+    """Return the scenario with its second drug as the only one."""
+    found = swapped(scenario)
+    none = {"partner": None, "partner_pk": None, "partner_own": None}
+    update = {"partner": None, "resolved": found.resolved.model_copy(update=none)}
+    return found.model_copy(update=update)
 
 
 def for_partner(check: Check) -> Check:
@@ -35,12 +44,14 @@ def for_partner(check: Check) -> Check:
     def run(scenario: Scenario) -> Iterator[Problem]:
         if scenario.partner is not None:
             for one in check.run(of_partner(scenario)):
-                texts = {name: _named(getattr(one, name)) for name in ("key", "allowed", "hint")}
+                texts = {
+                    name: as_partner(getattr(one, name)) for name in ("key", "allowed", "hint")
+                }
                 yield replace(one, **texts)
 
-    return Check(run, tuple(map(_named, check.reads)), _named(check.each))
+    return Check(run, tuple(map(as_partner, check.reads)), as_partner(check.each))
 
 
-def _named(text: str) -> str:
-    """Return a text that names the keys of the second drug."""
+def as_partner(text: str) -> str:
+    """Return a text about the drug as one about the second drug: it names the keys of that."""
     return _KEY.sub("partner", text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from sim.design.design import design
 from sim.design.file import plan_design
+from sim.pharmacology.drug_file import template
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.metrics import blockade, exposure_metrics, window_times
 from sim.runs.pk import run_pk
@@ -36,6 +38,7 @@ def plain_value(scenario: Scenario, target: dict[str, Any], subject: int | None 
         "last cycle": (regimen.end_h - regimen.cycle_h, regimen.end_h),
         "first day": (regimen.first_h, regimen.first_h + 24),
         "day 3": (regimen.first_h + 48, regimen.first_h + 72),
+        "steady": (regimen.first_h, regimen.first_h + regimen.cycle_h),
         "schedule": (regimen.first_h, regimen.end_h),
     }[target["window"]]
     times = fine_times(exposure, start_h, end_h)
@@ -79,9 +82,9 @@ def statistic_of(
             return float(values.min())
     level = target["level"]
     level = potency.ic50_nM[level.removeprefix("ic50.")] if isinstance(level, str) else level
-    above = values > level
-    widths = np.diff(times)
-    return float(widths @ ((above[:-1].astype(float) + above[1:]) / 2))
+    low, high = np.sort([values[:-1], values[1:]], axis=0) - level
+    crossing = np.where(high > low, high / np.where(high > low, high - low, 1.0), high > 0.0)
+    return float(np.diff(times) @ np.clip(crossing, 0.0, 1.0))
 
 
 def drawn(seed: int) -> dict[str, Any]:
@@ -137,9 +140,57 @@ def drawn(seed: int) -> dict[str, Any]:
     }
 
 
+def drawn_iv(seed: int) -> dict[str, Any]:
+    """A drug of two phases, quick or slow, in infusions, boluses and doses by mouth."""
+    draw = random.Random(1000 + seed)
+
+    def between(low: float, high: float) -> float:
+        return math.exp(draw.uniform(math.log(low), math.log(high)))
+
+    V, half_life_h = between(0.05, 20), between(0.2, 50)
+    CL = V * math.log(2) / half_life_h
+    every_h = draw.choice([2.4, 8, 24, 168, 504])
+    route = draw.choice(["iv", "iv", "oral"])
+    infusion_h = draw.choice([0.0, 0.5, every_h * 0.9, every_h * 2.7]) if route == "iv" else 0.0
+    off_days = draw.choice([0, 7])
+    regimen = {
+        "every_h": every_h, "on_days": math.ceil(every_h / 24), "off_days": off_days,
+        "cycles": draw.choice([1, 2, "steady"]), "route": route, "infusion_h": infusion_h,
+        "first_h": draw.choice([0.0, 7.3, 33.3]),
+    }  # fmt: skip
+    drug = {
+        "name": "anlotinib", "exposure": "pk", "species": "rat", "regimen": regimen,
+        "pk": {"CL": CL, "V1": V, "Q": CL * between(0.05, 5), "V2": V * between(0.2, 10),
+               "ka": between(0.1, 20), "F": draw.uniform(0.1, 1.0)},
+        "ic50_nM": {"VEGFR2": between(0.1, 100)}, "hill": {"VEGFR2": draw.choice([0.5, 1, 2, 6])},
+    }  # fmt: skip
+    statistic = draw.choice(["mean", "max", "min", "at_end", "hours_above"])
+    target = {
+        "of": "inhibition.VEGFR2", "statistic": statistic,
+        "window": draw.choice(["last cycle", "first day", "schedule", "steady"]),
+        "at_least": draw.uniform(0.1, 0.9),
+    }  # fmt: skip
+    if statistic == "hours_above":
+        target |= {"level": draw.uniform(0.2, 0.8), "at_least": draw.uniform(0.5, 12)}
+    return {
+        "base": {"extends": "tube_formation", "drug": drug},
+        "target": [target],
+        "vary": {"drug.regimen.dose_mg": {"low": 1e-3, "high": 1e6}},
+        "subjects": 3,
+    }
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_designed_doses_of_infusions_boluses_and_quick_drugs_meet_their_target(seed: int) -> None:
+    check_doses(drawn_iv(seed))
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_designed_doses_meet_their_target(seed: int) -> None:
-    tree = drawn(seed)
+    check_doses(drawn(seed))
+
+
+def check_doses(tree: dict[str, Any]) -> None:
     plan = plan_design(tree)
     (found,) = design(plan).found
     (target,) = tree["target"]
@@ -160,7 +211,8 @@ def test_designed_doses_meet_their_target(seed: int) -> None:
 
 
 def put_back(base: dict[str, Any], tree: dict[str, Any], dose: float) -> float:
-    scenario = load(base, {"drug.regimen.dose_mg": dose})
+    more = {"drug.regimen.cycles": "steady"} if tree["target"][0]["window"] == "steady" else {}
+    scenario = load(base, {"drug.regimen.dose_mg": dose} | more)
     return plain_value(scenario, tree["target"][0])
 
 
@@ -195,6 +247,36 @@ def test_a_share_of_subjects_is_that_of_subjects_simulated_one_by_one() -> None:
         holds = (values - target.value) * (1 if target.at_least else -1)
         assert (holds >= -near).sum() >= least
         assert (holds >= near).sum() < least  # one of them has it just so
+
+
+@pytest.mark.parametrize(
+    ("statistic", "at_least"), [("mean", 0.5), ("min", 0.3), ("hours_above", 9)]
+)
+def test_a_share_of_subjects_in_whom_doses_arrive_at_times_of_their_own(
+    statistic: str, at_least: float, workplace: Path
+) -> None:
+    text = template("mine").replace("ka = {value = 1,", "ka = {value = 5,")
+    lag = 'lag = {value = 2, spread = [0.5, 5], unit = "h", source = "s", evidence = "assumed"}\n'
+    Path("mine.toml").write_text(text.replace("# [pk.human", lag + "# [pk.human"))
+    target = {"of": "inhibition.VEGFR2", "statistic": statistic, "at_least": at_least,
+              "window": "day 3", "share": 0.5}  # fmt: skip
+    target |= {"level": 0.5} if statistic == "hours_above" else {}
+    drug = {"file": "mine.toml", "exposure": "pk", "species": "human",
+            "regimen": {"every_h": 8, "on_days": 5}}  # fmt: skip
+    plan = plan_design({
+        "base": {"extends": "tube_formation", "drug": drug}, "subjects": 20, "target": [target],
+        "vary": {"drug.regimen.dose_mg": {"low": 1e-2, "high": 1e5}},
+    })  # fmt: skip
+    (found,) = design(plan).found
+    (bound,) = found.bounds.values()
+    values = np.array([
+        plain_value(
+            load(plan.base, {"drug.regimen.dose_mg": bound.dose, "drug.subject": n}), target
+        )
+        for n in range(1, 21)
+    ])  # fmt: skip
+    assert (values >= at_least * (1 - NEAR)).sum() == 10
+    assert (values >= at_least * (1 + NEAR)).sum() == 9
 
 
 def test_what_pk_reads_out_is_what_was_designed() -> None:

@@ -44,11 +44,12 @@ def human(regimen: dict[str, Any], **drug: Any) -> dict[str, Any]:
 
 # --- interactions ----------------------------------------------------------------------------
 
+hours = st.floats(0, 40).map(lambda at_h: round(at_h, 6))  # nearer to a sample is at the sample
 doses = st.lists(
     st.one_of(
-        st.builds(Dose, st.floats(0, 40), st.floats(0.5, 50)),
-        st.builds(Dose, st.floats(0, 40), st.floats(0.5, 50), st.just("iv")),
-        st.builds(Dose, st.floats(0, 40), st.floats(0.5, 50), st.just("iv"), st.floats(0.05, 30)),
+        st.builds(Dose, hours, st.floats(0.5, 50)),
+        st.builds(Dose, hours, st.floats(0.5, 50), st.just("iv")),
+        st.builds(Dose, hours, st.floats(0.5, 50), st.just("iv"), st.floats(0.05, 30)),
     ),
     min_size=1,
     max_size=4,
@@ -175,6 +176,20 @@ def test_the_steady_state_of_a_regimen(regimen: dict[str, Any]) -> None:
     gap_h = cycle_h - (per_cycle - 1) * every_h
     assert last["end_h"] - last["start_h"] == pytest.approx(min(every_h, gap_h))
     found.plot()
+
+
+@pytest.mark.parametrize("every_h", [2.4, 24.0])
+def test_a_dose_at_the_end_of_a_cycle_is_the_first_of_the_next_one(every_h: float) -> None:
+    """Whatever the sum of hours is rounded to."""
+    for first_h in np.round(np.arange(0.0, 60.0, 0.7), 1).tolist():
+        regimen = {"dose_mg": 0.5, "route": "iv", "every_h": every_h, "first_h": first_h}
+        exposure = pharmacokinetic(load(rat(regimen | {"cycles": "steady"})))
+        trough, peak = (float(exposure.total_nM(first_h + 24 + by)) for by in (-1e-6, 1e-6))
+        assert peak > 2 * trough
+        for turn in (1, 2, 3):
+            end_h = first_h + 24.0 * turn
+            assert exposure.total_nM(end_h, before=True) == pytest.approx(trough, rel=1e-5)
+            assert exposure.total_nM(end_h) == pytest.approx(peak, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,12 @@ def draw_design(result: Design, *, fig: Figure | SubFigure | None = None) -> Fig
                     _over_dose(ax, curve, one, colours[one.schedule.name])
         _frame(ax, target, result)
     _side_by_side(panels[-1], result, colours)
-    lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
-    columns = max(1, min(4, int(canvas.width_of(body) / 2.4)))
-    body.legend(handles=lines, loc="outside upper left", ncols=columns, frameon=False, fontsize=9)
+    if len(colours) > 1:
+        lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
+        columns = max(1, min(4, int(canvas.width_of(body) / 2.4)))
+        body.legend(
+            handles=lines, loc="outside upper left", ncols=columns, frameon=False, fontsize=9
+        )
     return canvas.figure_of(body)
 
 
@@ -74,7 +77,9 @@ def _over_dose(ax: Axes, curve: Curve, one: Found, colour: str) -> None:
     if curve.target.of_tissue:
         assert curve.bands is not None
         spread = [curve.values - curve.bands[0], curve.bands[2] - curve.values]
-        ax.errorbar(curve.doses, curve.values, spread, fmt="o", ms=4, lw=1, color=colour)
+        ax.errorbar(
+            curve.doses, curve.values, spread, fmt="o", ms=4, lw=1, color=colour, clip_on=False
+        )  # those at the ends of the range in full
     else:
         ax.plot(curve.doses, curve.values, color=colour)
         if curve.bands is not None:
@@ -101,13 +106,13 @@ def _side_by_side(ax: Axes, result: Design, colours: dict[str, str]) -> None:
     for row, one in zip(rows, result.found, strict=True):
         colour = colours[one.schedule.name]
         if one.dose is not None:
-            ax.plot(one.dose, row, "o", color=colour, mfc="white")
+            ax.plot(one.dose, row, "o", color=colour, mfc="white", clip_on=False)
         if one.chosen is None:
             words = "no dose" if one.dose is None else "no strength"
             ax.text(0.02, row, words, transform=ax.get_yaxis_transform(), va="center",
                     color=style.QUIET)  # fmt: skip
             continue
-        ax.plot(one.chosen, row, "s", color=colour)
+        ax.plot(one.chosen, row, "s", color=colour, clip_on=False)
         share = "" if one.all_share is None else f"{100 * one.all_share:.0f} % of subjects"
         ax.annotate(
             share, (one.chosen, row), (0, 6), textcoords="offset points", ha="center", fontsize=8,
@@ -124,7 +129,7 @@ def _dose_axis(ax: Axes, result: Design, what: str = "") -> None:
     """Make x the range of doses, on a logarithmic scale."""
     vary = result.plan.vary
     name = "loading dose" if vary.key.endswith("loading") else "each dose"
-    name = "free drug" if vary.key == "drug.free_nM" else name
+    name = "free drug" if vary.key.endswith("free_nM") else name
     label = f"{what}{name} ({vary.unit})" if vary.unit else f"{what}{name}"
     ax.set(xscale="log", xlim=(vary.low, vary.high), xlabel=label)
     ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
