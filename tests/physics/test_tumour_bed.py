@@ -153,13 +153,12 @@ def test_pieces_and_tips_are_agents() -> None:
     assert math.hypot(*tips[0].direction) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("parts", [(1, 239), (100, 140), (37, 100, 103)])
-def test_a_run_cut_anywhere_agrees_with_drug(parts: tuple[int, ...]) -> None:
+def test_a_run_cut_anywhere_agrees_with_drug() -> None:
     settings = SMALL | schedule(12, kp_uu=3)
     whole = model_of(3, settings)
     whole.advance(240)
     model = model_of(3, settings)
-    for part in parts:
+    for part in (37, 100, 103):
         model.advance(part)
         state, model = model.state(), model_of(3, settings)
         model.restore(state)
