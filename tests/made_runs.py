@@ -92,7 +92,7 @@ def make_result(
             key: SimpleNamespace(bath_ng_ml=value, gradient=None)
             for key, value in ({"VEGF": 50.0, "FGF2": 0.0} | ligands).items()
         },
-        drug=SimpleNamespace(name="anlotinib", potency="lin2018", ic50_nM={}),
+        drug=SimpleNamespace(name="anlotinib", potency="lin2018", ic50_nM={}, hill={}, exposure="constant"),
         partner=None,
         signalling=SimpleNamespace(enabled=signalling),
         assay="tube_formation",

@@ -25,12 +25,14 @@ def class_named(name: str) -> type[Scenario]:
 
 def ligands_of(scenario: Scenario) -> dict[str, Ligand]:
     """Return the growth factors that are given in a medium; none where tissue makes its own."""
-    return scenario.ligands if isinstance(scenario, LatticeScenario) else {}
+    found: dict[str, Ligand] = getattr(scenario, "ligands", {})
+    return found
 
 
 def has_receptors(scenario: Scenario) -> bool:
     """Whether receptors drive the cells."""
-    return scenario.signalling.enabled if isinstance(scenario, LatticeScenario) else True
+    signalling = getattr(scenario, "signalling", None)
+    return signalling is None or bool(signalling.enabled)
 
 
 def line_of(scenario: Scenario) -> str:
