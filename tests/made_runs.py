@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
+from sim.scenario.treatment import Drug
+
 
 def draw_cells(
     shape: tuple[int, int], *, seed: int = 1, loops: int = 30, density: float = 1.0
@@ -92,7 +94,7 @@ def make_result(
             key: SimpleNamespace(bath_ng_ml=value, gradient=None)
             for key, value in ({"VEGF": 50.0, "FGF2": 0.0} | ligands).items()
         },
-        drug=SimpleNamespace(name="anlotinib", potency="lin2018", ic50_nM={}, hill={}, exposure="constant"),
+        drug=Drug(name="anlotinib", potency="lin2018"),
         partner=None,
         signalling=SimpleNamespace(enabled=signalling),
         assay="tube_formation",

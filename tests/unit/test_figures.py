@@ -302,7 +302,8 @@ def test_a_picture_that_fails_spares_the_others(
 
     result = make_result()
     (tmp_path / f"{name}.png").write_bytes(b"of an earlier result")
-    monkeypatch.setattr(pictures, f"draw_{name}", broken)
+    drawn = {"network": "draw_end", "timeseries": "draw_timeseries"}[name]
+    monkeypatch.setattr(pictures, drawn, broken)
     with pytest.warns(PictureWarning) as warned:
         paths = pictures.save_pictures(result, tmp_path)
     (message,) = {str(warning.message) for warning in warned}
