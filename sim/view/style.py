@@ -25,6 +25,7 @@ INK: Final = "#22262b"
 QUIET: Final = "#626a73"
 FRAME: Final = "#c9c6bf"
 GAP: Final = "#f5f3ee"
+DAYS_OFF: Final = "#00000010"
 OTHER_CELLS: Final = "#b9aea6"  # of types without receptors
 
 # Okabe and Ito (2008), told apart with every common colour-vision deficiency.

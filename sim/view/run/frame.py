@@ -225,8 +225,8 @@ def dress_colour_bar(colour_bar: Colorbar, scale: float) -> None:
     colour_bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)
 
 
-def dosing(result: Snapshot) -> list[tuple[float, float]]:
-    """Return the spans of the run in which doses are given, if there are pauses between; hours."""
+def pauses(result: Snapshot) -> list[tuple[float, float]]:
+    """Return the spans of the run that are days off, as in the picture of a regimen; hours."""
     drug = result.scenario.drug
     if drug is None or drug.exposure != "pk" or not (regimen := drug.regimen):
         return []
@@ -238,5 +238,5 @@ def dosing(result: Snapshot) -> list[tuple[float, float]]:
     if not isinstance(regimen.cycles, str):
         count = min(count, regimen.cycles)
     starts = [regimen.first_h + k * cycle_h for k in range(count)]
-    spans = [(max(start, first_h), min(start + on_h, last_h)) for start in starts]
+    spans = [(max(start + on_h, first_h), min(start + cycle_h, last_h)) for start in starts]
     return [(start, end) for start, end in spans if start < end]

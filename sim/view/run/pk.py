@@ -18,7 +18,6 @@ from sim.scenario.writing import scenario_hash
 from sim.view import canvas, style
 from sim.view.run.frame import RECEPTOR_COLOURS
 
-SHADE = "#00000010"
 MOST_DOSES = 60
 """As many are told apart; of more, the first and the last cycle are drawn."""
 WEEK_H = 168.0
@@ -323,4 +322,4 @@ def _shade_days_off(ax: Axes, result: PK) -> None:
         end_h = regimen.first_h + number * regimen.cycle_h
         start_h = end_h - 24.0 * regimen.off_days
         start, end = _x(result, (start_h, end_h))
-        ax.axvspan(float(start), float(end), color=SHADE, linewidth=0)
+        ax.axvspan(float(start), float(end), color=style.DAYS_OFF, linewidth=0)

@@ -72,7 +72,7 @@ def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) 
     -------
     matplotlib.figure.Figure
     """
-    panels, dosing = _panels(result), frame.dosing(result)
+    panels, pauses = _panels(result), frame.pauses(result)
     hours = 24.0 if assay(result.scenario.assay).clock == "d" else 1.0
     caption = frame.origin(result, moment=False)
     if (drug := frame.drug_given(result)) and frame.has_signalling(result):
@@ -86,10 +86,10 @@ def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) 
     axes = body.subplots(len(panels), 1, sharex=True, squeeze=False).ravel().tolist()
     for ax, (label, lines) in zip(axes, panels, strict=True):
         _draw_panel(ax, result.timeseries, label, lines, hours)
-        for first_h, last_h in dosing:
-            ax.axvspan(first_h / hours, last_h / hours, color=style.GAP, zorder=0, linewidth=0)
+        for first_h, last_h in pauses:
+            ax.axvspan(first_h / hours, last_h / hours, color=style.DAYS_OFF, zorder=0, linewidth=0)
     clock = "time (days)" if hours > 1 else readout("time_h").label
-    axes[-1].set_xlabel(clock + ", shaded while doses are given" * bool(dosing), size=11)
+    axes[-1].set_xlabel(clock + ", grey: days off" * bool(pauses), size=11)
     body.align_ylabels(axes)
     return canvas.figure_of(body)
 
