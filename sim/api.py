@@ -12,6 +12,7 @@ from sim.calibration.result import Calibration
 from sim.design.result import Design
 from sim.errors import InputError, Problem, ScenarioWarning
 from sim.kinds import expected
+from sim.runs.branch import branch_of
 from sim.runs.into import CHECKPOINT_EVERY_MIN, run_into
 from sim.runs.pk import PK
 from sim.runs.result import Result
@@ -37,7 +38,7 @@ __all__ = [
 
 
 def run(
-    scenario: str | Path | Mapping[str, Any] | Scenario,
+    scenario: str | Path | Mapping[str, Any] | Scenario | None = None,
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
@@ -47,6 +48,7 @@ def run(
     resume: bool = False,
     checkpoint_every: float = CHECKPOINT_EVERY_MIN,
     max_hours: float | None = None,
+    from_: str | Path | None = None,
 ) -> Result:
     """Run one experiment.
 
@@ -54,6 +56,7 @@ def run(
     ----------
     scenario : str, Path, mapping or Scenario
         Name of a shipped scenario, path of a file, the content of one, or the result of `load`.
+        Nothing with `from_`.
     overrides : mapping, optional
         Values by dotted key, laid over the scenario: ``{"drug.free_nM": 5.6}``.
     seed : int, optional
@@ -73,6 +76,9 @@ def run(
         Minutes of wall time between two checkpoints, which are written into `out`.
     max_hours : float, optional
         Hours of wall time after which the run is saved and stopped, with `OutOfTime`.
+    from_ : str or Path, optional
+        Folder of a run to branch from, with ``@`` and a time of its time series (h), or without
+        for where it has got to; `overrides` begin there.
 
     Raises
     ------
@@ -86,16 +92,28 @@ def run(
     """
     if out is None and (resume or max_hours is not None):
         raise InputError("resume and max_hours need a folder: out=")
-    resolved = _loaded(scenario, overrides, seed)
+    start = None
+    if from_ is not None:
+        if scenario is not None or seed is not None:
+            raise InputError("from_ takes neither scenario nor seed: they are those of the parent")
+        resolved, start = branch_of(from_, overrides or {})
+        _warn(cautions(resolved))
+    elif scenario is None:
+        raise InputError("give a scenario, or with from_ the run to branch from")
+    else:
+        resolved = _loaded(scenario, overrides, seed)
     with show_run() if progress else nullcontext() as show:
         if out is not None:
             return run_into(
                 Path(out), resolved, observers=observers, progress=show, threads=threads,
                 resume=resume, checkpoint_every_min=checkpoint_every, max_hours=max_hours,
+                branch=start,
             )  # fmt: skip
         from sim.runs.run import run_scenario
 
-        return run_scenario(resolved, observers=observers, progress=show, threads=threads)
+        return run_scenario(
+            resolved, observers=observers, progress=show, threads=threads, start=start
+        )
 
 
 def load(

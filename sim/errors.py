@@ -150,6 +150,10 @@ class FolderError(InputError):
     """The output folder is in use, not empty or not writable."""
 
 
+class BusyError(FolderError):
+    """Another process is using the folder."""
+
+
 class CheckpointError(AngiosimError):
     """A checkpoint is damaged, or belongs to another run."""
 

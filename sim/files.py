@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sim.errors import FileError, FolderError, InputError, Problem, ScenarioError
+from sim.errors import BusyError, FileError, FolderError, InputError, Problem, ScenarioError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -232,7 +232,7 @@ def locked(path: Path) -> Iterator[None]:
             holder = _LOCK_TEXT.fullmatch(_read_lock(descriptor))
             os.close(descriptor)
             if isinstance(error, (BlockingIOError, PermissionError)):
-                raise FolderError(
+                raise BusyError(
                     f"{path.parent}: another angiosim process is using this folder"
                     + (f" ({holder[1]})" if holder else "")
                 ) from None

@@ -13,7 +13,6 @@ from sim.errors import InputError
 from sim.pharmacology.drugs import load_drug
 from sim.scenario.classes import ligands_of, line_of
 from sim.scenario.defaults import assay_of
-from sim.scenario.resolve import load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,11 +209,11 @@ def panel_of(study: Study, curves: list[DoseResponses]) -> Panel:
         runs = {arm_of(run, (DOSE,)): run for run in reversed(runs_with(study, one.response))}
         for arm, fit in one.fits.items():
             run = runs[arm]
-            scenario = load(study.plan.base_of(run), run.settings)
+            scenario = study.plan.scenario_of(run)
             ligands = [
                 name
                 for name, ligand in ligands_of(scenario).items()
-                if ligand.bath_ng_ml or ligand.gradient
+                if ligand.bath_ng_ml or ligand.media or ligand.gradient
             ]
             if KILLS in assay(scenario.assay).parts:
                 fit = halving(*arms(study, one.response)[arm])

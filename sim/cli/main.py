@@ -249,8 +249,8 @@ def _nearest(name: str, known: dict[str, Path]) -> str:
 
 
 for command in (
-    runs.run, runs.pk, designs.design, studies.sweep, studies.merge, studies.calibrate, scenarios,
-    validate, describe, doctor, bench,
+    runs.run, runs.diff, runs.pk, designs.design, studies.sweep, studies.merge, studies.calibrate,
+    scenarios, validate, describe, doctor, bench,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(drugs.drug, name="drug")

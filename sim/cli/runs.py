@@ -10,13 +10,14 @@ import typer
 
 from sim.cli.common import Quiet, Settings, Verbose, exit_codes, print_cautions, stop_at
 from sim.cli.tables import print_pk, print_summary
-from sim.errors import InputError
+from sim.errors import InputError, visible
 
 
 def run(
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A scenario file, or the name of a shipped one.")
-    ],
+        str | None,
+        typer.Argument(metavar="FILE", help="A scenario file, or the name of a shipped one."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the results, new or empty. [default: runs/NAME-sSEED]"),
@@ -41,6 +42,15 @@ def run(
             "none. With a longer time.duration_h, a finished run is extended.",
         ),
     ] = False,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="DIR[@TIME]",
+            help="Instead of FILE: branch from a run at a time (h) of its time series, or from "
+            "where it has got to; what --set changes begins there.",
+        ),
+    ] = None,
     checkpoint_every: Annotated[
         float, typer.Option(metavar="MINUTES", help="Wall time between two checkpoints.")
     ] = 10.0,
@@ -65,8 +75,20 @@ def run(
         from sim.scenario.settings import parse_settings
         from sim.view.progress import show_run
 
-        with expected("scenario", file):
-            scenario = load(file, parse_settings(settings or []), seed)
+        overrides, branch = parse_settings(settings or []), None
+        if parent is not None:
+            if file is not None:
+                raise InputError("give either a scenario, FILE, or the run to branch --from")
+            if seed is not None:
+                raise InputError("--seed: a branch has the seed of its parent; leave it out")
+            from sim.runs.branch import branch_of
+
+            scenario, branch = branch_of(parent, overrides)
+        elif file is None:
+            raise InputError("give a scenario, FILE, or the run to branch --from")
+        else:
+            with expected("scenario", file):
+                scenario = load(file, overrides, seed)
         if not quiet:
             print_cautions(cautions(scenario))
         shown = nullcontext() if quiet else show_run()
@@ -81,10 +103,33 @@ def run(
             result = run_into(
                 out, scenario, progress=progress,
                 threads=threads, pictures=not no_pictures, resume=resume,
-                checkpoint_every_min=checkpoint_every, max_hours=max_hours,
+                checkpoint_every_min=checkpoint_every, max_hours=max_hours, branch=branch,
             )  # fmt: skip
         if not quiet:
             print_summary(result)
+
+
+def diff(
+    one: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    other: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of another.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> None:
+    """Show where two runs first differ, then their settings; exit with 1 if they differ."""
+    with exit_codes():
+        import json
+        from dataclasses import asdict
+
+        from sim.files import plain
+        from sim.tools.diff import compare
+
+        found = compare(one, other)
+        if as_json:
+            tree = {"equal": found.equal, **asdict(found)}
+            typer.echo(json.dumps(plain(tree), indent=2, ensure_ascii=False))
+        else:
+            typer.echo("\n".join(map(visible, str(found).split("\n"))))
+        if not found.equal:
+            raise typer.Exit(1)
 
 
 def pk(

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays import assay
+from sim.pharmacology.exposure import ROUNDING_H, Media
+from sim.scenario.ligands import Ligand
 from sim.scenario.schema import LatticeScenario
 from sim.signalling import pathways as signalling
 from sim.signalling.pathways import Constants, Pathway, steady_activity
@@ -81,6 +83,7 @@ def _supplied(scenario: LatticeScenario, ligand: str) -> bool:
     bath, field = scenario.ligands[ligand], scenario.fields[ligand]
     return bool(
         bath.bath_ng_ml
+        or bath.media
         or bath.gradient
         or field.secretion_per_s
         or field.secretion_per_mcs
@@ -284,6 +287,24 @@ def fields_of(scenario: LatticeScenario) -> list[Field]:
     return out
 
 
+def _bath_before(scenario: LatticeScenario, ligand: Ligand) -> float:
+    """Concentration in which cells were before the run: a medium that begins with it is new."""
+    before = [m.bath_ng_ml for m in ligand.media if m.at_h < scenario.time.start_h - ROUNDING_H]
+    return before[-1] if before else ligand.bath_ng_ml
+
+
+def media_of(scenario: LatticeScenario) -> dict[str, Media]:
+    """The baths that change in the course of the run, by field."""
+    return {
+        name: Media(
+            (-math.inf, *(medium.at_h for medium in ligand.media)),
+            (ligand.bath_ng_ml, *(medium.bath_ng_ml for medium in ligand.media)),
+        )
+        for name, ligand in scenario.ligands.items()
+        if ligand.media
+    }
+
+
 def baths_of(scenario: LatticeScenario) -> dict[str, NDArray[np.float64]]:
     """Concentration () in the bath by field, ng/mL: that of its ligand, 0 for the others.
 
@@ -291,7 +312,7 @@ def baths_of(scenario: LatticeScenario) -> dict[str, NDArray[np.float64]]:
     """
     ligands, baths = scenario.ligands, {}
     for name in scenario.fields:
-        bath = ligands[name].bath_ng_ml if name in ligands else 0.0
+        bath = _bath_before(scenario, ligands[name]) if name in ligands else 0.0
         gradient = ligands[name].gradient if name in ligands else None
         baths[name] = np.array(float(bath))
         if gradient is not None:

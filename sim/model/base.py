@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -16,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import hooks
-from sim.errors import CheckpointError, InputError
-from sim.model.records import drop_rows
+from sim.errors import CheckpointError, InputError, shown
+from sim.model.records import drop_rows, record_again
 from sim.pharmacology.drugs import inhibition
+from sim.scenario.branch import changed
 from sim.scenario.classes import RECEPTORS, receptors_of
 from sim.scenario.exposure import effect_of, exposure_of, potency_of
 from sim.scenario.schema import Scenario
@@ -27,6 +29,7 @@ from sim.scenario.writing import structure_of
 if TYPE_CHECKING:
     from sim.hooks import Axes, Figure, SubFigure
 
+logger = logging.getLogger(__name__)
 Array = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
 
@@ -165,6 +168,39 @@ class AssayModel(mesa.Model):
     def plot(self, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw the tissue as it is now, as a result draws its end; return the figure."""
         return hooks.draw(self, ax=ax, fig=fig)
+
+    # -- changes ----------------------------------------------------------------------------
+
+    def change(self, key: str, value: Any) -> None:
+        """Change the drug, a medium, a dose or the duration, from the next step on.
+
+        The change becomes an entry of the medium's history or a dose in `scenario`, which, run from
+        its start, gives this run with its change to the same bits.
+
+        Parameters
+        ----------
+        key : str
+            Dotted, such as ``drug.free_nM`` or ``ligands.VEGF.bath_ng_ml``.
+        value
+            What it is set to.
+
+        Raises
+        ------
+        ScenarioError
+            If it cannot be changed in the course of a run, or the value is wrong; nothing has
+            changed.
+        """
+        scenario = changed(self.scenario, {key: value}, self.mcs)
+        self.scenario = scenario
+        self.exposure = exposure_of(scenario)
+        self.potency, self.effect = potency_of(scenario), effect_of(scenario)
+        self._take(scenario)
+        self.running = self.mcs < scenario.time.steps
+        record_again(self)
+        logger.info("%s = %s from %.6g h on", key, shown(value), self.time_h)
+
+    def _take(self, scenario: Scenario) -> None:
+        """Follow a scenario that differs in drug, media or duration."""
 
     # -- state ------------------------------------------------------------------------------
 

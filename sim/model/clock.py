@@ -22,6 +22,7 @@ from sim.model.parts.cells import potts_sweep
 from sim.model.parts.drug import free_drug
 from sim.model.parts.fields import fields
 from sim.model.parts.life import births, deaths
+from sim.model.parts.media import media
 from sim.model.parts.notch import begin_notch, notch
 from sim.model.parts.record import assay_memory, record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
@@ -31,8 +32,8 @@ from sim.signalling.clock import substeps
 from sim.tissue import CellStore
 
 PARTS = (
-    free_drug, ligand_at_cells, receptors, border_sums, notch, behaviour, fields, potts_sweep,
-    deaths, births, assay_memory, record_when_due,
+    free_drug, media, ligand_at_cells, receptors, border_sums, notch, behaviour, fields,
+    potts_sweep, deaths, births, assay_memory, record_when_due,
 )  # fmt: skip
 """The parts of a step in the order of events; fields move before or after the sweep.
 
@@ -89,7 +90,7 @@ class AngiogenesisModel(AssayModel):
         self.constants = assembly.constants_of(scenario, self.pathways)
         self.sensing = assembly.sensing_of(scenario, self.pathways)
         self.reactions = assembly.reactions_of(scenario, self.pathways)
-        self.baths = assembly.baths_of(scenario)
+        self.baths, self.media = assembly.baths_of(scenario), assembly.media_of(scenario)
         self.free_nM: Array = np.zeros(substeps(scenario.time.mcs_s))
 
         self.assay = RunningAssay(scenario)
@@ -113,6 +114,7 @@ class AngiogenesisModel(AssayModel):
             self.mcs += 1
             return
         free_drug(self)
+        media(self)
         if ahead == 0:
             ligand_M = ligand_at_cells(self)
             receptors(self, ligand_M)
@@ -271,6 +273,7 @@ class AngiogenesisModel(AssayModel):
         return {
             "next_id": np.array(self.next_id),
             "ids": self.ids,
+            "followed": np.array(self.tissue.followed, np.str_),
             **self.tissue.arrays(),
             "drug.free_nM": self.free_nM,
             **{f"baths.{name}": value for name, value in self.baths.items()},
@@ -279,6 +282,7 @@ class AngiogenesisModel(AssayModel):
 
     def _restore(self, state: Arrays) -> None:
         self.tissue.restore(state)
+        self._follow(state["followed"].tolist())
         self._ahead[0] = 0
         self.free_nM[:] = state["drug.free_nM"]
         for name, value in self.baths.items():
@@ -292,6 +296,33 @@ class AngiogenesisModel(AssayModel):
             self.next_id = int(ids[row])
             self._views[row] = EndothelialCell(self, row)
         self.next_id = int(state["next_id"])
+
+    def _follow(self, before: list[str]) -> None:
+        """Let cells that followed some fields follow those of the scenario: a ligand may be new."""
+        followed, cells = self.tissue.followed, self.cells
+        if before == followed:
+            return
+        alive = cells["alive"] & (cells["type"] == ENDOTHELIAL)
+        if "dying" in cells.columns:
+            alive &= cells["dying"] == 0
+        mu = np.zeros((alive.size, len(followed)))
+        mu[np.ix_(np.flatnonzero(alive), np.array(self.sensing.columns, int))] = self.sensing.mu
+        for column, name in enumerate(followed):
+            if name in before:
+                mu[:, column] = cells["mu"][:, before.index(name)]
+        cells.columns["mu"] = mu
+
+    def _take(self, scenario: Scenario) -> None:
+        assert isinstance(scenario, LatticeScenario)
+        state = self.state()
+        self.assay.scenario, self.media = scenario, assembly.media_of(scenario)
+        self.sensing = assembly.sensing_of(scenario, self.pathways)
+        if assembly.chemotactic_fields(scenario) != self.tissue.followed:
+            self.tissue = assembly.tissue_of(
+                scenario, self.lattice, self.cells["type"][1:-1].tolist(), self.pathways
+            )
+            self.tissue.restore(state)
+            self._follow(state["followed"].tolist())
 
     def frame(self, *, fields: bool) -> Arrays:
         """Lattice, who the cells are and what drives them, as in ``frames/NNNNNN.npz``.

@@ -14,6 +14,10 @@ class Recorded(Protocol):
     """A model that records itself."""
 
     datacollector: Any
+    scenario: Any
+    mcs: int
+
+    def record(self) -> None: ...  # noqa: D102
 
     @property
     def STEP(self) -> str: ...  # noqa: D102
@@ -38,6 +42,13 @@ def keep_rows(rows: Rows, steps: str, wanted: Callable[[int], bool]) -> Rows:
     """Return the rows of the steps that are wanted, by the column with the steps."""
     kept = [wanted(step) for step in rows[steps]]
     return {name: list(compress(column, kept)) for name, column in rows.items()}
+
+
+def record_again(model: Recorded) -> None:
+    """Measure this step anew, if it is one to record: the drug may be another from it on."""
+    drop_rows(model, after=model.mcs - 1)
+    if model.scenario.time.records(model.mcs):
+        model.record()
 
 
 def drop_rows(model: Recorded, after: int) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sim.errors import CheckpointError
 from sim.files import sha256, write_bytes_atomic
 from sim.model.pace import LONGEST_S, Pace
-from sim.model.records import Rows, give_rows, keep_rows, rows_of
+from sim.model.records import Rows, give_rows, keep_rows, record_again, rows_of
 from sim.scenario.writing import dump
 from sim.version import __version__
 
@@ -174,6 +174,21 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The run that another one branches from.
+
+    Attributes
+    ----------
+    folder : Path
+    about : dict
+        What the manifest of the branch says of it.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Start:
     """Where a run begins: at its first step, or at a checkpoint.
 
@@ -182,10 +197,13 @@ class Start:
     checkpoint : Checkpoint or None
     manifest : dict or None
         What an earlier session of the same run has left; None if there was none.
+    parent : Parent or None
+        Whose checkpoint it is, if the run is a branch of another.
     """
 
     checkpoint: Checkpoint | None = None
     manifest: dict[str, Any] | None = None
+    parent: Parent | None = None
 
     @property
     def mcs(self) -> int:
@@ -195,11 +213,12 @@ class Start:
     @property
     def saved(self) -> int | None:
         """The step that has a checkpoint in the folder of the run already."""
-        return self.mcs if self.checkpoint and self.manifest is not None else None
+        own = self.checkpoint and self.manifest is not None and self.parent is None
+        return self.mcs if own else None
 
     def frames(self, scenario: Scenario) -> dict[int, str]:
         """Return the snapshots so far that a scenario has, too."""
-        found = self.checkpoint.frames if self.checkpoint else {}
+        found = self.checkpoint.frames if self.checkpoint and scenario.record.frames else {}
         return {mcs: known for mcs, known in found.items() if scenario.time.records(mcs)}
 
     def restore(self, model: AssayModel) -> None:
@@ -208,6 +227,7 @@ class Start:
             model.restore(self.checkpoint.state)
             recorded = model.scenario.time.records
             give_rows(model, keep_rows(self.checkpoint.rows, model.STEP, recorded))
+            record_again(model)
 
 
 class Checkpoints:

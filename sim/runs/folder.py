@@ -232,6 +232,15 @@ class RunFolder:
         files.write_npz_atomic(path, arrays)
         self.frames[mcs] = files.sha256(path.read_bytes())
 
+    def copy_frames(self, parent: Path, frames: Mapping[int, str]) -> None:
+        """Copy snapshots of another run, by step with their SHA-256, into this folder."""
+        for mcs, known in frames.items():
+            name = f"{mcs:06d}.npz"
+            (self.path / FRAMES).mkdir(exist_ok=True)
+            content = (parent / FRAMES / name).read_bytes()
+            files.write_bytes_atomic(self.path / FRAMES / name, content)
+            self.frames[mcs] = known
+
     def write_results(
         self,
         *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ def run_into(
     resume: bool = False,
     checkpoint_every_min: float | None = CHECKPOINT_EVERY_MIN,
     max_hours: float | None = None,
+    branch: Start | None = None,
 ) -> Result:
     """Run a scenario into a folder of its own, or resume it there.
 
@@ -53,6 +55,8 @@ def run_into(
         Minutes of wall time between two checkpoints; None for no checkpoint at all.
     max_hours : float, optional
         Hours of wall time after which a checkpoint is written and the run stops.
+    branch : Start, optional
+        Where the run begins, if it is a branch of another; see `sim.runs.branch.branch_of`.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def run_into(
     path = folder_to_resume(out, scenario) if resume else None
     if path is None:
         with RunFolder.create(out, scenario.name, scenario.seed) as folder:
-            return _run(folder, scenario, observers, progress, threads, pictures, limits, None)
+            return _run(folder, scenario, observers, progress, threads, pictures, limits, branch)
     if stored_run(path, scenario).finished:
         return Result.open(path)
     with RunFolder.reopen(path) as folder:
@@ -78,6 +82,8 @@ def run_into(
         if stored.finished:
             return Result.open(path)
         start = Start(usable_checkpoint(path, scenario), stored.manifest)
+        if start.checkpoint is None and branch is not None:  # it was killed before it had one
+            start = replace(branch, manifest=stored.manifest)
         if start.checkpoint is None and stored.manifest.get("completed"):
             raise CheckpointError(f"{path}: has no checkpoint, so this run cannot be extended")
         warn_of_versions(stored.manifest)

@@ -29,6 +29,7 @@ def begin_manifest(
     threads: int,
     earlier: Mapping[str, Any] | None = None,
     mcs: int = 0,
+    parent: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the manifest of a run, or of a session that resumes it, that starts now.
 
@@ -40,6 +41,8 @@ def begin_manifest(
         The manifest that the run has had so far.
     mcs : int
         Monte Carlo steps done so far.
+    parent : mapping, optional
+        Folder, time and hash of the run that this one branches from.
     """
     now = _now()
     made_by = {
@@ -69,6 +72,7 @@ def begin_manifest(
         "wall_s": {},
         "platform": made_by["platform"],
         "libraries": made_by["libraries"],
+        **({"parent": dict(found)} if (found := parent or before.get("parent")) else {}),
         "sessions": [*before.get("sessions", ()), session],
     }
 

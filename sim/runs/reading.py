@@ -65,7 +65,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         "scenario": scenario,
         "seed": manifest["seed"],
         "summary": {name: math.nan if v is None else v for name, v in summary.items()},
-        "timeseries": _table(folder / TIMESERIES),
+        "timeseries": table_of(folder / TIMESERIES),
         "final": arrays_of(folder / FINAL),
         "frames": Frames(folder),
         "manifest": manifest,
@@ -89,7 +89,7 @@ def arrays_of(path: Path) -> Arrays:
         raise FileError(path, f"cannot be read ({error})") from error
 
 
-def _table(path: Path) -> pd.DataFrame:
+def table_of(path: Path) -> pd.DataFrame:
     """Return a table of numbers as it was written, to the last bit."""
     import pandas as pd
 

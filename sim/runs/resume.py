@@ -108,10 +108,13 @@ def differing(theirs: Scenario, ours: Scenario) -> dict[str, tuple[Any, Any]]:
     return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
 
 
-def in_words(found: Mapping[str, tuple[Any, Any]]) -> str:
-    """Return what differs as a line."""
+def in_words(
+    found: Mapping[str, tuple[Any, Any]], places: tuple[str, str] = ("there", "here")
+) -> str:
+    """Return what differs as a line, with words for the two places."""
+    one, other = places
     return "; ".join(
-        f"{key} is {_said(theirs)} there and {_said(ours)} here"
+        f"{key} is {_said(theirs)} {one} and {_said(ours)} {other}"
         for key, (theirs, ours) in found.items()
     )
 

@@ -75,7 +75,7 @@ def run_scenario(
     start, limits = start or Start(), limits or Limits()
     manifest = begin_manifest(
         scenario_hash=scenario_hash(scenario), seed=scenario.seed, threads=threads,
-        earlier=start.manifest, mcs=start.mcs,
+        earlier=start.manifest, mcs=start.mcs, parent=start.parent.about if start.parent else None,
     )  # fmt: skip
     looking = list(observers)
     if progress:
@@ -86,10 +86,15 @@ def run_scenario(
         folder.write_scenario(dump(scenario))
         if start.manifest is not None:
             folder.go_back(start.mcs, start.frames(scenario))
+        if start.parent is not None:
+            folder.copy_frames(start.parent.folder, start.frames(scenario))
     with stage("set-up"):
         model = model_of(scenario, threads=threads)
         start.restore(model)
     frames: dict[int, Arrays] = {}
+    if start.parent is not None and not folder:
+        seen_before = SavedFrames(start.parent.folder)
+        frames = {mcs: seen_before[mcs] for mcs in start.frames(scenario)}
 
     def keep(mcs: int, arrays: Arrays) -> None:
         if folder:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sim.assays import assays
 from sim.assays.declare import Assay
 from sim.scenario.bed import BedScenario
-from sim.scenario.schema import LatticeScenario, Ligand, Scenario
+from sim.scenario.ligands import Ligand
+from sim.scenario.schema import LatticeScenario, Scenario
 
 RECEPTORS = ("VEGFR2", "PDGFRB", "FGFR1")
 """What drives the vessels of a bed, in the order of columns."""

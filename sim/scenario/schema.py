@@ -25,6 +25,7 @@ from pydantic_core.core_schema import CoreSchema, no_info_after_validator_functi
 from sim import data
 from sim.assays import assays, default_assay
 from sim.scenario.life import Death, Division, Notch
+from sim.scenario.ligands import Ligand
 from sim.scenario.resolved import Resolved
 from sim.scenario.treatment import Drug
 from sim.tables import (
@@ -163,30 +164,6 @@ class CellType(Table):
     secretion_per_s: dict[str, Annotated[Number, Field(ge=0)]] = Field(
         {}, description="secretion by field, concentration per second of each site it covers"
     )
-
-
-class Gradient(Table):
-    """A concentration that rises linearly across the domain, and is held."""
-
-    axis: Literal["x", "y"] = Field("y", description="along which it rises")
-    low_ng_ml: NgPerMl = Field(0.0, ge=0, description="concentration where the axis begins")
-    high_ng_ml: NgPerMl = Field(ge=0, description="concentration where the axis ends")
-
-
-class Ligand(Table):
-    """A growth factor in the medium."""
-
-    bath_ng_ml: NgPerMl = Field(0.0, ge=0, description="concentration in the well-mixed bath")
-    gradient: Gradient | None = Field(
-        None, description="instead of one concentration, a bath that rises across the domain"
-    )
-    exchange_per_s: PerSecond = Field(
-        ge=0, description="rate of exchange between the layer over the cells and the bath"
-    )
-    saturating_ng_ml: NgPerMl = Field(
-        gt=0, description="concentration at which bound receptors count as saturated"
-    )
-    uptake: Switch = Field(description="whether receptors take ligand out of the field")
 
 
 class DiffusingField(Table):

@@ -53,6 +53,9 @@ def decisive(scenario: Scenario) -> Tree:
     for table in (content, content["resolved"]):
         for key in [key for key in ("partner", "partner_pk") if table.get(key, 0) is None]:
             del table[key]
+    for ligand in content.get("ligands", {}).values():
+        if not ligand["media"]:  # a later key, as in `LATER`
+            del ligand["media"]
     for key in ("drug", "partner"):
         if content.get(key) is not None:
             content[key] = _as_before(content[key])

@@ -40,7 +40,7 @@ from sim.studies.sampling import INDICES, Sample, check_method, read_sample
 
 TOP = (
     *reading.TOP, "grid", "zip", "sample", "group", "replicate", "dose_response", "combination",
-    "sensitivity", "course",
+    "sensitivity", "course", "from",
 )  # fmt: skip
 EACH = "[replicate]"
 """The place of what differs between replicates."""
@@ -82,7 +82,7 @@ def plan_study(
             tree = tree | {"seed": seed}
         drawn = _Drawing(tree, folder, name, problems, overrides)
         whole = drawn.base and all(axis.points for axis in drawn.axes)
-        resolver = Resolver(drawn.base, drawn.axes, problems) if whole else None
+        resolver = Resolver(drawn.base, drawn.axes, problems, drawn.from_h) if whole else None
         if resolver and not problems:
             drawn.check_course(resolver)
         if resolver and not problems:
@@ -106,6 +106,7 @@ class _Drawing(GroupReader):
         super().__init__(tree, folder, name, problems, TOP, overrides)
         self.responses: dict[str, list[str]] = {}  # by arm, all that it is analysed for
         self.axes = [*self.groups, *self._zip(), *self._sample(), *self._grid(), *self._each()]
+        self.from_h = self._from()
         self._check_settings()
         self._check_dose_response()
         self._check_sensitivity()
@@ -148,6 +149,20 @@ class _Drawing(GroupReader):
         rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
         self.each = Axis(EACH, (), [({}, row) for row in rows])
         return [self.each] if lists else []
+
+    def _from(self) -> float | None:
+        """Read the time at which all runs branch from the base."""
+        table = self._table("from")
+        for key in table:
+            if key != "at_h":
+                self._wrong(f"from.{key}", None, "unknown key", data.nearest(key, ("at_h",)))
+        if "from" not in self.tree:
+            return None
+        at_h = table.get("at_h")
+        if isinstance(at_h, int | float) and type(at_h) is not bool and math.isfinite(at_h):
+            return float(at_h)
+        self._wrong("from.at_h", at_h, "must be a time of the base's time series, in h")
+        return None
 
     def _lists(self, table: str) -> dict[str, list[Any]]:
         lists = {}
@@ -334,6 +349,7 @@ class _Drawing(GroupReader):
             sensitivity=self.sensitivity,
             combination=self.combination,
             course=self.course,
+            from_h=self.from_h,
             text=self._text_of_file(),
             cautions=by_key(list(resolver.cautions())),
         )
@@ -403,6 +419,7 @@ class _Drawing(GroupReader):
             tree |= {key: self._table(key) for key in ("dose_response", "sensitivity")}
         tree["combination"] = self.combination
         tree["course"] = self.course
+        tree["from"] = {} if self.from_h is None else {"at_h": self.from_h}
         tree["base"] = self.base
         text = tomli_w.dumps({key: value for key, value in tree.items() if value not in ({}, "")})
         group = dict(self._table("group"))

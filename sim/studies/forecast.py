@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from sim.assays import assays
-from sim.scenario.resolve import load
 from sim.studies.ledger import Entry
 from sim.studies.plan import Plan, PlannedRun
 from sim.studies.task import DONE, FAILED, WORKER
@@ -79,7 +78,7 @@ def _is_done(entries: Mapping[str, Entry], run: PlannedRun) -> bool:
 def _estimate(plan: Plan, runs: Sequence[PlannedRun]) -> float:
     """Return the mean time of runs by their sites and steps, from some of them, evenly spread."""
     some = runs[:: -(-len(runs) // LOADED)]
-    scenarios = [load(plan.base_of(run), run.settings) for run in some]
+    scenarios = [plan.scenario_of(run) for run in some]
     return fmean(
         SITE_STEP_S[assays()[s.assay].model] * s.shape[0] * s.shape[1] * s.time.steps
         for s in scenarios

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sim.errors import Problem
+from sim.scenario.branch import laid
+from sim.scenario.schema import Scenario
 from sim.studies.sampling import Sample
 
 Tree = dict[str, Any]
@@ -100,6 +102,8 @@ class Plan(Planned):
     course : dict
         ``responses`` and ``at_h``: read-outs that are kept at these times, perhaps ``control``, by
         group its arm, and ``columns`` of the picture; empty without.
+    from_h : float or None
+        Time at which all runs branch from the one of their replicate that has the base alone.
     """
 
     groups: tuple[str, ...]
@@ -111,6 +115,11 @@ class Plan(Planned):
     sensitivity: list[str]
     combination: dict[str, Any]
     course: dict[str, Any]
+    from_h: float | None = None
+
+    def scenario_of(self, run: PlannedRun) -> Scenario:
+        """Return the scenario of a run, but for its seed."""
+        return laid(self.base_of(run), run.settings, None, self.from_h)
 
     def base_of(self, run: PlannedRun) -> Tree:
         """Return what the settings of a run are laid over."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from sim.errors import MOST_PROBLEMS, Problem, ScenarioError
 from sim.scenario import keys
+from sim.scenario.branch import laid
 from sim.scenario.cautions import cautioned, cautions, mixed_potencies
-from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.settings import KEEP_ONE
 from sim.scenario.tree import dig
@@ -41,9 +41,12 @@ class Resolver:
     Errors are added to `problems`; combinations are only checked if there are none.
     """
 
-    def __init__(self, base: Tree, axes: list[Axis], problems: list[Problem]) -> None:
-        self.base, self.axes, self.problems = base, axes, problems
-        self.numbers = self._number_keys()
+    def __init__(
+        self, base: Tree, axes: list[Axis], problems: list[Problem], from_h: float | None = None
+    ) -> None:
+        self.base, self.axes, self.problems, self.from_h = base, axes, problems, from_h
+        # what is set from a time on goes into the history of a medium, not to its own place
+        self.numbers = self._number_keys() if from_h is None else set()
         while not self._build_templates():
             pass
 
@@ -135,7 +138,7 @@ class Resolver:
             if axis.bases:
                 base, arm = axis.bases[number], f"{axis.place}.{number}, "
         try:
-            scenario = load(base, settings)
+            scenario = laid(base, settings, None, self.from_h)
         except ScenarioError as error:
             # what is set twice has been reported with its places
             found = [wrong for wrong in error.problems if wrong.hint != KEEP_ONE]

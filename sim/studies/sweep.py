@@ -24,6 +24,8 @@ from sim.studies.plan import Plan, PlannedRun, runs_of
 from sim.studies.table import LEDGER, STUDY, Study, write_results
 from sim.studies.task import DONE, FAILED, PLANNED, WORKER, Task
 
+PARENTS = "parents"
+"""Where runs that others branch from are kept, in the folder of a study."""
 TICK_S = 0.25  # how often progress is reported, and signals are checked
 Shard = tuple[int, int]
 
@@ -174,6 +176,8 @@ def sweep(
                     _run_folder(out, run) if options.keep_runs else None,
                     run.base,
                     plan.course or None,
+                    plan.from_h,
+                    str(out.resolve() / PARENTS) if out and not options.scheduler else None,
                 )
                 for run in due.values()
             ]

@@ -41,6 +41,10 @@ class Task:
         The base of its arm, if that has its own instead of the study's.
     course : dict or None
         ``responses`` and ``at_h``: read-outs to keep at these times.
+    from_h : float or None
+        Time at which it branches from the run of its base alone.
+    parents : str or None
+        Folder in which those are kept.
     """
 
     key: str
@@ -49,6 +53,8 @@ class Task:
     folder: str | None = None
     base: dict[str, Any] | None = None
     course: dict[str, Any] | None = None
+    from_h: float | None = None
+    parents: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sim.studies.course import values_at
 from sim.studies.task import WORKER, Metrics, Outcome, PlaceError, Task
 
 if TYPE_CHECKING:
+    from sim.runs.checkpoint import Start
     from sim.scenario.schema import Scenario
 
 NOT_THE_RUN = (PlaceError, FolderError, OSError, MemoryError, ImportError)
@@ -46,10 +47,10 @@ def resolved(
     PlaceError
         If this machine resolves the run to another key than the one planned.
     """
-    from sim.scenario.resolve import load
+    from sim.scenario.branch import laid
     from sim.studies.identity import key_of
 
-    scenario = load(base, task.settings, task.seed)
+    scenario = laid(base, task.settings, task.seed, task.from_h)
     if key_of(content(scenario), task.seed, scenario.assay, task.course) != task.key:
         raise PlaceError(
             "this run is not the planned one: the worker has another version of angiosim, "
@@ -73,17 +74,38 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
         from sim.studies.identity import content_of
 
         scenario = resolved(base, task, content_of)
+    start = _start(base, task) if task.from_h is not None else None
     if task.folder is None:
-        result = run_scenario(scenario)
+        result = run_scenario(scenario, start=start)
     else:
         RunFolder.clear(Path(task.folder))  # left by a worker that died
-        result = run_into(Path(task.folder), scenario, pictures=False, checkpoint_every_min=None)
+        result = run_into(
+            Path(task.folder), scenario, pictures=False, checkpoint_every_min=None, branch=start
+        )
     last = result.timeseries.iloc[-1]
     more = (
         name for name in columns_of("results.csv", scenario.assay) if name not in result.summary
     )
     then = values_at(task.course, result.timeseries) if task.course else {}
     return {**result.summary, **{name: float(last[name]) for name in more}, **then}
+
+
+def _start(base: dict[str, Any], task: Task) -> Start:
+    """Return where the run of a task branches from its base alone, which is run to there once."""
+    from sim.runs.branch import start_in, start_in_memory
+    from sim.scenario.branch import step_of
+    from sim.scenario.resolve import load
+    from sim.studies.identity import content_of, key_of
+
+    assert task.from_h is not None
+    kept = {} if task.folder else {"record.frames": False}
+    parent = load(base, kept, task.seed)
+    mcs = step_of(parent, task.from_h)
+    if task.parents is None:
+        return start_in_memory(parent, mcs)
+    name = key_of(content_of(parent), task.seed, parent.assay)[:12]
+    kind = "frames" if task.folder else "states"
+    return start_in(Path(task.parents) / f"{name}-{mcs}-{kind}", parent, mcs)
 
 
 def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:

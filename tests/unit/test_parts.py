@@ -214,6 +214,6 @@ def test_declared_names_are_those_of_the_state(model: AngiogenesisModel) -> None
     named = {name for each in declared for way in (each.reads, each.writes) for name in way}
     within_a_step = {"ligand_M", "border", "readouts"}
     assert stated(named - within_a_step, model) <= state
-    assert state - stated(named, model) == {"structure", "next_id"}
+    assert state - stated(named, model) == {"structure", "next_id", "followed"}
     units = [item for each in declared for way in (each.reads, each.writes) for item in way.items()]
     assert len(dict(units)) == len(set(units))  # one unit for each name

@@ -12,7 +12,7 @@ from sim.model.assay import RunningAssay
 from sim.model.assembly import Reactions, Sensing
 from sim.pharmacology.drugs import Potency
 from sim.pharmacology.effect import Effect
-from sim.pharmacology.exposure import Exposure
+from sim.pharmacology.exposure import Exposure, Media
 from sim.scenario.schema import LatticeScenario
 from sim.signalling.pathways import Constants, Pathway
 from sim.tissue import CellStore, Tissue
@@ -55,6 +55,8 @@ class Model(Protocol):
     free_nM: Array
     """(substeps,) unbound drug"""
     baths: dict[str, Array]
+    media: dict[str, Media]
+    """baths that change, by field, in ng/mL"""
     mcs: int
 
     @property

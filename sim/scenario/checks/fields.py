@@ -105,6 +105,29 @@ def _gradients(scenario: LatticeScenario) -> Iterator[Problem]:
             yield Problem(f"{key}.exchange_per_s", 0, what)
 
 
+@reads("ligands", "time")
+def _media(scenario: LatticeScenario) -> Iterator[Problem]:
+    time = scenario.time
+    end_h = time.start_h + time.steps * time.mcs_s / 3600
+    for name, ligand in scenario.ligands.items():
+        key = f"ligands.{name}"
+        if ligand.media and ligand.gradient is not None:
+            what = "must not be given together with 'gradient'"
+            yield Problem(f"{key}.media", None, what, "keep one of them")
+        if ligand.media and ligand.exchange_per_s == 0:
+            what = "must be above 0 with media, whose ligand reaches the cells by exchange"
+            yield Problem(f"{key}.exchange_per_s", 0, what)
+        for place, medium in enumerate(ligand.media):
+            before = ligand.media[place - 1].at_h if place else -1.0
+            where = f"{key}.media.{place}.at_h"
+            if medium.at_h <= before:
+                what = f"must be after the medium before it, at {before:g} h"
+                yield Problem(where, medium.at_h, what)
+            elif medium.at_h >= end_h:
+                what = f"must be before the run ends, at {end_h:g} h"
+                yield Problem(where, medium.at_h, what)
+
+
 @reads("ligands", each="fields")
 def _precision(scenario: LatticeScenario) -> Iterator[Problem]:
     for name, field in scenario.fields.items():
@@ -136,4 +159,12 @@ def _uptake(scenario: LatticeScenario) -> Iterator[Problem]:
             )
 
 
-CHECKS = (_field_grid, _stability, _steps_of_exponential_fields, _gradients, _precision, _uptake)
+CHECKS = (
+    _field_grid,
+    _stability,
+    _steps_of_exponential_fields,
+    _gradients,
+    _media,
+    _precision,
+    _uptake,
+)

@@ -74,8 +74,9 @@ def treatment(result: Snapshot) -> str:
             low, high = ligand.gradient.low_ng_ml, ligand.gradient.high_ng_ml
             along = f"{low:g} to {high:g} ng/mL along {ligand.gradient.axis}"
             words.append(f"{name} {along if low != high else f'{low:g} ng/mL'}")
-        elif ligand.bath_ng_ml > 0:
-            words.append(f"{name} {ligand.bath_ng_ml:g} ng/mL")
+        elif ligand.bath_ng_ml > 0 or ligand.media:
+            levels = [ligand.bath_ng_ml, *(medium.bath_ng_ml for medium in ligand.media)]
+            words.append(f"{name} {', then '.join(f'{level:g}' for level in levels)} ng/mL")
     if drug := drug_given(result):
         free, most = last(result.timeseries, "free_nM"), result.timeseries["free_nM"].max()
         words.append(f"{drug.name} {style.number(free)} nM unbound")
