@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays import assay
-from sim.pharmacology.exposure import ROUNDING_H, Media
+from sim.pharmacology.course import ROUNDING_H
+from sim.pharmacology.exposure import Media
 from sim.scenario.ligands import Ligand
 from sim.scenario.schema import LatticeScenario
 from sim.signalling import pathways as signalling
