@@ -358,7 +358,8 @@ def _over_subjects(everyone: Pharmacokinetic, time_h: Array) -> tuple[Array, Arr
         values = everyone.total_nM(time_h[piece])
         np.maximum(highest, values.max(axis=1), out=highest)
         last = values[:, -1].copy()
-        found[:, piece] = np.percentile(values.T, PERCENTS, axis=1, overwrite_input=True)
+        by_time = np.sort(np.ascontiguousarray(values.T), axis=1)  # quicker than to partition
+        found[:, piece] = np.percentile(by_time, PERCENTS, axis=1, overwrite_input=True)
     return found, highest, last
 
 
