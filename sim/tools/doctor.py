@@ -114,9 +114,11 @@ def _kernel_cache() -> Finding:
     """Report where compiled kernels are kept between runs."""
     what = "kernel cache"
     try:
-        from sim.kernels.compiling import _CONFIG, cache_folder
+        import numba
 
-        if _CONFIG.DISABLE_JIT:
+        from sim.kernels.compiling import cache_folder
+
+        if numba.config.DISABLE_JIT:
             return Finding(what, "unused: NUMBA_DISABLE_JIT is set", "unset NUMBA_DISABLE_JIT")
         folder = cache_folder()
     except Exception as error:  # no numba, or a broken one
