@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
+from typing import Any
 
 from sim.runs.manifest import LIBRARIES
 from sim.version import __version__
@@ -118,7 +119,8 @@ def _kernel_cache() -> Finding:
 
         from sim.kernels.compiling import cache_folder
 
-        if numba.config.DISABLE_JIT:
+        config: Any = numba.config
+        if config.DISABLE_JIT:
             return Finding(what, "unused: NUMBA_DISABLE_JIT is set", "unset NUMBA_DISABLE_JIT")
         folder = cache_folder()
     except Exception as error:  # no numba, or a broken one
