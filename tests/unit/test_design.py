@@ -420,7 +420,7 @@ def test_all_errors_are_reported_at_once() -> None:
         {
             "format": 2,
             "replicates": 0,
-            "replicate": 3,
+            "replicats": 3,
             "base": "tube_formation",
             "grid": {"drug.free_nM": [-1, 2, 2], "cells.densty_per_mm2": [1]},
             "zip": {"drug.kp_uu": [1], "time.duration_h": [1, 2]},
@@ -431,7 +431,7 @@ def test_all_errors_are_reported_at_once() -> None:
     for key, words in {
         "format": "must be 1",
         "replicates": "whole number from 1",
-        "replicate": "did you mean 'replicates'",
+        "replicats": "did you mean 'replicates'",
         "drug.free_nM": "at least 0",
         "grid, drug.free_nM": "twice",
         "cells.densty_per_mm2": "density_per_mm2",

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from sim.analysis.courses import Courses
 from sim.assays import readout
+from sim.assays.declare import FRACTION
 from sim.view import canvas, style
 
 if TYPE_CHECKING:
@@ -47,8 +49,9 @@ def draw_courses(
     columns = found.columns
     replicates = max(len(own[found.readouts[0]]) for own in found.arms.values())
     spread = f"mean and standard deviation of {replicates} replicates" * (replicates > 1)
+    below = 0.25 * -(-len(found.arms) // (1 + len(columns)))
     body = canvas.sheet(
-        fig, 0.9 + 4.6 * len(columns), 1.6 * len(found.readouts) + 2.4,
+        fig, 0.9 + 4.6 * len(columns), 1.6 * len(found.readouts) + 1.7 + below,
         title="Read-outs over time",
         caption=DOT.join(filter(None, [found.study, origin, spread])),
     )  # fmt: skip
@@ -63,18 +66,21 @@ def draw_courses(
                 _line(ax, found.at_h / hours, found.arms[arm][name], colour[arm])
             ax.grid(axis="y", color="#e6e4df", linewidth=0.8)
             ax.set_axisbelow(True)
-        _scale(row[0], [found.arms[arm][name] for some in columns.values() for arm in some])
+        if readout(name).unit != FRACTION:
+            _scale(row[0], [found.arms[arm][name] for some in columns.values() for arm in some])
+        else:
+            row[0].set_ylim(0, 1)
         row[0].set_ylabel(textwrap.fill(readout(name).label, 20), size=10)
     for ax, title in zip(axes[0], columns, strict=True):
         if title:
             ax.set_title(title, loc="left", size=12, weight="bold")
-    for ax, some in zip(axes[-1], columns.values(), strict=True):
+    for ax in axes[-1]:
         ax.set_xlabel("time (days)" if hours > 1 else readout("time_h").label, size=11)
-        handles = [Line2D([], [], color=colour[arm], linewidth=2.2, label=arm) for arm in some]
-        ax.legend(
-            handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.42), frameon=False,
-            fontsize=10, ncols=2 if len(some) > 4 else 1, borderaxespad=0.0,
-        )  # fmt: skip
+    shown = dict.fromkeys(arm for some in columns.values() for arm in some)
+    body.legend(
+        handles=[Line2D([], [], color=colour[arm], linewidth=2.2, label=arm) for arm in shown],
+        loc="outside lower center", frameon=False, fontsize=10, ncols=1 + len(columns),
+    )  # fmt: skip
     body.align_ylabels(axes[:, 0])
     return canvas.figure_of(body)
 
@@ -87,15 +93,18 @@ def _scale(ax: Axes, shown: list[Array]) -> None:
         return
     if known.min() > 0 and known.max() > LOG_FROM * known.min():
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
     else:
         ax.set_ylim(bottom=0)
 
 
 def _mean(values: Array) -> Array:
-    """Return the mean (times,) of what is known; NaN where nothing is."""
+    """Return the mean (times,) where at least half of the replicates have a value, else NaN."""
     known = np.isfinite(values)
     count, total = known.sum(axis=0), np.where(known, values, 0.0).sum(axis=0)
-    found: Array = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    found: Array = np.where(2 * count >= len(values), total / np.maximum(count, 1), np.nan)
     return found
 
 
