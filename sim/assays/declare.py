@@ -344,8 +344,11 @@ class VesselCanvas(Protocol):
     def patch(self, mask: NDArray[np.bool_], kind: str) -> None:
         """Colour a region."""
 
-    def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
-        """Draw the outline of a region."""
+    def outline(self, values: NDArray[np.float64], kind: str) -> None:
+        """Draw where a field is 0."""
+
+    def words(self, place: NDArray[np.float64], text: str) -> None:
+        """Write beside a place."""
 
     def lines(
         self,

@@ -54,7 +54,7 @@ class Bed:
     diameter0 : float
         Diameter that changes are counted from, um.
     no_path : bool
-        Whether no vessel leads from the highest held pressure to the lowest.
+        Whether no vessel leads from one parent vessel to the other.
     """
 
     def __init__(self, numbers: Numbers, seed: int) -> None:
@@ -200,6 +200,8 @@ class Bed:
         near = np.clip(near, 1, left.size - 2)
         to_parents = np.stack([junctions[side[:, 0]], parents[side[:, 1], near]], axis=1)
         ends = np.concatenate([junctions[inner[drawn >= left_out]], to_parents])
+        far = np.hypot(*(np.diff(at[ends])[:, 0] for at in (self._nodes.x, self._nodes.y)))
+        self._check_count(int(far.sum() / n.piece_um))
         x, y, pieces = network.along(self._nodes.x, self._nodes.y, ends, n.piece_um)
         self._add_nodes(x, y)
         new = np.arange(self._next_id, self._next_id + len(pieces))
@@ -371,7 +373,7 @@ class Bed:
         new = graph.new_pieces(self._next_id, a, b, *columns, **more)
         self._next_id += new.id.size
         self._pieces = graph.joined(self._pieces, new)
-        self._count_pieces()
+        self._check_count(self._pieces.id.size)
 
     def _split(self) -> None:
         long = vessels.dividing(self._pieces, self._nodes, self.numbers)
@@ -379,13 +381,14 @@ class Bed:
             tables = graph.split(self._pieces, self._nodes, long, self._next_id)
             self._pieces, self._nodes = tables
             self._next_id += long.size
-            self._count_pieces()
+            self._check_count(self._pieces.id.size)
 
-    def _count_pieces(self) -> None:
-        if self._pieces.id.size > MOST_PIECES:
+    def _check_count(self, pieces: int) -> None:
+        if pieces > MOST_PIECES:
             raise NumericalError(
                 f"more than {MOST_PIECES} pieces of vessel on day {self.day:.1f}: choose a smaller "
-                "domain, or lower the rate of sprouts or the VEGF that tumour cells release"
+                "domain or a wider network (setup.mesh_um), or lower the rate of sprouts or the "
+                "VEGF that tumour cells release"
             )
 
 

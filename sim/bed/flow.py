@@ -148,7 +148,7 @@ def velocities(pieces: Pieces, nodes: Nodes, n: Numbers, day: float) -> tuple[Ar
     velocity : (pieces,) float64
         Mean speed of blood from a to b, um/s; exactly 0 in blind ends and in parts without supply.
     connected : bool
-        Whether a path leads from the highest held pressure to the lowest.
+        Whether paths lead between all held pressures.
     """
     living = np.flatnonzero(pieces.kind != SLEEVE)
     of_um = 8.0 * n.viscosity_mPa_s * 1e-3 / (pi * n.r_um**4)
@@ -166,10 +166,7 @@ def velocities(pieces: Pieces, nodes: Nodes, n: Numbers, day: float) -> tuple[Ar
     velocity = np.zeros(pieces.id.size)
     on = chain >= 0
     velocity[living[on]] = flow[chain[on]] * sign[on] / (pi * n.r_um**2)
-    if not held.any():
-        return velocity, False
-    ends = np.nanargmax(nodes.pressure), np.nanargmin(nodes.pressure)
-    return velocity, bool(root[ends[0]] == root[ends[1]])
+    return velocity, np.unique(root[held]).size == 1
 
 
 def _solve(

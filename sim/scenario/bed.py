@@ -14,6 +14,8 @@ Ends = Annotated[tuple[MmHg, MmHg], Strict(False)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Positive = Annotated[Number, Field(gt=0)]
 Rate = Annotated[Number, Field(ge=0)]
+Days = Annotated[Number, Field(ge=0.25)]
+"""Of the tumour, whose step is 6 h."""
 STEP_S = 3600.0
 
 
@@ -54,8 +56,8 @@ class Vessels(Table):
     D_VEGF_um2_per_s: Positive = Field(description="diffusion of VEGF")
     k_per_s: PerSecond = Field(gt=0, description="decay of VEGF")
     s_molecules_per_s: Rate = Field(description="VEGF that a tumour cell secretes in ample oxygen")
-    L50_ng_ml: NgPerMl = Field(gt=0, description="VEGF that saturates half of the receptors")
-    w: Positive = Field(le=1, description="share of the activity that a saturated receptor makes")
+    L50_ng_ml: NgPerMl = Field(gt=0, description="VEGF that occupies half of the receptors")
+    w: Positive = Field(le=1, description="activity that one saturated receptor makes")
     f: Number = Field(ge=1, description="secretion of VEGF without oxygen, in multiples")
     U_molecules_per_s: Rate = Field(description="most VEGF that an endothelial cell takes up")
     o_F: Share = Field(description="occupancy of FGFR1, held")
@@ -65,9 +67,9 @@ class Vessels(Table):
     k_reg_per_h: Rate = Field(description="regression of a piece without survival signal")
     V0: Positive = Field(le=1, description="survival below which vessels regress")
     e_host: Share = Field(description="activity that host tissue keeps up")
-    v_feed_um_per_s: Positive = Field(description="velocity that halves regression twofold")
+    v_feed_um_per_s: Positive = Field(description="velocity at which regression is half as fast")
     T_noflow_h: Hours = Field(ge=0, description="time without flow after which pieces are pruned")
-    k_noflow_per_h: Rate = Field(description="rate of pruning")
+    k_noflow_per_h: Rate = Field(description="rate at which pieces without flow are pruned")
     T_sprout_h: Hours = Field(ge=0, description="life of a tip; younger pieces are not pruned")
     T_sleeve_h: Hours = Field(ge=0, description="how long an empty sleeve stays")
     k_refill_per_h: Rate = Field(description="refilling of sleeves at full activity")
@@ -84,9 +86,9 @@ class Vessels(Table):
     free_um: Micrometres = Field(ge=0, description="path after which a tip may join")
     chi: Rate = Field(description="weight of the VEGF gradient in a tip's direction")
     eta: Rate = Field(description="weight of chance in a tip's direction")
-    T_d_d: Positive = Field(description="doubling time of the tumour in ample oxygen, days")
-    T_an_d: Positive = Field(description="half-life of tumour cells without oxygen, days")
-    T_clear_d: Positive = Field(description="half-life of dead tissue, days")
+    T_d_d: Days = Field(description="doubling time of the tumour in ample oxygen, days")
+    T_an_d: Days = Field(description="half-life of tumour cells without oxygen, days")
+    T_clear_d: Days = Field(description="half-life of dead tissue, days")
     gamma_um2_per_h: Rate = Field(le=200, description="smoothing of the tumour's outline")
 
 

@@ -149,6 +149,8 @@ def _doses(scenario: Scenario) -> Iterator[Problem]:
     end_h = time.start_h + time.steps * time.mcs_s / 3600
     times_h = [time.start_h + share / 100 * (end_h - time.start_h) for share in range(101)]
     given_h = [dose.at_h for dose in exposure.doses]
+    if end_h <= 0:  # of a bed, which says so itself
+        return
     in_time = any(time.start_h <= at_h < end_h for at_h in given_h)
     if in_time or not given_h or potency is None:
         return

@@ -20,7 +20,9 @@ from sim.pharmacology.drug_file import read_drug_file
 from sim.pharmacology.drugs import Drug, load_drug, read_drug
 from sim.scenario import keys
 from sim.scenario.defaults import default_leaves
+from sim.scenario.resolve import load
 from sim.scenario.tree import dig
+from sim.scenario.writing import as_tree
 
 KINDS = ("drugs", "species", "ligands", "receptors", "lines", "substrates", "model")
 
@@ -171,6 +173,12 @@ def _defaults(assay: str) -> Any:
     return default_leaves(assays()[assay])
 
 
+@cache
+def _completed(assay: str) -> Any:
+    """Return what a scenario has that gives nothing but its assay: defaults follow from others."""
+    return as_tree(load({"assay": assay}))
+
+
 def _named(path: tuple[str, ...]) -> list[str]:
     """Return the names with defaults in a table of names."""
     tables = (dig(_defaults(assay), path) for assay in assays())
@@ -195,6 +203,9 @@ def _key_of(path: tuple[str, ...], assay: str, having: Sequence[str]) -> Iterato
     if leaf is None:
         leaf = {"value": node["default"]} if "default" in node else {}
     required = path[-1] in (keys.find(path[:-1], assay) or {}).get("required", [])
+    if required and assays()[assay].complete:
+        value = dig(_completed(assay), path)
+        leaf, required = ({"value": value}, False) if value is not None else (leaf, True)
     yield _title(
         keys.dotted(path), leaf, node.get("unit", ""), "required" if required else "not set"
     )

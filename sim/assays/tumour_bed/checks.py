@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sim.assays.rules import NEAR, reads
-from sim.assays.tumour_bed.setup import DAY_H
+from sim.assays.rules import reads
+from sim.assays.tumour_bed.setup import start_h
 from sim.errors import Problem
 
 RIM_VOXELS = 3
@@ -33,13 +33,12 @@ def _fits(scenario: Any) -> Iterator[Problem]:
 
 @reads("setup.drug_start_day", "time")
 def _beginning(scenario: Any) -> Iterator[Problem]:
-    wanted = -DAY_H * scenario.setup.drug_start_day
-    start = scenario.time.start_h
-    if abs(start - wanted) > NEAR * max(1.0, abs(wanted)):
+    wanted, start = start_h(scenario.setup.drug_start_day), scenario.time.start_h
+    if start != wanted:
         what = f"must be {wanted:g}: 0 is the start of the drug (setup.drug_start_day)"
         yield Problem("time.start_h", start, what, "leave it out")
-    if abs(wanted - round(wanted)) > NEAR * max(1.0, abs(wanted)):
-        what = "must be a whole number of hours"
+    if wanted != round(wanted):
+        what = f"is {-wanted:g} hours, which must be a whole number"
         yield Problem("setup.drug_start_day", scenario.setup.drug_start_day, what)
 
 

@@ -23,7 +23,7 @@ def draw(
     canvas.shade(bed.oxygen, "oxygen")
     if bed.area > 0:
         canvas.patch((bed.phi < 0) & (bed.w < DEAD), "necrosis")
-        canvas.outline(bed.phi < 0, "tumour")
+        canvas.outline(bed.phi, "tumour")
     speed, living = np.abs(pieces.velocity), pieces.kind != SLEEVE
     flowing = living & (speed > bed.numbers.v_perf_um_per_s)
     canvas.lines(places, links[~living], "sleeve")
@@ -31,3 +31,7 @@ def draw(
     canvas.lines(places, links[living & ~flowing], "still")
     canvas.lines(places, links[flowing], "flow", speed[flowing])
     canvas.dots(places[bed.tips.node], "tips")
+    # the artery was placed first
+    upper_ends = np.flatnonzero(np.isfinite(nodes.pressure) & (nodes.y == 0.0))
+    for end, name in zip(upper_ends, ("artery", "vein"), strict=False):
+        canvas.words(places[end], name)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from sim.assays.rules import is_whole
 from sim.tables import Hours, Micrometres, Number, Table
 
 OF_START: dict[str, dict[str, float]] = {
@@ -25,11 +26,17 @@ class Setup(Table):
         "which have to sprout"
     )
     drug_start_day: Number = Field(
-        ge=0, le=365, description="day of the run on which the drug's schedule begins"
+        ge=0,
+        le=365,
+        description="day of the run on which the drug's schedule begins; 0 with start = 'parent'",
     )
-    radius_um: Micrometres = Field(gt=0, description="radius of the tumour at the start")
+    radius_um: Micrometres = Field(
+        gt=0, description="radius of the tumour at the start; 300 with start = 'parent'"
+    )
     gap_um: Micrometres = Field(
-        gt=0, description="from the tumour's rim to the middle of each parent vessel"
+        gt=0,
+        description="from the tumour's rim to the middle of each parent vessel; 100 with "
+        "start = 'parent'",
     )
     mesh_um: Micrometres = Field(
         ge=40, le=1000, description="distance of the junctions of the network"
@@ -62,4 +69,10 @@ def complete(tree: dict[str, Any], given: Mapping[str, Any]) -> None:
         setup.setdefault(key, value)
     day, own = setup.get("drug_start_day"), given.get("time")
     if isinstance(day, int | float) and not (isinstance(own, dict) and "start_h" in own):
-        time["start_h"] = -DAY_H * day
+        time["start_h"] = start_h(day)
+
+
+def start_h(day: float) -> float:
+    """Return when the run begins: whole hours without error, so that a record is of time 0."""
+    hours = DAY_H * day
+    return -float(round(hours)) if is_whole(hours) else -hours

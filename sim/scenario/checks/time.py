@@ -25,14 +25,14 @@ def _time(scenario: Scenario) -> Iterator[Problem]:
     every = in_steps(time.record_every_h, time.record_every_mcs, time.mcs_s)
     length, interval = _key(time, "duration"), _key(time, "record_every")
     step_h = time.mcs_s / 3600
-    least = f"one Monte Carlo step ({step_h:.4g} h; time.mcs_s)"
+    least = f"one step ({step_h:.4g} h; time.mcs_s)"
     if steps < 1 - NEAR:
         yield Problem(f"time.{length[0]}", length[1], f"must be at least {least}")
     elif steps > MOST_STEPS:
         yield Problem(
             f"time.{length[0]}",
             length[1],
-            f"gives {steps:.3g} Monte Carlo steps; must be at most {MOST_STEPS:,} "
+            f"gives {steps:.3g} steps; must be at most {MOST_STEPS:,} "
             f"({MOST_STEPS * step_h:.4g} h)",
         )
     if steps < 1 - NEAR:

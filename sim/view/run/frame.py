@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from sim.assays import assay
 from sim.scenario.classes import has_receptors, ligands_of
+from sim.scenario.exposure import effect_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
 from sim.view import style
@@ -25,6 +26,7 @@ WIDTH_IN: Final = 9.0
 DOT: Final = " · "
 OUTLINE_SHADE: Final = 0.55
 PIXELS_ACROSS: Final = 1600
+MOMENTS: Final = 3000
 RECEPTOR_COLOURS: Final = (
     style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, *style.SOFT_CYCLE,
 )  # fmt: skip
@@ -79,6 +81,8 @@ def treatment(result: Snapshot) -> str:
             words.append(f"{name} {', then '.join(f'{level:g}' for level in levels)} ng/mL")
     if drug := drug_given(result):
         free, most = last(result.timeseries, "free_nM"), result.timeseries["free_nM"].max()
+        if (doses := between_records(result)) is not None:
+            most = max(most, doses["free_nM"].max())
         words.append(f"{drug.name} {style.number(free)} nM unbound")
         if most > 1.001 * free:
             words[-1] += f", before up to {style.number(most)}"
@@ -124,6 +128,30 @@ def drug_given(result: Snapshot) -> Drug | None:
     columns = [name for name in ("free_nM", "partner_free_nM") if name in table]
     given = bool((table[columns] > 0).any(axis=None)) if columns else False
     return result.scenario.drug if given else None
+
+
+def between_records(result: Snapshot) -> pd.DataFrame | None:
+    """Return unbound drug and inhibition at many times where doses are given; None without.
+
+    Records, once a day perhaps, miss the peaks.
+    """
+    drug, effect = result.scenario.drug, effect_of(result.scenario)
+    if drug is None or effect is None or drug.exposure != "pk":
+        return None
+    first_h, last_h = result.timeseries["time_h"].iloc[[0, -1]]
+    time_h = np.linspace(first_h, last_h, MOMENTS)
+    begun = time_h >= 0
+    names = ("free_nM", "partner_free_nM")
+    found = {
+        **{
+            n: agent.exposure.free_nM(time_h)
+            for n, agent in zip(names, effect.agents, strict=False)
+        },
+        **{f"inhibition_{n}": values for n, values in effect.inhibition(time_h).items()},
+    }
+    return pd.DataFrame(
+        {"time_h": time_h, **{name: np.where(begun, values, 0.0) for name, values in found.items()}}
+    )
 
 
 def periodic(result: Snapshot) -> bool:

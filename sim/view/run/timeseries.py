@@ -73,6 +73,7 @@ def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) 
     matplotlib.figure.Figure
     """
     panels, pauses = _panels(result), frame.pauses(result)
+    doses = frame.between_records(result)
     hours = 24.0 if assay(result.scenario.assay).clock == "d" else 1.0
     caption = frame.origin(result, moment=False)
     if (drug := frame.drug_given(result)) and frame.has_signalling(result):
@@ -85,7 +86,7 @@ def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) 
     )  # fmt: skip
     axes = body.subplots(len(panels), 1, sharex=True, squeeze=False).ravel().tolist()
     for ax, (label, lines) in zip(axes, panels, strict=True):
-        _draw_panel(ax, result.timeseries, label, lines, hours)
+        _draw_panel(ax, result.timeseries, doses, label, lines, hours)
         for first_h, last_h in pauses:
             ax.axvspan(first_h / hours, last_h / hours, color=style.DAYS_OFF, zorder=0, linewidth=0)
     clock = "time (days)" if hours > 1 else readout("time_h").label
@@ -95,25 +96,38 @@ def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) 
 
 
 def _draw_panel(
-    ax: Axes, table: pd.DataFrame, label: str, lines: Sequence[_Line], hours: float
+    ax: Axes,
+    table: pd.DataFrame,
+    doses: pd.DataFrame | None,
+    label: str,
+    lines: Sequence[_Line],
+    hours: float,
 ) -> None:
-    """Draw some read-outs over time, in units of so many hours."""
+    """Draw some read-outs over time in units of so many hours, from `doses` what it has."""
     time = table["time_h"].to_numpy(dtype=float) / hours
+    highest = 0.0
     for column, _, colour in lines:
-        values = table[column].to_numpy(dtype=float)
+        x, values = time, table[column].to_numpy(dtype=float)
+        between = doses is not None and column in doses and len(time) > 1
+        if doses is not None and between:
+            x, values = (doses[name].to_numpy(dtype=float) for name in ("time_h", column))
+            x, highest = x / hours, max(highest, float(values.max()))
         look: dict[str, Any] = {"color": colour, "linewidth": 2.0, "clip_on": False}
         if len(time) == 1:
             look |= {"marker": "o", "markersize": 6}
-        if column.endswith("free_nM") or column.startswith("inhibition_"):
+        if not between and (column.endswith("free_nM") or column.startswith("inhibition_")):
             # Unbound drug jumps when the medium is changed, and inhibition with it.
             look["drawstyle"] = "steps-post"
         if column == "free_nM":
-            ax.fill_between(time, values, step="post", color=style.SKY, alpha=0.25, linewidth=0)
-        ax.plot(time, values, zorder=3, **look)
+            step: Any = None if between else "post"
+            ax.fill_between(x, values, step=step, color=style.SKY, alpha=0.25, linewidth=0)
+        if between:
+            look["linewidth"] = 1.2
+        ax.plot(x, values, zorder=3, **look)
     ax.set_xlim(_time_limits(time))
     if len(time) == 1:
         ax.set_xticks(time)
-    ax.set_ylim((0.0, 1.0) if "0-1" in label else _limits(table[[c for c, _, _ in lines]]))
+    ax.set_ylim((0.0, 1.0) if "0-1" in label else _limits(table[[c for c, _, _ in lines]], highest))
     ax.set_ylabel(label, size=11)
     if "0-1" in label:
         ax.set_yticks([0, 0.5, 1])
@@ -129,11 +143,11 @@ def _time_limits(time: NDArray[np.float64]) -> tuple[float, float]:
     return (first, last) if last > first else (first - 0.5, first + 0.5)
 
 
-def _limits(values: pd.DataFrame) -> tuple[float, float]:
-    """Return the ends of an axis on which 0 is."""
+def _limits(values: pd.DataFrame, least: float) -> tuple[float, float]:
+    """Return the ends of an axis on which 0 is, and `least`."""
     numbers = values.to_numpy(dtype=float)
     numbers = numbers[np.isfinite(numbers)]
-    lowest, highest = float(numbers.min(initial=0.0)), float(numbers.max(initial=0.0))
+    lowest, highest = float(numbers.min(initial=0.0)), float(numbers.max(initial=least))
     return 1.08 * lowest, 1.08 * highest if highest > 0 or lowest < 0 else 1.0
 
 

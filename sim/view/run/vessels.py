@@ -12,6 +12,7 @@ from matplotlib.colors import LogNorm, Normalize, to_rgba
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from sim.assays import assay
@@ -56,16 +57,30 @@ class _Canvas:
         )  # fmt: skip
         self._legend.append(Patch(color=colour, label=kind))
 
-    def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
-        """Draw the outline of a region."""
-        count = mask.shape[0]
+    def outline(self, values: NDArray[np.float64], kind: str) -> None:
+        """Draw where a field is 0, light around it: it may be on dark ground."""
+        if values.min() * values.max() >= 0.0:
+            return
+        count = values.shape[0]
         places = self._size / count * (np.arange(count) + 0.5)
         colour, dashes, thick = style.OUTLINES[kind]
         lines = self._ax.contour(
-            places, places, mask, levels=[0.5], colors=colour, linestyles=dashes,
+            places, places, values, levels=[0.0], colors=colour, linestyles=dashes,
             linewidths=thick * self._scale, zorder=3,
         )  # fmt: skip
-        lines.set_gid(kind)
+        light = withStroke(linewidth=(thick + 1.6) * self._scale, foreground="white")
+        lines.set(gid=kind, path_effects=[light])
+        self._legend.append(
+            Line2D([], [], color=colour, linewidth=thick, linestyle=dashes, label=kind)
+        )
+
+    def words(self, place: NDArray[np.float64], text: str) -> None:
+        """Write beside a place, inside the frame."""
+        self._ax.annotate(
+            text, (place[1], place[0]), xytext=(5, -5), textcoords="offset points", va="top",
+            size=10 * self._scale, color=style.INK, zorder=7,
+            path_effects=[withStroke(linewidth=2.0, foreground="white")],
+        )  # fmt: skip
 
     def lines(
         self,
