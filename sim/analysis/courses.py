@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import hooks
-from sim.analysis.arms import arm_of, value_of
+from sim.analysis.arms import arm_of, others, value_of
 from sim.errors import InputError
 from sim.studies.course import name_at
 
@@ -37,8 +37,9 @@ class Courses:
         In hours of the drug's schedule.
     arms : dict of str to dict of str to (replicates, times) float64
         By arm and read-out; NaN where a run is not done, or a read-out has no value.
-    control : str
-        The arm that others are compared with; empty without.
+    control : dict of str to str
+        The arm that each is compared with, which has the same values but for its group; empty
+        without.
     columns : dict of str to list of str
         Arms by the column of the picture that shows them.
     clock : str
@@ -49,7 +50,7 @@ class Courses:
     readouts: tuple[str, ...]
     at_h: Array
     arms: dict[str, dict[str, Array]]
-    control: str
+    control: dict[str, str]
     columns: dict[str, list[str]]
     clock: str
 
@@ -63,7 +64,7 @@ class Courses:
         """
         if not self.control:
             raise InputError(f"{self.study}: needs [course] with a control")
-        below = self.arms[self.control][readout]
+        below = self.arms[self.control[arm]][readout]
         with np.errstate(divide="ignore", invalid="ignore"):
             found: Array = np.where(below != 0, self.arms[arm][readout] / below, np.nan)
         return found
@@ -127,13 +128,15 @@ def courses(study: Study) -> Courses:
 
     arms = {arm: {name: values(own, name) for name in names} for arm, own in by_arm.items()}
     wanted = course.get("control")
-    controls = [arm_of(run, ()) for run in study.runs if wanted and run.group == wanted]
+    named = [(arm_of(run, ()), others(run, ()), run.group) for run in study.runs]
+    controls = {repr(beside): arm for arm, beside, group in named if group == wanted}
+    control = {arm: controls[repr(beside)] for arm, beside, _ in named} if wanted else {}
     return Courses(
         study.plan.name,
         names,
         np.array(times),
         arms,
-        controls[0] if controls else "",
+        control,
         course.get("columns") or {"": list(arms)},
         assay_of(study.plan.base_of(study.runs[0])).clock,
     )

@@ -24,7 +24,11 @@ def name_at(readout: str, at_h: float) -> str:
 
 
 def read_course(
-    table: Tree, groups: Sequence[Axis], assays: Sequence[str], wrong: Callable[..., None]
+    table: Tree,
+    groups: Sequence[Axis],
+    alone: bool,
+    assays: Sequence[str],
+    wrong: Callable[..., None],
 ) -> Tree:
     """Return ``[course]`` of a study, checked; empty without.
 
@@ -34,6 +38,8 @@ def read_course(
         As in the file.
     groups : sequence of Axis
         The groups of the study.
+    alone : bool
+        Whether nothing else is swept, so that arms are called as in the group.
     assays : sequence of str
         Assays of its arms.
     wrong : callable
@@ -65,7 +71,7 @@ def read_course(
         _check_control(table["control"], arms, wrong)
     if "columns" in table:
         found["columns"] = table["columns"]
-        _check_columns(table["columns"], arms, wrong)
+        _check_columns(table["columns"], arms if alone else {}, wrong)
     return found
 
 
@@ -92,7 +98,7 @@ def _check_control(named: Any, arms: Mapping[str, list[str]], wrong: Callable[..
 def _check_columns(named: Any, arms: Mapping[str, list[str]], wrong: Callable[..., None]) -> None:
     """Refuse columns of the picture that show other things than arms."""
     if len(arms) != 1:
-        wrong("course.columns", None, "needs a study with one group")
+        wrong("course.columns", None, "needs a study with one group, and no other values")
         return
     (known,) = arms.values()
     if not isinstance(named, dict) or not all(isinstance(some, list) for some in named.values()):

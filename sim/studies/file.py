@@ -112,7 +112,9 @@ class _Drawing(GroupReader):
         self._check_sensitivity()
         self._check_combination()
         names = [arm.assay.name for arm in self.arms]
-        self.course = read_course(self._table("course"), self.groups, names, self._wrong)
+        alone = not any(key in tree for key in ("grid", "zip", "sample"))
+        course = self._table("course")
+        self.course = read_course(course, self.groups, alone, names, self._wrong)
 
     # -- reading ----------------------------------------------------------------------------
 

@@ -129,7 +129,7 @@ def test_everything_blocked_for_good_is_a_defined_end() -> None:
 
 def test_a_tumour_that_is_gone_is_a_defined_end() -> None:
     setup = SMALL["setup"] | {"radius_um": 60, "drug_start_day": 0}
-    starved = {"bed": {"T_an_d": 0.05, "T_clear_d": 0.05, "P_host_mmHg": 0.0, "psi_um_per_s": 0.0}}
+    starved = {"bed": {"T_an_d": 0.25, "T_clear_d": 0.25, "P_host_mmHg": 0.0, "psi_um_per_s": 0.0}}
     model = model_of(1, SMALL | {"setup": setup} | starved)
     model.advance(6 * DAY)
     found = model.measure()

@@ -117,6 +117,9 @@ def test_no_path_from_artery_to_vein() -> None:
     assert bed.no_path
     assert (bed.pieces.velocity != 0.0).all()  # each parent vessel flows by itself
     assert not with_mesh().no_path
+    steep = {"arterial_mmHg": (30.0, 10.0), "venous_mmHg": (16.0, 15.0)}
+    assert with_parents(**steep).no_path  # though one vessel has both the highest and the lowest
+    assert not with_mesh(**steep).no_path
     empty = bed_of()
     empty.flow()
     assert empty.no_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,8 @@ def test_the_table_has_the_values_of_the_time_series(study: Study) -> None:
 
 def test_arms_are_compared_with_the_control_of_the_same_replicate(study: Study) -> None:
     found = study.courses()
-    assert found.control == "none" and found.clock == "d" and list(found.arms) == ["none", "12 mg"]
+    assert found.control == {"none": "none", "12 mg": "none"}
+    assert found.clock == "d" and list(found.arms) == ["none", "12 mg"]
     ratio = found.ratio("12 mg", "tumour_area_mm2")
     rows = study.results.set_index(["arm", "replicate"])["tumour_area_mm2@12"]
     assert ratio[:, 2] == pytest.approx(
@@ -108,6 +110,22 @@ def test_arms_are_compared_with_the_control_of_the_same_replicate(study: Study) 
     pd.testing.assert_frame_equal(again.courses().table, found.table)
     figure = found.plot()
     assert figure.axes[-1].get_xlabel() == "time (days)"
+
+
+def test_the_control_of_an_arm_has_the_same_other_values(tmp_path: Path) -> None:
+    """With a grid, each value has a control of its own."""
+    grid = STUDY | {"grid": {"bed.T_d_d": [5, 50]}}
+    found = sim.sweep(grid, out=tmp_path / "grid", workers=1).courses()
+    assert len(found.arms) == 4
+    for name in ("none", "12 mg"):
+        for days in (5, 50):
+            arm, control = (f"arm = {of}, bed.T_d_d = {days}" for of in (name, "none"))
+            assert found.control[arm] == control
+            ours, theirs = (found.arms[of]["tumour_area_mm2"] for of in (arm, control))
+            assert found.ratio(arm, "tumour_area_mm2") == pytest.approx(ours / theirs, rel=1e-15)
+    columns = {"columns": {"all": ["none"]}}
+    with pytest.raises(ScenarioError, match=r"course\.columns: needs a study with one group"):
+        plan_study(grid | {"course": STUDY["course"] | columns})
 
 
 def test_a_study_without_a_course_says_so(study: Study) -> None:
@@ -128,6 +146,7 @@ def test_wrong_courses_are_refused() -> None:
         ({"control": "none"}, "course.control"),
         ({"columns": {"a": ["placebo"]}}, "course.columns.a"),
         ({"columns": ["none"]}, "course.columns"),
+        ({"columns": "all"}, "course.columns"),
         ({"every_h": 3}, "course.every_h"),
     ):
         assert key in refused(course=course | given), given

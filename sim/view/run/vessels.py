@@ -71,7 +71,7 @@ class _Canvas:
         light = withStroke(linewidth=(thick + 1.6) * self._scale, foreground="white")
         lines.set(gid=kind, path_effects=[light])
         self._legend.append(
-            Line2D([], [], color=colour, linewidth=thick, linestyle=dashes, label=kind)
+            Line2D([], [], color=colour, linewidth=thick, linestyle=dashes, label=kind)  # type: ignore[arg-type]
         )
 
     def words(self, place: NDArray[np.float64], text: str) -> None:
