@@ -91,7 +91,7 @@ def make_result(
             size_um=(width * 2.0, height * 2.0), spacing_um=2.0, boundary=boundary
         ),
         ligands={
-            key: SimpleNamespace(bath_ng_ml=value, gradient=None)
+            key: SimpleNamespace(bath_ng_ml=value, gradient=None, media=())
             for key, value in ({"VEGF": 50.0, "FGF2": 0.0} | ligands).items()
         },
         drug=Drug(name="anlotinib", potency="lin2018"),

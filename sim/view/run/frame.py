@@ -135,8 +135,8 @@ def between_records(result: Snapshot) -> pd.DataFrame | None:
 
     Records, once a day perhaps, miss the peaks.
     """
-    drug, effect = result.scenario.drug, effect_of(result.scenario)
-    if drug is None or effect is None or drug.exposure != "pk":
+    drug = result.scenario.drug
+    if drug is None or drug.exposure != "pk" or (effect := effect_of(result.scenario)) is None:
         return None
     first_h, last_h = result.timeseries["time_h"].iloc[[0, -1]]
     time_h = np.linspace(first_h, last_h, MOMENTS)
