@@ -104,21 +104,21 @@ def test_in_steady_state_so_is_the_partner(cycles: Any) -> None:
 
 
 def test_a_medium_beside_a_steady_state_was_always_there() -> None:
-    drug = {"regimen": {}, "residence_h": {"VEGFR2": 5}}
+    drug = {"regimen": {}, "residence_h": {"VEGFR2": 3}, "pk": {"CL": CL, "V": V}}
     tree = {"base": base(drug, {}), "target": [MEAN | {"window": "steady"}]}
     tree["base"]["partner"] = {
         "file": "mine.toml", "free_nM": 4.0, "ic50_nM": {"VEGFR2": 4.0},
-        "residence_h": {"VEGFR2": 20},
+        "residence_h": {"VEGFR2": 8},
     }  # fmt: skip
     found = found_of(tree)
 
     def slope(time_h: float, y: Array) -> list[float]:
-        x = free_nM(every(24, 22, found.dose), np.array([time_h]))[0] / IC50_NM
+        x = free_nM(every(24, 10, found.dose), np.array([time_h]))[0] / IC50_NM
         free = 1 - y[0] - y[1]
-        return [(x * free - y[0]) / 5, (1.0 * free - y[1]) / 20, y[0] + y[1]]
+        return [(x * free - y[0]) / 3, (1.0 * free - y[1]) / 8, y[0] + y[1]]
 
     state = np.zeros(3)
-    for day in range(21):
+    for day in range(9):
         before = state[2]
         span = (24.0 * day, 24.0 * day + 24)
         state = solve_ivp(slope, span, state, method="LSODA", rtol=1e-9, atol=1e-12).y[:, -1]
