@@ -82,7 +82,8 @@ class Runner:
         if due:
             assay = self._plan.scenario(self._plan.schedules[0], self._plan.vary.low).assay
             self._ledger.plan(list(self._runs.values()), self._plan.text, code_hash(assay))
-            before = [self._known[key].status for key in self._runs if key in self._known]
+            again = {run.key for run in due}
+            before = [self._known[key].status for key in self._runs if key not in again]
             tasks = [Task(run.key, run.settings, run.seed, base=run.base) for run in due]
             make_runs(tasks, before, self._ledger, self._executor, self._progress)
             self._known = self._ledger.entries()

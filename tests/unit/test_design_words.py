@@ -133,3 +133,13 @@ def test_how_well_a_dose_is_known_is_said() -> None:
     sure = (curve.bands[0] > 0.5) | (curve.bands[2] < 0.5)  # type: ignore[index]
     below = max(curve.doses[sure & (curve.doses < found.dose)])
     assert f"above {below:.4g}" in note
+
+
+def test_runs_that_were_planned_and_not_made_count_once(tmp_path: Path) -> None:
+    plan = plan_design(TREE | {"target": [LENGTH], "replicates": 3})
+    with pytest.raises(KeyboardInterrupt):
+        design(plan, tmp_path, fake_runs.Here(plan, fake_runs.treated, stop_after=4))
+    told: list[Any] = []
+    design(plan, tmp_path, fake_runs.Here(plan, fake_runs.treated), progress=told.append)
+    assert told[0].total == 12  # both ends, the middle and the control
+    assert all(0 <= one.before <= one.done + one.failed <= one.total for one in told)
