@@ -114,7 +114,7 @@ def diff(
     other: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of another.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
-    """Show where two runs first differ, then their settings; exit with 1 if they differ."""
+    """Show where two runs first differ; exit code 1 if they do."""
     with exit_codes():
         import json
         from dataclasses import asdict

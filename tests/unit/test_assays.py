@@ -212,6 +212,10 @@ class Paper:
 class VesselPaper(Paper):
     """The same for vessels, whose lines may have values."""
 
+    def words(self, place: NDArray[np.float64], text: str) -> None:
+        assert place.shape == (2,) and text
+        self.drawn.append(text)
+
     def lines(  # type: ignore[override]
         self, places: NDArray[np.float64], links: NDArray[Any], kind: str, values: Any = None
     ) -> None:

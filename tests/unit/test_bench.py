@@ -293,12 +293,15 @@ FORMS = """
 from sim.model import assembly
 from sim.model.clock import _Rehearsal
 from sim.scenario.resolve import load
+from sim.scenario.schema import LatticeScenario
 from sim.scenario.shipped import shipped
 from sim.tissue.advance import advance
 from sim.tissue.specialised import sweep
 
 for name in shipped():
-    _Rehearsal(assembly.small(load(name)), rng=0).advance(2)
+    scenario = load(name)
+    if isinstance(scenario, LatticeScenario):
+        _Rehearsal(assembly.small(scenario), rng=0).advance(2)
 print(len(advance.signatures) + len(sweep.signatures))
 """
 

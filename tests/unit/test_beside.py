@@ -24,7 +24,11 @@ copying = pytest.mark.skipif(sys.platform != "linux", reason="copies no process 
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processors, and no threads but those that a test starts: others may have left some."""
     monkeypatch.setattr(module, "processors", lambda: 2)
+    count = threading.active_count
+    left = count() - 1
+    monkeypatch.setattr(threading, "active_count", lambda: count() - left)
 
 
 def fail() -> None:

@@ -511,6 +511,7 @@ def test_contents_that_are_no_checkpoint_are_named(damaged: Path) -> None:
             read_checkpoint(path)
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_keeps_the_checkpoint_before(
     stopped: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -616,6 +617,7 @@ def test_a_killed_run_is_resumed_from_its_last_checkpoint(workplace: Path) -> No
     assert_same_run("whole", "out")
 
 
+@pytest.mark.slow
 def test_a_second_signal_leaves_at_once_without_damage(workplace: Path) -> None:
     process = started("run", *SLOW, "--out", "out", "--checkpoint-every", "0.001", until="2400/")
     process.send_signal(signal.SIGINT)

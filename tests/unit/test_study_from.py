@@ -81,6 +81,7 @@ def test_a_kept_run_is_its_scenario_from_the_start(made: Path, tmp_path: Path) -
     assert_same_run(folder, tmp_path / "replay")
 
 
+@pytest.mark.slow
 def test_any_way_of_running_gives_the_same_table(made: Path, tmp_path: Path) -> None:
     known = (made / "results.csv").read_bytes()
     without = sim.sweep(STUDY, workers=1)  # in memory
@@ -93,6 +94,7 @@ def test_any_way_of_running_gives_the_same_table(made: Path, tmp_path: Path) -> 
     assert (tmp_path / "again" / "results.csv").read_bytes() == known
 
 
+@pytest.mark.slow
 def test_a_damaged_parent_costs_time_only(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shutil.copytree(made / "parents", out / "parents")
