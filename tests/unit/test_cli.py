@@ -408,8 +408,16 @@ def test_a_run_that_cannot_continue_fails(
     ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_a_signal_stops_between_steps_and_keeps_what_exists(
-    angiosim: Angiosim, fake_run: FakeRun, workplace: Path, signum: signal.Signals, code: int
+    angiosim: Angiosim,
+    fake_run: FakeRun,
+    workplace: Path,
+    signum: signal.Signals,
+    code: int,
+    request: pytest.FixtureRequest,
 ) -> None:
+    usual = {signal.SIGINT: signal.default_int_handler}.get(signum, signal.SIG_DFL)
+    started = signal.signal(signum, usual)  # these tests may be run with nohup
+    request.addfinalizer(lambda: signal.signal(signum, started))
     before = signal.getsignal(signum)
     fake_run.at, fake_run.happens = 5, lambda: os.kill(os.getpid(), signum)
     done = angiosim("run", "tube_formation", "--out", "out")
