@@ -268,10 +268,6 @@ class Canvas(Protocol):
         """Draw the outline of a region (y, x)."""
 
 
-VESSEL, SLEEVE, PARENT = 0, 1, 2
-"""Kinds of pieces: a vessel, the empty sleeve of one, a parent vessel."""
-
-
 class Vessels(Protocol):
     """What an assay sees of a tumour's vessels, `sim.bed.Bed`: arrays and numbers to look at."""
 
@@ -321,6 +317,14 @@ class Vessels(Protocol):
     @property
     def diameter0(self) -> float:
         """Diameter that changes are counted from, um."""
+
+    @property
+    def is_vessel(self) -> NDArray[np.bool_]:
+        """Which pieces (pieces,) are living vessel, parents apart."""
+
+    @property
+    def is_sleeve(self) -> NDArray[np.bool_]:
+        """Which pieces (pieces,) are the empty sleeves of vessels."""
 
     def lengths(self) -> NDArray[np.float64]:
         """Length (pieces,), um."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.bed import flow, graph, grid, network, oxygen, tumour, vessels
-from sim.bed.graph import PARENT, SLEEVE, Nodes, Pieces, Tips
+from sim.bed.graph import PARENT, SLEEVE, VESSEL, Nodes, Pieces, Tips
 from sim.bed.numbers import Numbers
 from sim.errors import NumericalError
 from sim.kernels import draws
@@ -112,6 +112,16 @@ class Bed:
     def day(self) -> float:
         """Days done."""
         return self.step_number / DAY
+
+    @property
+    def is_vessel(self) -> NDArray[np.bool_]:
+        """Which pieces (pieces,) are living vessel, parents apart."""
+        return np.asarray(self._pieces.kind == VESSEL)
+
+    @property
+    def is_sleeve(self) -> NDArray[np.bool_]:
+        """Which pieces (pieces,) are the empty sleeves of vessels."""
+        return np.asarray(self._pieces.kind == SLEEVE)
 
     def lengths(self) -> Array:
         """Length (pieces,), um."""
@@ -228,7 +238,7 @@ class Bed:
         """Bring oxygen, then VEGF to rest around vessels and tumour as they are now."""
         n, within, length = self.numbers, self.inside(), self.lengths()
         x, y = graph.middles(self._pieces, self._nodes)
-        living = self._pieces.kind != SLEEVE
+        living = ~self.is_sleeve
         blood = living & vessels.perfused(self._pieces, n)
         supply = grid.by_voxel(x, y, length * blood, n.voxel_um, self._n)
         uptake = grid.by_voxel(x, y, length * living, n.voxel_um, self._n)

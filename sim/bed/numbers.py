@@ -66,7 +66,7 @@ class Numbers(NamedTuple):
     T_noflow_h: float
     k_noflow_per_h: float
     T_sprout_h: float
-    """Longest life of a tip; pieces younger than this are not pruned for want of flow"""
+    """Longest life of a tip; pieces younger than this are not pruned for lack of flow"""
     T_sleeve_h: float
     k_refill_per_h: float
     c_P: float

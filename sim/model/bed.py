@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays import assays
-from sim.assays.declare import SLEEVE, called
+from sim.assays.declare import called
 from sim.bed import Bed, Numbers
 from sim.model.base import Arrays, AssayModel
 from sim.model.vessel_agents import VesselPiece, VesselTip
@@ -84,7 +84,7 @@ class VesselBedModel(AssayModel):
             bed.mark_diameter()
         self._watch_the_path()
         time = self.scenario.time
-        if self.mcs % time.steps_per_record == 0 or self.mcs == time.steps:
+        if time.records(self.mcs):
             self.record()
         if self.mcs >= time.steps:
             self.running = False
@@ -112,7 +112,7 @@ class VesselBedModel(AssayModel):
 
     def read(self) -> dict[str, float | int]:
         """Living pieces and the assay's read-outs, now."""
-        living = int(np.count_nonzero(self.bed.pieces.kind != SLEEVE))
+        living = int(np.count_nonzero(~self.bed.is_sleeve))
         return {"cells": living, **self._read(self.bed, {}, self.scenario)}
 
     @property
@@ -133,7 +133,7 @@ class VesselBedModel(AssayModel):
     def _match_agents(self) -> None:
         """One agent for each living piece and each tip; a tip's id is negative."""
         pieces, tips = self.bed.pieces, self.bed.tips
-        now = [*pieces.id[pieces.kind != SLEEVE].tolist(), *(-tips.id).tolist()]
+        now = [*pieces.id[~self.bed.is_sleeve].tolist(), *(-tips.id).tolist()]
         for gone in self._views.keys() - set(now):
             self._views.pop(gone).remove()
         for own in now:

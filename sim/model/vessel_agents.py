@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import mesa
 import numpy as np
@@ -23,7 +23,8 @@ class _View(mesa.Agent):
     """A row of a table, found by its id each time: rows move."""
 
     model: Home
-    kind = "piece"
+    kind: ClassVar[str]
+    """What it is called, and with an ``s`` the table that it is in."""
 
     def __init__(self, model: Home, own: int) -> None:
         super().__init__(model)
@@ -31,7 +32,7 @@ class _View(mesa.Agent):
         self.unique_id = own
 
     def _table(self) -> Any:
-        raise NotImplementedError
+        return getattr(self.model.bed, f"{self.kind}s")
 
     def _row(self) -> int:
         found = np.flatnonzero(self._table().id == abs(self.unique_id))
@@ -50,8 +51,7 @@ class _View(mesa.Agent):
 class VesselPiece(_View):
     """A piece of vessel, one endothelial cell: look at it, the bed moves it."""
 
-    def _table(self) -> Any:
-        return self.model.bed.pieces
+    kind = "piece"
 
     @property
     def ends_um(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -84,9 +84,6 @@ class VesselTip(_View):
     """The tip of a sprout."""
 
     kind = "tip"
-
-    def _table(self) -> Any:
-        return self.model.bed.tips
 
     @property
     def position_um(self) -> tuple[float, float]:

@@ -114,13 +114,11 @@ def _check_columns(named: Any, arms: Mapping[str, list[str]], wrong: Callable[..
 def unrecorded(course: Tree, scenario: Scenario) -> list[float]:
     """Return the times of a course that a scenario has no record of."""
     time = scenario.time
-    every_h = time.steps_per_record * time.mcs_s / 3600
-    end_h = time.start_h + time.steps * time.mcs_s / 3600
 
     def recorded(at: float) -> bool:
-        records = (at - time.start_h) / every_h
-        whole = abs(records - round(records)) <= NEAR * max(1.0, abs(records))
-        return time.start_h <= at <= end_h + NEAR and (whole or abs(at - end_h) <= NEAR)
+        step = time.step_at(at)
+        whole = abs(step - round(step)) <= NEAR * max(1.0, abs(step))
+        return whole and 0 <= round(step) <= time.steps and time.records(round(step))
 
     return [at for at in course.get("at_h", ()) if not recorded(at)]
 

@@ -137,8 +137,7 @@ class _Drawing(GroupReader):
         lengths = {key: len(values) for key, values in lists.items()}
         if len(set(lengths.values())) > 1:
             self._wrong("zip", lengths, "must be lists of equal length")
-        rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
-        return [Axis("[zip]", tuple(lists), [(row, row) for row in rows])] if lists else []
+        return [Axis("[zip]", tuple(lists), [(r, r) for r in _rows(lists)])] if lists else []
 
     def _each(self) -> list[Axis]:
         """Read what differs between replicates: one axis, with a point for each of them."""
@@ -148,8 +147,7 @@ class _Drawing(GroupReader):
                 what = f"must be a list of {self.replicates} values, one for each replicate"
                 self._wrong(f"replicate, {key}", values, what)
                 return []
-        rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
-        self.each = Axis(EACH, (), [({}, row) for row in rows])
+        self.each = Axis(EACH, (), [({}, row) for row in _rows(lists)])
         return [self.each] if lists else []
 
     def _from(self) -> float | None:
@@ -437,6 +435,11 @@ class _Drawing(GroupReader):
         # other versions of SciPy or SALib draw other points; a line for each, ten times faster
         points = ",\n".join(map(json.dumps, self.sample.given))
         return text.replace("[sample]\n", f"[sample]\npoints = [\n{points},\n]\n", 1)
+
+
+def _rows(lists: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return what lists that advance together have at each place."""
+    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=False)]
 
 
 def listed(table: str, lists: Mapping[str, Any]) -> str:

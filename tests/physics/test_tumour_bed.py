@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.assays.declare import VESSEL
+from sim.bed.graph import VESSEL
 from sim.model.bed import VesselBedModel
 from sim.scenario.resolve import load
 

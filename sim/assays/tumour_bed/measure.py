@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.assays.declare import SLEEVE, VESSEL, Vessels
+from sim.assays.declare import Vessels
 
 UM_PER_MM = 1e3
 
@@ -23,7 +23,7 @@ def measure(
     slab / (2 x its thickness).
     """
     numbers, pieces, length = bed.numbers, bed.pieces, bed.lengths()
-    vessel = pieces.kind == VESSEL
+    vessel = bed.is_vessel
     inner = vessel & (bed.at_middles(bed.phi) < 0.0)
     flowing = np.abs(pieces.velocity) > numbers.v_perf_um_per_s
     all_um, inner_um = float(length[vessel].sum()), float(length[inner].sum())
@@ -58,7 +58,7 @@ def measure(
         "mean_vegf_ng_ml": mean(bed.vegf),
         "mean_survival": _ratio(float((length * pieces.survival)[vessel].sum()), all_um),
         "tips": int(bed.tips.id.size),
-        "sleeve_length_mm": float(length[pieces.kind == SLEEVE].sum()) / UM_PER_MM,
+        "sleeve_length_mm": float(length[bed.is_sleeve].sum()) / UM_PER_MM,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.assays.declare import SLEEVE, VesselCanvas, Vessels
+from sim.assays.declare import VesselCanvas, Vessels
 
 DEAD = 0.5  # share of dead tissue from which it is shown as necrotic
 
@@ -24,7 +24,7 @@ def draw(
     if bed.area > 0:
         canvas.patch((bed.phi < 0) & (bed.w < DEAD), "necrosis")
         canvas.outline(bed.phi, "tumour")
-    speed, living = np.abs(pieces.velocity), pieces.kind != SLEEVE
+    speed, living = np.abs(pieces.velocity), ~bed.is_sleeve
     flowing = living & (speed > bed.numbers.v_perf_um_per_s)
     canvas.lines(places, links[~living], "sleeve")
     canvas.lines(places, links[living & (pieces.pericyte > 0)], "pericyte")

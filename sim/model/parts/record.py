@@ -36,6 +36,5 @@ def assay_memory(model: Model) -> None:
 )
 def record_when_due(model: Model) -> None:
     """The assay's read-outs at record times and at the end; changes nothing."""
-    time = model.scenario.time
-    if model.mcs % time.steps_per_record == 0 or model.mcs == time.steps:
+    if model.scenario.time.records(model.mcs):
         model.record()

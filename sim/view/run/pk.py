@@ -19,7 +19,7 @@ from sim.view import canvas, style
 from sim.view.run.frame import RECEPTOR_COLOURS
 
 MOST_DOSES = 60
-"""As many are told apart; of more, the first and the last cycle are drawn."""
+"""Of more than these, only the first and the last cycle are drawn."""
 WEEK_H = 168.0
 HOURS = 72.0
 """Up to so long, time is in hours."""
