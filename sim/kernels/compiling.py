@@ -15,6 +15,7 @@ import numba
 from numba.core import event
 
 from sim.errors import InputError
+from sim.kernels.cache import KernelCache
 
 Function = Callable[..., Any]
 SOURCES = ("kernels", "tissue", "bed", "signalling", "readouts")  # packages with kernels
@@ -83,13 +84,10 @@ _OPTIONS: dict[str, Any] = {
 def _compiled(function: Function, **options: Any) -> Function:
     if _CONFIG.DISABLE_JIT:
         raise InputError("NUMBA_DISABLE_JIT is set: angiosim needs compiled kernels; unset it")
-    if _CACHE is None:
-        return numba.njit(**_OPTIONS, **options)(function)  # type: ignore[no-any-return]
-    before, _CONFIG.CACHE_DIR = _CONFIG.CACHE_DIR, str(_CACHE)
-    try:
-        return numba.njit(cache=True, **_OPTIONS, **options)(function)  # type: ignore[no-any-return]
-    finally:
-        _CONFIG.CACHE_DIR = before
+    kernel = numba.njit(**_OPTIONS, **options)(function)
+    if _CACHE is not None:
+        kernel._cache = KernelCache(function, _CACHE)
+    return kernel  # type: ignore[no-any-return]
 
 
 class _Watch(event.Listener):

@@ -117,12 +117,14 @@ def _kernel_cache() -> Finding:
     try:
         import numba
 
+        from sim.kernels.cache import check
         from sim.kernels.compiling import cache_folder
 
         config: Any = numba.config
         if config.DISABLE_JIT:
             return Finding(what, "unused: NUMBA_DISABLE_JIT is set", "unset NUMBA_DISABLE_JIT")
         folder = cache_folder()
+        whole, damaged = check(folder) if folder else (0, 0)
     except Exception as error:  # no numba, or a broken one
         reason = " ".join(str(error).split())
         return Finding(what, f"not reached: {reason}", "fix numba first (above)")
@@ -137,9 +139,12 @@ def _kernel_cache() -> Finding:
     fix = "make it writable, or set ANGIOSIM_CACHE_DIR to a writable folder" if trouble else ""
     if named and Path(named) != folder.parent:
         trouble, fix = f", since {named} is not writable", "choose a writable folder"
+    if damaged:
+        trouble += f", {damaged} of {whole + damaged} kernels were damaged and removed"
+        fix = fix or "check the disk; the kernels are compiled again when they are next used"
     older = sum(other.is_dir() for other in folder.parent.glob("kernels-*")) - 1
     note = f"; {older} of older versions beside it can be deleted" if older > 0 else ""
-    return Finding(what, f"{folder}{trouble}{note}", fix)
+    return Finding(what, f"{folder}, {whole} kernels{trouble}{note}", fix)
 
 
 def _working_folder() -> Finding:
