@@ -198,6 +198,7 @@ def sweep(
     progress: bool | Callable[[Counts], None] = False,
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
+    max_minutes_per_run: float | None = None,
 ) -> Study:
     """Run a study: everything still missing is run.
 
@@ -224,6 +225,8 @@ def sweep(
         Values by dotted key, laid over the base of all runs and over the file's ``[set]``.
     seed : int, optional
         Seed of all replicates, instead of the file's.
+    max_minutes_per_run : float, optional
+        Wall time after which a run is stopped, and recorded as failed.
 
     Raises
     ------
@@ -236,7 +239,7 @@ def sweep(
     with expected("study", study):
         plan = plan_study(study, overrides, seed)
     _warn(plan.cautions)
-    options = SweepOptions(workers, scheduler, shard, retry_failed, keep_runs)
+    options = SweepOptions(workers, scheduler, shard, retry_failed, keep_runs, max_minutes_per_run)
     with _shown(progress) as show:
         made, _ = sweep_plan(plan, None if out is None else Path(out), options, show)
     return made
@@ -258,7 +261,10 @@ def sweep_plan(
     from sim.studies.sweep import sweep
 
     found: list[Analysis] = []
-    with closing(start_executor(plan.base, options.workers, options.scheduler)) as executor:
+    started = start_executor(
+        plan.base, options.workers, options.scheduler, options.max_minutes_per_run
+    )
+    with closing(started) as executor:
         study = sweep(
             plan, executor, out, options, progress=progress,
             analyse=lambda whole: found.append(write_analysis(whole)),
@@ -291,6 +297,7 @@ def calibrate(
     workers: int | None = None,
     trials: int | None = None,
     progress: bool | Callable[[Counts], None] = False,
+    max_minutes_per_run: float | None = None,
 ) -> Calibration:
     """Fit named parameters to a data table.
 
@@ -306,6 +313,8 @@ def calibrate(
         Points to try, instead of the file's; a higher number continues from those finished.
     progress : bool or callable
         Show a table of progress on the standard error; or a function to call with `Counts`.
+    max_minutes_per_run : float, optional
+        Wall time after which a run is stopped, and its trial has failed.
 
     Raises
     ------
@@ -319,7 +328,7 @@ def calibrate(
         plan = plan_calibration(calibration, trials)
     _warn(plan.cautions)
     with _shown(progress) as show:
-        return calibrate_plan(plan, Path(out) if out else None, workers, show)
+        return calibrate_plan(plan, Path(out) if out else None, workers, show, max_minutes_per_run)
 
 
 def calibrate_plan(
@@ -327,6 +336,7 @@ def calibrate_plan(
     out: Path | None,
     workers: int | None,
     progress: Callable[[Counts], None] | None,
+    max_minutes_per_run: float | None = None,
 ) -> Calibration:
     """Run a planned calibration, and draw its pictures into its folder; see `calibrate`."""
     from sim.calibration.calibrate import calibrate as make
@@ -334,8 +344,9 @@ def calibrate_plan(
     from sim.kernels.threads import processors
     from sim.studies.executors import Pool
 
-    with closing(Pool(plan.base, workers or processors(), simulate_records)) as pool:
-        result = make(plan, pool, out, progress=progress)
+    most = max_minutes_per_run
+    with closing(Pool(plan.base, workers or processors(), simulate_records, most)) as pool:
+        result = make(plan, pool, out, progress=progress, max_minutes_per_run=most)
     if out is not None:
         from sim.view.study.calibration import save_pictures
 

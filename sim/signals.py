@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -28,7 +29,7 @@ def is_command() -> bool:
     return name.partition(".")[0].removesuffix("-script") == "angiosim"
 
 
-def handle(handler: Callable[[int, FrameType | None], Any]) -> dict[int, Any]:
+def handle(handler: Callable[[int, FrameType | None], Any] | signal.Handlers) -> dict[int, Any]:
     """Call a function at these signals; return what was done before, by signal.
 
     Those that whoever started the process asked to ignore, as ``nohup`` does, are still ignored;
@@ -44,6 +45,30 @@ def handle(handler: Callable[[int, FrameType | None], Any]) -> dict[int, Any]:
 def leave(signum: int, _: FrameType | None = None) -> None:
     """End this process now, with the exit code of a signal."""
     os._exit(128 + signum)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Hold back these signals, also from processes that are started meanwhile.
+
+    They would show a traceback while they import; `leave_to_parent` ends it there.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_parent() -> None:
+    """In a child, ignore Ctrl-C, which reaches its parent too; the other signals end it quietly."""
+    handle(signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 if is_command():

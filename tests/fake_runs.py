@@ -59,6 +59,20 @@ def endless(base: dict[str, Any], task: Task) -> dict[str, float]:
     return {}
 
 
+def hanging(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Never ends at dose 1."""
+    if task.settings["drug.free_nM"] == 1:
+        time.sleep(600)
+    return instant(base, task)
+
+
+def hanging_tubes(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Never ends with much glue."""
+    if (glue := task.settings["engine.contact_energy.cell_cell"]) > 5:
+        time.sleep(600)
+    return {"tube_length_mm": glue + task.seed % 17 / 100}
+
+
 def failing(base: dict[str, Any], task: Task) -> dict[str, Any]:
     """Fails at some doses, in each stage."""
     dose = task.settings["drug.free_nM"]

@@ -51,6 +51,7 @@ def calibrate(
     out: Path | None = None,
     *,
     progress: Progress | None = None,
+    max_minutes_per_run: float | None = None,
 ) -> Calibration:
     """Fit the parameters of a plan to its data.
 
@@ -64,6 +65,8 @@ def calibrate(
         The calibration's folder: new, empty, or its own, to resume. Without it nothing is written.
     progress : callable, optional
         Called with `Counts` several times a second; what it raises stops the calibration.
+    max_minutes_per_run : float, optional
+        Wall time after which the executor stops a run; those that took longer are not rerun.
 
     Raises
     ------
@@ -85,7 +88,7 @@ def calibrate(
         if out and not holds_text(out / CALIBRATION, plan.text):
             clear_outputs(out)
             write_text_atomic(out / CALIBRATION, plan.text)
-        runner = Runner(plan, executor, ledger, progress, out)
+        runner = Runner(plan, executor, ledger, progress, out, max_minutes_per_run)
         trials: list[Trial] = []
         while len(trials) < plan.trials:
             shares = optimiser.ask(min(plan.batch, plan.trials - len(trials)))

@@ -65,8 +65,10 @@ class Runner:
         ledger: Ledger,
         progress: Progress | None,
         out: Path | None,
+        max_minutes: float | None = None,
     ) -> None:
         self._plan, self._executor, self._ledger, self._progress = plan, executor, ledger, progress
+        self._most = max_minutes
         self._stale = out  # whose files are of an earlier start, until there are new runs
         self._known = ledger.entries()
         self._ended: list[str] = []
@@ -152,8 +154,8 @@ class Runner:
 
     def _missing(self, runs: Sequence[PlannedRun]) -> dict[str, PlannedRun]:
         """Return the runs still to do, by key, with those that failed because of their machine."""
-        known = self._known
-        return {r.key: r for r in runs if r.key not in known or must_run(known[r.key], False)}
+        known, most = self._known, self._most
+        return {r.key: r for r in runs if r.key not in known or must_run(known[r.key], False, most)}
 
     def _report(self, counts: Counts) -> None:
         if self._progress is not None:

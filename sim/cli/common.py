@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -37,23 +39,46 @@ Verbose = Annotated[
 
 
 class Unbroken:
-    """A stream that drops what is written once nobody reads it: no run ends because of that."""
+    """A stream that drops what is written once nobody reads it: no run ends because of that.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    Parameters
+    ----------
+    stream : TextIO
+    dropped : type of OSError
+        At which errors; any other is raised.
+    """
+
+    def __init__(self, stream: TextIO, dropped: type[OSError] = OSError) -> None:
+        self._stream, self._dropped = stream, dropped
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
     def write(self, text: str) -> int:
         """Write a text, if it can be written."""
-        with suppress(OSError):
-            self._stream.write(text)
+        if text != "":  # with which click tries it, and drops errors
+            with self._broken():
+                self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Flush the stream, if it can be flushed."""
-        with suppress(OSError):
+        with self._broken():
             self._stream.flush()
 
+    @contextmanager
+    def _broken(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                with suppress(OSError), open(os.devnull, "wb") as nowhere:
+                    os.dup2(nowhere.fileno(), self._stream.fileno())  # for what is buffered
+            if not isinstance(error, self._dropped):
+                raise
+
     def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # what click writes there, where text is ASCII, would not pass here
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
 

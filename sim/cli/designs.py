@@ -55,7 +55,7 @@ def design(
             print_cautions(plan.cautions)
         folder = out or default_folder(plan.name)
         tissue = any(target.of_tissue for target in plan.targets)
-        with study_progress(folder, quiet=quiet or not tissue) as progress:
+        with study_progress(folder, quiet=quiet or not tissue, checks=tissue) as progress:
             result = api.design_plan(plan, folder, workers, progress)
         if as_json:
             typer.echo(json.dumps(plain(result.to_dict()), indent=2, ensure_ascii=False))

@@ -18,7 +18,7 @@ import typer
 
 from sim import signals
 from sim.cli import designs, drugs, runs, studies
-from sim.cli.common import Unbroken, exit_codes, print_cautions
+from sim.cli.common import Unbroken, exit_codes, message, print_cautions
 from sim.cli.tables import console, print_parts
 from sim.errors import AngiosimError, InputError, Problem, visible
 from sim.version import __version__
@@ -38,12 +38,19 @@ def main() -> None:
     """Run the command line."""
     signals.handle(signals.leave)
     logging.raiseExceptions = False  # on a full disk, the one message must not drown
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it does without a home folder
     sys.stderr = cast(TextIO, Unbroken(sys.stderr or io.StringIO()))
+    sys.stdout = cast(TextIO, Unbroken(sys.stdout or io.StringIO(), BrokenPipeError))  # | head
     gc.set_threshold(1_000_000)  # imports make many objects and no garbage: a tenth of a run
     try:
-        app(prog_name="angiosim")
-    finally:
-        gc.freeze()  # else Python searches all objects for garbage as it ends: half a second
+        try:
+            app(prog_name="angiosim")
+        finally:
+            gc.freeze()  # else Python searches all objects for garbage as it ends: half a second
+            sys.stdout.flush()
+    except OSError as error:  # the standard output goes to a full disk
+        typer.echo(message(error), err=True)
+        sys.exit(AngiosimError.exit_code)
 
 
 def _show_version(wanted: bool) -> None:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from sim.studies.sweep import Counts
     from sim.studies.table import Study
 
+MaxMinutes = Annotated[
+    float | None,
+    typer.Option(
+        metavar="M", help="Stop a run that takes longer than this; it is recorded as failed."
+    ),
+]
 SOME_FAILED = 3
 """Exit code of a study with runs that failed."""
 FAILURES_SHOWN = 20
@@ -57,6 +63,7 @@ def sweep(
     keep_runs: Annotated[
         bool, typer.Option("--keep-runs", help="Keep a run folder of each run, in runs/.")
     ] = False,
+    max_minutes_per_run: MaxMinutes = None,
     only_list: Annotated[
         bool,
         typer.Option(
@@ -79,7 +86,9 @@ def sweep(
         with expected("study", file):
             plan = plan_study(file, parse_settings(settings or []), seed)
         which = parse_shard(shard) if shard else None
-        options = SweepOptions(workers, scheduler, which, retry_failed, keep_runs)
+        options = SweepOptions(
+            workers, scheduler, which, retry_failed, keep_runs, max_minutes_per_run
+        )
         folder = out or default_folder(plan.name)
         if only_list:
             print_cautions(plan.cautions)
@@ -119,6 +128,7 @@ def calibrate(
     trials: Annotated[
         int | None, typer.Option(min=1, help="Points to try. [default: the file's]")
     ] = None,
+    max_minutes_per_run: MaxMinutes = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -135,18 +145,24 @@ def calibrate(
             print_cautions(plan.cautions)
         folder = out or default_folder(plan.name)
         with study_progress(folder, quiet=quiet) as progress:
-            result = api.calibrate_plan(plan, folder, workers, progress)
+            result = api.calibrate_plan(plan, folder, workers, progress, max_minutes_per_run)
         _finish_calibration(result, quiet=quiet)
 
 
 @contextmanager
-def study_progress(folder: Path, *, quiet: bool) -> Iterator[Callable[[Counts], None]]:
-    """Yield a progress callback; a signal stops the study, and finished runs are kept."""
+def study_progress(
+    folder: Path, *, quiet: bool, checks: bool = True
+) -> Iterator[Callable[[Counts], None]]:
+    """Yield a progress callback; a signal stops the study, and finished runs are kept.
+
+    Where there are no `checks`, as nobody calls it, a signal ends the command at once.
+    """
     from sim.view.progress import show_study
 
     shown = nullcontext() if quiet else show_study()
     try:
-        with stop_at("stopping; finished runs are kept") as check, shown as show:
+        stopping = stop_at("stopping; finished runs are kept", first=0 if checks else 1)
+        with stopping as check, shown as show:
 
             def progress(counts: Counts) -> None:
                 if show is not None:

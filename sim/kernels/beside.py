@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from typing import NoReturn
 
+from sim import signals
 from sim.kernels.threads import processors
 
 
@@ -39,7 +42,7 @@ def beside(work: Callable[[], object]) -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
     copy = multiprocessing.get_context("fork").Process(target=_quietly, args=[work])
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), signals.held():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads that are not Python's
         copy.start()
 
@@ -55,11 +58,12 @@ def beside(work: Callable[[], object]) -> Iterator[Callable[[], bool]]:
 
 
 def _quietly(work: Callable[[], object]) -> NoReturn:
-    """Work, and exit with 0 if there is nothing to report; Ctrl-C is for the caller."""
+    """Work, and exit with 0 if there is nothing to report."""
     report = 1
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signals.leave_to_parent()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        leave_with_parent()
         logging.disable()
         with warnings.catch_warnings(record=True) as seen:
             work()
@@ -67,3 +71,14 @@ def _quietly(work: Callable[[], object]) -> NoReturn:
     except BaseException:
         pass  # the caller finds out himself
     sys.exit(report)
+
+
+def leave_with_parent() -> None:
+    """End this process as soon as its parent is gone, whatever it is doing."""
+
+    def watch() -> None:
+        if (parent := multiprocessing.parent_process()) is not None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

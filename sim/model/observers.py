@@ -106,7 +106,7 @@ class TimeLimit:
     """
 
     def __init__(self, began: float, most_s: float, end: int) -> None:
-        self._until, self._most_s, self._end = began + most_s, most_s, end
+        self._spent, self._last, self._most_s, self._end = 0.0, began, most_s, end
         self._pace = Pace(LONGEST_S)
 
     def next_mcs(self, mcs: int) -> int | None:
@@ -116,7 +116,10 @@ class TimeLimit:
     def look(self, model: AssayModel) -> None:
         """Stop the run if its time is over."""
         self._pace.at(model.mcs)
-        if perf_counter() >= self._until and model.mcs < self._end:
+        now = perf_counter()
+        self._spent += max(0.0, now - self._last)  # also where the clock is put back
+        self._last = now
+        if self._spent >= self._most_s and model.mcs < self._end:
             raise OutOfTime(f"stopped after {self._most_s / 3600:.4g} h of wall time")
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from sim.errors import BusyError, CheckpointError, InputError, OutOfTime
 from sim.files import read_toml
 from sim.model.records import rows_of
 from sim.runs.checkpoint import Checkpoint, Parent, Start, checkpoints_in
-from sim.runs.folder import CHECKPOINT, MANIFEST, SCENARIO
+from sim.runs.folder import CHECKPOINT, LOCK, MANIFEST, SCENARIO
 from sim.runs.into import run_into
 from sim.runs.reading import read_json
 from sim.runs.resume import usable_checkpoint, warn_of_versions
@@ -70,7 +70,7 @@ def start_in(folder: Path, parent: Scenario, mcs: int) -> Start:
     Several processes may ask for it at once: one runs it, and the others wait. If it was killed
     on the way, it is resumed.
     """
-    while mcs not in checkpoints_in(folder / CHECKPOINT):
+    while mcs not in checkpoints_in(folder / CHECKPOINT) or (folder / LOCK).exists():
         try:
             run_into(folder, parent, observers=[_Until(mcs)], pictures=False, resume=True)
             break  # it ends before

@@ -262,7 +262,8 @@ class Checkpoints:
     def look(self, model: AssayModel) -> None:
         """Write a checkpoint if it is time."""
         self._pace.at(model.mcs)
-        if model.mcs in self._at or perf_counter() - self._last >= self._every_s:
+        spent = perf_counter() - self._last  # below 0 if the clock was put back
+        if model.mcs in self._at or not 0 <= spent < self._every_s:
             self.save(model)
 
     def save(self, model: AssayModel) -> None:

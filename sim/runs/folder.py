@@ -42,10 +42,17 @@ MARK = "angiosim "
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+class _Log(logging.FileHandler):
+    """A log that takes what it can; a full disk is reported by what it stops."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+
 @contextmanager
 def logging_into(path: Path) -> Iterator[None]:
     """Append log messages of ``sim`` to a file, which is created with the first of them."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler = _Log(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter(_LOG_FORMAT))
     logging.getLogger("sim").addHandler(handler)
     try:
@@ -88,10 +95,10 @@ class RunFolder:
             held.enter_context(_locked(path / LOCK))
             # mode x: of two processes that want one folder, one succeeds
             mode = "a" if made is None else "x"
-            self._log = logging.FileHandler(path / LOG, mode=mode, encoding="utf-8")
+            self._log = _Log(path / LOG, mode=mode, encoding="utf-8")
             held.callback(self._log.close)
             assert self._log.stream is not None
-            if made is not None:
+            if not self._log.stream.tell():  # also of a run that was killed as it began
                 self._log.stream.write(f"{MARK}{__version__}\n")
             self._log.flush()
             self._held = held.pop_all()
@@ -205,13 +212,10 @@ class RunFolder:
         """
         if not os.path.lexists(path):
             return
-        known = _content(path) if path.is_dir() and not path.is_symlink() else []
-        log = path / LOG
-        if (
-            log not in known
-            or {*path.rglob("*")} - {*known, *(path / name for name in _NUMBERED)}
-            or not files.read_text(log).startswith(MARK)
-        ):
+        plain = path.is_dir() and not path.is_symlink()
+        known = _content(path) if plain else []
+        others = {*path.rglob("*")} - {*known, *(path / name for name in _NUMBERED)}
+        if not plain or others or not holds_run(path):
             raise FolderError(f"{path}: contains other files than those of a run; move it away")
         for item in known:
             item.unlink()
@@ -263,8 +267,16 @@ class RunFolder:
         files.write_text_atomic(self.path / name, text + "\n")
 
 
+def holds_run(folder: Path) -> bool:
+    """Whether a folder is that of a run, which may have been killed as it began or cleared it."""
+    log = folder / LOG
+    text = files.read_text(log) if os.path.lexists(log) else ""
+    begins = {path.name for path in folder.iterdir()} <= {LOG, LOCK}
+    return text.startswith(MARK) or (begins and not text)
+
+
 def _content(folder: Path) -> list[Path]:
-    """Return the files in a run folder that a run writes, whole or while they are written."""
+    """Return the files in a run folder that a run writes, whole or in part; the log comes last."""
     found = []
     names = {*_FILES}
     for one in assays().values():
@@ -278,7 +290,7 @@ def _content(folder: Path) -> list[Path]:
         known = re.fullmatch(_NUMBERED[path.parent.name], name) if inside else name in names
         if known and stat.S_ISREG(path.lstat().st_mode):
             found.append(path)
-    return found
+    return sorted(found, key=lambda path: path.name == LOG)  # until it is gone, it is a run folder
 
 
 @contextmanager

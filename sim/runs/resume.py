@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import CheckpointError, CheckpointWarning, FolderError, InputError, shown
-from sim.files import read_text, read_toml, sha256
+from sim.files import read_toml, sha256
 from sim.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint
-from sim.runs.folder import CHECKPOINT, FRAMES, LOG, MANIFEST, MARK, SCENARIO, default_folder
+from sim.runs.folder import CHECKPOINT, FRAMES, MANIFEST, SCENARIO, default_folder, holds_run
 from sim.runs.manifest import LIBRARIES, library_version
 from sim.runs.reading import read_json
 from sim.scenario.resolve import load
@@ -73,7 +73,7 @@ def stored_run(folder: Path, scenario: Scenario) -> Stored:
         differ. The same scenario with a longer duration is no other one.
     """
     if not (folder / SCENARIO).is_file():
-        if not (folder / LOG).is_file() or not read_text(folder / LOG).startswith(MARK):
+        if not folder.is_dir() or not holds_run(folder):
             raise FolderError(
                 f"{folder}: is not a run folder, and existing files are never overwritten; choose "
                 "another with --out"

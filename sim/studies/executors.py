@@ -6,19 +6,22 @@ Each gives the outcomes of tasks in any order; a study's results do not depend o
 from __future__ import annotations
 
 import sys
+import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing import get_context
+from math import inf
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from sim import signals
 from sim.errors import AngiosimError, InputError
 from sim.kernels.threads import processors
-from sim.studies.task import WORKER, Outcome, Task
+from sim.studies.task import TIME_LIMIT, WORKER, Outcome, Task
 from sim.studies.worker import Run, attempt, serve, simulate
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ class Pool:
     """Worker processes of this machine, which stay for the whole study.
 
     A worker that dies is replaced and its run repeated; a run on which three workers die is given
-    up.
+    up, and so is one that takes longer than it may, whose worker is stopped and replaced.
 
     Parameters
     ----------
@@ -59,15 +62,31 @@ class Pool:
         How many processes.
     run : callable
         Executes one run.
+    max_minutes : float, optional
+        Wall time that one run may take.
+
+    Raises
+    ------
+    InputError
+        If the time is not a positive number.
     """
 
-    def __init__(self, base: dict[str, Any], workers: int, run: Run = simulate) -> None:
-        self._base, self._run, self._size = base, run, workers
+    def __init__(
+        self,
+        base: dict[str, Any],
+        workers: int,
+        run: Run = simulate,
+        max_minutes: float | None = None,
+    ) -> None:
+        if max_minutes is not None and not 0 < max_minutes < inf:
+            raise InputError(f"max_minutes_per_run = {max_minutes!r}: must be a number above 0")
+        self._base, self._run, self._size, self._most = base, run, workers, max_minutes
         self._todo: deque[Task] = deque()
         self._deaths: Counter[str] = Counter()
         self._stillborn = 0
         self._workers: dict[Connection, SpawnProcess] = {}
         self._busy: dict[Connection, Task | None] = {}  # None: it has not said it is ready
+        self._began: dict[Connection, float] = {}  # when it was given its run
 
     @property
     def running(self) -> int:
@@ -103,7 +122,7 @@ class Pool:
             if outcome is not None:
                 outcomes.append(outcome)
             self._feed(connection)
-        return outcomes
+        return outcomes + self._overdue()
 
     def close(self) -> None:
         """Stop all workers, also in the middle of a run."""
@@ -114,13 +133,39 @@ class Pool:
             connection.close()
         self._workers.clear()
         self._busy.clear()
+        self._began.clear()
+
+    def _overdue(self) -> list[Outcome]:
+        """Stop workers whose runs take longer than they may; return those runs."""
+        if self._most is None:
+            return []
+        outcomes = []
+        for connection, task in list(self._busy.items()):
+            spent = time.monotonic() - self._began.get(connection, inf)
+            if task is not None and spent > 60 * self._most and not connection.poll():
+                process = self._forget(connection)
+                process.kill()
+                process.join()
+                error = f"took longer than the {self._most:g} min that a run may take"
+                outcomes.append(
+                    Outcome(task.key, None, stage=TIME_LIMIT, error=error, seconds=spent)
+                )
+        return outcomes
+
+    def _forget(self, connection: Connection) -> SpawnProcess:
+        """Return the process of a worker that is no longer one."""
+        self._busy.pop(connection, None)
+        self._began.pop(connection, None)
+        connection.close()
+        return self._workers.pop(connection)
 
     def _start(self) -> None:
         here, there = get_context("spawn").Pipe()
         process = get_context("spawn").Process(
             target=serve, args=(there, self._run, self._base), daemon=True, name="angiosim-worker"
         )
-        with _without_main():
+        resource_tracker.ensure_running()  # it would let the signals through again
+        with _without_main(), signals.held():
             process.start()
         there.close()
         self._workers[here], self._busy[here] = process, None
@@ -129,15 +174,14 @@ class Pool:
         """Give a worker that waits its next run."""
         if self._todo:
             task = self._todo.popleft()
-            self._busy[connection] = task
+            self._busy[connection], self._began[connection] = task, time.monotonic()
             with suppress(OSError):  # it has just died: seen when it is waited for
                 connection.send(task)
 
     def _bury(self, connection: Connection) -> list[Outcome]:
         """Clear up after a worker that died; return its run if that is given up."""
-        process, idle = self._workers.pop(connection), connection not in self._busy
-        task = self._busy.pop(connection, None)
-        connection.close()
+        task, idle = self._busy.get(connection), connection not in self._busy
+        process = self._forget(connection)
         process.join()
         how = f"exit code {process.exitcode}"
         if process.exitcode is not None and process.exitcode < 0:
@@ -237,7 +281,12 @@ class Dask:
         return outcome
 
 
-def start_executor(base: dict[str, Any], workers: int | None, scheduler: str | None) -> Pool | Dask:
+def start_executor(
+    base: dict[str, Any],
+    workers: int | None,
+    scheduler: str | None,
+    max_minutes: float | None = None,
+) -> Pool | Dask:
     """Return the cluster of a Dask scheduler if one is given, else worker processes here.
 
     Parameters
@@ -248,10 +297,17 @@ def start_executor(base: dict[str, Any], workers: int | None, scheduler: str | N
         How many processes; by default one for each processor.
     scheduler : str or None
         Address of a Dask scheduler.
+    max_minutes : float, optional
+        Wall time that one run may take; only here.
     """
+    if scheduler is not None and max_minutes is not None:
+        raise InputError(
+            "--max-minutes-per-run: a run on a Dask cluster cannot be stopped; leave it out, or "
+            "leave out --scheduler"
+        )
     if scheduler is not None:
         return Dask(base, scheduler)
-    return Pool(base, workers or processors())
+    return Pool(base, workers or processors(), simulate, max_minutes)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from sim.studies.folder import hold
 from sim.studies.ledger import Entry, Ledger
 from sim.studies.plan import Plan, PlannedRun, runs_of
 from sim.studies.table import LEDGER, STUDY, Study, write_results
-from sim.studies.task import DONE, FAILED, PLANNED, WORKER, Task
+from sim.studies.task import DONE, FAILED, PLANNED, TIME_LIMIT, WORKER, Task
 
 PARENTS = "parents"
 """Where runs that others branch from are kept, in the folder of a study."""
@@ -87,9 +87,11 @@ class SweepOptions:
         (i, n): only every n-th run, from the i-th. The folder has the whole plan.
     retry_failed : bool
         Rerun runs that failed by an error. Those that failed because of their worker or its
-        machine are rerun anyway.
+        machine are rerun anyway, and those stopped by a time limit if it is longer now.
     keep_runs : bool
         Keep a run folder of each run, in ``runs/``.
+    max_minutes_per_run : float or None
+        Wall time after which a run is stopped, and recorded as failed.
     """
 
     workers: int | None = None
@@ -97,6 +99,7 @@ class SweepOptions:
     shard: Shard | None = None
     retry_failed: bool = False
     keep_runs: bool = False
+    max_minutes_per_run: float | None = None
 
 
 def parse_shard(text: str) -> Shard:
@@ -167,7 +170,8 @@ def sweep(
         ledger.plan(plan.runs, plan.text, plan.code)
         try:
             entries = ledger.entries()
-            due = {run.key: run for run in runs if must_run(entries[run.key], options.retry_failed)}
+            again, most = options.retry_failed, options.max_minutes_per_run
+            due = {run.key: run for run in runs if must_run(entries[run.key], again, most)}
             tasks = [
                 Task(
                     run.key,
@@ -229,8 +233,10 @@ def make_runs(
         raise
 
 
-def must_run(entry: Entry, retry_failed: bool) -> bool:
-    """Whether a run is to be made."""
+def must_run(entry: Entry, retry_failed: bool, max_minutes: float | None = None) -> bool:
+    """Whether a run is to be made, now that it may take so long."""
+    if entry.status == FAILED and entry.stage == TIME_LIMIT:
+        return retry_failed or max_minutes is None or 60 * max_minutes > entry.seconds
     if entry.status == FAILED:
         return retry_failed or entry.stage == WORKER
     return entry.status == PLANNED

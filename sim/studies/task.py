@@ -18,6 +18,7 @@ PLANNED, DONE, FAILED = "planned", "done", "failed"
 
 
 WORKER = "worker"  # stage of failures not caused by the run: its process died, no memory, no disk
+TIME_LIMIT = "time limit"  # of runs that were stopped as they took longer than they may
 
 
 class PlaceError(AngiosimError):
@@ -67,7 +68,8 @@ class Outcome:
     metrics : dict or None
         Final read-outs; None if it failed.
     stage : str
-        ``"set-up"``, ``"run"``, ``"read-out"``, or ``"worker"`` if its process or machine failed.
+        ``"set-up"``, ``"run"``, ``"read-out"``, ``"worker"`` if its process or machine failed, or
+        ``"time limit"``.
     error, traceback : str
     seconds : float
         How long it took.

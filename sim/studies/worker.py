@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 import traceback
 from collections.abc import Callable
-from multiprocessing import parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim import signals
 from sim.assays import columns_of
 from sim.errors import AngiosimError, FolderError, stage
+from sim.kernels.beside import leave_with_parent
 from sim.studies.course import values_at
 from sim.studies.task import WORKER, Metrics, Outcome, PlaceError, Task
 
@@ -130,24 +129,16 @@ def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:
 
 def serve(connection: Connection, run: Run, base: dict[str, Any]) -> None:
     """Execute the runs that come through a connection, until it closes or the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
+    signals.leave_to_parent()
     for library in ("NUMBA", "OMP", "OPENBLAS", "MKL"):  # runs side by side, kernels serial
         os.environ[f"{library}_NUM_THREADS"] = "1"
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    leave_with_parent()
     try:
         connection.send(None)  # ready
         while True:
             connection.send(attempt(run, base, connection.recv()))
     except (EOFError, OSError):
         return
-
-
-def _leave_with_parent() -> None:
-    """End this process as soon as its parent is gone, also in the middle of a run."""
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _number(value: Any) -> float | int:

@@ -910,7 +910,7 @@ def test_an_error_in_the_model_is_reported_with_its_stage(
 def command(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     """Let the command line make fake runs."""
     monkeypatch.setattr(
-        "sim.studies.executors.Pool", lambda base, workers: Pool(base, workers, run)
+        "sim.studies.executors.Pool", lambda base, workers, _, most: Pool(base, workers, run, most)
     )
 
 
