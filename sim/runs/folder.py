@@ -98,9 +98,14 @@ class RunFolder:
             self._log = _Log(path / LOG, mode=mode, encoding="utf-8")
             held.callback(self._log.close)
             assert self._log.stream is not None
-            if not self._log.stream.tell():  # also of a run that was killed as it began
-                self._log.stream.write(f"{MARK}{__version__}\n")
-            self._log.flush()
+            try:
+                if not self._log.stream.tell():  # also of a run that was killed as it began
+                    self._log.stream.write(f"{MARK}{__version__}\n")
+                self._log.flush()
+            except OSError:
+                if made is not None:
+                    (path / LOG).unlink()
+                raise
             self._held = held.pop_all()
         self._log.setFormatter(logging.Formatter(_LOG_FORMAT))
         logger = logging.getLogger("sim")

@@ -113,7 +113,7 @@ def test_nothing_is_left_when_the_log_cannot_be_written(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(logging, "FileHandler", refuse)
+    monkeypatch.setattr(logging.FileHandler, "_open", refuse)
     with pytest.raises(FolderError, match="read-only"):
         RunFolder.create(None, "tube", 1)
     assert everything(workplace) == []
