@@ -189,6 +189,25 @@ def test_a_branch_is_stopped_and_resumed(parent: Path, tmp_path: Path) -> None:
     assert [one["from_mcs"] for one in manifest_of(out)["sessions"]] == [24, 30, 41]
 
 
+def test_a_bed_is_branched_and_changed(tmp_path: Path) -> None:
+    """It begins a day before its drug; a dose more, and one left out, are doses of the scenario."""
+    parent, branch = tmp_path / "parent", tmp_path / "branch"
+    settings = {"setup.drug_start_day": 0.5, "time.duration_h": 20, "record.checkpoint": [2]}
+    sim.run("tumour_bed", settings, out=parent)
+    sim.run(
+        from_=f"{parent}@2", overrides={"drug.doses": [{"at_h": 3, "amount_mg": 30}]}, out=branch
+    )
+    assert [dose.at_h for dose in load(branch / "scenario.toml").drug.doses] == [0, 3]
+    assert_replays(branch, tmp_path)
+    model = sim.model_of(load("tumour_bed", settings))
+    model.advance(14)
+    model.change("drug.doses", [{"at_h": 3, "amount_mg": 30}])
+    model.run_model()
+    with np.load(branch / "final.npz") as final:
+        assert all(array.tobytes() == final[key].tobytes()
+                   for key, array in model.final_arrays().items())  # fmt: skip
+
+
 # --- words ----------------------------------------------------------------------------------
 
 
