@@ -39,6 +39,14 @@ def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     forget()
 
 
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[None]:
+    """Runs draw no pictures, which take longer than a small run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sim.view.run.pictures.save_pictures", lambda *_: None)
+        yield
+
+
 def forget() -> None:
     """Empty all caches of the package."""
     for name, module in list(sys.modules.items()):

@@ -18,6 +18,7 @@ from sim.scenario.writing import dump, scenario_hash
 from tests.unit.test_resume import StopAt, assert_same_run, content, manifest_of
 
 Angiosim = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 SMALL = {
     "domain.size_um": [160, 160],
@@ -30,7 +31,7 @@ TIMES = {"at a kept one": 0.2, "between two": 30 / 120, "before any": 9 / 120}
 
 
 @pytest.fixture(scope="module")
-def parent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def parent(tmp_path_factory: pytest.TempPathFactory, undrawn: None) -> Path:
     """A finished run with VEGF, whose drug is 0 throughout."""
     folder = tmp_path_factory.mktemp("parent") / "run"
     sim.run("tube_formation", SMALL, out=folder)
@@ -189,6 +190,7 @@ def test_a_branch_is_stopped_and_resumed(parent: Path, tmp_path: Path) -> None:
     assert [one["from_mcs"] for one in manifest_of(out)["sessions"]] == [24, 30, 41]
 
 
+@pytest.mark.slow
 def test_a_bed_is_branched_and_changed(tmp_path: Path) -> None:
     """It begins a day before its drug; a dose more, and one left out, are doses of the scenario."""
     parent, branch = tmp_path / "parent", tmp_path / "branch"
