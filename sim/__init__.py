@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from sim.api import calibrate, design, load, pk, run, sweep
     from sim.calibration.result import Calibration
     from sim.design.result import Design
-    from sim.errors import CheckpointWarning, OutOfTime, PictureWarning, ScenarioWarning
+    from sim.errors import (
+        CheckpointWarning,
+        NumericalError,
+        OutOfTime,
+        PictureWarning,
+        RunWarning,
+        ScenarioWarning,
+    )
     from sim.model import model_of
     from sim.model.bed import VesselBedModel
     from sim.model.clock import AngiogenesisModel
@@ -28,8 +35,9 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "OutOfTime",
-    "PKComparison", "PictureWarning", "Result", "ScenarioWarning", "Study", "VesselBedModel",
+    "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design",
+    "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
+    "ScenarioWarning", "Study", "VesselBedModel",
     "__version__", "calibrate", "design", "load", "model_of", "pk", "run", "sweep",
 ]  # fmt: skip
 
@@ -38,11 +46,13 @@ _HOME = {
     "Calibration": "sim.calibration.result",
     "CheckpointWarning": "sim.errors",
     "Design": "sim.design.result",
+    "NumericalError": "sim.errors",
     "OutOfTime": "sim.errors",
     "PK": "sim.runs.pk",
     "PKComparison": "sim.runs.pk_comparison",
     "PictureWarning": "sim.errors",
     "Result": "sim.runs.result",
+    "RunWarning": "sim.errors",
     "ScenarioWarning": "sim.errors",
     "Study": "sim.studies.table",
     "VesselBedModel": "sim.model.bed",

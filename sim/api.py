@@ -8,9 +8,10 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.assays import flagged
 from sim.calibration.result import Calibration
 from sim.design.result import Design
-from sim.errors import InputError, Problem, ScenarioWarning
+from sim.errors import InputError, Problem, RunWarning, ScenarioWarning
 from sim.kinds import expected
 from sim.runs.branch import branch_of
 from sim.runs.into import CHECKPOINT_EVERY_MIN, run_into
@@ -49,6 +50,7 @@ def run(
     checkpoint_every: float = CHECKPOINT_EVERY_MIN,
     max_hours: float | None = None,
     from_: str | Path | None = None,
+    paranoid: bool = False,
 ) -> Result:
     """Run one experiment.
 
@@ -79,6 +81,15 @@ def run(
     from_ : str or Path, optional
         Folder of a run to branch from, with ``@`` and a time of its time series (h), or without
         for where it has got to; `overrides` begin there.
+    paranoid : bool
+        At each record, compute areas, moments, energies and the mass balance of fields (of a tumour
+        bed: flow, tables and area) from scratch, and stop at the first difference; slower.
+
+    Warns
+    -----
+    RunWarning
+        Of what the summary flags: ``flag_cells_lost``, ``flag_cells_at_edge``,
+        ``flag_out_of_range``.
 
     Raises
     ------
@@ -87,6 +98,8 @@ def run(
         empty or holds another run (`FolderError`); then nothing has been written.
     CheckpointError
         If no checkpoint of the run can be used.
+    NumericalError
+        If values are not finite or out of range, or sums do not add up.
     OutOfTime
         After `max_hours`.
     """
@@ -104,16 +117,21 @@ def run(
         resolved = _loaded(scenario, overrides, seed)
     with show_run() if progress else nullcontext() as show:
         if out is not None:
-            return run_into(
+            result = run_into(
                 Path(out), resolved, observers=observers, progress=show, threads=threads,
                 resume=resume, checkpoint_every_min=checkpoint_every, max_hours=max_hours,
-                branch=start,
+                branch=start, paranoid=paranoid,
             )  # fmt: skip
-        from sim.runs.run import run_scenario
+        else:
+            from sim.runs.run import run_scenario
 
-        return run_scenario(
-            resolved, observers=observers, progress=show, threads=threads, start=start
-        )
+            result = run_scenario(
+                resolved, observers=observers, progress=show, threads=threads, start=start,
+                paranoid=paranoid,
+            )  # fmt: skip
+    for line in flagged(result.summary):
+        warnings.warn(line, RunWarning, stacklevel=2)
+    return result
 
 
 def load(

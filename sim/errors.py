@@ -176,6 +176,10 @@ class PictureWarning(UserWarning):
     """A picture could not be drawn; the results are complete without it."""
 
 
+class RunWarning(UserWarning):
+    """Something has happened in a run that its assay does not expect; the summary flags it."""
+
+
 class CheckpointWarning(UserWarning):
     """A checkpoint cannot be used, or comes from other versions; the run goes on without it."""
 

@@ -6,6 +6,7 @@ group ``angiosim.assays``. Whoever needs to know them all walks over `assays`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -45,6 +46,21 @@ DRIVE = Readout(
     files=("results.csv",),
 )
 CELLS = Readout("cells", "cells", "", "living cells; of vessels, pieces of one cell")
+
+FLAGS = {
+    "flag_cells_lost": "cells have vanished, and none should: their areas or energies do not hold "
+    "them",
+    "flag_cells_at_edge": "cells touch an edge of the domain, which cuts read-outs short: a larger "
+    "domain.size_um is needed",
+    "flag_out_of_range": "records have a fraction that is not from 0 to 1",
+}
+"""What is flagged in the summary of a run, where there is some of it."""
+
+
+def flagged(summary: Mapping[str, float]) -> list[str]:
+    """Return a line for each flag of a summary, or of a row of a study."""
+    return [f"{name} = {summary[name]:g}: {what}" for name, what in FLAGS.items()
+            if summary.get(name)]  # fmt: skip
 
 
 @cache

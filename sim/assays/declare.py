@@ -120,6 +120,9 @@ class Assay:
     adapted : bool
         Whether cells were in their medium before, without drug: receptors, activity and drive start
         at their steady values.
+    keeps_off : tuple of str
+        Axes, ``"x"`` and ``"y"``, whose edges cells must not reach: read-outs are cut short there,
+        and a run that ends so is flagged. Periodic edges do not count.
     default : bool
         Whether it is the assay of a scenario that names none.
 
@@ -150,6 +153,7 @@ class Assay:
     clock: Literal["h", "d"] = "h"
     parts: tuple[str, ...] = ()
     adapted: bool = False
+    keeps_off: tuple[str, ...] = ()
     default: bool = False
 
 

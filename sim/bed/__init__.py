@@ -109,6 +109,11 @@ class Bed:
         return _view(self._vegf)
 
     @property
+    def next_ids(self) -> tuple[int, int]:
+        """Ids that the next piece and the next tip will have."""
+        return self._next_id, self._next_tip
+
+    @property
     def day(self) -> float:
         """Days done."""
         return self.step_number / DAY

@@ -60,6 +60,14 @@ def run(
             metavar="H", help="Save and stop (exit code 5) after this many hours of wall time."
         ),
     ] = None,
+    paranoid: Annotated[
+        bool,
+        typer.Option(
+            "--paranoid",
+            help="At each record compute areas, energies and mass balances from scratch, and stop "
+            "(exit code 4) at the first difference; slower.",
+        ),
+    ] = False,
     no_pictures: Annotated[
         bool, typer.Option("--no-pictures", help="Draw no pictures into the folder.")
     ] = False,
@@ -68,6 +76,7 @@ def run(
 ) -> None:
     """Run a scenario; results go into a new folder."""
     with exit_codes(verbose=verbose):
+        from sim.assays import flagged
         from sim.kinds import expected
         from sim.runs.into import run_into
         from sim.scenario.cautions import cautions
@@ -104,7 +113,10 @@ def run(
                 out, scenario, progress=progress,
                 threads=threads, pictures=not no_pictures, resume=resume,
                 checkpoint_every_min=checkpoint_every, max_hours=max_hours, branch=branch,
+                paranoid=paranoid,
             )  # fmt: skip
+        for line in flagged(result.summary):
+            typer.echo(f"warning: {line}", err=True)
         if not quiet:
             print_summary(result)
 

@@ -209,6 +209,7 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
 
 def _finish_study(study: Study, found: Analysis, *, quiet: bool) -> None:
     """Report on a study; exit with 3 if runs failed or are missing."""
+    from sim.assays import FLAGS
     from sim.studies.table import LEDGER, PARQUET, RESULTS
     from sim.studies.task import DONE, WORKER
 
@@ -222,6 +223,11 @@ def _finish_study(study: Study, found: Analysis, *, quiet: bool) -> None:
             typer.echo("this is one shard; `angiosim merge` analyses the study from all its shards")
         if study.folder is not None and not (study.folder / PARQUET).exists():
             typer.echo(f"{RESULTS} only; for {PARQUET}: pip install 'angiosim[analysis]'")
+    for name in FLAGS:
+        runs = sum(bool(study.entries[run.key].metrics.get(name)) for run in study.runs)
+        if runs:
+            what = f"{name} in {runs} of {done} runs, a column of {RESULTS}: {FLAGS[name]}"
+            typer.echo(f"warning: {what}", err=True)
     if failed > by_worker:
         typer.echo(f"{failed - by_worker} failed; --retry-failed reruns them:", err=True)
     for number, failure in enumerate(sorted(failures, key=lambda f: f.stage == WORKER)):

@@ -18,14 +18,18 @@ CLASSES = {
 """By the ``model`` of an assay."""
 
 
-def model_of(scenario: Scenario, rng: int | None = None, threads: int = 1) -> AssayModel:
+def model_of(
+    scenario: Scenario, rng: int | None = None, threads: int = 1, *, paranoid: bool = False
+) -> AssayModel:
     """Return a scenario at work, in the class of model that its assay asks for.
 
     Parameters
     ----------
-    scenario, rng, threads
+    scenario, rng, threads, paranoid
         As for `sim.model.base.AssayModel`.
     """
     module, _, name = CLASSES[assays()[scenario.assay].model].partition(":")
-    made: AssayModel = getattr(import_module(module), name)(scenario, rng, threads)
+    made: AssayModel = getattr(import_module(module), name)(
+        scenario, rng, threads, paranoid=paranoid
+    )
     return made

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sim import hooks
 from sim.errors import CheckpointError, InputError, shown
+from sim.model.guards import flags_of
 from sim.model.records import drop_rows, record_again
 from sim.pharmacology.drugs import inhibition
 from sim.scenario.branch import changed
@@ -47,6 +48,9 @@ class AssayModel(mesa.Model):
         used.
     threads : int
         Threads of the kernels, for large domains. No bit depends on it.
+    paranoid : bool
+        Whether sums, energies, fields and tables are computed from scratch at each record and
+        compared; see `check`. No bit depends on it.
 
     Raises
     ------
@@ -61,7 +65,14 @@ class AssayModel(mesa.Model):
     scenario: Any = None  # hides a property of Mesa 3.5
     readouts: dict[str, float | int]
 
-    def __init__(self, scenario: Scenario, rng: int | None = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        rng: int | None = None,
+        threads: int = 1,
+        *,
+        paranoid: bool = False,
+    ) -> None:
         if not isinstance(scenario, Scenario):
             raise InputError(f"{scenario!r}: must be a Scenario; sim.load makes one")
         if not isinstance(scenario, self.OF):
@@ -73,12 +84,14 @@ class AssayModel(mesa.Model):
         seed = scenario.seed if rng is None else _checked_seed(rng)
         super().__init__(rng=seed)
         self.scenario, self.seed, self.mcs, self.threads = scenario, seed, 0, threads
+        self.paranoid = paranoid
         self.seconds: dict[str, float] = defaultdict(float)
         self.exposure = exposure_of(scenario)
         self.potency, self.effect = potency_of(scenario), effect_of(scenario)
 
     def _begin_records(self) -> None:
         """Measure the start, in the first row of the data collector."""
+        self.check()
         self.readouts = self.measure()
         self.datacollector = mesa.DataCollector(
             model_reporters={name: partial(_reading, name=name) for name in self.readouts}
@@ -94,6 +107,18 @@ class AssayModel(mesa.Model):
     @abstractmethod
     def read(self) -> dict[str, float | int]:
         """What its assay reads now, after time and drug."""
+
+    @abstractmethod
+    def check_arrays(self) -> None:
+        """Refuse values that are not finite or out of range, quickly; see `check`."""
+
+    @abstractmethod
+    def check_again(self) -> None:
+        """Compute from scratch what is kept up to date, and compare; see `check`."""
+
+    @abstractmethod
+    def own_flags(self) -> dict[str, int]:
+        """Its part of `flags`."""
 
     @abstractmethod
     def frame(self, *, fields: bool) -> Arrays:
@@ -160,10 +185,33 @@ class AssayModel(mesa.Model):
         return self.readouts[self.STEP] == self.mcs
 
     def record(self) -> None:
-        """Measure, and add a row to the data collector."""
+        """Measure, and add a row to the data collector.
+
+        Raises
+        ------
+        NumericalError
+            If `check` finds something; then there is no row.
+        """
         with self.timed("measuring"):
+            self.check()
             self.readouts = self.measure()
             self.datacollector.collect(self)
+
+    def check(self) -> None:
+        """Check the arrays, as before each record; if `paranoid`, also against what they follow.
+
+        Raises
+        ------
+        NumericalError
+            With the first value that is wrong: step, place and what it should be.
+        """
+        self.check_arrays()
+        if self.paranoid:
+            self.check_again()
+
+    def flags(self) -> dict[str, int]:
+        """What has happened that the assay does not expect, with how often; see `sim.assays`."""
+        return {name: count for name, count in flags_of(self).items() if count}
 
     def plot(self, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw the tissue as it is now, as a result draws its end; return the figure."""

@@ -14,6 +14,7 @@ from sim.assays import assays
 from sim.assays.declare import called
 from sim.bed import Bed, Numbers
 from sim.model.base import Arrays, AssayModel
+from sim.model.guards import check_bed, recheck_bed
 from sim.model.vessel_agents import VesselPiece, VesselTip
 from sim.scenario.bed import BedScenario
 from sim.scenario.classes import RECEPTORS
@@ -34,6 +35,8 @@ class VesselBedModel(AssayModel):
         As for `sim.model.base.AssayModel`.
     threads : int
         Accepted as for other models; a bed is computed by one.
+    paranoid : bool
+        Whether tables, flow and area are compared with each other at each record.
 
     Attributes
     ----------
@@ -47,8 +50,15 @@ class VesselBedModel(AssayModel):
     OF = BedScenario
     scenario: BedScenario
 
-    def __init__(self, scenario: Scenario, rng: int | None = None, threads: int = 1) -> None:
-        super().__init__(scenario, rng, threads)
+    def __init__(
+        self,
+        scenario: Scenario,
+        rng: int | None = None,
+        threads: int = 1,
+        *,
+        paranoid: bool = False,
+    ) -> None:
+        super().__init__(scenario, rng, threads, paranoid=paranoid)
         assert isinstance(scenario, BedScenario)  # else it was refused
         declared = assays()[scenario.assay]
         self._read = called(declared.measure)
@@ -114,6 +124,18 @@ class VesselBedModel(AssayModel):
         """Living pieces and the assay's read-outs, now."""
         living = int(np.count_nonzero(~self.bed.is_sleeve))
         return {"cells": living, **self._read(self.bed, {}, self.scenario)}
+
+    def check_arrays(self) -> None:
+        """Refuse fields and rows that are not finite or out of range; see `check`."""
+        check_bed(self, self.bed)
+
+    def check_again(self) -> None:
+        """Refuse tables that do not fit each other, lost flow and a wrong area; see `check`."""
+        recheck_bed(self, self.bed)
+
+    def own_flags(self) -> dict[str, int]:
+        """None of its own; see `flags`."""
+        return {}
 
     @property
     def agents(self) -> mesa.agent.AgentSet:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sim.assays.declare import Uniforms
 from sim.kernels.draws import SEEDING, uniforms
-from sim.model import assembly
+from sim.model import assembly, guards
 from sim.model.agents import EndothelialCell
 from sim.model.assay import RunningAssay
 from sim.model.assembly import ENDOTHELIAL
@@ -54,6 +54,9 @@ class AngiogenesisModel(AssayModel):
         used.
     threads : int
         Threads of the sweep and of explicit fields, for large domains. No bit depends on it.
+    paranoid : bool
+        Whether areas, moments, energies and the mass balance of fields are computed from scratch
+        at each record and compared. No bit depends on it.
 
     Raises
     ------
@@ -83,8 +86,15 @@ class AngiogenesisModel(AssayModel):
     OF = LatticeScenario
     scenario: LatticeScenario
 
-    def __init__(self, scenario: Scenario, rng: int | None = None, threads: int = 1) -> None:
-        super().__init__(scenario, rng, threads)
+    def __init__(
+        self,
+        scenario: Scenario,
+        rng: int | None = None,
+        threads: int = 1,
+        *,
+        paranoid: bool = False,
+    ) -> None:
+        super().__init__(scenario, rng, threads, paranoid=paranoid)
         assert isinstance(scenario, LatticeScenario)  # else it was refused
         self.pathways = assembly.pathways_of(scenario)
         self.constants = assembly.constants_of(scenario, self.pathways)
@@ -98,6 +108,7 @@ class AngiogenesisModel(AssayModel):
         self.tissue = assembly.tissue_of(scenario, lattice, types, self.pathways)
         begin_notch(self)
         self._ahead = np.zeros(1, np.int64)
+        self.audit = guards.Audit() if paranoid else None
         self.next_id = 1
         self._views: dict[int, EndothelialCell] = {}
         self._match_agents_to_rows()
@@ -230,6 +241,21 @@ class AngiogenesisModel(AssayModel):
             **self.assay.measure(self),
         }
 
+    def check_arrays(self) -> None:
+        """Refuse fields and cells out of range, and areas that do not add up; see `check`."""
+        guards.check_lattice(self)
+
+    def check_again(self) -> None:
+        """Compare sums, agents and energies with those counted on the lattice; see `check`."""
+        guards.recheck_lattice(self)
+
+    def own_flags(self) -> dict[str, int]:
+        """Cells that are lost, or where they should not be; see `flags`."""
+        return {
+            "flag_cells_lost": guards.lost_cells(self),
+            "flag_cells_at_edge": guards.cells_at_edges(self),
+        }
+
     def energy(self) -> dict[str, float]:
         """Energy of the whole tissue now, by term, in the unit of ``engine.temperature``.
 
@@ -284,6 +310,8 @@ class AngiogenesisModel(AssayModel):
         self.tissue.restore(state)
         self._follow(state["followed"].tolist())
         self._ahead[0] = 0
+        if self.audit is not None:
+            self.audit.forget()
         self.free_nM[:] = state["drug.free_nM"]
         for name, value in self.baths.items():
             value[()] = state[f"baths.{name}"]

@@ -230,6 +230,39 @@ class Start:
             record_again(model)
 
 
+class Witness:
+    """Keeps the state at the latest record, whose checks it passed, to go back to; an observer.
+
+    Parameters
+    ----------
+    every, end : int
+        Steps between two records, and in all.
+    """
+
+    def __init__(self, every: int, end: int) -> None:
+        self._every, self._end = every, end
+        self._state: dict[str, NDArray[Any]] | None = None
+
+    def next_mcs(self, mcs: int) -> int | None:
+        """Return the start, then the next record time."""
+        if self._state is None:
+            return mcs + 1
+        return min((mcs // self._every + 1) * self._every, self._end) if mcs < self._end else None
+
+    def look(self, model: AssayModel) -> None:
+        """Keep the state."""
+        self._state = None  # what it was goes first
+        self._state = model.state()
+
+    def go_back(self, model: AssayModel) -> None:
+        """Bring a model back to the state that is kept."""
+        if self._state is not None:
+            model.restore(self._state)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Checkpoints:
     """Writes checkpoints of a run from time to time; an observer.
 
@@ -269,6 +302,7 @@ class Checkpoints:
     def save(self, model: AssayModel) -> None:
         """Write a checkpoint, unless this step has one."""
         if model.mcs != self._saved:
+            model.check()  # none that is not sound takes the place of one that is
             with model.timed("writing"):
                 self._keep(model)
             self._saved = model.mcs

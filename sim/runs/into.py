@@ -36,6 +36,7 @@ def run_into(
     checkpoint_every_min: float | None = CHECKPOINT_EVERY_MIN,
     max_hours: float | None = None,
     branch: Start | None = None,
+    paranoid: bool = False,
 ) -> Result:
     """Run a scenario into a folder of its own, or resume it there.
 
@@ -44,7 +45,7 @@ def run_into(
     out : Path or None
         The folder, new or empty; None for the next free ``runs/NAME-sSEED``. With `resume` it may
         hold this run, and None is the newest of those folders that does.
-    scenario, observers, progress, threads
+    scenario, observers, progress, threads, paranoid
         As for `sim.runs.run.run_scenario`.
     pictures : bool
         Whether to draw the result into the folder.
@@ -74,7 +75,9 @@ def run_into(
     path = folder_to_resume(out, scenario) if resume else None
     if path is None:
         with RunFolder.create(out, scenario.name, scenario.seed) as folder:
-            return _run(folder, scenario, observers, progress, threads, pictures, limits, branch)
+            return _run(
+                folder, scenario, observers, progress, threads, pictures, limits, branch, paranoid
+            )
     if stored_run(path, scenario).finished:
         return Result.open(path)
     with RunFolder.reopen(path) as folder:
@@ -87,7 +90,9 @@ def run_into(
         if start.checkpoint is None and stored.manifest.get("completed"):
             raise CheckpointError(f"{path}: has no checkpoint, so this run cannot be extended")
         warn_of_versions(stored.manifest)
-        return _run(folder, scenario, observers, progress, threads, pictures, limits, start)
+        return _run(
+            folder, scenario, observers, progress, threads, pictures, limits, start, paranoid
+        )
 
 
 def limits_of(checkpoint_every_min: float | None, max_hours: float | None) -> Limits:
@@ -116,6 +121,7 @@ def _run(
     pictures: bool,
     limits: Limits,
     start: Start | None,
+    paranoid: bool,
 ) -> Result:
     """Run a scenario in a folder, and draw the result."""
     try:
@@ -123,7 +129,7 @@ def _run(
 
         result = run_scenario(
             scenario, observers=observers, progress=progress, folder=folder, threads=threads,
-            limits=limits, start=start,
+            limits=limits, start=start, paranoid=paranoid,
         )  # fmt: skip
         if pictures:
             hooks.call("save_pictures", result, folder.path)

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sim.assays import columns_of
-from sim.errors import Interrupted, OutOfTime, stage
+from sim.assays import columns_of, flagged
+from sim.errors import Interrupted, NumericalError, OutOfTime, stage
 from sim.model import model_of
 from sim.model.base import AssayModel
 from sim.model.observers import Frames, Observer, Progress, TimeLimit, advance_observed
-from sim.runs.checkpoint import Checkpoints, Limits, Start, prune, write_checkpoint
+from sim.runs.checkpoint import (
+    Checkpoints,
+    Limits,
+    Start,
+    Witness,
+    prune,
+    write_checkpoint,
+)
 from sim.runs.folder import CHECKPOINT, RunFolder
 from sim.runs.manifest import begin_manifest, finish_manifest, note_progress
 from sim.runs.reading import Frames as SavedFrames
@@ -40,6 +47,7 @@ def run_scenario(
     threads: int = 1,
     limits: Limits | None = None,
     start: Start | None = None,
+    paranoid: bool = False,
 ) -> Result:
     """Run a scenario to its end.
 
@@ -58,13 +66,16 @@ def run_scenario(
         When to write checkpoints, which needs a folder, and when to stop.
     start : Start, optional
         Where to go on from, instead of the beginning.
+    paranoid : bool
+        Compute sums, energies, fields and tables from scratch at each record, and compare.
 
     Raises
     ------
     InputError
         If there is no room for the cells.
     NumericalError
-        If a field is not finite or becomes negative.
+        If a value is not finite or out of range, or sums do not add up; what is written is the run
+        as it was at the last record before.
     OutOfTime
         If the wall time is over, after a checkpoint and what there is have been written.
     KeyboardInterrupt
@@ -89,7 +100,7 @@ def run_scenario(
         if start.parent is not None:
             folder.copy_frames(start.parent.folder, start.frames(scenario))
     with stage("set-up"):
-        model = model_of(scenario, threads=threads)
+        model = model_of(scenario, threads=threads, paranoid=paranoid)
         start.restore(model)
     frames: dict[int, Arrays] = {}
     if start.parent is not None and not folder:
@@ -120,6 +131,9 @@ def run_scenario(
             save, limits.checkpoint_every_s, scenario.checkpoint_steps, saved=start.saved
         )
         looking.append(saving)
+    witness = Witness(scenario.time.steps_per_record, steps) if folder else None
+    if witness:
+        looking.insert(0, witness)
     for caution in cautions(scenario):
         logger.warning("%s", caution)
     logger.info("%s, seed %d: %d cells", scenario.name, scenario.seed, model.readouts["cells"])
@@ -134,26 +148,36 @@ def run_scenario(
         if saving:
             saving.save(model)
         raise
-    finally:  # also what an interrupted run has is kept
-        with stage("read-out"):
-            if completed and saving:
+    except NumericalError as error:
+        if witness:
+            witness.go_back(model)
+            error.add_note(f"the results are those of step {model.mcs}, which was sound")
+            if saving:
                 saving.save(model)
-            if not model.recorded:
-                model.record()
-            manifest = finish_manifest(
-                manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
-            )
-            seen = SavedFrames(folder.path) if folder else frames
-            result = result_of(model, seen, manifest, folder.path if folder else None)
-            if folder:
-                folder.write_results(
-                    timeseries=result.timeseries,
-                    summary=result.summary,
-                    final=result.final,
-                    tables=result.tables,
-                    manifest=result.manifest,
+        raise
+    finally:  # also what an interrupted run has is kept
+        if folder or completed:
+            with stage("read-out"):
+                if completed and saving:
+                    saving.save(model)
+                if not model.recorded:
+                    model.record()
+                manifest = finish_manifest(
+                    manifest, wall_s=model.seconds, mcs=model.mcs, completed=completed
                 )
-            logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
+                seen = SavedFrames(folder.path) if folder else frames
+                result = result_of(model, seen, manifest, folder.path if folder else None)
+                if folder:
+                    folder.write_results(
+                        timeseries=result.timeseries,
+                        summary=result.summary,
+                        final=result.final,
+                        tables=result.tables,
+                        manifest=result.manifest,
+                    )
+                for line in flagged(result.summary):
+                    logger.warning("%s", line)
+                logger.info("%s after %.3g h", "done" if completed else "stopped", model.time_h)
     return result
 
 
@@ -172,7 +196,7 @@ def result_of(
     return Result(
         scenario=model.scenario,
         seed=model.seed,
-        summary={name: value for name, value in now.items() if name in kept},
+        summary={name: value for name, value in now.items() if name in kept} | model.flags(),
         timeseries=table,
         final=model.final_arrays(),
         frames=frames or {},

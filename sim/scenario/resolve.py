@@ -38,6 +38,9 @@ OF_FILES = (
 )  # fmt: skip
 """Keys that name files."""
 
+BEFORE_SENSING = "concentration"
+"""``engine.sensing`` of a scenario that was written when there was no such key, up to 0.2.0."""
+
 
 def load(
     source: str | Path | Mapping[str, Any] | Scenario,
@@ -86,6 +89,8 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
     """Lay the user's input over the defaults, and check it all."""
     wrong = [problem.key for problem in problems]
     on_lattice = class_of(assay_of(user)) is LatticeScenario
+    if on_lattice and "resolved" in user and dig(user, ("engine", "sensing")) is None:
+        user = overlay(user, {"engine": {"sensing": BEFORE_SENSING}})
     enabled = not on_lattice or dig(user, ("signalling", "enabled")) is not False
     if not enabled:
         for path in signalling_tables(user):

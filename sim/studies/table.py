@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sim import hooks
+from sim.assays import FLAGS
 from sim.errors import FolderError, InputError, ScenarioError
 from sim.files import write_bytes_atomic, write_text_atomic
 from sim.studies.file import plan_study
@@ -261,11 +262,16 @@ def table_of(study: Study) -> tuple[list[str], list[list[Any]]]:
             run.replicate,
             run.seed,
             entry.status,
-            *(entry.metrics.get(name) for name in readouts),
+            *(entry.metrics.get(name, _lacking(name, entry)) for name in readouts),
         ]
         for run, entry in zip(study.runs, known, strict=True)
     ]
     return columns, rows
+
+
+def _lacking(name: str, entry: Entry) -> int | None:
+    """Return what stands for a read-out that a run has not: a flag that is not raised is 0."""
+    return 0 if name in FLAGS and entry.status == DONE else None
 
 
 def write_results(study: Study) -> None:

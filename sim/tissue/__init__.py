@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim.kernels.buffers import Buffers
 from sim.kernels.threads import together, worth
-from sim.tissue import potts
+from sim.tissue import audit, potts
 from sim.tissue.advance import Way, advance
 from sim.tissue.attractants import Attractants
 from sim.tissue.border import Border, border_of
@@ -282,6 +282,39 @@ class Tissue:
         return energy_by_term(
             self.lattice, self._attractants(), cells.arrays(), cells["alive"], self.rules, self.grid
         )
+
+    # -- once more, from scratch ------------------------------------------------------------
+
+    def counted(self) -> NDArray[np.int64]:
+        """Area and sums (rows, 6) of each cell, counted on the lattice: ``moments``, if right."""
+        return audit.moments(self.lattice, self.cells["anchor"], self.grid)
+
+    def energies(self) -> dict[str, float]:
+        """Contact, area and length energy from the lattice alone: as `energy` gives, if right."""
+        kinds, target, alive = (self.cells[name] for name in ("type", "target", "alive"))
+        return audit.energies(
+            self.lattice, kinds, target, alive, self.counted(), self.rules, self.grid
+        )
+
+    def moved(
+        self,
+        name: str,
+        before: NDArray[np.float64],
+        source_of: NDArray[np.float64],
+        loss_of: NDArray[np.float64],
+        dt: float,
+        held: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """What `move_fields` should make of a field that was ``before``, with its rates (rows,)."""
+        field, source_of, loss_of = self._fields[name], source_of[:-1], loss_of[:-1]
+        exponential = field.solver == "exponential"
+        substeps = substeps_for(loss_of, dt, field.substeps) if exponential else field.substeps
+        return audit.moved(before, field, self.lattice, source_of, loss_of, dt, substeps, held)
+
+    def precision_of(self, name: str) -> str:
+        """``"single"`` or ``"double"``: of the sub-steps of a field."""
+        field = self._fields[name]
+        return field.precision if field.solver == "explicit" else "double"
 
     # -- state ------------------------------------------------------------------------------
 

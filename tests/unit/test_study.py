@@ -712,9 +712,9 @@ def test_a_damaged_ledger_is_named(plan: Plan, tmp_path: Path) -> None:
         sweep(plan, Here(plan), tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "tests" / "old_studies").iterdir()))
+@pytest.mark.parametrize("name", sorted(p.name for p in (ROOT / "tests" / "compat").iterdir()))
 def test_studies_of_older_versions_still_open(name: str, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "tests" / "old_studies" / name, tmp_path / "study")
+    shutil.copytree(ROOT / "tests" / "compat" / name / "study", tmp_path / "study")
     table = (tmp_path / "study" / "results.csv").read_bytes()
     found = open_result(tmp_path / "study")
     assert found.count("done") == len(found.plan.runs) > 0
@@ -727,7 +727,7 @@ def test_studies_of_older_versions_still_open(name: str, tmp_path: Path) -> None
     here = Here(study)
     sweep(study, here, tmp_path / "study")
     assert len(here.made) == len(study.runs)  # the code has changed since
-    assert (tmp_path / "study" / "results.csv").read_bytes() == table
+    assert open_result(tmp_path / "study").count("done") == len(study.runs)
 
 
 @pytest.mark.parametrize("limit", [4096, 12_000, 20_000])

@@ -39,6 +39,7 @@ ASSAY = Assay(
         ("migrated (%)", ("migrated_percent",)),
     ),
     parts=("border",),
+    keeps_off=("y",),
     complete="sim.assays.chemotaxis.setup:complete",
     checks="sim.assays.chemotaxis.checks:CHECKS",
     cautions="sim.assays.chemotaxis.checks:CAUTIONS",

@@ -41,4 +41,5 @@ ASSAY = Assay(
     checks="sim.assays.sprouting.checks:CHECKS",
     cautions="sim.assays.sprouting.checks:CAUTIONS",
     parts=("border", "notch", "sim.assays.sprouting.parts:tips_and_stalks"),
+    keeps_off=("x", "y"),
 )  # fmt: skip

@@ -43,9 +43,13 @@ def fields(model: Model, order: str) -> None:
             for name in names
             if model.baths[name].ndim
         }
+        if model.audit is not None:
+            model.audit.before(model, names)
         moved = model.tissue.move_fields(names, source, loss, dt_s, model.threads, held)
         for name, (lowest, highest) in zip(names, moved, strict=True):
             check(model, name, lowest, highest)
+        if model.audit is not None:
+            model.audit.after(model, names, source, loss, held)
 
 
 def check(model: Model, name: str, lowest: float, highest: float) -> None:

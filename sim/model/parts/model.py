@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -34,6 +35,23 @@ OF_DRUG = {"drug.free_nM": "nM", "mcs": STEPS}
 """What the inhibition of receptors follows: the drug now and, where it leaves slowly, the time."""
 
 
+class Auditor(Protocol):
+    """What follows the mass of fields and repeats steps, where that was asked for."""
+
+    def before(self, model: Model, names: list[str]) -> None:
+        """Look at fields just before they move."""
+
+    def after(
+        self,
+        model: Model,
+        names: list[str],
+        source: Array,
+        loss: Array,
+        held: Mapping[str, Array],
+    ) -> None:
+        """Compare what they have become."""
+
+
 class Model(Protocol):
     """A model at work: constants first, then what changes."""
 
@@ -52,6 +70,7 @@ class Model(Protocol):
 
     assay: RunningAssay
     tissue: Tissue
+    audit: Auditor | None
     free_nM: Array
     """(substeps,) unbound drug"""
     baths: dict[str, Array]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.assays.declare import part
-from sim.model.parts.model import FIELD, FRACTION, OF_CELLS, ROWS, SITES, STEPS, Model
+from sim.model.parts.model import FIELD, OF_CELLS, ROWS, SITES, STEPS, Model
 
 OWN = "as the assay says"
 
@@ -28,13 +28,19 @@ def assay_memory(model: Model) -> None:
     reads={
         "mcs": STEPS,
         "lattice": ROWS,
-        **OF_CELLS,
-        "cells.drive": FRACTION,
+        "fields.FIELD": FIELD,
+        "cells.EVERY": "of all columns: whether they are finite and in range",
         "assay.KEY": OWN,
     },
     writes={"readouts": "see docs/readouts.md"},
 )
 def record_when_due(model: Model) -> None:
-    """The assay's read-outs at record times and at the end; changes nothing."""
+    """The assay's read-outs at record times and at the end, if values are sound; changes nothing.
+
+    Raises
+    ------
+    NumericalError
+        If they are not; see `sim.model.guards`.
+    """
     if model.scenario.time.records(model.mcs):
         model.record()

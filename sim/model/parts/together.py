@@ -18,7 +18,7 @@ def undisturbed(model: Model) -> int:
     """How many of the next steps are alike: up to a record or the end, or the next one alone."""
     time, engine, assay = model.scenario.time, model.scenario.engine, model.assay
     behaves = model.tissue.rules.persistent or engine.area.creep_h is not None
-    if model.constants or assay.remembers or assay.parts or behaves:
+    if model.audit is not None or model.constants or assay.remembers or assay.parts or behaves:
         return 1
     many = min(time.steps_per_record - model.mcs % time.steps_per_record, MOST)
     return min(many, time.steps - model.mcs) if model.mcs < time.steps else many

@@ -23,6 +23,7 @@ def _strength(scenario: LatticeScenario) -> Iterator[Problem]:
         "must not be given while engine.sensing = 'occupancy': it follows from "
         "engine.chemotaxis_chi, engine.sensing_L50_ng_ml and behaviour.weights"
     )
+    hint = "or set engine.sensing = 'concentration', as it always was up to version 0.2.0"
     for name, taxis in scenario.engine.chemotaxis.items():
         key = f"engine.chemotaxis.{name}"
         if not scenario.sensed_by_occupancy(name):
@@ -30,11 +31,11 @@ def _strength(scenario: LatticeScenario) -> Iterator[Problem]:
                 yield Problem(f"{key}.mu", None, "is missing; must be a number")
             continue
         if taxis.mu is not None:
-            yield Problem(f"{key}.mu", taxis.mu, what)
+            yield Problem(f"{key}.mu", taxis.mu, what, hint)
         if taxis.saturation:
-            yield Problem(f"{key}.saturation", taxis.saturation, what)
+            yield Problem(f"{key}.saturation", taxis.saturation, what, hint)
         if scenario.behaviour and name in scenario.behaviour.chemotaxis:
-            yield Problem(f"behaviour.chemotaxis.{name}", None, what)
+            yield Problem(f"behaviour.chemotaxis.{name}", None, what, hint)
 
 
 @reads("ligands:", "signalling.enabled", "engine.sensing", each="engine.sensing_L50_ng_ml")
