@@ -51,6 +51,7 @@ def run(
     max_hours: float | None = None,
     from_: str | Path | None = None,
     paranoid: bool = False,
+    strict: bool = False,
 ) -> Result:
     """Run one experiment.
 
@@ -84,6 +85,9 @@ def run(
     paranoid : bool
         At each record, compute areas, moments, energies and the mass balance of fields (of a tumour
         bed: flow, tables and area) from scratch, and stop at the first difference; slower.
+    strict : bool
+        Refuse to resume or branch from a run that other versions of libraries or another processor
+        have made; otherwise that is a warning.
 
     Warns
     -----
@@ -109,7 +113,7 @@ def run(
     if from_ is not None:
         if scenario is not None or seed is not None:
             raise InputError("from_ takes neither scenario nor seed: they are those of the parent")
-        resolved, start = branch_of(from_, overrides or {})
+        resolved, start = branch_of(from_, overrides or {}, strict=strict)
         _warn(cautions(resolved))
     elif scenario is None:
         raise InputError("give a scenario, or with from_ the run to branch from")
@@ -120,7 +124,7 @@ def run(
             result = run_into(
                 Path(out), resolved, observers=observers, progress=show, threads=threads,
                 resume=resume, checkpoint_every_min=checkpoint_every, max_hours=max_hours,
-                branch=start, paranoid=paranoid,
+                branch=start, paranoid=paranoid, strict=strict,
             )  # fmt: skip
         else:
             from sim.runs.run import run_scenario
@@ -217,6 +221,7 @@ def sweep(
     overrides: Mapping[str, Any] | None = None,
     seed: int | None = None,
     max_minutes_per_run: float | None = None,
+    strict: bool = False,
 ) -> Study:
     """Run a study: everything still missing is run.
 
@@ -245,6 +250,9 @@ def sweep(
         Seed of all replicates, instead of the file's.
     max_minutes_per_run : float, optional
         Wall time after which a run is stopped, and recorded as failed.
+    strict : bool
+        Refuse to resume a study whose finished runs other versions of libraries or another
+        processor have made; otherwise that is a warning.
 
     Raises
     ------
@@ -257,7 +265,9 @@ def sweep(
     with expected("study", study):
         plan = plan_study(study, overrides, seed)
     _warn(plan.cautions)
-    options = SweepOptions(workers, scheduler, shard, retry_failed, keep_runs, max_minutes_per_run)
+    options = SweepOptions(
+        workers, scheduler, shard, retry_failed, keep_runs, max_minutes_per_run, strict
+    )
     with _shown(progress) as show:
         made, _ = sweep_plan(plan, None if out is None else Path(out), options, show)
     return made
@@ -291,13 +301,15 @@ def sweep_plan(
     return study, found[-1]
 
 
-def merge(folders: Sequence[Path], out: Path) -> tuple[Study, Analysis]:
-    """Merge the shards of a study into a new folder, and analyse it."""
+def merge(folders: Sequence[Path], out: Path, *, strict: bool = False) -> tuple[Study, Analysis]:
+    """Merge the shards of a study into a new folder, and analyse it; see `sim.studies.merge`."""
     from sim.analysis.write import write_analysis
     from sim.studies import merge as shards
 
     found: list[Analysis] = []
-    study = shards.merge(folders, out, analyse=lambda whole: found.append(write_analysis(whole)))
+    study = shards.merge(
+        folders, out, strict=strict, analyse=lambda whole: found.append(write_analysis(whole))
+    )
     _draw(found[-1])
     return study, found[-1]
 

@@ -184,6 +184,10 @@ class CheckpointWarning(UserWarning):
     """A checkpoint cannot be used, or comes from other versions; the run goes on without it."""
 
 
+class LedgerWarning(UserWarning):
+    """A study goes on without what is damaged in its ledger, or with results of other versions."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A signal stopped the run between two steps; not an error, so not caught as one.
 

@@ -37,9 +37,9 @@ from sim.files import plain, write_text_atomic
 from sim.scenario.layers import content
 from sim.studies.executors import Executor
 from sim.studies.folder import hold
-from sim.studies.ledger import Ledger
+from sim.studies.ledger import LEDGER, Ledger
 from sim.studies.sweep import Progress
-from sim.studies.table import CALIBRATION, LEDGER
+from sim.studies.table import CALIBRATION
 
 if TYPE_CHECKING:
     pass

@@ -19,6 +19,7 @@ from sim.scenario.writing import decisive
 from sim.studies.executors import Executor
 from sim.studies.identity import code_hash, key_of
 from sim.studies.ledger import Entry, Ledger
+from sim.studies.mixing import check_mixing
 from sim.studies.plan import PlannedRun
 from sim.studies.sweep import Counts, Progress, make_runs, must_run
 from sim.studies.task import DONE, FAILED, Metrics, Task
@@ -71,6 +72,8 @@ class Runner:
         self._most = max_minutes
         self._stale = out  # whose files are of an earlier start, until there are new runs
         self._known = ledger.entries()
+        ledger.warn_of_lost({})
+        check_mixing(self._known.values(), resumed=True)
         self._ended: list[str] = []
         self._before, self._began = 0, time.monotonic()
         self.made = False
@@ -194,4 +197,4 @@ def clear_outputs(out: Path) -> None:
 
 def holds_text(path: Path, text: str) -> bool:
     """Whether a file exists with exactly this content."""
-    return path.exists() and path.read_text(encoding="utf-8") == text
+    return path.exists() and path.read_bytes() == text.encode()

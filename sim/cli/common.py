@@ -21,6 +21,7 @@ from sim.errors import (
     AngiosimError,
     CheckpointWarning,
     Interrupted,
+    LedgerWarning,
     PictureWarning,
     Problem,
     visible,
@@ -33,6 +34,14 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and warnings only.")]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse (exit code 2) to add to results that other versions of libraries or another "
+        "processor have made; without it, that is a warning.",
+    ),
+]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
 ]
@@ -86,13 +95,13 @@ class Unbroken:
 def exit_codes(*, verbose: bool = False) -> Iterator[None]:
     """Turn errors into one message and an exit code; show the log if `verbose`.
 
-    A picture that could not be drawn, or a checkpoint that cannot be used, is a line, and changes
-    no exit code.
+    A picture that could not be drawn, a checkpoint that cannot be used, or damage in a ledger is a
+    line, and changes no exit code.
     """
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-        if issubclass(category, (PictureWarning, CheckpointWarning)):
+        if issubclass(category, (PictureWarning, CheckpointWarning, LedgerWarning)):
             typer.echo(f"warning: {message}", err=True)
         else:
             usual(message, category, *where)

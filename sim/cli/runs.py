@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.common import Quiet, Settings, Verbose, exit_codes, print_cautions, stop_at
+from sim.cli.common import Quiet, Settings, Strict, Verbose, exit_codes, print_cautions, stop_at
 from sim.cli.tables import print_pk, print_summary
 from sim.errors import InputError, visible
 
@@ -71,6 +71,7 @@ def run(
     no_pictures: Annotated[
         bool, typer.Option("--no-pictures", help="Draw no pictures into the folder.")
     ] = False,
+    strict: Strict = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -92,7 +93,7 @@ def run(
                 raise InputError("--seed: a branch has the seed of its parent; leave it out")
             from sim.runs.branch import branch_of
 
-            scenario, branch = branch_of(parent, overrides)
+            scenario, branch = branch_of(parent, overrides, strict=strict)
         elif file is None:
             raise InputError("give a scenario, FILE, or the run to branch --from")
         else:
@@ -113,7 +114,7 @@ def run(
                 out, scenario, progress=progress,
                 threads=threads, pictures=not no_pictures, resume=resume,
                 checkpoint_every_min=checkpoint_every, max_hours=max_hours, branch=branch,
-                paranoid=paranoid,
+                paranoid=paranoid, strict=strict,
             )  # fmt: skip
         for line in flagged(result.summary):
             typer.echo(f"warning: {line}", err=True)

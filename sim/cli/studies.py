@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.common import Quiet, Settings, Verbose, exit_codes, print_cautions, stop_at
+from sim.cli.common import Quiet, Settings, Strict, Verbose, exit_codes, print_cautions, stop_at
 from sim.errors import InputError, shown, visible
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def sweep(
             "--list", help="List planned runs with their status and the time left; run nothing."
         ),
     ] = False,
+    strict: Strict = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -87,7 +88,7 @@ def sweep(
             plan = plan_study(file, parse_settings(settings or []), seed)
         which = parse_shard(shard) if shard else None
         options = SweepOptions(
-            workers, scheduler, which, retry_failed, keep_runs, max_minutes_per_run
+            workers, scheduler, which, retry_failed, keep_runs, max_minutes_per_run, strict
         )
         folder = out or default_folder(plan.name)
         if only_list:
@@ -104,12 +105,13 @@ def sweep(
 def merge(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of the shards.")],
     out: Annotated[Path, typer.Option(help="New folder for the whole study.")],
+    strict: Strict = False,
 ) -> None:
     """Merge the shards of a study, and analyse it."""
     with exit_codes():
         from sim import api
 
-        _finish_study(*api.merge(folders, out), quiet=False)
+        _finish_study(*api.merge(folders, out, strict=strict), quiet=False)
 
 
 def calibrate(
@@ -210,7 +212,8 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
 def _finish_study(study: Study, found: Analysis, *, quiet: bool) -> None:
     """Report on a study; exit with 3 if runs failed or are missing."""
     from sim.assays import FLAGS
-    from sim.studies.table import LEDGER, PARQUET, RESULTS
+    from sim.studies.ledger import LEDGER
+    from sim.studies.table import PARQUET, RESULTS
     from sim.studies.task import DONE, WORKER
 
     failures, done = study.failures, study.count(DONE)
@@ -264,8 +267,8 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int |
     from sim.kernels.threads import processors
     from sim.studies.folder import check_owner
     from sim.studies.forecast import forecast
-    from sim.studies.ledger import Ledger
-    from sim.studies.table import LEDGER, STUDY
+    from sim.studies.ledger import LEDGER, Ledger
+    from sim.studies.table import STUDY
     from sim.view.progress import duration
 
     check_owner(folder, STUDY, plan.name)

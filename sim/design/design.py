@@ -17,9 +17,9 @@ from sim.scenario.partner import of_partner
 from sim.scenario.schema import Scenario
 from sim.studies.executors import Executor
 from sim.studies.folder import hold
-from sim.studies.ledger import Ledger
+from sim.studies.ledger import LEDGER, Ledger
 from sim.studies.sweep import Progress
-from sim.studies.table import DESIGN, LEDGER
+from sim.studies.table import DESIGN
 
 TABLE, REPORT, PICTURE = "design.csv", "design.json", "design.png"
 """Files of the folder of a design, beside `DESIGN` and the ledger."""

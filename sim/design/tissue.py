@@ -28,6 +28,7 @@ from sim.scenario.resolve import load
 from sim.studies.executors import Executor
 from sim.studies.identity import code_hash, content_of, key_of
 from sim.studies.ledger import Entry, Ledger
+from sim.studies.mixing import check_mixing
 from sim.studies.plan import PlannedRun
 from sim.studies.sweep import Progress, make_runs, must_run
 from sim.studies.task import DONE, Task
@@ -64,6 +65,8 @@ class Runner:
         self._plan, self._executor, self._ledger = plan, executor, ledger
         self._progress, self._began = progress, time.monotonic()
         self._known = ledger.entries()
+        ledger.warn_of_lost({})
+        check_mixing(self._known.values(), resumed=True)
         self._runs: dict[str, PlannedRun] = {}
 
     def simulate(self, arms: Sequence[Arm]) -> dict[Arm, list[float]]:

@@ -16,7 +16,7 @@ from sim.runs.checkpoint import Checkpoint, Parent, Start, checkpoints_in
 from sim.runs.folder import CHECKPOINT, LOCK, MANIFEST, SCENARIO
 from sim.runs.into import run_into
 from sim.runs.reading import read_json
-from sim.runs.resume import usable_checkpoint, warn_of_versions
+from sim.runs.resume import check_versions, usable_checkpoint
 from sim.scenario.branch import changed, step_of, time_of
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
@@ -28,7 +28,9 @@ WAIT_S = 0.2
 """Between two looks whether another process has run what both need."""
 
 
-def branch_of(parent: str | Path, settings: Mapping[str, Any]) -> tuple[Scenario, Start]:
+def branch_of(
+    parent: str | Path, settings: Mapping[str, Any], *, strict: bool = False
+) -> tuple[Scenario, Start]:
     """Return the scenario of a branch, and where it starts.
 
     Parameters
@@ -38,6 +40,8 @@ def branch_of(parent: str | Path, settings: Mapping[str, Any]) -> tuple[Scenario
         has got to.
     settings : mapping
         What begins at that time, by dotted key; see `sim.scenario.branch.changed`.
+    strict : bool
+        Refuse a run that other versions or another processor have made.
 
     Raises
     ------
@@ -52,7 +56,7 @@ def branch_of(parent: str | Path, settings: Mapping[str, Any]) -> tuple[Scenario
     manifest, scenario = read_json(folder / MANIFEST), load(read_toml(folder / SCENARIO))
     mcs = int(manifest["mcs"]) if time_h is None else step_of(scenario, time_h)
     made = changed(scenario, settings, mcs)
-    warn_of_versions(manifest)
+    check_versions(folder, manifest, strict=strict)
     about = {
         "folder": str(folder),
         "time_h": time_of(scenario, mcs),

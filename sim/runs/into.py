@@ -14,7 +14,7 @@ from sim.errors import CheckpointError, InputError, OutOfTime
 from sim.runs.checkpoint import Limits, Start
 from sim.runs.folder import LOG, MANIFEST, RunFolder
 from sim.runs.result import Result
-from sim.runs.resume import folder_to_resume, stored_run, usable_checkpoint, warn_of_versions
+from sim.runs.resume import check_versions, folder_to_resume, stored_run, usable_checkpoint
 from sim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def run_into(
     max_hours: float | None = None,
     branch: Start | None = None,
     paranoid: bool = False,
+    strict: bool = False,
 ) -> Result:
     """Run a scenario into a folder of its own, or resume it there.
 
@@ -58,6 +59,8 @@ def run_into(
         Hours of wall time after which a checkpoint is written and the run stops.
     branch : Start, optional
         Where the run begins, if it is a branch of another; see `sim.runs.branch.branch_of`.
+    strict : bool
+        Refuse to resume a run that other versions or another processor have made.
 
     Raises
     ------
@@ -84,12 +87,12 @@ def run_into(
         stored = stored_run(path, scenario)  # again, as nobody else can write there now
         if stored.finished:
             return Result.open(path)
+        check_versions(path, stored.manifest, strict=strict)
         start = Start(usable_checkpoint(path, scenario), stored.manifest)
         if start.checkpoint is None and branch is not None:  # it was killed before it had one
             start = replace(branch, manifest=stored.manifest)
         if start.checkpoint is None and stored.manifest.get("completed"):
             raise CheckpointError(f"{path}: has no checkpoint, so this run cannot be extended")
-        warn_of_versions(stored.manifest)
         return _run(
             folder, scenario, observers, progress, threads, pictures, limits, start, paranoid
         )

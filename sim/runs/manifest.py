@@ -7,9 +7,9 @@ import platform
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from sim.runs.environment import DECISIVE, library_version, processor
 from sim.version import __version__
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 LIBRARIES = ("numpy", "scipy", "numba", "llvmlite", "mesa", "pandas", "matplotlib")
-"""The libraries whose versions a manifest records."""
+"""The libraries that angiosim needs."""
 
 
 def begin_manifest(
@@ -52,10 +52,13 @@ def begin_manifest(
             "system": platform.platform(),
             "machine": platform.machine(),
             "processors": os.cpu_count(),
+            "processor": processor(),
             "python": platform.python_version(),
             "implementation": sys.implementation.name,
         },
-        "libraries": {name: library_version(name) for name in LIBRARIES},
+        "libraries": {
+            name: library_version(name) for name in dict.fromkeys((*LIBRARIES, *DECISIVE))
+        },
     }
     session = {"started": now, "ended": None, "from_mcs": mcs, "mcs": mcs, "wall_s": {}, **made_by}
     before = earlier or {}
@@ -123,14 +126,6 @@ def finish_manifest(
     """
     found = note_progress(manifest, wall_s=wall_s, mcs=mcs, ended=_now())
     return {**found, "completed": completed}
-
-
-def library_version(name: str) -> str | None:
-    """Return the version of an installed distribution, without importing it; None if absent."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _now() -> str:

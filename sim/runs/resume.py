@@ -13,13 +13,12 @@ from typing import Any
 from sim.errors import CheckpointError, CheckpointWarning, FolderError, InputError, shown
 from sim.files import read_toml, sha256
 from sim.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint
+from sim.runs.environment import differences, environments_of
 from sim.runs.folder import CHECKPOINT, FRAMES, MANIFEST, SCENARIO, default_folder, holds_run
-from sim.runs.manifest import LIBRARIES, library_version
 from sim.runs.reading import read_json
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import as_tree, decisive
-from sim.version import __version__
 
 DURATION = ("time.duration_h", "time.duration_mcs")
 logger = logging.getLogger(__name__)
@@ -168,17 +167,22 @@ def warn(text: str) -> None:
     warnings.warn(text, CheckpointWarning, stacklevel=2)
 
 
-def warn_of_versions(manifest: Mapping[str, Any]) -> None:
-    """Warn if a run is resumed with other versions than those that it was made with."""
-    before = {"angiosim": manifest.get("version"), **manifest.get("libraries", {})}
-    now = {"angiosim": __version__, **{name: library_version(name) for name in LIBRARIES}}
-    other = [
-        f"{name} {now[name]} instead of {before[name]}"
-        for name in now
-        if before.get(name) not in (None, now[name])
-    ]
+def check_versions(folder: Path, manifest: Mapping[str, Any], *, strict: bool = False) -> None:
+    """Warn if a run is resumed with other versions or another processor than it was made with.
+
+    Raises
+    ------
+    InputError
+        Instead of the warning, if `strict`.
+    """
+    other = differences(environments_of(manifest))
+    if other and strict:
+        raise InputError(
+            f"{folder}: would be resumed with {other}, which --strict refuses; use those, or leave "
+            "out --strict"
+        )
     if other:
-        warn(f"resuming with {', '.join(other)}: the result may differ from that of one session")
+        warn(f"resuming with {other}: the result may differ from that of one session")
 
 
 def _belongs(path: Path, found: Checkpoint, scenario: Scenario) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from sim.errors import FolderError
+from sim.errors import FileError, FolderError
 from sim.files import is_litter, locked, read_toml
 from sim.runs.folder import folder_name
-from sim.studies.table import LEDGER, check_content
+from sim.studies.ledger import LEDGER, study_in
+from sim.studies.table import check_content
 
 LOCK = "study.lock"
 
@@ -62,6 +64,15 @@ def _remove_empty(folders: list[Path]) -> None:
             path.rmdir()
 
 
+def _name_in(described: Path) -> str | None:
+    """Return the name in a study's file, or that in its ledger if the file is lost or damaged."""
+    with suppress(FileError):
+        if (name := read_toml(described).get("name")) is not None:
+            return str(name)
+    text = study_in(described.parent)
+    return None if text is None else str(tomllib.loads(text)["name"])
+
+
 def check_owner(out: Path, file: str, name: str) -> None:
     """Refuse a folder that contains anything but this study or the like; see `hold`."""
     try:
@@ -74,17 +85,18 @@ def check_owner(out: Path, file: str, name: str) -> None:
         raise FolderError(f"{out}: cannot write there ({reason}); choose another folder") from None
     check_content(out, file)
     kind = file.removesuffix(".toml")
-    if os.path.lexists(described := out / file):
-        found = None if described.is_symlink() else read_toml(described).get("name")
-        if found is not None and found != name:
-            raise FolderError(
-                f"{out}: contains the {kind} {found!r}, not {name!r}; choose another folder"
-            )
-        if found is None or not (out / LEDGER).is_file():
-            raise FolderError(
-                f"{out}: contains a file {file} that no {kind} has written; choose another folder"
-            )
+    found = None if (described := out / file).is_symlink() else _name_in(described)
+    if found is not None and found != name:
+        raise FolderError(
+            f"{out}: contains the {kind} {found!r}, not {name!r}; choose another folder"
+        )
+    if found is not None and (out / LEDGER).is_file():
         return
+    if os.path.lexists(described):
+        raise FolderError(
+            f"{out}: contains a file {file} that no {kind} has written, or whose {LEDGER} is lost; "
+            "choose another folder"
+        )
     left = (LOCK, LEDGER, f"{LEDGER}-journal")  # by a process that was killed early
     if any(not (path.name in left or is_litter(path.name, file)) for path in out.iterdir()):
         raise FolderError(

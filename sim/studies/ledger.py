@@ -2,6 +2,9 @@
 
 SQLite's rollback journal is used, not its write-ahead log: a ledger is then one file that also
 works on network file systems, and a finished run is on the disk when `Ledger.record` returns.
+
+What is damaged is never read as good (`sim.studies.rows`). A ledger opened for writing is repaired:
+damaged rows are removed, so that their runs are planned again.
 """
 
 from __future__ import annotations
@@ -9,13 +12,33 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import tomllib
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.errors import AngiosimError, InputError
+from sim.errors import AngiosimError, InputError, LedgerWarning
+from sim.files import write_bytes_atomic
+from sim.studies.rows import (
+    APPLICATION_ID,
+    CHECKSUM,
+    OLDEST,
+    VERSION,
+    Row,
+    check_columns,
+    code_of,
+    is_sealed,
+    make_tables,
+    missing_tables,
+    put,
+    put_environment,
+    read_environments,
+    read_rows,
+    seal,
+)
 from sim.studies.task import DONE, FAILED, PLANNED, Metrics
 from sim.version import __version__
 
@@ -24,30 +47,26 @@ if TYPE_CHECKING:
     from sim.studies.task import Outcome
 
 
-APPLICATION_ID = 0x616E6769  # "angi", in the file's header
-VERSION = 1
-
-_RUNS = """
-CREATE TABLE runs (
-    key TEXT PRIMARY KEY,
-    parameters TEXT NOT NULL,  -- JSON: group and parameters, as last planned
-    replicate INTEGER NOT NULL,
-    seed INTEGER NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('planned', 'done', 'failed')),
-    metrics TEXT,              -- JSON, of a run that is done
-    stage TEXT,                -- of a run that failed: set-up, run, read-out or worker
-    error TEXT,
-    traceback TEXT,
-    seconds REAL
-) WITHOUT ROWID
-"""
-_PLAN = "CREATE TABLE plan (run INTEGER PRIMARY KEY, key TEXT NOT NULL)"  # as it was last
-_ABOUT = "CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL)"  # study, code, version
+LEDGER = "ledger.sqlite"
+"""Its name in the folder of a study, a calibration or a design."""
+MOST_NAMED = 20
+REPAIR = "start again in its folder to repair it; finished runs that can be read are kept"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The ledger's record of a run."""
+    """The ledger's record of a run.
+
+    Attributes
+    ----------
+    status : str
+    metrics : dict
+    stage, error, traceback : str
+        Of a run that failed.
+    seconds : float
+    environment : mapping of str to str
+        What made it: versions of libraries and the processor; empty if that is not known.
+    """
 
     status: str
     metrics: Metrics
@@ -55,6 +74,7 @@ class Entry:
     error: str = ""
     traceback: str = ""
     seconds: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Ledger:
@@ -67,16 +87,22 @@ class Ledger:
     read_only : bool
         Open it for reading only.
 
+    Attributes
+    ----------
+    lost : set of str
+        Keys of the runs whose rows were damaged or lost, when it was opened.
+
     Raises
     ------
     InputError
-        If the file is not a ledger, or one of another version.
+        If the file is not a ledger, one of another version, or damaged beyond repair.
     AngiosimError
         Also from all methods, if the disk is full or not writable.
     """
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
-        self.path = path
+        self.path, self.lost = path, set[str]()
+        self._version, self._read_only = VERSION, read_only
         for file in () if path is None else (path, path.with_name(f"{path.name}-journal")):
             if file.is_symlink() or (file.exists() and not file.is_file()):
                 raise InputError(
@@ -131,81 +157,83 @@ class Ledger:
             Hash of the code behind the keys of the runs.
         """
         about = {"study": study, "code": code, "version": __version__}
-        rows = [
-            (run.key, json.dumps(run.group | run.parameters), run.replicate, run.seed)
-            for run in runs
-        ]
         with self._plain_errors(), self._file as file:
-            file.executemany(
-                "INSERT INTO runs (key, parameters, replicate, seed, status)"
-                " VALUES (?, ?, ?, ?, 'planned') ON CONFLICT DO UPDATE"
-                " SET parameters = excluded.parameters WHERE parameters != excluded.parameters",
-                rows,
-            )
+            known, _ = read_rows(file, VERSION)
+            rows: dict[str, Row] = {}
+            for run in runs:
+                parameters = json.dumps(run.group | run.parameters)
+                new = (run.key, parameters, run.replicate, run.seed, PLANNED, *(None,) * 6)
+                old = known.get(run.key, new)
+                rows[run.key] = (run.key, parameters, *old[2:])
+            put(file, (row for key, row in rows.items() if row != known.get(key)))
             file.execute("DELETE FROM plan")
             file.executemany("INSERT INTO plan VALUES (?, ?)", [(r.index, r.key) for r in runs])
             file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+            seal(file)
 
     def planned(self) -> dict[int, str]:
         """Return the keys of the last plan, by the number of the run."""
         with self._plain_errors():
             return dict(self._file.execute("SELECT run, key FROM plan ORDER BY run").fetchall())
 
-    def parameters(self) -> dict[str, dict[str, Any]]:
-        """Return group and parameters of the planned runs, by key."""
-        with self._plain_errors():
-            rows = self._file.execute("SELECT key, parameters FROM runs JOIN plan USING (key)")
-            return {key: json.loads(parameters) for key, parameters in rows.fetchall()}
+    def identities(self) -> dict[str, tuple[dict[str, Any], int, int]]:
+        """Return group and parameters, replicate and seed of the runs, by key."""
+        return {key: (json.loads(row[1]), row[2], row[3]) for key, row in self._rows().items()}
 
     def knows(self, keys: Iterable[str]) -> bool:
         """Whether one of these runs was planned before."""
-        with self._plain_errors():
-            rows = self._file.execute("SELECT key FROM runs").fetchall()
-        return not {key for (key,) in rows}.isdisjoint(keys)
+        return not self._rows().keys().isdisjoint(keys)
 
     def about(self) -> dict[str, str]:
-        """Return the origin of the last plan: `study`, `code`, and angiosim's `version`."""
+        """Return the origin of the last plan: `study`, `code`, and angiosim's `version`.
+
+        Beside them may be `results`, the checksum of the table.
+
+        Raises
+        ------
+        InputError
+            If that is damaged.
+        """
         with self._plain_errors():
-            return dict(self._file.execute("SELECT name, value FROM about").fetchall())
+            if not is_sealed(self._file, self._version):
+                raise InputError(f"{self.path}: what was planned is damaged; {REPAIR}")
+            found = dict(self._file.execute("SELECT name, value FROM about").fetchall())
+        if self._version == OLDEST and found and not _is_plan(found):
+            raise InputError(f"{self.path}: what was planned is damaged; {REPAIR}")
+        return {name: value for name, value in found.items() if name != CHECKSUM}
+
+    def note_results(self, checksum: str) -> None:
+        """Enter the checksum of the table of results."""
+        with self._plain_errors(), self._file as file:
+            file.execute("INSERT OR REPLACE INTO about VALUES ('results', ?)", (checksum,))
+            seal(file)
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Enter the outcomes of runs; when this returns, they are on disk."""
-        rows = [
-            (
-                FAILED if outcome.metrics is None else DONE,
-                None if outcome.metrics is None else json.dumps(outcome.metrics),
-                outcome.stage,
-                _storable(outcome.error),
-                _storable(outcome.traceback),
-                round(outcome.seconds, 3),
-                outcome.key,
-            )
-            for outcome in outcomes
-        ]
         with self._plain_errors(), self._file as file:
-            file.executemany(
-                "UPDATE runs SET status = ?, metrics = ?, stage = ?, error = ?, traceback = ?,"
-                " seconds = ? WHERE key = ? AND status != 'done'",
-                rows,
-            )
+            for outcome in outcomes:
+                query = "SELECT key, parameters, replicate, seed, status FROM runs WHERE key = ?"
+                known = file.execute(query, (outcome.key,)).fetchone()
+                if known is None or known[4] == DONE:
+                    continue
+                row = (
+                    *known[:4],
+                    FAILED if outcome.metrics is None else DONE,
+                    None if outcome.metrics is None else json.dumps(outcome.metrics),
+                    outcome.stage,
+                    _storable(outcome.error),
+                    _storable(outcome.traceback),
+                    round(outcome.seconds, 3),
+                    put_environment(file, dict(outcome.environment)),
+                )
+                put(file, [row])
 
     def entries(self) -> dict[str, Entry]:
-        """Return all records, by key."""
+        """Return all records that are not damaged, by key."""
+        rows = self._rows()
         with self._plain_errors():
-            rows = self._file.execute(
-                "SELECT key, status, metrics, stage, error, traceback, seconds FROM runs"
-            ).fetchall()
-        return {
-            key: Entry(
-                status,
-                json.loads(metrics) if metrics else {},
-                stage or "",
-                error or "",
-                traceback or "",
-                seconds or 0.0,
-            )
-            for key, status, metrics, stage, error, traceback, seconds in rows
-        }
+            environments = read_environments(self._file, self._version)
+        return {key: _entry(row, environments) for key, row in rows.items()}
 
     def take_over(self, other: Ledger) -> None:
         """Enter the records of another ledger that are missing here; done replaces failed.
@@ -216,29 +244,30 @@ class Ledger:
             If the two have different results of the same run.
         """
         mine, rank = self.entries(), {PLANNED: 0, FAILED: 1, DONE: 2}
-        with other._plain_errors():
-            rows = other._file.execute("SELECT * FROM runs").fetchall()
-            names = [column[1] for column in other._file.execute("PRAGMA table_info(runs)")]
-        known = other.entries()
+        rows, known = other._rows(), other.entries()
         better = []
-        for row in rows:
-            entry, own = known[row[0]], mine.get(row[0])
+        for key, row in rows.items():
+            entry, own = known[key], mine.get(key)
             if own is None or rank[entry.status] > rank[own.status]:
                 better.append(row)
             elif own.status == entry.status == DONE and repr(own.metrics) != repr(entry.metrics):
                 raise AngiosimError(
-                    f"{other.path}: its result of run {row[0]} differs from that of the other "
+                    f"{other.path}: its result of run {key} differs from that of the other "
                     "ledgers: machines differed in the last bits of their results; nothing was "
                     "merged"
                 )
-        marks = ", ".join("?" * len(names))
         with self._plain_errors(), self._file as file:
-            file.executemany(
-                f"INSERT OR REPLACE INTO runs ({', '.join(names)}) VALUES ({marks})", better
-            )
+            for row in better:
+                put_environment(file, dict(known[row[0]].environment))
+            put(file, better)
+
+    def _rows(self) -> dict[str, Row]:
+        with self._plain_errors():
+            return read_rows(self._file, self._version)[0]
 
     def _begin(self, *, read_only: bool) -> None:
-        """Make the table in a new file, or check that the file is a ledger of this version."""
+        """Make the tables in a new file, or check that the file is a ledger, and repair it."""
+        self._file.text_factory = lambda text: text.decode(errors="replace")
         (application,) = self._file.execute("PRAGMA application_id").fetchone()
         (version,) = self._file.execute("PRAGMA user_version").fetchone()
         (tables,) = self._file.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -246,36 +275,148 @@ class Ledger:
         if not tables and not application and not read_only:
             with self._file as file:
                 file.execute("BEGIN IMMEDIATE")
-                for statement in (_RUNS, _PLAN, _ABOUT):
-                    file.execute(statement)
-                file.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                file.execute(f"PRAGMA user_version = {VERSION}")
+                make_tables(file)
             return
         if application != APPLICATION_ID:
             raise InputError(f"{self.path}: not the ledger of a study; choose another folder")
-        if version != VERSION:
+        if not OLDEST <= version <= VERSION:
             age = "newer" if version > VERSION else "older"
             raise InputError(
                 f"{self.path}: was written by {'an' if age == 'older' else 'a'} {age} angiosim "
                 f"(ledger version {version}; this one reads {VERSION}); resume with that version, "
                 "or start in another folder: results.csv stays readable, and nothing was changed"
             )
+        check_columns(self._file, version, self.path)
+        self._version = version
+        missing = missing_tables(self._file, version)
+        if not read_only:
+            self._repair(missing)
+        elif missing:
+            raise InputError(f"{self.path}: has lost its table {missing[0]}; {REPAIR}")
+        else:
+            rows, self.lost = read_rows(self._file, version)
+            self.lost |= {key for key in self.planned().values() if key not in rows}
+
+    def _repair(self, missing: Sequence[str]) -> None:
+        """Write the ledger again, if it is of an older version or damaged, without the damage."""
+        file, version = self._file, self._version
+        rows, bad = ({}, set[str]()) if "runs" in missing else read_rows(file, version)
+        environments: dict[str, dict[str, str]] = {}
+        plan: list[Row] = []
+        about: list[Row] = []
+        sealed = False
+        with _damage_allowed():
+            if "environments" not in missing:
+                environments = read_environments(file, version)
+        with _damage_allowed():
+            if not {"plan", "about"} & {*missing} and is_sealed(file, version):
+                plan = file.execute("SELECT run, key FROM plan").fetchall()
+                about = file.execute("SELECT name, value FROM about").fetchall()
+                sealed = True
+        self.lost = bad | {key for _, key in plan if key not in rows}
+        made_by = {row[-1] for row in rows.values()} - {None}
+        whole = sealed and not missing and not self.lost and made_by <= environments.keys()
+        with _damage_allowed():
+            whole &= file.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            if whole and version == VERSION:
+                return
+        if not rows and not about:
+            raise InputError(
+                f"{self.path}: is damaged, and nothing in it can be read; restore a copy, or start "
+                "in another folder, which reruns all runs"
+            )
+        with Ledger(None) as new:
+            with new._file as memory:
+                for environment in environments.values():
+                    put_environment(memory, environment)
+                put(memory, rows.values())
+                memory.executemany("INSERT INTO plan VALUES (?, ?)", plan)
+                memory.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about)
+                if about:
+                    seal(memory)
+            content = new._file.serialize()
+        assert self.path is not None
+        file.close()
+        if not whole:
+            kept = self.path.with_name(f"{self.path.name}.damaged")
+            write_bytes_atomic(kept, self.path.read_bytes())
+            lost = "" if sealed else "; what was planned was lost, and is written again"
+            what = f"was damaged and is repaired; as it was, it is kept as {kept.name}{lost}"
+            warnings.warn(f"{self.path}: {what}", LedgerWarning, stacklevel=2)
+        write_bytes_atomic(self.path, content)
+        self._file, self._version = sqlite3.connect(self.path, timeout=60), VERSION
+        self._file.execute("PRAGMA synchronous = FULL")
+
+    def warn_of_lost(self, names: Mapping[str, str]) -> None:
+        """Warn of runs whose rows were damaged: by these names, the others by their number."""
+        if not self.lost:
+            return
+        known = [names[key] for key in names if key in self.lost]
+        unknown = len(self.lost) - len(known)
+        words = known[:MOST_NAMED]
+        if unknown + len(known) > len(words):
+            words.append(f"{unknown + len(known) - len(words)} others")
+        what = "rows were damaged, and their runs count as not done"
+        warnings.warn(f"{self.path}: {what}: {'; '.join(words)}", LedgerWarning, stacklevel=2)
 
     @contextmanager
     def _plain_errors(self) -> Iterator[None]:
         """Translate errors of SQLite."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise AngiosimError(
-                f"{self.path}: {error}; all finished runs are kept: free some space, or "
-                "make the folder writable, and start again to resume"
-            ) from error
         except sqlite3.DatabaseError as error:
+            code = code_of(error)
+            if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+                raise AngiosimError(
+                    f"{self.path}: {error}; all finished runs are kept: free some space, or "
+                    "make the folder writable, and start again to resume"
+                ) from error
+            way_out = "restore a copy, or start in another folder, which reruns all runs"
+            if self._read_only and code != sqlite3.SQLITE_NOTADB:
+                way_out = REPAIR
             raise InputError(
-                f"{self.path}: {error}; this file is damaged or not a ledger: restore a copy, "
-                "or start in another folder"
+                f"{self.path}: {error}; this file is damaged or not a ledger: {way_out}"
             ) from error
+
+
+@contextmanager
+def _damage_allowed() -> Iterator[None]:
+    """Go on where a part of a file cannot be read; other errors of SQLite are raised."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if code_of(error) != sqlite3.SQLITE_CORRUPT:
+            raise
+
+
+def study_in(folder: Path) -> str | None:
+    """Return what the ledger in a folder says of its study, its file's text; None without."""
+    if not (folder / LEDGER).is_file():
+        return None
+    with suppress(AngiosimError), Ledger(folder / LEDGER, read_only=True) as ledger:
+        return ledger.about().get("study")
+    return None
+
+
+def _is_plan(about: Mapping[str, str]) -> bool:
+    """Whether this says what was planned, where no checksum knows."""
+    with suppress(ValueError):
+        return "name" in tomllib.loads(about.get("study", "")) and {"code", "version"} <= {*about}
+    return False
+
+
+def _entry(row: Row, environments: Mapping[str, Mapping[str, str]]) -> Entry:
+    """Return what a row says of its run."""
+    status, metrics, stage, error, traceback, seconds, environment = row[4:]
+    return Entry(
+        status,
+        json.loads(metrics) if metrics else {},
+        stage or "",
+        error or "",
+        traceback or "",
+        seconds or 0.0,
+        environments.get(environment, {}),
+    )
 
 
 def _storable(text: str) -> str:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from sim.errors import FolderError, InputError
 from sim.studies.folder import hold
-from sim.studies.ledger import Ledger
+from sim.studies.ledger import LEDGER, Ledger
+from sim.studies.mixing import check_mixing
 from sim.studies.sweep import Analyse, finish, write_if_new
-from sim.studies.table import LEDGER, STUDY, Study, open_result
+from sim.studies.table import STUDY, Study, open_result
 from sim.studies.task import DONE
 
 
-def merge(folders: Sequence[Path], out: Path, *, analyse: Analyse | None = None) -> Study:
+def merge(
+    folders: Sequence[Path], out: Path, *, strict: bool = False, analyse: Analyse | None = None
+) -> Study:
     """Merge the shards of a study.
 
     Parameters
@@ -23,6 +26,8 @@ def merge(folders: Sequence[Path], out: Path, *, analyse: Analyse | None = None)
         Study folders of the shards.
     out : Path
         New or empty; or one that holds this study, which then takes up missing runs.
+    strict : bool
+        Refuse shards that different versions of libraries or processors have made.
     analyse : callable, optional
         Called once the table is written.
 
@@ -48,6 +53,9 @@ def merge(folders: Sequence[Path], out: Path, *, analyse: Analyse | None = None)
             made = [run for run in shard.runs if shard.entries[run.key].status == DONE]
             done = {run.index: run.key for run in made}
             keys = {run.index: run.key for run in shard.runs} | keys | done
+        entries = together.entries()
+        planned = [entries[key] for key in {*keys.values()} & entries.keys()]
+        check_mixing(planned, resumed=False, strict=out if strict else None)
         with hold(out, STUDY, plan.name), Ledger(out / LEDGER) as ledger:
             about, entries = ledger.about(), ledger.entries()
             if about and (about["study"], about["code"]) != (plan.text, code):
@@ -55,11 +63,12 @@ def merge(folders: Sequence[Path], out: Path, *, analyse: Analyse | None = None)
                     f"{out}: contains another study, or one of another angiosim version; choose "
                     "another folder"
                 )
-            keys |= {n: k for n, k in ledger.planned().items() if entries[k].status == DONE}
+            known = {key for key, entry in entries.items() if entry.status == DONE}
+            keys |= {n: k for n, k in ledger.planned().items() if k in known}
             runs = [replace(run, key=keys.get(run.index, run.key)) for run in plan.runs]
             write_if_new(out / STUDY, plan.text)
             ledger.plan(runs, plan.text, code)
             ledger.take_over(together)
             result = Study(plan, runs, ledger.entries(), out)
-            finish(result, analyse)
+            finish(result, ledger, analyse)
             return result

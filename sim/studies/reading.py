@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sim import data
-from sim.errors import FileError, Problem, ScenarioError
+from sim.errors import FileError, LedgerWarning, Problem, ScenarioError
 from sim.files import read_toml
 from sim.scenario.defaults import assay_of
 from sim.scenario.input import check_source, default_name, plain
 from sim.scenario.layers import content
 from sim.scenario.settings import set_twice
+from sim.studies.ledger import LEDGER, study_in
 
 Tree = dict[str, Any]
 
@@ -22,6 +25,8 @@ TOP = ("format", "name", "description", "seed", "base", "set", "replicates")
 Place = tuple[str, Sequence[Mapping[str, Any]]]
 """Name of a place in the file for messages, and all settings made there."""
 
+WRITTEN = ("study.toml", "calibration.toml", "design.toml")
+"""Names of files that are written into folders with a ledger."""
 MOST_RUNS = 1_000_000
 OVERRIDES = "overrides (--set)"
 A_BASE = "must be the name of a shipped scenario, a scenario file, or a table"
@@ -54,7 +59,7 @@ def open_file(
         return plain(source, problems), Path.cwd(), kind, kind, problems
     path = shipped.get(str(source), Path(source))
     try:
-        tree = plain(read_toml(path), problems)
+        tree = plain(_read(path), problems)
     except FileError as error:
         hint = data.nearest(str(source), shipped)
         if not hint and "no such file" in error.reason:
@@ -62,6 +67,22 @@ def open_file(
         reason = f"{error.reason}; {hint}" if hint else error.reason
         raise FileError(str(source) or "''", reason) from None
     return tree, path.parent, str(source), default_name(path), problems
+
+
+def _read(path: Path) -> Tree:
+    """Read a file; one that a study has written, and that was lost since, is in its ledger."""
+    try:
+        tree, error = read_toml(path), None
+    except FileError as found:
+        tree, error = {}, found
+    text = None if tree or path.name not in WRITTEN else study_in(path.parent)
+    if text is None:
+        if error is not None:
+            raise error
+        return tree
+    what = error or FileError(path, "is empty")
+    warnings.warn(f"{what}; read from {LEDGER} instead", LedgerWarning, stacklevel=4)
+    return tomllib.loads(text)
 
 
 class Reader:

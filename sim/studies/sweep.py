@@ -19,9 +19,10 @@ from sim.errors import FolderError, InputError
 from sim.files import write_text_atomic
 from sim.studies.executors import Executor
 from sim.studies.folder import hold
-from sim.studies.ledger import Entry, Ledger
+from sim.studies.ledger import LEDGER, Entry, Ledger
+from sim.studies.mixing import check_mixing
 from sim.studies.plan import Plan, PlannedRun, runs_of
-from sim.studies.table import LEDGER, STUDY, Study, write_results
+from sim.studies.table import STUDY, Study, label_of, write_results
 from sim.studies.task import DONE, FAILED, PLANNED, TIME_LIMIT, WORKER, Task
 
 PARENTS = "parents"
@@ -92,6 +93,9 @@ class SweepOptions:
         Keep a run folder of each run, in ``runs/``.
     max_minutes_per_run : float or None
         Wall time after which a run is stopped, and recorded as failed.
+    strict : bool
+        Refuse to resume a study with other versions of libraries or another processor than its
+        finished runs were made with.
     """
 
     workers: int | None = None
@@ -100,6 +104,7 @@ class SweepOptions:
     retry_failed: bool = False
     keep_runs: bool = False
     max_minutes_per_run: float | None = None
+    strict: bool = False
 
 
 def parse_shard(text: str) -> Shard:
@@ -162,11 +167,12 @@ def sweep(
     runs = runs_of(plan.runs, options.shard)
     with (
         hold(out, STUDY, plan.name) if out else nullcontext(),
-        Ledger(out and out / LEDGER) as ledger,
+        _opened(out, runs, options) as ledger,
     ):
         if out:
             _check_same(ledger, plan, out)
             write_if_new(out / STUDY, plan.text)
+        ledger.warn_of_lost({run.key: label_of(run) for run in plan.runs})
         ledger.plan(plan.runs, plan.text, plan.code)
         try:
             entries = ledger.entries()
@@ -186,21 +192,34 @@ def sweep(
                 for run in due.values()
             ]
             others = {run.key for run in runs} - due.keys()
+            check_mixing([entries[key] for key in others], resumed=bool(due))
             make_runs(tasks, [entries[key].status for key in others], ledger, executor, progress)
         except BaseException:
             with suppress(Exception):  # the first error is the one to report
-                finish(Study(plan, plan.runs, ledger.entries(), out), analyse)
+                finish(Study(plan, plan.runs, ledger.entries(), out), ledger, analyse)
             raise
         result = Study(plan, plan.runs, ledger.entries(), out)
-        finish(result, analyse)
+        finish(result, ledger, analyse)
         return replace(result, runs=runs)
 
 
-def finish(study: Study, analyse: Analyse | None) -> None:
+def finish(study: Study, ledger: Ledger, analyse: Analyse | None) -> None:
     """Write the table, and have it analysed."""
-    write_results(study)
+    write_results(study, ledger)
     if analyse is not None:
         analyse(study)
+
+
+def _opened(out: Path | None, runs: list[PlannedRun], options: SweepOptions) -> Ledger:
+    """Open the ledger of a study; with `strict` nothing in it is changed before it is looked at."""
+    if out and options.strict and (out / LEDGER).is_file():
+        with Ledger(out / LEDGER, read_only=True) as ledger:
+            entries = ledger.entries()
+        known = [entries.get(key, Entry(PLANNED, {})) for key in {run.key for run in runs}]
+        again, most = options.retry_failed, options.max_minutes_per_run
+        due = any(must_run(entry, again, most) for entry in known)
+        check_mixing(known, resumed=due, strict=out)
+    return Ledger(out and out / LEDGER)
 
 
 def make_runs(
@@ -260,6 +279,11 @@ def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
     if not about:
         return
     before, now = (tomllib.loads(text) for text in (about["study"], plan.text))
+    if before["name"] != plan.name:
+        raise FolderError(
+            f"{out / LEDGER}: is of the study {before['name']!r}, not {plan.name!r}; restore the "
+            "one that belongs here, or choose another folder"
+        )
     swept = [
         {*tree.get("group", {}), *tree.get("grid", {}), *tree.get("zip", {}),
          *tree.get("sample", {}).get("ranges", {})}
@@ -278,5 +302,5 @@ def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
 
 def write_if_new(path: Path, text: str) -> None:
     """Write a file unless it has exactly this content."""
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
+    if not path.exists() or path.read_bytes() != text.encode():
         write_text_atomic(path, text)

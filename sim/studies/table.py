@@ -7,6 +7,8 @@ import io
 import json
 import os
 import tomllib
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -15,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sim import hooks
 from sim.assays import FLAGS
-from sim.errors import FolderError, InputError, ScenarioError
-from sim.files import write_bytes_atomic, write_text_atomic
+from sim.errors import FileError, FolderError, InputError, LedgerWarning, ScenarioError
+from sim.files import read_toml, sha256, write_bytes_atomic, write_text_atomic
 from sim.studies.file import plan_study
-from sim.studies.ledger import Entry, Ledger
+from sim.studies.ledger import LEDGER, Entry, Ledger
 from sim.studies.plan import Plan, PlannedRun
 from sim.studies.task import DONE, FAILED, PLANNED
 from sim.version import __version__
@@ -26,8 +28,8 @@ from sim.version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
-STUDY, LEDGER, RESULTS, PARQUET = "study.toml", "ledger.sqlite", "results.csv", "results.parquet"
-"""Files of a study folder."""
+STUDY, RESULTS, PARQUET = "study.toml", "results.csv", "results.parquet"
+"""Files of a study folder, beside the `LEDGER`."""
 CALIBRATION, DESIGN = "calibration.toml", "design.toml"
 """The files that describe the folders of calibrations and designs, as `STUDY` does a study's."""
 
@@ -51,9 +53,7 @@ class Failure:
     traceback: str
 
     def __str__(self) -> str:
-        settings = {**self.run.group, **self.run.parameters, "replicate": self.run.replicate}
-        which = ", ".join(f"{key} = {_cell(value)}" for key, value in settings.items())
-        return f"run {self.run.index} ({which}), {self.stage}: {self.error}"
+        return f"{label_of(self.run)}, {self.stage}: {self.error}"
 
 
 @dataclass(repr=False)
@@ -178,6 +178,18 @@ class Study:
         return pd.DataFrame(rows, columns=columns)
 
     @property
+    def environments(self) -> list[tuple[Mapping[str, str], int]]:
+        """What made the runs that are done, with their number: versions and the processor.
+
+        Runs of which the ledger does not know it have an empty one.
+        """
+        made = [self.entries[run.key] for run in self.runs]
+        count = Counter(
+            tuple(sorted(entry.environment.items())) for entry in made if entry.status == DONE
+        )
+        return [(dict(environment), number) for environment, number in count.most_common()]
+
+    @property
     def failures(self) -> list[Failure]:
         """The runs that failed, with their reasons."""
         found = ((run, self.entries[run.key]) for run in self.runs)
@@ -186,6 +198,13 @@ class Study:
             for run, entry in found
             if entry.status == FAILED
         ]
+
+
+def label_of(run: PlannedRun) -> str:
+    """Return which run of a study this is: its number and its settings."""
+    settings = {**run.group, **run.parameters, "replicate": run.replicate}
+    which = ", ".join(f"{key} = {_cell(value)}" for key, value in settings.items())
+    return f"run {run.index} ({which})"
 
 
 def check_content(folder: Path, file: str) -> None:
@@ -225,7 +244,7 @@ def open_result(folder: Path) -> Study:
         raise InputError(f"{folder}: not a study folder; `angiosim sweep` creates one")
     with Ledger(folder / LEDGER, read_only=True) as ledger, ledger.read_transaction():
         entries, keys, about = ledger.entries(), ledger.planned(), ledger.about()
-        stored = ledger.parameters()
+        stored = ledger.identities()
     if not about:
         raise InputError(f"{folder}: this study was stopped before it was planned; start it again")
     try:
@@ -235,17 +254,45 @@ def open_result(folder: Path) -> Study:
             f"{folder}: was planned with angiosim {about['version']}, and this is {__version__}; "
             f"open it with that version, or read results.csv. {error}"
         ) from error
+    _check_files(folder, plan, about)
     runs = [replace(run, key=keys[run.index]) for run in plan.runs if run.index in keys]
     names: dict[str, list[Any]] = {}  # identical runs of several arms share a key
     for run in runs:
-        names.setdefault(run.key, []).append(run.group | run.parameters)
-    if len(runs) < len(keys) or any(stored[key] not in known for key, known in names.items()):
+        names.setdefault(run.key, []).append((run.group | run.parameters, run.replicate, run.seed))
+    known = {key: name for key, name in stored.items() if key in names}
+    if len(runs) < len(keys) or any(name not in names[key] for key, name in known.items()):
         raise InputError(
             f"{folder}: was planned with angiosim {about['version']} or other versions of SciPy or "
             "SALib, which give other sample points, so its runs cannot be matched here; open it "
             "with those, or read results.csv"
         )
-    return Study(plan, runs, entries, folder)
+    ledger.warn_of_lost({run.key: label_of(run) for run in runs})
+    lost = {key: Entry(PLANNED, {}) for key in names if key not in entries}
+    return Study(plan, runs, entries | lost, folder)
+
+
+def _check_files(folder: Path, plan: Plan, about: Mapping[str, str]) -> None:
+    """Warn of files that are not as the study wrote them; refuse the ledger of another study."""
+    again = f"`angiosim sweep {folder / STUDY} --out {folder}` writes it again"
+    try:
+        found = read_toml(folder / STUDY).get("name")
+    except FileError as error:
+        warnings.warn(f"{error}; {again}", LedgerWarning, stacklevel=4)
+    else:
+        if found not in (None, plan.name):
+            raise InputError(
+                f"{folder / LEDGER}: is of the study {plan.name!r}, and {STUDY} of {found!r}; "
+                "restore the one that belongs here"
+            )
+        if found is None:
+            warnings.warn(f"{folder / STUDY}: is damaged; {again}", LedgerWarning, stacklevel=4)
+    try:
+        same = sha256((folder / RESULTS).read_bytes()) == about.get("results")
+    except OSError:
+        same = False
+    if "results" in about and not same:
+        what = f"{folder / RESULTS}: is lost, or not as the study wrote it"
+        warnings.warn(f"{what}; {again}", LedgerWarning, stacklevel=4)
 
 
 def table_of(study: Study) -> tuple[list[str], list[list[Any]]]:
@@ -274,7 +321,7 @@ def _lacking(name: str, entry: Entry) -> int | None:
     return 0 if name in FLAGS and entry.status == DONE else None
 
 
-def write_results(study: Study) -> None:
+def write_results(study: Study, ledger: Ledger) -> None:
     """Write ``results.csv``, and ``results.parquet`` where pyarrow is installed."""
     if study.folder is None:
         return
@@ -284,6 +331,7 @@ def write_results(study: Study) -> None:
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in row] for row in rows)
     write_text_atomic(study.folder / RESULTS, text.getvalue())
+    ledger.note_results(sha256(text.getvalue()))
     if find_spec("pyarrow") is not None:
         write_bytes_atomic(study.folder / PARQUET, _parquet(columns, rows))
     else:  # an older one, written where pyarrow is installed, would be outdated

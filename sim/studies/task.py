@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from sim.errors import AngiosimError
-
-if TYPE_CHECKING:
-    pass
-
 
 Metrics = dict[str, float | int]
 
@@ -73,6 +70,8 @@ class Outcome:
     error, traceback : str
     seconds : float
         How long it took.
+    environment : mapping of str to str
+        Versions of libraries and the processor that made it.
     """
 
     key: str
@@ -81,3 +80,4 @@ class Outcome:
     error: str = ""
     traceback: str = ""
     seconds: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)

@@ -14,6 +14,8 @@ from sim import signals
 from sim.assays import columns_of
 from sim.errors import AngiosimError, FolderError, stage
 from sim.kernels.beside import leave_with_parent
+from sim.files import sha256
+from sim.runs.environment import environment
 from sim.studies.course import values_at
 from sim.studies.task import WORKER, Metrics, Outcome, PlaceError, Task
 
@@ -104,7 +106,8 @@ def _start(base: dict[str, Any], task: Task) -> Start:
         return start_in_memory(parent, mcs)
     name = key_of(content_of(parent), task.seed, parent.assay)[:12]
     kind = "frames" if task.folder else "states"
-    return start_in(Path(task.parents) / f"{name}-{mcs}-{kind}", parent, mcs)
+    made_by = sha256(repr(environment()))[:6]  # a branch goes on with what made its parent
+    return start_in(Path(task.parents) / f"{name}-{mcs}-{kind}-{made_by}", parent, mcs)
 
 
 def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:
@@ -123,8 +126,10 @@ def attempt(run: Run, base: dict[str, Any], task: Task) -> Outcome:
             error=f"{kind}{error}",
             traceback=traceback.format_exc(),
             seconds=time.perf_counter() - began,
+            environment=environment(),
         )
-    return Outcome(task.key, metrics, seconds=time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Outcome(task.key, metrics, seconds=seconds, environment=environment())
 
 
 def serve(connection: Connection, run: Run, base: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.errors import AngiosimError, InputError
 from sim.kernels.threads import processors
-from sim.runs.manifest import library_version
+from sim.runs.environment import library_version
 from sim.scenario.shipped import shipped
 from sim.tools import side_by_side
 from sim.version import __version__

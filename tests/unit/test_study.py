@@ -618,10 +618,9 @@ def test_rows_have_the_points_that_they_were_made_with(
         task = Task(run.key, run.settings, run.seed)
         assert length == fake_runs.instant({}, task)["tube_length_mm"]
     # a folder without points, as earlier versions left it
-    with closing(sqlite3.connect(tmp_path / "a" / "ledger.sqlite", isolation_level=None)) as file:
-        (text,) = file.execute("SELECT value FROM about WHERE name = 'study'").fetchone()
-        text = re.sub(r"(?s)points = \[.*?\n\]\n", "", text)
-        file.execute("UPDATE about SET value = ? WHERE name = 'study'", (text,))
+    with Ledger(tmp_path / "a" / "ledger.sqlite") as ledger:
+        text = re.sub(r"(?s)points = \[.*?\n\]\n", "", ledger.about()["study"])
+        ledger.plan(plan.runs, text, "code")
     with pytest.raises(InputError, match="cannot be matched here"):
         open_result(tmp_path / "a")
 
@@ -687,7 +686,8 @@ def test_a_folder_without_permission(plan: Plan, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("PRAGMA user_version = 2", "newer angiosim .ledger version 2; this one reads 1"),
+        ("PRAGMA user_version = 3", "newer angiosim .ledger version 3; this one reads 2"),
+        ("PRAGMA user_version = 1", "table of runs is not that of ledger version 1"),
         ("PRAGMA user_version = 0", "older angiosim .ledger version 0"),
         ("PRAGMA application_id = 5", "not the ledger of a study"),
     ],
