@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sim import signals
 from sim.assays import columns_of
 from sim.errors import AngiosimError, FolderError, stage
-from sim.kernels.beside import leave_with_parent
 from sim.files import sha256
+from sim.kernels.beside import leave_with_parent
 from sim.runs.environment import environment
 from sim.studies.course import values_at
 from sim.studies.task import WORKER, Metrics, Outcome, PlaceError, Task

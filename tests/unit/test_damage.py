@@ -288,8 +288,9 @@ def test_no_damage_of_a_ledger_is_read_as_good(
 # --- older versions ------------------------------------------------------------------------------
 
 
-def test_an_older_ledger_is_upgraded(plan: Plan, tmp_path: Path) -> None:
-    old = ROOT / "tests" / "old_studies" / "0.1.0" / "ledger.sqlite"
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
+def test_an_older_ledger_is_upgraded(version: str, tmp_path: Path) -> None:
+    old = ROOT / "tests" / "compat" / version / "study" / "ledger.sqlite"
     shutil.copy(old, tmp_path)
     with Ledger(tmp_path / "ledger.sqlite", read_only=True) as ledger:
         entries, about, planned = ledger.entries(), ledger.about(), ledger.planned()
@@ -306,7 +307,7 @@ def test_an_older_ledger_is_upgraded(plan: Plan, tmp_path: Path) -> None:
 
 
 def test_a_damaged_older_ledger_is_noticed_where_it_can_be(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "tests" / "old_studies" / "0.1.0", tmp_path / "study")
+    shutil.copytree(ROOT / "tests" / "compat" / "0.2.0" / "study", tmp_path / "study")
     alter(tmp_path / "study", "UPDATE runs SET metrics = substr(metrics, 2)")
     with pytest.warns(LedgerWarning, match="rows were damaged"):
         assert open_result(tmp_path / "study").count(DONE) == 0
@@ -316,7 +317,7 @@ def test_a_damaged_older_ledger_is_noticed_where_it_can_be(tmp_path: Path) -> No
 
 
 def test_an_upgrade_that_is_killed_changes_nothing(tmp_path: Path) -> None:
-    old = ROOT / "tests" / "old_studies" / "0.1.0" / "ledger.sqlite"
+    old = ROOT / "tests" / "compat" / "0.1.0" / "study" / "ledger.sqlite"
     shutil.copy(old, tmp_path)
     script = (
         "import os, sys\nfrom pathlib import Path\nfrom sim import files\n"
