@@ -71,6 +71,7 @@ hooks.PLACES |= {
     "draw": "sim.view.draw:draw",
     "draw_map": "sim.view.draw:draw_map",
     "save_pictures": "sim.view.run.pictures:save_pictures",
+    "to_xarray": "sim.view.export.export:to_xarray",
     "dose_response": "sim.analysis.dose_response:dose_response",
     "combinations": "sim.analysis.combination:combinations",
     "courses": "sim.analysis.courses:courses",

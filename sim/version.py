@@ -5,7 +5,18 @@ from __future__ import annotations
 __version__ = "0.2.0"
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "units", "tables", "version", "files", "hooks", "signals", "kernels", "data"),
+    (
+        "errors",
+        "units",
+        "tables",
+        "version",
+        "files",
+        "labels",
+        "hooks",
+        "signals",
+        "kernels",
+        "data",
+    ),
     ("tissue", "bed", "signalling", "pharmacology", "readouts", "fits"),
     ("assays", "scenario"),
     ("model",),

@@ -96,6 +96,9 @@ class Assay:
     complete : str or None
         ``complete(tree, given)`` writes, into a scenario with all defaults as plain tables, what
         follows from the assay's set-up elsewhere; `given` is what is not default.
+    graph : str or None
+        ``graph(lattice, memory, scenario)`` gives what is measured as a graph,
+        `sim.readouts.graph.NetworkGraph`, where it is a network.
     panels : tuple of (str, tuple of str)
         How the read-outs are drawn over time: label of the axis, and what is drawn in it.
     checks, cautions : str or None
@@ -104,8 +107,8 @@ class Assay:
     model : str
         Class of model that runs it: ``"lattice"``, cells on a lattice, or ``"bed"``, vessels of a
         tumour. Of a bed `start` is ``start(bed, scenario)``, which places tumour and vessels by the
-        methods of `sim.bed.Bed`; `measure` and `picture` are given a `Vessels` in place of a
-        `Tissue`, and the picture a `VesselCanvas`.
+        methods of `sim.bed.Bed`; `measure`, `picture` and `graph` are given a `Vessels` in place of
+        a `Tissue` or a lattice, and the picture a `VesselCanvas`.
     clock : str
         Unit of time in pictures: ``"h"`` or ``"d"``.
     parts : tuple of str
@@ -146,6 +149,7 @@ class Assay:
     memory: str | None = None
     tables: tuple[tuple[str, str], ...] = ()
     complete: str | None = None
+    graph: str | None = None
     panels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     checks: str | None = None
     cautions: str | None = None
@@ -332,6 +336,9 @@ class Vessels(Protocol):
 
     def lengths(self) -> NDArray[np.float64]:
         """Length (pieces,), um."""
+
+    def pressures(self) -> NDArray[np.float64]:
+        """Pressure (nodes,) of blood, mmHg; nan where no vessel leads to a held one."""
 
     def inside(self) -> NDArray[np.float64]:
         """Share (y, x) of each voxel inside the outline."""

@@ -132,6 +132,10 @@ class Bed:
         """Length (pieces,), um."""
         return graph.lengths(self._pieces, self._nodes)
 
+    def pressures(self) -> Array:
+        """Pressure (nodes,) of blood, mmHg; nan where no vessel leads to a held one."""
+        return flow.pressures(self._pieces, self._nodes, self.numbers)
+
     def inside(self) -> Array:
         """Share of each voxel inside the outline."""
         return grid.inside(self._phi, self.numbers.voxel_um)

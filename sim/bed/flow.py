@@ -169,6 +169,26 @@ def velocities(pieces: Pieces, nodes: Nodes, n: Numbers, day: float) -> tuple[Ar
     return velocity, np.unique(root[held]).size == 1
 
 
+def pressures(pieces: Pieces, nodes: Nodes, n: Numbers) -> Array:
+    """Return the pressure (nodes,), mmHg: down the living pieces from the held ones.
+
+    Delta p = 8 mu l v / r^2 along each piece (Poiseuille), with the velocities that were solved;
+    nan where no living piece leads.
+    """
+    living = pieces.kind != SLEEVE
+    a, b = pieces.a[living], pieces.b[living]
+    per_um2_per_s = 8.0 * n.viscosity_mPa_s * 1e-3 / n.r_um**2 / PASCAL
+    drop = per_um2_per_s * lengths(pieces, nodes)[living] * pieces.velocity[living]
+    pressure = nodes.pressure.copy()
+    while True:
+        known = np.isfinite(pressure)
+        down, up = known[a] & ~known[b], known[b] & ~known[a]
+        if not (down | up).any():
+            return pressure
+        pressure[b[down]] = pressure[a[down]] - drop[down]
+        pressure[a[up]] = pressure[b[up]] + drop[up]
+
+
 def _solve(
     pressure: Array,
     first: NDArray[np.int64],

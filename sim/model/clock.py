@@ -376,7 +376,8 @@ class AngiogenesisModel(AssayModel):
         """Everything that ``final.npz`` holds."""
         columns = {f"cell_{name}": rows for name, rows in self.cells.by_name().items()}
         memory = {name: array.copy() for name, array in self.assay.state().items()}
-        return {"cell_id": self.cell_id.copy(), **self._field_arrays(), **columns, **memory}
+        who: Arrays = {"cell_id": self.cell_id.copy(), "cell_unique_id": self.ids[:-1]}
+        return {**who, **self._field_arrays(), **columns, **memory}
 
     def _field_arrays(self) -> Arrays:
         arrays: Arrays = {}

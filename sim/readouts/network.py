@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from sim.readouts.skeleton import UNITS_PER_SITE, centres, prune, skeleton
+from sim.readouts.skeleton import UNITS_PER_SITE, Graph, centres, prune, skeleton
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.integer[Any]]
@@ -47,6 +47,10 @@ class Network:
         Gaps enclosed by the network, 1 to n; 0 elsewhere.
     junction_yx, end_yx : (n, 2) float
         Positions of junctions and end points.
+    skeleton : Graph
+        The pruned skeleton of the network, on the doubled grid with a frame around it.
+    frame : int
+        Sites of that frame at each border.
     values : mapping
         The read-outs by name.
     """
@@ -58,6 +62,8 @@ class Network:
     skeleton_links: IntArray
     junction_yx: FloatArray
     end_yx: FloatArray
+    skeleton: Graph
+    frame: int
     values: Mapping[str, float]
 
     def readouts(self) -> dict[str, float]:
@@ -154,6 +160,8 @@ def measure_network(
         skeleton_links=graph.links,
         junction_yx=centres(graph) / 2 - frame,
         end_yx=yx[ends],
+        skeleton=graph,
+        frame=frame,
         values=values,
     )
 

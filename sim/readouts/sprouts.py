@@ -22,6 +22,7 @@ from sim.readouts.skeleton import UNITS_PER_SITE, Graph, prune, skeleton
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
+FRAME = 1  # site around what is thinned
 HALF_RING = 0.75  # sites: no step from a site to its neighbour, corners too, leads across the ring
 
 
@@ -51,6 +52,8 @@ class Sprouts:
         Positions of the skeleton that count, in sites and halves of them.
     skeleton_links : (m, 2) int
         Pairs of neighbours among these positions.
+    skeleton : Graph
+        The same on the doubled grid, with a frame of `FRAME` sites around it.
     """
 
     length_um: float
@@ -59,6 +62,7 @@ class Sprouts:
     body: BoolArray
     skeleton_yx: FloatArray
     skeleton_links: NDArray[np.integer[Any]]
+    skeleton: Graph
 
 
 def core_of(mask: BoolArray) -> Core:
@@ -128,8 +132,8 @@ def measure_sprouts(
     filled = close_pinholes(framed, hole_um2 / spacing_um**2)
     body = _part_at(filled[1:-1, 1:-1], core)
     end = core.radius + margin_um / spacing_um
-    graph = prune(skeleton(np.pad(body, 1)), math.sqrt(cell_area_um2 / math.pi) / spacing_um)
-    graph = graph.only(_distances(graph.yx / 2 - 1, core) > end)
+    graph = prune(skeleton(np.pad(body, FRAME)), math.sqrt(cell_area_um2 / math.pi) / spacing_um)
+    graph = graph.only(_distances(graph.yx / 2 - FRAME, core) > end)
     graph = _without_short_parts(graph, shortest_um / spacing_um)
     reach = _distances(np.argwhere(body), core).max(initial=end) - end
     return Sprouts(
@@ -137,8 +141,9 @@ def measure_sprouts(
         number=_crossings(body, core, end + circle_um / spacing_um),
         reach_um=float(reach) * spacing_um,
         body=body,
-        skeleton_yx=graph.yx / 2 - 1,
+        skeleton_yx=graph.yx / 2 - FRAME,
         skeleton_links=graph.links,
+        skeleton=graph,
     )
 
 

@@ -136,11 +136,11 @@ class RunFolder:
         made: list[Path] = []
         try:
             for parent in reversed(path.parents):
-                _make(parent, made)
+                make_folder(parent, made)
             if out is None:
-                path = _make_numbered(path, made)
+                path = make_numbered(path, made)
             else:
-                _make(path, made)
+                make_folder(path, made)
                 if any(path.iterdir()):
                     raise FolderError(
                         f"{path}: folder is not empty, and existing files are never overwritten; "
@@ -148,9 +148,9 @@ class RunFolder:
                     )
             return cls(path, made)
         except BaseException as error:
-            _remove_empty(made)
+            remove_empty(made)
             if isinstance(error, OSError):
-                raise _not_writable(path, error) from error
+                raise not_writable(path, error) from error
             raise
 
     @classmethod
@@ -165,7 +165,7 @@ class RunFolder:
         try:
             return cls(path, None)
         except OSError as error:
-            raise _not_writable(path, error) from error
+            raise not_writable(path, error) from error
 
     def __enter__(self) -> RunFolder:
         return self
@@ -184,7 +184,7 @@ class RunFolder:
         if self._made is not None:
             for item in _content(self.path):
                 item.unlink()
-            _remove_empty([*self._made, *(self.path / name for name in _NUMBERED)])
+            remove_empty([*self._made, *(self.path / name for name in _NUMBERED)])
 
     def go_back(self, mcs: int, frames: Mapping[int, str]) -> None:
         """Remove what was written after a step, and what the end of the run will write.
@@ -224,7 +224,7 @@ class RunFolder:
             raise FolderError(f"{path}: contains other files than those of a run; move it away")
         for item in known:
             item.unlink()
-        _remove_empty([path, *(path / name for name in _NUMBERED)])
+        remove_empty([path, *(path / name for name in _NUMBERED)])
 
     def write_scenario(self, text: str) -> None:
         """Write the resolved scenario as ``scenario.toml``."""
@@ -310,12 +310,13 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _not_writable(path: Path, error: OSError) -> FolderError:
+def not_writable(path: Path, error: OSError) -> FolderError:
+    """Return the error of a folder that cannot be written to."""
     reason = (error.strerror or str(error)).lower()
     return FolderError(f"{path}: cannot write there ({reason}); choose another folder with --out")
 
 
-def _make(folder: Path, made: list[Path]) -> None:
+def make_folder(folder: Path, made: list[Path]) -> None:
     """Create a folder if it does not exist, and note it."""
     if folder.is_dir():
         return
@@ -328,7 +329,7 @@ def _make(folder: Path, made: list[Path]) -> None:
         made.append(folder)
 
 
-def _make_numbered(path: Path, made: list[Path]) -> Path:
+def make_numbered(path: Path, made: list[Path]) -> Path:
     """Make `path`, or the first of ``path-2``, ``path-3``, ... that is not taken; note it."""
     folder, number = path, 1
     while True:
@@ -342,7 +343,7 @@ def _make_numbered(path: Path, made: list[Path]) -> Path:
             return folder
 
 
-def _remove_empty(folders: list[Path]) -> None:
+def remove_empty(folders: list[Path]) -> None:
     """Remove empty folders, innermost first."""
     for folder in reversed(folders):
         with suppress(OSError):  # it is not empty, or was never made

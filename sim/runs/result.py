@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
+    from xarray import Dataset
 
     Arrays = dict[str, NDArray[Any]]
 
@@ -82,3 +83,20 @@ class Result:
     def save_pictures(self, folder: Path | str) -> None:
         """Write the assay's picture, ``fields.png`` and ``timeseries.png`` into a folder."""
         hooks.call("save_pictures", self, Path(folder))
+
+    def to_xarray(self) -> Dataset:
+        """Return cells and fields over time as an xarray Dataset, which is all in memory.
+
+        Its dimensions are ``time_h``, ``y_um`` and ``x_um``, the centres of the sites; fields on
+        coarser voxels have their own, ``y_um_10`` and ``x_um_10`` for voxels of 10 um. Times are
+        those of the frames, and the end; a field that was not recorded at a time is NaN there.
+        Units are attributes of the variables, and version, hash of the scenario and seed of the
+        whole.
+
+        Raises
+        ------
+        InputError
+            If xarray is not installed.
+        """
+        found: Dataset = hooks.call("to_xarray", self)
+        return found

@@ -9,7 +9,7 @@ import os
 import tomllib
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -333,22 +333,23 @@ def write_results(study: Study, ledger: Ledger) -> None:
     write_text_atomic(study.folder / RESULTS, text.getvalue())
     ledger.note_results(sha256(text.getvalue()))
     if find_spec("pyarrow") is not None:
-        write_bytes_atomic(study.folder / PARQUET, _parquet(columns, rows))
+        buffer = io.BytesIO()
+        frame_of(study).to_parquet(buffer, engine="pyarrow", index=False)
+        write_bytes_atomic(study.folder / PARQUET, buffer.getvalue())
     else:  # an older one, written where pyarrow is installed, would be outdated
         (study.folder / PARQUET).unlink(missing_ok=True)
 
 
-def _parquet(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    """Return the table as Parquet; columns of mixed kinds become texts."""
+def frame_of(study: Study) -> pd.DataFrame:
+    """Return the table of results with one type in each column: mixed kinds become texts."""
     import pandas as pd
 
+    columns, rows = table_of(study)
     table: dict[str, list[Any]] = {}
     for name, values in zip(columns, zip(*rows, strict=True), strict=True):
         numbers = all(value is None or type(value) in (int, float) for value in values)
         table[name] = [v if numbers or v is None else _cell(v) for v in values]
-    buffer = io.BytesIO()
-    pd.DataFrame(table).to_parquet(buffer, engine="pyarrow", index=False)
-    return buffer.getvalue()
+    return pd.DataFrame(table)
 
 
 def _cell(value: Any) -> str:

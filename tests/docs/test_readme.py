@@ -73,9 +73,9 @@ def left_over(command: str, words: list[str]) -> list[str]:
 
 
 def need_extras(page: Path) -> None:
-    """Skip a page whose examples need SALib where it is not installed."""
-    if page.stem == "sensitivity":
-        pytest.importorskip("SALib")
+    """Skip a page whose examples need what is not installed."""
+    for library in {"sensitivity": ["SALib"], "export": ["xarray", "zarr"]}.get(page.stem, []):
+        pytest.importorskip(library)
 
 
 def load_small(source: Any, overrides: Any = None, seed: int | None = None) -> Any:

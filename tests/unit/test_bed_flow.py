@@ -151,3 +151,24 @@ def test_radius_sets_speed() -> None:
     pieces, nodes = ladder()
     wide = flow.velocities(pieces, nodes, NUMBERS._replace(r_um=2 * NUMBERS.r_um), 0.0)[0]
     assert wide == pytest.approx(4 * velocities(pieces, nodes), rel=1e-10, abs=1e-6)
+
+
+def test_pressures_fall_along_the_flow_from_artery_to_vein() -> None:
+    pieces, nodes = ladder()
+    pieces = pieces._replace(velocity=velocities(pieces, nodes))
+    found = flow.pressures(pieces, nodes, NUMBERS)
+    held = np.isfinite(nodes.pressure)
+    np.testing.assert_allclose(found[held], nodes.pressure[held])
+    drop = found[pieces.a] - found[pieces.b]
+    of_um = 8 * NUMBERS.viscosity_mPa_s * 1e-3 / NUMBERS.r_um**2 / PASCAL
+    np.testing.assert_allclose(
+        drop, of_um * graph.lengths(pieces, nodes) * pieces.velocity, atol=1e-9
+    )
+
+
+def test_nothing_is_known_of_pressures_beyond_a_sleeve() -> None:
+    places = [(20.0 * i, 0.0) for i in range(5)]
+    pieces, nodes = tables(places, [(i, i + 1) for i in range(4)], {0: 30.0})
+    pieces.kind[2] = SLEEVE
+    found = flow.pressures(pieces, nodes, NUMBERS)
+    np.testing.assert_array_equal(found, [30.0, 30.0, 30.0, np.nan, np.nan])

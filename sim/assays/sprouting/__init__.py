@@ -33,6 +33,7 @@ ASSAY = Assay(
     measure="sim.assays.sprouting.measure:measure",
     picture="sim.assays.sprouting.picture:draw",
     picture_file="spheroid.png",
+    graph="sim.assays.sprouting.measure:graph",
     panels=(
         ("length (µm)", ("cumulative_length_um",)),
         ("reach (µm)", ("mean_length_um", "longest_um")),

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from sim.assays.declare import Scenario, Tissue
 from sim.assays.sprouting.memory import core
-from sim.readouts.sprouts import Sprouts, loose_cells, measure_sprouts
+from sim.readouts.graph import NetworkGraph, graph_of
+from sim.readouts.sprouts import FRAME, Sprouts, loose_cells, measure_sprouts
 
 
 def measure(
     tissue: Tissue, memory: Mapping[str, NDArray[Any]], scenario: Scenario
 ) -> dict[str, float]:
     """Return the read-outs of the sprouts by name."""
-    found = sprouts_of(tissue, memory, scenario)
+    found = sprouts_of(tissue.lattice, memory, scenario)
     return {
         "cumulative_length_um": found.length_um,
         "sprouts": found.number,
@@ -33,11 +34,13 @@ def tips(tissue: Tissue, memory: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_
     return np.asarray(tissue.cells["alive"] & (memory["tip"][:-1] > 0))
 
 
-def sprouts_of(tissue: Tissue, memory: Mapping[str, NDArray[Any]], scenario: Scenario) -> Sprouts:
+def sprouts_of(
+    lattice: NDArray[Any], memory: Mapping[str, NDArray[Any]], scenario: Scenario
+) -> Sprouts:
     """Return the sprouts of a lattice, measured as a scenario says."""
-    options, spacing_um = scenario.readout, tissue.spacing_um
+    options, spacing_um = scenario.readout, scenario.domain.spacing_um
     return measure_sprouts(
-        tissue.lattice > 0,
+        lattice > 0,
         core(memory),
         spacing_um=spacing_um,
         cell_area_um2=scenario.engine.area.target_sites * spacing_um**2,
@@ -47,3 +50,11 @@ def sprouts_of(tissue: Tissue, memory: Mapping[str, NDArray[Any]], scenario: Sce
         circle_um=options.circle_um,
         shortest_um=options.shortest_um,
     )
+
+
+def graph(
+    lattice: NDArray[Any], memory: Mapping[str, NDArray[Any]], scenario: Scenario
+) -> NetworkGraph:
+    """Return the segments of the sprouts outside the core."""
+    found = sprouts_of(lattice, memory, scenario)
+    return graph_of(found.skeleton, scenario.domain.spacing_um, FRAME)

@@ -18,7 +18,7 @@ def draw(
 ) -> None:
     """Colour tips, and draw what is measured: the sprouts from the end of the core on."""
     canvas.stain(tips(tissue, memory), "tips")
-    found, (cy, cx, radius) = sprouts_of(tissue, memory, scenario), core(memory)
+    found, (cy, cx, radius) = sprouts_of(tissue.lattice, memory, scenario), core(memory)
     canvas.lines(found.skeleton_yx, found.skeleton_links, "skeleton")
     y, x = np.ogrid[: tissue.lattice.shape[0], : tissue.lattice.shape[1]]
     end = radius + scenario.readout.margin_um / tissue.spacing_um

@@ -44,6 +44,7 @@ ASSAY = Assay(
     measure="sim.assays.tube_formation.measure:measure",
     picture="sim.assays.tube_formation.picture:draw",
     picture_file="network.png",
+    graph="sim.assays.tube_formation.measure:graph",
     panels=(
         ("length (mm)", ("total_length_mm", "tube_length_mm")),
         ("number", ("junctions", "meshes")),

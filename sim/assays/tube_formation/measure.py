@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from sim.assays.declare import Scenario, Tissue
+from sim.readouts.graph import NetworkGraph, graph_of
 from sim.readouts.network import Network, measure_network
 
 
@@ -35,3 +36,11 @@ def network_of(cell_id: NDArray[Any], scenario: Scenario) -> Network:
         cell_area_sites=scenario.engine.area.target_sites,
         closing_um=scenario.readout.closing_um,
     )
+
+
+def graph(
+    lattice: NDArray[Any], memory: Mapping[str, NDArray[Any]], scenario: Scenario
+) -> NetworkGraph:
+    """Return the segments of the network between its junctions and end points."""
+    network = network_of(lattice, scenario)
+    return graph_of(network.skeleton, scenario.domain.spacing_um, network.frame)

@@ -58,6 +58,7 @@ ASSAY = Assay(
     measure="sim.assays.tumour_bed.measure:measure",
     picture="sim.assays.tumour_bed.picture:draw",
     picture_file="vessels.png",
+    graph="sim.assays.tumour_bed.graph:graph",
     panels=(
         ("MVD (1/mm²)", ("mvd_per_mm2", "perfused_mvd_per_mm2")),
         ("vessels (0-1)", ("perfused_fraction", "pericyte_coverage")),

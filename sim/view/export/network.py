@@ -1,0 +1,83 @@
+"""The network of a run at each moment, as GraphML, and as a graph of arrays for other formats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from sim.assays import assay
+from sim.assays.declare import called
+from sim.readouts.graph import NetworkGraph
+from sim.scenario.bed import BedScenario
+from sim.view.export.snapshots import Snapshot, Snapshots, about
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from sim.runs.result import Result
+
+MEMORY = "assay."
+
+
+def write(result: Result, folder: Path) -> Iterator[Path]:
+    """Write a file for each moment."""
+    import networkx as nx
+
+    for one in Snapshots(result):
+        found = network_of(result, one)
+        path = folder / f"network_{one.step:06d}.graphml"
+        told = {key: value for key, value in about(result).items() if value != ""}
+        nx.write_graphml(_networkx(found, told | {"time_h": one.time_h}), path)
+        yield path
+
+
+def network_of(result: Result, one: Snapshot) -> NetworkGraph:
+    """Return the network of a frame or of the end; what the assay remembers is of the end."""
+    scenario = result.scenario
+    place = assay(scenario.assay).graph
+    assert place is not None  # else the format was refused
+    memory = {
+        key.removeprefix(MEMORY): values
+        for key, values in result.final.items()
+        if key.startswith(MEMORY)
+    }
+    seen: Any
+    if isinstance(scenario, BedScenario):
+        from sim.model.bed import bed_of  # compiles
+
+        seen = bed_of(scenario, result.seed, {**result.final, **one.arrays})
+    else:
+        seen = one.arrays["cell_id"]
+    found: NetworkGraph = called(place)(seen, memory, scenario)
+    return found
+
+
+def _networkx(graph: NetworkGraph, about: Mapping[str, Any]) -> nx.Graph:
+    """Return a graph of plain numbers and words; NaN, which other tools cannot read, is left out.
+
+    Two nodes may have several edges between them.
+    """
+    import networkx as nx
+
+    made = nx.MultiDiGraph(**about) if graph.directed else nx.MultiGraph(**about)
+    made.add_nodes_from((str(row), columns) for row, columns in enumerate(_rows(graph.nodes)))
+    made.add_edges_from(
+        (str(one), str(other), str(row), columns)  # each with a key of its own, as in the file
+        for row, ((one, other), columns) in enumerate(
+            zip(graph.links.tolist(), _rows(graph.edges), strict=True)
+        )
+    )
+    return made
+
+
+def _rows(columns: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:
+    for row in zip(*(values.tolist() for values in columns.values()), strict=True):
+        yield {
+            name: value
+            for name, value in zip(columns, row, strict=True)
+            if not (isinstance(value, float) and math.isnan(value))
+        }

@@ -1,0 +1,109 @@
+"""OME-TIFF: label pictures and fields, with pixel sizes and times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.labels import label_type
+from sim.view.export.snapshots import Snapshots, is_bed, origin
+
+if TYPE_CHECKING:
+    from sim.runs.result import Result
+
+UM_PER_CM = 1e4
+BIG = 4_000_000_000  # bytes, for which a plain TIFF has no room
+
+
+def write(result: Result, folder: Path) -> Iterator[Path]:
+    """Write a file for the cell ids and one for each field; yield each when it is written."""
+    snapshots = Snapshots(result)
+    save = partial(_write, about=origin(result), name=str(result.scenario.name))
+    if not is_bed(result.scenario):
+        most, shape = 0, (0, 0)
+        for one in snapshots:
+            most, shape = max(most, int(one.cell_id.max(initial=0))), one.cell_id.shape
+        yield save(
+            folder / "cell_id.ome.tif",
+            (one.cell_id for one in snapshots),
+            shape=shape,
+            dtype=label_type(most),
+            seconds=snapshots.seconds,
+            spacing_um=float(result.scenario.domain.spacing_um),
+            channel="cell id",
+        )
+    times: dict[str, list[float]] = {}
+    for one in snapshots:
+        for name in one.fields:
+            times.setdefault(name, []).append(one.seconds)
+    for name, seconds in times.items():
+        field = next(one.fields[name] for one in snapshots if name in one.fields)
+        yield save(
+            folder / f"field_{name}.ome.tif",
+            _values(snapshots, name),
+            shape=field.values.shape,
+            dtype=np.dtype(np.float32),
+            seconds=seconds,
+            spacing_um=field.spacing_um,
+            channel=name if field.unit == "1" else f"{name} ({field.unit})",
+        )
+
+
+def _values(snapshots: Snapshots, name: str) -> Iterator[NDArray[np.float64]]:
+    """Yield a field at each time at which it was recorded."""
+    for one in snapshots:
+        if name in one.fields:
+            yield one.fields[name].values
+
+
+def _write(
+    path: Path,
+    pages: Iterator[NDArray[Any]],
+    *,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    seconds: Sequence[float],
+    spacing_um: float,
+    channel: str,
+    name: str,
+    about: str,
+) -> Path:
+    """Write pages, one for each time, as one picture with the axes T, Y, X."""
+    import tifffile
+
+    whole = (len(seconds), *shape)
+    metadata: dict[str, Any] = {
+        "axes": "TYX",
+        "Name": name,
+        "Description": about,
+        "Channel": {"Name": [channel]},
+        "PhysicalSizeX": spacing_um,
+        "PhysicalSizeXUnit": "µm",
+        "PhysicalSizeY": spacing_um,
+        "PhysicalSizeYUnit": "µm",
+        "Plane": {"DeltaT": list(seconds), "DeltaTUnit": ["s"] * len(seconds)},
+    }
+    steps = np.diff(seconds)
+    if steps.size and np.allclose(steps, steps[0], rtol=1e-9, atol=0):
+        metadata |= {"TimeIncrement": float(steps[0]), "TimeIncrementUnit": "s"}
+    tifffile.imwrite(
+        path,
+        (np.ascontiguousarray(page, dtype) for page in pages),
+        shape=whole,
+        dtype=dtype,
+        ome=True,
+        bigtiff=math.prod(whole) * dtype.itemsize > BIG,
+        photometric="minisblack",
+        compression="zlib",
+        resolution=(UM_PER_CM / spacing_um, UM_PER_CM / spacing_um),
+        resolutionunit="CENTIMETER",
+        software="angiosim",
+        metadata=metadata,
+    )
+    return path
