@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import fake_runs
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -18,9 +19,12 @@ import pytest
 from PIL import Image
 
 import sim
+from sim.analysis.write import write_analysis
 from sim.assays import assays
 from sim.runs.into import run_into
 from sim.scenario.resolve import load
+from sim.studies.file import plan_study
+from sim.studies.sweep import sweep
 from sim.view.export import export as exporting
 from sim.view.export.export import FORMATS
 
@@ -392,18 +396,23 @@ def test_parquet_has_the_tables_of_a_run(run: Path) -> None:
 
 def test_parquet_has_the_tables_of_a_study(tmp_path: Path, angiosim: Call) -> None:
     pytest.importorskip("pyarrow")
-    study = sim.sweep(
-        {
-            "name": "tiny", "base": "tube_formation", "replicates": 2,
-            "set": {"domain.size_um": [100, 100], "time.duration_h": 2 / 120},
-            "grid": {"drug.free_nM": [0, 8]},
-        },
-        tmp_path / "study", workers=1,
-    )  # fmt: skip
+    plan = plan_study({
+        "name": "tiny", "base": "tube_formation", "replicates": 2,
+        "grid": {"drug.free_nM": [0, 1, 2, 4, 8, 16]},
+        "dose_response": {"dose": "drug.free_nM", "responses": ["tube_length_mm"]},
+    })  # fmt: skip
+    study = sweep(plan, fake_runs.Here(plan, fake_runs.instant), tmp_path / "study")
+    write_analysis(study)
     outcome = angiosim("export", tmp_path / "study", "--to", "parquet")
     assert outcome.exit_code == 0, outcome.stderr
-    table = pd.read_parquet(tmp_path / "study" / "export" / "parquet" / "results.parquet")
+    folder = tmp_path / "study" / "export" / "parquet"
+    table = pd.read_parquet(folder / "results.parquet")
     pd.testing.assert_frame_equal(table, study.results, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(folder / "dose_response.parquet"),
+        pd.read_csv(tmp_path / "study" / "dose_response.csv"),
+    )
+    assert sim.Study.open(tmp_path / "study").count("done") == 12
     outcome = angiosim("export", tmp_path / "study", "--to", "tiff")
     assert outcome.exit_code == 2 and "exports to parquet only" in outcome.stderr
 
