@@ -81,8 +81,14 @@ class Result:
         return hooks.draw(self, ax=ax, fig=fig)
 
     def save_pictures(self, folder: Path | str) -> None:
-        """Write the assay's picture, ``fields.png`` and ``timeseries.png`` into a folder."""
-        hooks.call("save_pictures", self, Path(folder))
+        """Write the assay's picture, ``fields.png`` and ``timeseries.png`` into a folder.
+
+        Raises
+        ------
+        FolderError
+            If one of them exists there: existing files are never overwritten.
+        """
+        hooks.call("save_pictures", self, Path(folder), replace=False)
 
     def to_xarray(self) -> Dataset:
         """Return cells and fields over time as an xarray Dataset, which is all in memory.

@@ -27,6 +27,8 @@ from sim.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 STUDY, RESULTS, PARQUET = "study.toml", "results.csv", "results.parquet"
 """Files of a study folder, beside the `LEDGER`."""
@@ -150,6 +152,16 @@ class Study:
             If the study has no ``[sample]`` with indices, or no such read-out.
         """
         return hooks.call("sensitivity", self, response)
+
+    def plot(self, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
+        """Draw what the study is about: its panel, courses, sensitivity or dose-response.
+
+        Raises
+        ------
+        InputError
+            If it asks for none of them, or is not complete.
+        """
+        return hooks.draw(self, ax=ax, fig=fig)
 
     def whole(self) -> Self:
         """Return the whole study of a shard, as far as its folder has it."""

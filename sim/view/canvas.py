@@ -1,7 +1,6 @@
 """Where pictures are drawn, and the files that they become.
 
-A picture has a title above, a caption below and a body between them, in constrained layout, so
-that nothing is measured in inches and nothing covers anything else.
+Constrained layout finds room for all words; a new figure becomes as high as its panels need.
 """
 
 from __future__ import annotations
@@ -10,15 +9,18 @@ import io
 import logging
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.legend import Legend
+
+if TYPE_CHECKING:
+    from sim.studies.plan import Planned
 
 from sim.errors import AngiosimError, InputError, PictureWarning
 from sim.files import write_bytes_atomic
@@ -29,85 +31,183 @@ from sim.view import style
 log = logging.getLogger(__name__)
 
 DPI: Final = 150
+DPI_IN_PRINT: Final = 400
+"""Of pictures whose width is chosen, and of what is not lines in PDF and SVG."""
 FORMATS: Final = ("png", "pdf", "svg")
-TITLE_SIZE: Final = 14.0
-CAPTION_SIZE: Final = 9.0
-_EM: Final = 0.58  # width of a letter, relative to its size
+Drawings = dict[str, Callable[[], Figure]]
+"""How to draw pictures, by their names without an ending."""
+MM: Final = 1 / 25.4
+_EM: Final = 0.59  # width of a letter, relative to its size
+_TALLEST: Final = 1.25
+"""Maps are at most so many times as high as the figure is wide."""
+_ROUNDS: Final = 4  # in which a height is found
 
 
-def sheet(
-    fig: Figure | SubFigure | None,
-    width_in: float,
-    height_in: float,
-    *,
-    title: str,
-    caption: str,
-    subtitle: str = "",
-) -> SubFigure:
-    """Write title and caption on a figure, and return the room between them.
+class Sheet:
+    """A figure with a title above, a caption below and a body between them.
+
+    Text in it has the size that `style.font_size` gives for its width.
 
     Parameters
     ----------
     fig : matplotlib.figure.Figure or SubFigure, optional
         An empty one of the user, which gets constrained layout if it has no layout; a new figure
         without it. A title or a caption that it has is kept.
-    width_in, height_in : float
-        Size of a new figure.
+    width_in : float
+        Width of a new figure for a screen; `style.Page` may have another.
     title, subtitle, caption : str
         What is shown, with what, and where it comes from; wrapped to the width of the figure.
 
-    Returns
-    -------
-    matplotlib.figure.SubFigure
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure
+    body : matplotlib.figure.SubFigure
+        The room between title and caption.
+    width_in : float
+        How wide it is.
+    is_new : bool
+        Whether the figure is a new one.
 
     Raises
     ------
     ValueError
         If there are axes in the figure.
     """
-    if fig is None:
-        fig = style.new_figure(width_in, height_in)
-    elif fig.axes or fig.subfigs:
-        raise ValueError("fig: must be empty; use a SubFigure to draw beside something else")
-    root = fig.get_figure(root=True)
-    assert root is not None
-    if root.get_layout_engine() is None:
-        root.set_layout_engine("constrained")
-    width = fig.bbox.width / root.dpi
-    left = 0.1 / width
-    if not fig.get_suptitle():
-        words = wrapped(title, 1.15 * TITLE_SIZE, 0.97 * width, lines=2)  # bold is wider
-        fig.suptitle(words, x=left, ha="left", size=TITLE_SIZE, weight="bold", color=style.INK)
-    if not fig.get_supxlabel():
-        words = wrapped(caption, CAPTION_SIZE, 0.97 * width, lines=3)
-        fig.supxlabel(words, x=left, ha="left", size=CAPTION_SIZE, color=style.QUIET)
-    body: SubFigure = fig.subfigures(1, 1, facecolor="none")  # type: ignore[assignment]
-    if subtitle:
-        words = wrapped(subtitle, 11, 0.97 * width, lines=2)
-        body.suptitle(words, x=left, ha="left", size=11, color=style.INK)
-    return body
+
+    def __init__(
+        self,
+        fig: Figure | SubFigure | None,
+        width_in: float,
+        *,
+        title: str,
+        caption: str,
+        subtitle: str = "",
+    ) -> None:
+        page = style.PAGE.get()
+        self.is_new = fig is None
+        if fig is None:
+            width_in = page.width_mm * MM if page.width_mm else width_in
+            fig = style.new_figure(width_in, 0.8 * width_in)
+        elif fig.axes or fig.subfigs:
+            raise ValueError("fig: must be empty; use a SubFigure to draw beside something else")
+        self.figure = figure_of(fig)
+        if self.figure.get_layout_engine() is None:
+            self.figure.set_layout_engine("constrained")
+        self.width_in = fig.bbox.width / self.figure.dpi
+        set_size(self.width_in)
+        left = {"x": 0.05 / self.width_in, "ha": "left"}
+        room, base = 0.97 * self.width_in, style.points(10)
+        if page.title and not fig.get_suptitle():
+            words = wrapped(title, 1.5 * base, room, lines=2)  # bold is wider
+            fig.suptitle(words, size=1.3 * base, weight="bold", color=style.INK, **left)
+        if page.title and not fig.get_supxlabel():
+            words = wrapped(caption, 0.85 * base, room, lines=3)
+            fig.supxlabel(words, size=0.85 * base, color=style.QUIET, **left)
+        self.body = _part(fig)
+        if page.title and subtitle:
+            words = wrapped(subtitle, 1.05 * base, room, lines=2)
+            self.body.suptitle(words, size=1.05 * base, color=style.INK, **left)
+            self.body = _part(self.body)  # a legend above it would be beside the words
+
+    def panels(self, count: int, across: int, **options: Any) -> list[Axes]:
+        """Return so many axes, so many of them in a row."""
+        down = -(-count // across)
+        axes: list[Axes] = (
+            self.body.subplots(down, across, squeeze=False, **options).ravel().tolist()
+        )
+        for empty in axes[count:]:
+            empty.remove()
+        return axes[:count]
+
+    def across(self, least_in: float, count: int) -> int:
+        """Return how many panels of a least width have room in a row."""
+        return max(1, min(count, int(self.width_in / least_in)))
+
+    def legend(self, handles: Sequence[Any]) -> None:
+        """Say above the panels what is drawn, in as many columns as there is room for."""
+        for columns in range(len(handles), 0, -1):
+            legend = self.body.legend(
+                handles=handles, loc="outside upper left", ncols=columns, frameon=False,
+                labelspacing=0.3, columnspacing=1.4, fontsize=style.points(9.5),
+            )  # fmt: skip
+            if legend.get_window_extent().width < 0.98 * self.body.bbox.width or columns == 1:
+                return
+            legend.remove()
+
+    def done(self, column: Sequence[Axes], high_in: float | None = None) -> Figure:
+        """Give a new figure the height that its panels need; return it.
+
+        Parameters
+        ----------
+        column : sequence of Axes
+            Panels below each other, from the top to the bottom.
+        high_in : float, optional
+            How high they are together, in inches for text of 10 pt; without it they are maps, as
+            high as their proportions and their width want.
+        """
+        for ax in self.body.findobj(Axes):
+            size = style.points(10)
+            ax.tick_params(which="both", labelsize=size)
+            ax.xaxis.get_offset_text().set_fontsize(size)
+            ax.yaxis.get_offset_text().set_fontsize(size)
+        if self.is_new:
+            if high_in is not None:  # enough for all words around the panels
+                self.figure.set_size_inches(self.width_in, 3.0 + 2.5 * style.points(high_in))
+            for _ in range(_ROUNDS if high_in is None else 1):
+                self.lay_out()
+                missing = sum(_height_missing(ax, high_in, len(column)) for ax in column)
+                width, height = self.figure.get_size_inches()
+                self.figure.set_size_inches(width, max(0.5, height + missing))
+                if abs(missing) < 0.01:
+                    break
+        return self.figure
+
+    def lay_out(self) -> None:
+        """Give all axes their places, as drawing does."""
+        engine = self.figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(self.figure)
 
 
-def figure_of(ax: Axes | SubFigure) -> Figure:
+def _part(fig: Figure | SubFigure) -> SubFigure:
+    """Return a part of a figure that fills it."""
+    part = fig.subfigures(1, 1, facecolor="none")
+    assert isinstance(part, SubFigure)
+    return part
+
+
+def _height_missing(ax: Axes, high_in: float | None, count: int) -> float:
+    """Return by how much axes are too low after the layout, in inches."""
+    figure = figure_of(ax)
+    box = ax.get_position(original=True).transformed(ax.figure.transSubfigure)
+    if high_in is None:
+        left, right, bottom, top = *ax.get_xlim(), *ax.get_ylim()
+        wanted = box.width * abs((top - bottom) / (right - left)) / figure.dpi
+        wanted = min(wanted, _TALLEST * figure.get_size_inches()[0] / count)
+    else:
+        wanted = style.points(high_in) / count
+    return float(wanted - box.height / figure.dpi)
+
+
+def set_size(width_in: float) -> None:
+    """Let all text that is drawn from now on have the size for a width, within `house_style`."""
+    mpl.rcParams["font.size"] = style.font_size(width_in)
+
+
+def into(ax: Axes, title: str = "") -> Axes:
+    """Prepare axes of a user, and write what is shown above them, where they have no title."""
+    set_size(width_of(ax))
+    titled = any(ax.get_title(loc) for loc in ("left", "center", "right"))
+    if title and style.PAGE.get().title and not titled:
+        ax.set_title(title, loc="left", size=style.points(11))
+    return ax
+
+
+def figure_of(ax: Axes | Figure | SubFigure) -> Figure:
     """Return the figure that axes or a part of a figure are in."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     return figure
-
-
-def make_room(figure: Figure, legend: Legend, width_in: float, height_in: float) -> None:
-    """Enlarge a new figure until there is so much beside and around a legend."""
-    box, size = legend.get_window_extent(), figure.get_size_inches()
-    figure.set_size_inches(
-        max(size[0], box.width / figure.dpi + width_in),
-        max(size[1], box.height / figure.dpi + height_in),
-    )
-
-
-def label(ax: Axes, title: str) -> None:
-    """Write what is shown above axes of a user that have no title."""
-    if not any(ax.get_title(loc) for loc in ("left", "center", "right")):
-        ax.set_title(title, loc="left", size=12 * style.text_scale(ax))
 
 
 def width_of(place: Axes | SubFigure) -> float:
@@ -152,6 +252,14 @@ class Marks:
         return {"Title": self.title, "Creator": software, "Description": words, "Date": None}
 
 
+def marks_of(plan: Planned) -> Marks:
+    """Return what the pictures of a study, a calibration or a design say of themselves."""
+    from sim.scenario.resolve import load
+    from sim.scenario.writing import scenario_hash
+
+    return Marks(plan.name, scenario_hash=scenario_hash(load(plan.base)), seed=plan.seed)
+
+
 def picture_format(path: Path) -> str:
     """Return the format of a picture that its suffix names: png, pdf or svg.
 
@@ -186,14 +294,15 @@ def save_picture(figure: Figure, path: str | Path, marks: Marks | None = None) -
     kind = picture_format(path)
     buffer = io.BytesIO()
     metadata = (marks or Marks()).metadata(kind)
+    dpi = DPI if style.PAGE.get().width_mm is None and kind == "png" else DPI_IN_PRINT
     with style.house_style():
         if kind == "png":  # `savefig` draws all twice, the first time for the layout alone
-            figure.set_dpi(DPI)
+            figure.set_dpi(dpi)
             FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
                 buffer, metadata=metadata, pil_kwargs={"compress_level": 4}
             )
         else:
-            figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
+            figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
     write_bytes_atomic(path, buffer.getvalue())
 
 
@@ -201,6 +310,8 @@ def save_pictures(
     drawings: Mapping[str, Callable[[], Figure]], folder: Path, marks: Marks
 ) -> list[Path]:
     """Draw and save pictures by their file names; return the files that could be written.
+
+    Those of an earlier result are replaced: this is for whoever has the folder to himself.
 
     A picture shows results that are on the disk already: whatever is wrong with it, they stay. It
     is left out with a warning, and no older one is left in its place; the log has the traceback of

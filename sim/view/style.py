@@ -6,27 +6,26 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
-from matplotlib.patches import Rectangle
 from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 INK: Final = "#22262b"
 QUIET: Final = "#626a73"
 FRAME: Final = "#c9c6bf"
 GAP: Final = "#f5f3ee"
 DAYS_OFF: Final = "#00000010"
-OTHER_CELLS: Final = "#b9aea6"  # of types without receptors
 
 # Okabe and Ito (2008), told apart with every common colour-vision deficiency.
 BLUE: Final = "#0072B2"
@@ -35,6 +34,9 @@ GREEN: Final = "#009E73"
 ORANGE: Final = "#E69F00"
 VERMILION: Final = "#D55E00"
 PURPLE: Final = "#CC79A7"
+
+OTHER_CELLS: Final = (ORANGE, PURPLE, "#b9aea6", "#8a6a4a", SKY)
+"""Colours of further types of cells, which have no drive, in their order."""
 
 # The light qualitative scheme of Paul Tol, without its grey.
 SOFT_CYCLE: Final = (
@@ -48,15 +50,22 @@ SOFT_CYCLE: Final = (
     "#AAAA00",
 )
 
-STAINS: Final = {"living": GREEN, "dead": VERMILION, "tips": VERMILION}
+STAINS: Final = {"living": GREEN, "dying": VERMILION, "tips": VERMILION}
 """Colours of cells by what a stain shows."""
 DOTS: Final = {
     "junctions": (VERMILION, "white", 24.0),
     "ends": ("white", INK, 13.0),
-    "dead": (VERMILION, "white", 24.0),
+    "starts": ("white", INK, 13.0),
+    "deaths": (VERMILION, "white", 24.0),
     "tips": ("#F0E442", INK, 16.0),
 }
 """Face, edge and size of dots by what they mark."""
+OF_SKELETON: Final = ("junctions", "ends")
+"""Dots that belong to the skeleton of a network."""
+WORDS: Final = {"start": "gap at the start", "now": "gap now", "core": "end of the core"}
+"""What is marked, in words, where that is not its name."""
+ONE_TYPE: Final = "#8fb8d8"
+"""Cells of the first type where others have colours, and nothing signals."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,10 @@ VESSELS: Final = {
 
 STAIRS: Final = ("skeleton",)
 """Lines from site to site, whose stairs are smoothed."""
-OUTLINES: Final = {"start": ("white", "dashed", 2.0), "tumour": ("black", "solid", 1.8)}
+OUTLINES: Final = {
+    "start": (INK, "dashed", 1.6), "now": (VERMILION, "solid", 1.6), "core": (INK, "dashed", 1.6),
+    "tumour": ("black", "solid", 1.8),
+}  # fmt: skip
 """Colour, style and width of outlines by what they mark."""
 
 _RC: Final[dict[str, object]] = {
@@ -113,7 +125,42 @@ _RC: Final[dict[str, object]] = {
     "savefig.facecolor": "white",
     "text.parse_math": False,  # names of a user may have any number of $
     "svg.hashsalt": "angiosim",
+    "pdf.fonttype": 42,  # text that can be edited and searched
 }
+
+
+@dataclass(frozen=True)
+class Page:
+    """What pictures are drawn for.
+
+    Attributes
+    ----------
+    width_mm : float or None
+        Width of a new figure; without it each kind of picture has its own, for a screen.
+    title : bool
+        Whether title and caption are written around a figure.
+    skeleton : bool
+        Whether the skeleton of a network is drawn over the cells.
+    """
+
+    width_mm: float | None = None
+    title: bool = True
+    skeleton: bool = True
+
+
+_SCREEN: Final = Page()
+PAGE: Final = ContextVar("page", default=_SCREEN)
+"""What is being drawn for."""
+
+
+@contextmanager
+def on_page(page: Page) -> Iterator[None]:
+    """Draw for a page."""
+    before = PAGE.set(page)
+    try:
+        yield
+    finally:
+        PAGE.reset(before)
 
 
 @contextmanager
@@ -135,7 +182,7 @@ def plain_text(ax: Axes) -> None:
 
 def new_figure(width_in: float, height_in: float) -> Figure:
     """Return an empty figure in constrained layout, which pyplot does not know of."""
-    layout = ConstrainedLayoutEngine(h_pad=0.08, w_pad=0.1)
+    layout = ConstrainedLayoutEngine(h_pad=0.05, w_pad=0.05)
     figure = Figure((width_in, height_in), dpi=100, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     return figure
@@ -143,8 +190,18 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 def drive_map() -> Colormap:
     """Return the map of the drive: dark is more, even the palest stands out from the gaps."""
-    base = mpl.colormaps["viridis_r"]
-    return LinearSegmentedColormap.from_list("drive", base(0.06 + 0.80 * np.linspace(0, 1, 256)))
+    return part_of_viridis("drive", 0.62)  # and a dark line is seen on the darkest
+
+
+def potency_map() -> Colormap:
+    """Return the map of IC50s: dark is potent."""
+    return part_of_viridis("potency", 0.86).reversed()
+
+
+def part_of_viridis(name: str, end: float) -> Colormap:
+    """Return the reversed map from where it stands out from the gaps, up to a share of it."""
+    shades = np.linspace(0.06, end, 256)
+    return LinearSegmentedColormap.from_list(name, mpl.colormaps["viridis_r"](shades))
 
 
 def flow_map() -> Colormap:
@@ -152,10 +209,14 @@ def flow_map() -> Colormap:
     return LinearSegmentedColormap.from_list("flow", ["#f79b7f", "#d7301f", "#5c0013"])
 
 
-def text_scale(ax: Axes) -> float:
-    """Return the factor by which text and lines shrink in axes narrower than a full picture."""
-    width_in = ax.get_window_extent().width / ax.figure.dpi
-    return float(min(1.0, max(0.5, (width_in / 6.5) ** 0.4)))
+def font_size(width_in: float) -> float:
+    """Return the size of text for a width: 7 pt in a column, 8 pt on a page, 10 pt on a screen."""
+    return float(np.interp(width_in, (3.6, 7.1, 9.0), (7.0, 8.0, 10.0)))
+
+
+def points(size: float) -> float:
+    """Return a size for text of 10 pt, in points, as it is in the figure being drawn."""
+    return size * float(mpl.rcParams["font.size"]) / 10.0
 
 
 def nice_length(limit: float) -> float:
@@ -164,25 +225,13 @@ def nice_length(limit: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= limit * (1 + 1e-9))
 
 
-def add_scale_bar(ax: Axes, width_um: float) -> None:
-    """Put a scale bar of a round length into the lower right corner of axes drawn in um."""
-    length = nice_length(0.25 * width_um)
-    scale = text_scale(ax)
-    bar = AuxTransformBox(ax.transData)
-    bar.add_artist(Rectangle((0, 0), length, 0, ec=INK, lw=3.0 * scale, fc="none"))
-    words = TextArea(f"{length:g} µm", textprops={"color": INK, "size": 11 * scale})
-    box = AnchoredOffsetbox(
-        loc="lower right",
-        child=VPacker(children=[words, bar], align="center", pad=0, sep=4 * scale),
-        pad=0.5,
-        borderpad=0.8 * scale,
-        prop=FontProperties(size=11 * scale),
-    )
-    box.patch.set(facecolor="white", edgecolor="none", alpha=0.85)
-    box.patch.set_boxstyle("round,pad=0,rounding_size=0.25")
-    box.set_gid("scale-bar")
-    box.set_zorder(6)
-    ax.add_artist(box)
+def log_axis(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers: decades, and 2 and 5 where there are few."""
+    low, high = sorted(axis.get_view_interval())
+    few = low > 0 and high < 30 * low
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,), numticks=7))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: number(x)))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def number(value: float) -> str:

@@ -73,7 +73,7 @@ def test_a_figure_says_what_it_shows() -> None:
         assert part in text
     for name, one in GROUPS.items():
         low, high = one.ic50_low, one.ic50_high
-        assert f"{name}\nIC50 {one.ic50:.3g} nM ({low:.3g} to {high:.3g})" in text
+        assert f"{name}: IC50 {one.ic50:.3g} nM ({low:.3g} to {high:.3g})" in text
     assert "dashed" not in text
 
 
@@ -125,7 +125,7 @@ def test_what_is_not_determined_is_dashed_and_open() -> None:
     ax = figure.axes[0]
     text = words(figure)
     assert "dashed: IC50 not determined" in text
-    assert f"(> {late.ic50_low:.4g})" in text and "none\nno response found" in text
+    assert f"(> {late.ic50_low:.4g})" in text and "none: no response found" in text
     assert all(line.get_linestyle() == "--" for line in fitted_lines(ax))
     assert [line for line in ax.lines if line.get_marker() == ">"]
 

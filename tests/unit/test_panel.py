@@ -192,6 +192,7 @@ def test_numbers_of_cells_and_viability_never_share_an_axis(panel: tuple[Panel, 
         legend = axes.get_legend()
         assert legend is not None
         words = [text.get_text().partition(":")[0] for text in legend.get_texts()]
+        words = [name for name in words if name != "unstimulated"]
         titles[f"{legend.get_title().get_text()} | {axes.get_ylabel()}"] = words
     effects = ["network length", "gap closure", "drift", "viability, HUVEC", "viability, EA.hy 926"]
     numbers = ["living cells, HUVEC", "living cells, EA.hy 926"]
@@ -230,7 +231,11 @@ def test_curves_are_per_cent_of_no_drug() -> None:
         line for line in axes.lines if len(line.get_xdata()) == 8 and line.get_marker() in "os^D"
     ]
     assert points and all(line.get_ydata()[0] == pytest.approx(100) for line in points)
-    assert [text.get_text() for text in axes.texts] == ["network length, unstimulated"]
+    legend = axes.get_legend()
+    assert legend is not None and "unstimulated" in [t.get_text() for t in legend.get_texts()]
+    (control,) = [line for line in axes.lines if set(line.get_xdata()) == {0, 1}]
+    (curve,) = [line for line in points if line.get_color() == control.get_color()]
+    assert control.get_linestyle() == ":" and curve in points
 
 
 def test_one_assay_alone_is_no_panel_unless_asked_for(tmp_path: Path) -> None:

@@ -253,9 +253,9 @@ def test_no_bit_depends_on_threads_or_on_where_a_run_is_split() -> None:
 def test_the_picture_explains_the_colour_of_cells_that_are_no_tips() -> None:
     """The bar of the drive is left out where all cells are tips."""
     made = model()
-    assert any("drive" in axes.get_title(loc="left") for axes in drawn_axes(made))
+    assert any("drive" in axes.get_ylabel() for axes in drawn_axes(made))
     made.assay.memory["tip"][made.endothelial] = 1
-    assert not any("drive" in axes.get_title(loc="left") for axes in drawn_axes(made))
+    assert not any("drive" in axes.get_ylabel() for axes in drawn_axes(made))
 
 
 def drawn_axes(made: AngiogenesisModel) -> list[Any]:

@@ -25,4 +25,4 @@ def draw(
     flat = places.reshape(-1, 2)
     flat = flat % tissue.lattice.shape if tissue.periodic else flat
     canvas.lines(flat, links[there[links].all(axis=1)], "tracks")
-    canvas.dots(flat[:cells], "ends")
+    canvas.dots(flat[:cells], "starts")

@@ -22,4 +22,4 @@ def draw(
     canvas.lines(found.skeleton_yx, found.skeleton_links, "skeleton")
     y, x = np.ogrid[: tissue.lattice.shape[0], : tissue.lattice.shape[1]]
     end = radius + scenario.readout.margin_um / tissue.spacing_um
-    canvas.outline((y - cy) ** 2 + (x - cx) ** 2 <= end**2, "start")
+    canvas.outline((y - cy) ** 2 + (x - cx) ** 2 <= end**2, "core")

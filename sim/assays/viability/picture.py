@@ -17,6 +17,6 @@ def draw(
     """Colour living and dying cells, and mark where cells have died."""
     live = living(tissue)
     canvas.stain(live, "living")
-    canvas.stain(tissue.cells["alive"] & ~live, "dead")
+    canvas.stain(tissue.cells["alive"] & ~live, "dying")
     died = memory["events"][memory["events"][:, 1] == 0]
-    canvas.dots(died[:, [5, 4]] - 0.5, "dead")
+    canvas.dots(died[:, [5, 4]] - 0.5, "deaths")

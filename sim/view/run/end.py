@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from sim.assays import assay
 from sim.view.run.frame import Snapshot
+
+if TYPE_CHECKING:
+    from sim.model.base import AssayModel
 
 
 def draw_end(
@@ -28,3 +33,12 @@ def draw_end(
     from sim.view.run.network import draw_network
 
     return draw_network(result, ax=ax, fig=fig)
+
+
+def draw_model(
+    model: AssayModel, *, ax: Axes | None = None, fig: Figure | SubFigure | None = None
+) -> Figure:
+    """Draw a model at work, as a run that ends now."""
+    from sim.runs.run import result_of
+
+    return draw_end(result_of(model), ax=ax, fig=fig)

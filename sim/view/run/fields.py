@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +16,9 @@ from sim.view.run import frame
 from sim.view.run.frame import Snapshot
 
 _ACROSS: Final = 2  # maps in a row
-_WIDE: Final = {1: 5.6, 2: 3.5}
-"""Inches of a map, by how many are in a row."""
+_WIDE: Final = {1: 6.5, 2: 9.0}
+"""Inches of a figure for a screen, by how many maps are in a row."""
+_LEAST_RANGE: Final = 0.05  # of the largest value, across the colours: less would show noise
 
 
 def field_names(result: Snapshot) -> list[str]:
@@ -27,16 +27,20 @@ def field_names(result: Snapshot) -> list[str]:
     return [name for name in names if result.final[f"field_{name}"].any()]
 
 
-def _colour_limits(values: NDArray[Any]) -> tuple[float, float]:
-    """Return the range of a colour bar: the data's, but never so narrow that noise shows."""
+def _colour_limits(values: NDArray[Any]) -> tuple[float, float, str]:
+    """Return the range of a colour bar, and what to say of a field that hardly varies.
+
+    It is that of the data, but never so narrow that noise shows.
+    """
     finite = values[np.isfinite(values)]
     if finite.size == 0 or not finite.any():
-        return 0.0, 1.0
+        return 0.0, 1.0, ""
     low, high = float(finite.min()), float(finite.max())
-    widest = max(abs(low), abs(high))
-    if high - low < 0.01 * widest:
-        low, high = (low, low + 0.01 * widest) if low < 0 else (high - 0.01 * widest, high)
-    return low, high
+    least = _LEAST_RANGE * max(abs(low), abs(high))
+    if high - low >= least:
+        return low, high, ""
+    said = "uniform" if high == low else f"almost uniform: {low:.4g} to {high:.4g}"
+    return *((low, low + least) if low < 0 else (high - least, high)), said
 
 
 @style.house_style()
@@ -66,17 +70,11 @@ def draw_fields(result: Snapshot, *, fig: Figure | SubFigure | None = None) -> F
     if not names:
         raise ValueError("there is no field to draw")
     across = min(len(names), _ACROSS)
-    down = math.ceil(len(names) / across)
-    wide = _WIDE[across]
-    high = wide * min(extent[2] / extent[1], 3.0)
-    body = canvas.sheet(
-        fig, across * (wide + 1.0), down * (high + 0.4) + 0.95,
-        title=f"Concentrations {frame.age(result)}", subtitle=frame.treatment(result),
-        caption=frame.origin(result),
+    sheet = canvas.Sheet(
+        fig, _WIDE[across], title=f"Concentrations {frame.age(result)}",
+        subtitle=frame.treatment(result), caption=frame.origin(result),
     )  # fmt: skip
-    axes = body.subplots(down, across, squeeze=False).ravel().tolist()
-    for empty in axes[len(names) :]:
-        empty.remove()
+    axes = sheet.panels(len(names), across)
     border = frame.outlines(frame.large_cells(result, frame.PIXELS_ACROSS // 2))
     outline = np.zeros((*border.shape, 4), dtype=np.float32)
     outline[border] = (1.0, 1.0, 1.0, 0.43)
@@ -84,18 +82,17 @@ def draw_fields(result: Snapshot, *, fig: Figure | SubFigure | None = None) -> F
         _draw_field(result, name, ax)
         ax.imshow(outline, extent=extent, origin="upper", interpolation="antialiased", zorder=2)
         frame.bare(ax, extent)
-        style.add_scale_bar(ax, extent[1])
-    return canvas.figure_of(body)
+        frame.scale_bar(ax, extent[1], above=True)
+    return sheet.done(axes[::across])
 
 
 def _draw_field(result: Snapshot, name: str, ax: Axes) -> None:
-    """Draw one field, its name above it and its colour bar beside it."""
-    scale = style.text_scale(ax)
+    """Draw one field, its name above it and its colour bar below it."""
     values = np.asarray(result.final[f"field_{name}"], dtype=float)
     spacing = float(
         result.final.get(f"spacing_um_{name}", np.array(result.scenario.domain.spacing_um))
     )
-    low, high = _colour_limits(values)
+    low, high, said = _colour_limits(values)
     shown = ax.imshow(
         values,
         extent=(0.0, values.shape[1] * spacing, values.shape[0] * spacing, 0.0),
@@ -106,15 +103,17 @@ def _draw_field(result: Snapshot, name: str, ax: Axes) -> None:
         interpolation="nearest",
         zorder=1,
     )
-    ax.set_title(style.one_line(name, 40), loc="left", size=12, weight="bold")
+    room = 0.6 * canvas.width_of(ax)
+    words = canvas.wrapped(style.one_line(name, 40), style.points(12), room, lines=1)
+    ax.set_title(words, loc="left", size=style.points(11), weight="bold")
     unit = "ng/mL" if name in ligands_of(result.scenario) else "arbitrary units"
-    # in the axes of the map, so that it is as high as the map
-    bar = ax.figure.colorbar(shown, cax=ax.inset_axes((1.025, 0.0, 0.035, 1.0)))
-    bar.locator = MaxNLocator(5)
+    bar = ax.figure.colorbar(shown, ax=ax, location="bottom", fraction=0.07, pad=0.03, aspect=25)
+    bar.locator = MaxNLocator(4)
     plain = ScalarFormatter(useOffset=False)
     plain.set_powerlimits((-3, 5))
     bar.formatter = plain
     bar.update_ticks()
-    bar.set_label(unit, size=11 * scale, color=style.INK, labelpad=5 * scale)
-    frame.dress_colour_bar(bar, scale)
-    bar.ax.yaxis.get_offset_text().set(size=10 * scale, color=style.INK)
+    label = f"{unit}; {said}" if said else unit
+    label = canvas.wrapped(label, style.points(10), canvas.width_of(ax), lines=4)
+    bar.set_label(label, size=style.points(10), color=style.INK)
+    frame.dress_colour_bar(bar)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar, make_axes
+from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
 from sim.assays import assay
@@ -18,11 +23,11 @@ from sim.scenario.exposure import effect_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
 from sim.view import style
+from sim.view.canvas import figure_of, width_of
 
 if TYPE_CHECKING:
     from sim.runs.result import Arrays
 
-WIDTH_IN: Final = 9.0
 DOT: Final = " · "
 OUTLINE_SHADE: Final = 0.55
 PIXELS_ACROSS: Final = 1600
@@ -109,6 +114,8 @@ def origin(result: Snapshot, moment: bool = True) -> str:
     words.append(f"seed {result.seed}")
     if version := result.manifest.get("version"):
         words.append(f"angiosim {version}")
+    if known := result.manifest.get("scenario_hash"):
+        words.append(f"scenario {known[:12]}")
     return DOT.join(words)
 
 
@@ -243,15 +250,73 @@ def bare(ax: Axes, extent: tuple[float, float, float, float]) -> None:
     """Set up axes for a map: no ticks, true proportions, a thin frame."""
     ax.set(xlim=extent[:2], ylim=extent[2:], xticks=[], yticks=[], aspect="equal")
     for spine in ax.spines.values():
-        spine.set(visible=True, color=style.FRAME, linewidth=0.8)
+        spine.set(visible=True, color=style.FRAME, linewidth=style.points(0.8))
 
 
-def dress_colour_bar(colour_bar: Colorbar, scale: float) -> None:
+def scale_bar(ax: Axes, width_um: float, *, above: bool = False) -> None:
+    """Put a scale bar of a round length below a map drawn in um, or above it, at the right."""
+    length = style.nice_length(0.25 * width_um)
+    bar = AuxTransformBox(ax.transData)
+    bar.add_artist(Rectangle((0, 0), length, 0, ec=style.INK, lw=style.points(2.5), fc="none"))
+    words = TextArea(f"{length:g} µm", textprops={"color": style.INK, "size": style.points(10)})
+    children: list[Artist] = [words, bar] if above else [bar, words]
+    box = AnchoredOffsetbox(
+        loc="lower right" if above else "upper right",
+        child=VPacker(children=children, align="center", pad=0, sep=style.points(3)),
+        bbox_to_anchor=(1.0, 1.0 if above else 0.0), bbox_transform=ax.transAxes,
+        pad=0.0, borderpad=0.5, frameon=False,
+    )  # fmt: skip
+    box.set_gid("scale-bar")
+    ax.add_artist(box)
+    box.set_clip_on(False)  # else the layout takes it for a part of the map
+
+
+def legend(ax: Axes, handles: Sequence[Artist]) -> None:
+    """Say below a map what is drawn in it, at the left of the scale bar."""
+    room = 0.7 * ax.get_window_extent().width
+    for columns in range(len(handles), 0, -1):
+        found = ax.legend(
+            handles=handles, loc="upper left", bbox_to_anchor=(0.0, 0.0), ncols=columns,
+            frameon=False, borderaxespad=0.4, borderpad=0.0, fontsize=style.points(9.5),
+            handlelength=1.4, handletextpad=0.5, columnspacing=1.2, labelspacing=0.3,
+        )  # fmt: skip
+        if found.get_window_extent().width < room:
+            return
+
+
+Bar = tuple[ScalarMappable, str, Sequence[float]]
+"""What a colour bar shows, its label and its ticks."""
+
+
+def colour_bars(ax: Axes, bars: Sequence[Bar]) -> None:
+    """Draw colour bars in a strip that is taken from the right of a map's own room."""
+    strip, _ = make_axes(ax, location="right", fraction=0.16, pad=0.02)
+    strip.set_axis_off()
+    high_in = min(width_of(ax) * abs(float(np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim()))), 5.0)
+    letter_in = style.points(10) / 72
+    flat = 0.5 * high_in < letter_in * 0.6 * max(len(label) for _, label, _ in bars)
+    high = min(1.0 if flat else 0.45, 0.86 / len(bars) if len(bars) > 1 else 1.0)
+    for place, (shown, label, ticks) in enumerate(bars):
+        place_in = strip.inset_axes((0.0, place / len(bars), style.points(0.2), high))
+        bar = figure_of(ax).colorbar(shown, cax=place_in, ticks=ticks)
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        bar.ax.yaxis.set_minor_formatter(NullFormatter())
+        if flat:
+            turned: dict[str, Any] = {"rotation": 0, "ha": "left", "va": "center"}
+            label = label.replace(" (", "\n(")
+        else:
+            turned = {}
+        bar.set_label(label, size=style.points(10), color=style.INK, **turned)
+        dress_colour_bar(bar)
+
+
+def dress_colour_bar(colour_bar: Colorbar) -> None:
     """Give a colour bar the look of the other axes."""
     colour_bar.ax.tick_params(
-        labelsize=10 * scale, length=2.5 * scale, color=style.QUIET, labelcolor=style.INK
-    )
-    colour_bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)
+        which="both", labelsize=style.points(10), length=style.points(2.5), color=style.QUIET,
+        labelcolor=style.INK,
+    )  # fmt: skip
+    colour_bar.outline.set(edgecolor=style.FRAME, linewidth=style.points(0.6))
 
 
 def pauses(result: Snapshot) -> list[tuple[float, float]]:

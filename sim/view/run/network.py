@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -22,10 +24,24 @@ from sim.view import canvas, style
 from sim.view.run import frame
 from sim.view.run.frame import Snapshot
 
-WIDTH: Final = 8.2  # in, of the map
+WIDTH: Final = 9.0  # in
+_THIN: Final = 1.4  # sites, of lines over the cells
 _SHADES: Final = 0.28
 _SMOOTHINGS: Final = 8
 _GOLDEN: Final = 0.618033988749895
+
+
+def _types(result: Snapshot) -> dict[int, str]:
+    """Return the names of the further types of cells that are there, by their number."""
+    if "cell_type" not in result.final:
+        return {}
+    there = np.unique(result.final["cell_type"][np.unique(result.final["cell_id"])])
+    names = dict(enumerate(getattr(result.scenario, "types", {}), 2))
+    return {int(kind): names.get(int(kind), f"type {kind}") for kind in there if kind > 1}
+
+
+def _colour_of_type(kind: int) -> str:
+    return style.OTHER_CELLS[(kind - 2) % len(style.OTHER_CELLS)]
 
 
 def _cell_colours(result: Snapshot) -> NDArray[np.float32]:
@@ -34,14 +50,18 @@ def _cell_colours(result: Snapshot) -> NDArray[np.float32]:
     if frame.has_signalling(result):
         drive = np.asarray(result.final["cell_drive"], dtype=float)[:count]
         colours = style.drive_map()(np.clip(np.nan_to_num(drive), 0.0, 1.0))[:, :3]
-        types = result.final.get("cell_type", np.ones(count, int))[:count]
-        colours[types > 1] = to_rgb(style.OTHER_CELLS)
-        # neighbours of one drive differ a little in lightness, so that cells can be told apart
-        shade = _SHADES * ((np.arange(count) * _GOLDEN) % 1.0)[:, None]
-        colours = colours * (1.0 - shade) + shade
     else:
         soft = np.array([to_rgb(colour) for colour in style.SOFT_CYCLE])
         colours = soft[np.arange(count) % len(soft)]
+        if _types(result):  # those without a name of their own look alike
+            colours[:] = to_rgb(style.ONE_TYPE)
+    types = result.final.get("cell_type", np.ones(count, int))[:count]
+    for kind in _types(result):
+        colours[types == kind] = to_rgb(_colour_of_type(kind))
+    if frame.has_signalling(result) or _types(result):
+        # neighbours of one colour differ a little in lightness, so that cells can be told apart
+        shade = _SHADES * ((np.arange(count) * _GOLDEN) % 1.0)[:, None]
+        colours = colours * (1.0 - shade) + shade
     colours[0] = to_rgb(style.GAP)
     rgba = np.ones((count, 4), dtype=np.float32)  # what matplotlib would make of others, slowly
     rgba[:, :3] = colours
@@ -105,32 +125,49 @@ class _Canvas:
     ) -> None:
         self._ax, self._cells, self._shape, self._spacing_um = ax, cells, shape, spacing_um
         self.stains: dict[str, NDArray[np.intp]] = {}
-        self._scale = style.text_scale(ax)
+        self.handles: dict[str, Artist] = {}
 
     def _um(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return places [y, x] in sites as [x, y] in um."""
         return (places[..., ::-1] + 0.5) * self._spacing_um
 
     def lines(self, places: NDArray[np.float64], links: NDArray[Any], kind: str) -> None:
-        """Draw lines between linked places; lines over a periodic border at each side."""
+        """Draw lines between linked places; lines over a periodic border at each side.
+
+        They are thinner than a cord of one cell, and without a light edge, which would hide it.
+        """
+        if kind == "skeleton" and not style.PAGE.get().skeleton:
+            return
         smoothings = _SMOOTHINGS if kind in style.STAIRS else 0
         lines = self._um(_smooth_lines(places, links, self._shape, smoothings))
         broken = np.pad(lines, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)  # one path: fast
         x, y = broken.reshape(-1, 2).T
-        for colour, width, order in (("white", 3.0, 3.0), (style.INK, 1.5, 3.2)):
-            self._ax.plot(
-                x, y, color=colour, linewidth=width * self._scale, solid_capstyle="round",
-                zorder=order, gid=kind, scalex=False, scaley=False,
-            )  # fmt: skip
+        (drawn,) = self._ax.plot(
+            x, y, color=style.INK, linewidth=self._thin(), solid_capstyle="round", zorder=3.2,
+            gid=kind, label=kind, scalex=False, scaley=False,
+        )  # fmt: skip
+        if len(links):
+            self.handles[kind] = drawn
+
+    def _thin(self) -> float:
+        """Return a width that leaves cells to be seen on both sides of a line, in points."""
+        box = self._ax.get_window_extent()
+        across = box.width * 72 / canvas.figure_of(self._ax).dpi / self._shape[1]  # of a site
+        return float(min(max(_THIN * across, 0.5), style.points(1.6)))
 
     def dots(self, places: NDArray[np.float64], kind: str) -> None:
         """Draw a dot at each place."""
+        if kind in style.OF_SKELETON and not style.PAGE.get().skeleton:
+            return
         face, edge, size = style.DOTS.get(kind, style.DOTS["ends"])
         x, y = self._um(places).T
-        self._ax.scatter(
-            x, y, s=size * self._scale**2, c=face, edgecolors=edge, linewidths=0.8 * self._scale,
-            zorder=4, gid=kind,
+        scale = style.points(1.0) * min(1.0, self._thin() / style.points(1.0))
+        drawn = self._ax.scatter(
+            x, y, s=size * scale**2, c=face, edgecolors=edge, linewidths=0.6 * scale, zorder=4,
+            gid=kind, label=style.WORDS.get(kind, kind),
         )  # fmt: skip
+        if len(places):
+            self.handles[kind] = drawn
 
     def stain(self, rows: NDArray[np.bool_], kind: str) -> None:
         """Colour some rows of the cells by what they are, instead of by their drive."""
@@ -149,11 +186,13 @@ class _Canvas:
         height, width = mask.shape
         x, y = (self._spacing_um * (np.arange(count) + 0.5) for count in (width, height))
         colour, dashes, thick = style.OUTLINES.get(kind, (style.INK, "solid", 1.5))
+        thick = style.points(thick)
         lines = self._ax.contour(
-            x, y, mask, levels=[0.5], colors=colour, linestyles=dashes,
-            linewidths=thick * self._scale, zorder=3,
-        )  # fmt: skip
+            x, y, mask, levels=[0.5], colors=colour, linestyles=dashes, linewidths=thick, zorder=3
+        )
         lines.set_gid(kind)
+        words = style.WORDS.get(kind, kind)
+        self.handles[kind] = Line2D([], [], color=colour, ls=dashes, lw=thick, label=words)
 
 
 def _tissue(result: Snapshot) -> Tissue:
@@ -215,24 +254,15 @@ def draw_network(
     extent = frame.extent(result)
     what = result.scenario.assay.replace("_", " ")
     title, treatment = style.sentence(f"{what} {frame.age(result)}"), frame.treatment(result)
+    sheet = None
     if ax is None:
-        high = min(WIDTH * extent[2] / extent[1], 2 * WIDTH)
-        wide = high * extent[1] / extent[2]
-        body = canvas.sheet(
-            fig,
-            max(wide + 0.9 * frame.has_signalling(result), 5.0),
-            high + 0.95 + 0.3 * bool(treatment),
-            title=title,
-            subtitle=treatment,
-            caption=frame.origin(result),
+        sheet = canvas.Sheet(
+            fig, WIDTH, title=title, subtitle=treatment, caption=frame.origin(result)
         )
-        ax = body.subplots()
-        ax.set_anchor("W")
+        ax = sheet.body.subplots()
     else:
-        lines = filter(None, [title, treatment])
-        canvas.label(ax, "\n".join(lines))
+        canvas.into(ax, "\n".join(filter(None, [title, treatment])))
     frame.bare(ax, extent)
-    scale = style.text_scale(ax)
 
     cells = frame.large_cells(result, frame.PIXELS_ACROSS)
     image = _painted(cells, _cell_colours(result))
@@ -247,20 +277,22 @@ def draw_network(
     over = _Canvas(ax, cells, tissue.lattice.shape, tissue.spacing_um)
     called(assay(result.scenario.assay).picture)(over, tissue, memory, result.scenario)
     frame.bare(ax, extent)
-    style.add_scale_bar(ax, extent[1])
-    if over.stains:
-        patches = [Patch(color=style.STAINS[kind], label=kind) for kind in over.stains]
-        ax.legend(
-            handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False,
-            borderaxespad=0.0, fontsize=11 * scale,
-        )  # fmt: skip
+    frame.scale_bar(ax, extent[1])
+    patches = [Patch(color=style.STAINS[kind], label=kind) for kind in over.stains]
+    if types := _types(result):
+        patches += [] if frame.has_signalling(result) else [
+            Patch(color=style.ONE_TYPE, label="endothelial")
+        ]  # fmt: skip
+        patches += [
+            Patch(color=_colour_of_type(kind), label=style.one_line(name, 24))
+            for kind, name in types.items()
+        ]
+    named = {handle.get_label() for handle in patches}
+    drawn = [handle for handle in over.handles.values() if handle.get_label() not in named]
+    frame.legend(ax, [*patches, *drawn])
     if frame.has_signalling(result) and _show_drive(tissue, over.stains):
-        place: dict[str, Any] = {"ax": ax, "shrink": 0.45, "anchor": (0.0, 0.0), "aspect": 16}
-        if over.stains:  # below their legend
-            place = {"cax": ax.inset_axes((1.02, 0.0, 0.028, 0.45))}
-        scales = ScalarMappable(Normalize(0, 1), style.drive_map())
-        bar = ax.figure.colorbar(scales, ticks=[0, 0.5, 1], pad=0.02, **place)
-        frame.dress_colour_bar(bar, scale)
-        bar.ax.set_title("drive\n(0-1)", size=11 * scale, color=style.INK, loc="left", pad=9)
+        frame.colour_bars(
+            ax, [(ScalarMappable(Normalize(0, 1), style.drive_map()), "drive (0-1)", (0, 0.5, 1))]
+        )
     style.plain_text(ax)
-    return canvas.figure_of(ax)
+    return canvas.figure_of(ax) if sheet is None else sheet.done([ax])

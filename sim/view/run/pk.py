@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from sim.runs.pk import PK
@@ -25,6 +24,8 @@ HOURS = 72.0
 """Up to so long, time is in hours."""
 ACROSS = 3
 """Results beside each other; more are drawn below."""
+_LEAST_IN, _HIGH_IN = 3.2, 4.2
+"""How wide a result is at least, and how high, with text of 10 pt."""
 
 Span = tuple[float, float]
 
@@ -67,14 +68,14 @@ def draw_comparison(found: PKComparison, *, fig: Figure | SubFigure | None = Non
     several = len(results) > 1
     names = list(dict.fromkeys(name for one in results.values() for name in one.potency.ic50_nM))
     colours = dict(zip(names, cycle(RECEPTOR_COLOURS), strict=False))
-    across = min(ACROSS, len(results))
-    down = -(-len(results) // across)
-    width, height = (9.0, 6.8) if not several else (1.0 + 4.6 * across, 1.6 + 5.2 * down)
     only = next(iter(results.values()))
     title = ", ".join(results) if several else f"{only.drugs}, {only.drug.species}"
     title = f"{title}: {only.provenance.regimen}" if not several else title
-    body = canvas.sheet(fig, width, height, title=title, caption=_caption(found))
-    rows = body.subfigures(down, 1, squeeze=False)[:, 0]
+    wide = 1.0 + 4.6 * min(ACROSS, len(results)) if several else 9.0
+    sheet = canvas.Sheet(fig, wide, title=title, caption=_caption(found))
+    across = sheet.across(style.points(_LEAST_IN), min(ACROSS, len(results)))
+    down = -(-len(results) // across)
+    rows = sheet.body.subfigures(down, 1, squeeze=False)[:, 0]
     limits = _limits(results)
     masses = {one.molar_mass for one in results.values()}
     for row, place in zip(rows, range(0, len(results), across), strict=True):
@@ -82,15 +83,15 @@ def draw_comparison(found: PKComparison, *, fig: Figure | SubFigure | None = Non
         _row(row, chosen, colours, limits, across=across, several=several, own=len(masses) > 1)
     lines = [line for row in rows for ax in row.axes for line in ax.get_lines()]
     handles = {line.get_label(): line for line in lines if line.get_linestyle() != "--"}
-    room = canvas.width_of(body)
-    body.legend(
-        handles=list(handles.values()),
-        loc="outside upper left",
-        ncols=max(2, min(len(handles), int(room / 1.5))),
-        fontsize=9 if room > 5 else 8,
-        frameon=False,
-    )
-    return canvas.figure_of(body)
+    sheet.legend(list(handles.values()))
+    column = [ax for row in rows for ax in row.axes if _is_first(ax)]
+    return sheet.done(column, (_HIGH_IN if several else 1.1 * _HIGH_IN) * down)
+
+
+def _is_first(ax: Axes) -> bool:
+    """Whether axes are the first of a row of panels."""
+    place = ax.get_subplotspec()
+    return place is not None and place.is_first_col()
 
 
 def save_pk(found: PKComparison, path: Path) -> None:
@@ -168,7 +169,7 @@ def _row(
         last = span == pieces[label][-1]
         _concentrations(upper, one, colours, span)
         upper.set(yscale="log", ylim=limits)
-        upper.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
+        style.log_axis(upper.yaxis)
         _inhibition(lower, one, colours, span)
         for ax in (upper, lower):
             _shade_days_off(ax, one)
@@ -182,7 +183,7 @@ def _row(
         if several and first:
             about = f"{label}: {one.drugs}, {one.drug.species}"
             words = "\n".join([about, one.provenance.regimen, *[words] * bool(words)])
-        upper.set_title(_fit(words, part, shares, column), loc="left", size=9)
+        upper.set_title(_fit(words, part, shares, column), loc="left", size=style.points(9))
         if last and (own or column == len(columns) - 1):
             _mass_axis(upper, one)
     part.align_ylabels(list(grid[:, 0]))
@@ -191,7 +192,7 @@ def _row(
 def _fit(words: str, part: SubFigure, shares: list[float], column: int) -> str:
     """Return a title in lines that are as wide as its column."""
     width = 0.85 * canvas.width_of(part) * shares[column] / sum(shares)
-    return canvas.wrapped(words, 9, width, lines=2)
+    return canvas.wrapped(words, style.points(9), width, lines=3)
 
 
 def _pieces(result: PK) -> list[Span]:
@@ -310,8 +311,7 @@ def _mass_axis(ax: Axes, result: PK) -> None:
 
     axis = ax.secondary_yaxis("right", functions=(to_mass, to_nM))  # type: ignore[arg-type]
     axis.set_ylabel("concentration (ng/mL)")
-    axis.yaxis.set_major_formatter(lambda y, _: f"{y:g}")
-    axis.yaxis.set_minor_formatter(NullFormatter())
+    style.log_axis(axis.yaxis)
 
 
 def _shade_days_off(ax: Axes, result: PK) -> None:

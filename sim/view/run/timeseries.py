@@ -23,6 +23,11 @@ from sim.view.run.frame import Snapshot
 _COLOURS: Final = (
     style.SKY, style.BLUE, style.ORANGE, style.VERMILION, style.PURPLE, style.GREEN,
 )  # fmt: skip
+WIDTH: Final = 9.0  # in
+PANEL_IN: Final = 1.25
+"""How high a panel is, with text of 10 pt."""
+_LINE_IN: Final = 0.17
+"""How high a row of text is, with its distance from the next."""
 _Line = tuple[str, str, str]
 """A column, its label and its colour."""
 
@@ -80,19 +85,27 @@ def draw_timeseries(result: Snapshot, *, fig: Figure | SubFigure | None = None) 
         # Potency is an input of the model, never its finding, and its origin is debated.
         potency = potency_label(drug)
         caption += f"\ninhibition follows from IC50 set “{potency}”; on its origin see the docs"
-    body = canvas.sheet(
-        fig, frame.WIDTH_IN, 1.6 * len(panels) + 1.3, title="Read-outs over time",
-        subtitle=frame.treatment(result), caption=caption,
-    )  # fmt: skip
-    axes = body.subplots(len(panels), 1, sharex=True, squeeze=False).ravel().tolist()
+    sheet = canvas.Sheet(
+        fig, WIDTH, title="Read-outs over time", subtitle=frame.treatment(result), caption=caption
+    )
+    lines_of = [_wrapped(lines, sheet.width_in) for _, lines in panels]
+    high_in = [max(PANEL_IN, _LINE_IN * _rows(lines)) for lines in lines_of]
+    axes = sheet.panels(len(panels), 1, sharex=True, height_ratios=high_in)
     for ax, (label, lines) in zip(axes, panels, strict=True):
         _draw_panel(ax, result.timeseries, doses, label, lines, hours)
         for first_h, last_h in pauses:
             ax.axvspan(first_h / hours, last_h / hours, color=style.DAYS_OFF, zorder=0, linewidth=0)
     clock = "time (days)" if hours > 1 else readout("time_h").label
-    axes[-1].set_xlabel(clock + ", grey: days off" * bool(pauses), size=11)
-    body.align_ylabels(axes)
-    return canvas.figure_of(body)
+    axes[-1].set_xlabel(clock + ", grey: days off" * bool(pauses))
+    sheet.body.align_ylabels(axes)
+    if not sheet.is_new:
+        sheet.lay_out()
+        high_in = [ax.get_window_extent().height / sheet.figure.dpi for ax in axes]
+    else:
+        high_in = [style.points(high) for high in high_in]
+    for ax, lines, high in zip(axes, lines_of, high_in, strict=True):
+        _label_line_ends(ax, result.timeseries, lines, high)
+    return sheet.done(axes, sum(high_in) / style.points(1.0))
 
 
 def _draw_panel(
@@ -112,9 +125,11 @@ def _draw_panel(
         if doses is not None and between:
             x, values = (doses[name].to_numpy(dtype=float) for name in ("time_h", column))
             x, highest = x / hours, max(highest, float(values.max()))
-        look: dict[str, Any] = {"color": colour, "linewidth": 2.0, "clip_on": False}
+        look: dict[str, Any] = {
+            "color": colour, "linewidth": style.points(2.0), "clip_on": False
+        }  # fmt: skip
         if len(time) == 1:
-            look |= {"marker": "o", "markersize": 6}
+            look |= {"marker": "o", "markersize": style.points(6)}
         if not between and (column.endswith("free_nM") or column.startswith("inhibition_")):
             # Unbound drug jumps when the medium is changed, and inhibition with it.
             look["drawstyle"] = "steps-post"
@@ -122,20 +137,19 @@ def _draw_panel(
             step: Any = None if between else "post"
             ax.fill_between(x, values, step=step, color=style.SKY, alpha=0.25, linewidth=0)
         if between:
-            look["linewidth"] = 1.2
+            look["linewidth"] = style.points(1.2)
         ax.plot(x, values, zorder=3, **look)
     ax.set_xlim(_time_limits(time))
     if len(time) == 1:
         ax.set_xticks(time)
     ax.set_ylim((0.0, 1.0) if "0-1" in label else _limits(table[[c for c, _, _ in lines]], highest))
-    ax.set_ylabel(label, size=11)
+    ax.set_ylabel(label)
     if "0-1" in label:
         ax.set_yticks([0, 0.5, 1])
     else:
         ax.yaxis.set_major_locator(MaxNLocator(4, integer=label == "number"))
     ax.grid(axis="y", color="#e6e4df", linewidth=0.8)
     ax.set_axisbelow(True)
-    _label_line_ends(ax, table, lines)
 
 
 def _time_limits(time: NDArray[np.float64]) -> tuple[float, float]:
@@ -151,11 +165,22 @@ def _limits(values: pd.DataFrame, least: float) -> tuple[float, float]:
     return 1.08 * lowest, 1.08 * highest if highest > 0 or lowest < 0 else 1.0
 
 
-def _label_line_ends(ax: Axes, table: pd.DataFrame, lines: Sequence[_Line]) -> None:
+def _wrapped(lines: Sequence[_Line], width_in: float) -> list[_Line]:
+    """Return lines with labels that leave most of a width to the panels."""
+    size, room = style.points(10), max(0.28 * width_in, 0.8)
+    return [(name, canvas.wrapped(label, size, room, 3), colour) for name, label, colour in lines]
+
+
+def _rows(lines: Sequence[_Line]) -> int:
+    """Return how many rows of text labels take."""
+    return sum(label.count("\n") + 1 for _, label, _ in lines)
+
+
+def _label_line_ends(
+    ax: Axes, table: pd.DataFrame, lines: Sequence[_Line], height_in: float
+) -> None:
     """Write each line's name at its right end, moved apart where they would overlap."""
-    size = 10.5
-    height_in = ax.get_window_extent().height / ax.figure.dpi  # a little more after the layout
-    gap = 1.25 * size / 72 / height_in
+    row = style.points(_LINE_IN) / height_in
     bottom, top = ax.get_ylim()
     ends = []
     for column, label, colour in lines:
@@ -164,35 +189,33 @@ def _label_line_ends(ax: Axes, table: pd.DataFrame, lines: Sequence[_Line]) -> N
         ends.append(((last - bottom) / (top - bottom), label, colour))
     # Lines that end together keep the order of the panel, first on top.
     ends = sorted(reversed(ends), key=lambda end: end[0])
-    for y, (_, label, colour) in zip(_spread([end[0] for end in ends], gap), ends, strict=True):
+    high = [row * (label.count("\n") + 1) for _, label, _ in ends]
+    for y, (_, label, colour) in zip(_spread([end[0] for end in ends], high), ends, strict=True):
         ax.annotate(
-            label,
-            (1, y),
-            xycoords="axes fraction",
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            size=size,
-            color=_readable(colour),
-            annotation_clip=False,
-        )
+            label, (1, y), xycoords="axes fraction", xytext=(style.points(6), 0),
+            textcoords="offset points", va="center", size=style.points(10), linespacing=1.05,
+            color=_readable(colour), annotation_clip=False,
+        )  # fmt: skip
 
 
-def _spread(places: Sequence[float], gap: float) -> list[float]:
-    """Move rising places apart to at least `gap`, each group staying about its own middle."""
-    groups: list[list[float]] = []
-    for place in places:
-        groups.append([place])
+def _spread(places: Sequence[float], high: Sequence[float]) -> list[float]:
+    """Move rising places apart by their heights, each group staying about its own middle."""
+    groups: list[tuple[float, list[float]]] = []  # the middle of each, and heights in it
+    for place, own in zip(places, high, strict=True):
+        groups.append((place, [own]))
         while len(groups) > 1:
-            low, high = groups[-2], groups[-1]
-            reach = gap * (len(low) + len(high)) / 2
-            if sum(high) / len(high) - sum(low) / len(low) >= reach - 1e-12:
+            (low, below), (top, above) = groups[-2:]
+            if top - low >= (sum(below) + sum(above)) / 2 - 1e-12:
                 break
-            groups[-2:] = [low + high]
+            count = len(below), len(above)
+            middle = (low * count[0] + top * count[1]) / sum(count)
+            groups[-2:] = [(middle, below + above)]
     out = []
-    for group in groups:
-        middle = max(sum(group) / len(group), gap * (len(group) - 1) / 2)
-        out += [middle + gap * (i - (len(group) - 1) / 2) for i in range(len(group))]
+    for middle, heights in groups:
+        at = max(middle - sum(heights) / 2, -heights[0] / 2)
+        for own in heights:
+            out.append(at + own / 2)
+            at += own
     return out
 
 

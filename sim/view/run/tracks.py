@@ -15,7 +15,7 @@ from sim.view import canvas, style
 from sim.view.run import frame
 from sim.view.run.frame import Snapshot
 
-SIDE: Final = 6.4  # in
+WIDTH: Final = 7.0  # in
 
 
 @style.house_style()
@@ -41,52 +41,51 @@ def draw_tracks(
     matplotlib.figure.Figure
     """
     title, treatment = f"Tracks {frame.age(result)}", frame.treatment(result)
+    sheet = None
     if ax is None:
-        body = canvas.sheet(
-            fig, SIDE + 0.6, SIDE + 1.3, title=title, subtitle=treatment,
-            caption=frame.origin(result),
-        )  # fmt: skip
-        ax = body.subplots()
+        sheet = canvas.Sheet(
+            fig, WIDTH, title=title, subtitle=treatment, caption=frame.origin(result)
+        )
+        ax = sheet.body.subplots()
     else:
-        canvas.label(ax, "\n".join(filter(None, [title, treatment])))
-    scale = style.text_scale(ax)
+        canvas.into(ax, "\n".join(filter(None, [title, treatment])))
+    scale = style.points(1.0)
     name, up_y, up_x = uphill_of(result.scenario)
-    up = [up_x, up_y]
-    ends = []
+    up = np.array([up_x, up_y])
+    looks = {True: (style.BLUE, "ended further up the gradient"),
+             False: (style.ORANGE, "ended further down" if name else "")}  # fmt: skip
+    handles, ends = {}, []
     for _, track in result.tables[TRACKS].groupby("cell"):
         way: NDArray[np.float64] = track[["x_um", "y_um"]].to_numpy(float)
         way = way - way[0]
         ends.append(way[-1])
-        colour = style.BLUE if float(way[-1] @ up) > 0 else style.ORANGE
+        upwards = float(way[-1] @ up) > 0
+        colour, words = looks[upwards]
         ax.plot(*way.T, color=colour, linewidth=1.2 * scale, alpha=0.8, zorder=2)
-        ax.plot(*way[-1], "o", color=colour, markersize=4 * scale, zorder=3)
+        (dot,) = ax.plot(
+            *way[-1], "o", color=colour, markersize=4 * scale, zorder=3, label=words or "_"
+        )
+        handles[upwards] = dot
     reach = 1.1 * max([float(np.abs(line.get_xydata()).max()) for line in ax.lines] or [1.0])
     reach = max(reach, 10.0)
     ax.set(xlim=(-reach, reach), ylim=(reach, -reach), aspect="equal")
-    ax.set_xlabel("displacement along x (µm)", size=11 * scale)
-    ax.set_ylabel("displacement along y (µm)", size=11 * scale)
+    for axis, along, towards in zip("xy", up, (("→", "←"), ("←", "→")), strict=True):
+        words = f"displacement along {axis} (µm)"
+        if name and along:  # the label of y is turned: its arrows point down and up
+            words += f", more {name} {towards[int(along < 0)]}"
+        ax.set(**{f"{axis}label": words})
     for line in (ax.axhline, ax.axvline):
         line(0.0, color=style.FRAME, linewidth=0.8, zorder=1)
+    shown = [handles[upwards] for upwards in (True, False) if name and upwards in handles]
     if ends:
         x, y = np.mean(ends, axis=0)
-        ax.plot(x, y, "D", color=style.INK, markeredgecolor="white", markersize=9 * scale, zorder=5)
-        ax.annotate(
-            f"mean of {len(ends)} cells: {x:.0f}, {y:.0f} µm", (x, y), xytext=(10, 0),
-            textcoords="offset points", va="center", size=10 * scale, color=style.INK, zorder=6,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5},
+        shown += ax.plot(
+            x, y, "D", color=style.INK, markeredgecolor="white", markersize=9 * scale, zorder=5,
+            label=f"mean of {len(ends)} cells: {x:.0f}, {y:.0f} µm",
         )  # fmt: skip
-    if name:
-        _point_uphill(ax, name, up, reach, scale)
     style.plain_text(ax)
-    return canvas.figure_of(ax)
-
-
-def _point_uphill(ax: Axes, name: str, up: list[float], reach: float, scale: float) -> None:
-    """Draw an arrow at the edge that says where more of a ligand is."""
-    x, y = (0.0, 0.9 * reach) if up[0] else (-0.9 * reach, 0.0)
-    dx, dy = (0.2 * reach * along for along in up)
-    look = {"arrowstyle": "-|>", "color": style.QUIET, "linewidth": 1.5 * scale}
-    ax.annotate("", (x + dx, y + dy), xytext=(x - dx, y - dy), arrowprops=look)
-    turned = {"rotation": 90, "ha": "left", "va": "center"} if up[1] else {"ha": "center"}
-    beside = (x + 0.04 * reach, y) if up[1] else (x, y - 0.04 * reach)
-    ax.annotate(f"more {name}", beside, size=10 * scale, color=style.QUIET, **turned)
+    if sheet is None:
+        ax.legend(handles=shown, loc="best", frameon=False, fontsize=9.5 * scale)
+        return canvas.figure_of(ax)
+    sheet.legend(shown)
+    return sheet.done([ax])

@@ -22,7 +22,7 @@ from sim.view import canvas, style
 from sim.view.run import frame
 from sim.view.run.frame import Snapshot
 
-WIDTH: Final = 7.6  # in, of the map
+WIDTH: Final = 9.0  # in
 
 
 class _Canvas:
@@ -30,8 +30,8 @@ class _Canvas:
 
     def __init__(self, ax: Axes, size_um: float) -> None:
         self._ax, self._size = ax, size_um
-        self._scale = style.text_scale(ax)
-        self._bars: list[tuple[ScalarMappable, str]] = []
+        self._scale = style.points(1.0)
+        self._bars: list[frame.Bar] = []
         self._legend: list[Any] = []
 
     def shade(self, values: NDArray[np.float64], kind: str) -> None:
@@ -42,7 +42,9 @@ class _Canvas:
             values, cmap=look.colours, norm=norm, extent=self._extent, origin="upper",
             interpolation="bilinear", zorder=1, gid=kind,
         )  # fmt: skip
-        self._bars.append((ScalarMappable(norm, look.colours), look.label))
+        low, high = look.limits
+        ticks = (low, (low + high) / 2, high)
+        self._bars.append((ScalarMappable(norm, look.colours), look.label, ticks))
 
     def patch(self, mask: NDArray[np.bool_], kind: str) -> None:
         """Colour a region."""
@@ -107,7 +109,8 @@ class _Canvas:
         else:
             low, high = look.limits
             drawn.set(array=values, cmap=style.flow_map(), norm=LogNorm(low, high, clip=True))
-            self._bars.append((ScalarMappable(drawn.norm, drawn.cmap), look.label))
+            ticks = (10.0, 100.0, 1000.0)
+            self._bars.append((ScalarMappable(drawn.norm, drawn.cmap), look.label, ticks))
         self._ax.add_collection(drawn, autolim=False)
 
     def dots(self, places: NDArray[np.float64], kind: str) -> None:
@@ -125,20 +128,9 @@ class _Canvas:
         )  # fmt: skip
 
     def finish(self) -> None:
-        """Add scales and legend beside the map."""
-        for place, (mappable, label) in enumerate(self._bars):
-            bar = self._ax.figure.colorbar(
-                mappable, cax=self._ax.inset_axes((1.03, 0.02 + 0.34 * place, 0.03, 0.24))
-            )
-            if isinstance(mappable.norm, LogNorm):
-                bar.set_ticks([10, 100, 1000], labels=["10", "100", "1000"])
-            bar.ax.set_title(label, size=10 * self._scale, color=style.INK, loc="left", pad=8)
-            frame.dress_colour_bar(bar, self._scale)
-        if self._legend:
-            self._ax.legend(
-                handles=self._legend, loc="upper left", bbox_to_anchor=(1.01, 1.0),
-                frameon=False, borderaxespad=0.0, fontsize=10.5 * self._scale,
-            )  # fmt: skip
+        """Add the colour bars beside the map and the legend below it."""
+        frame.legend(self._ax, self._legend)
+        frame.colour_bars(self._ax, self._bars)
 
     @property
     def _extent(self) -> tuple[float, float, float, float]:
@@ -166,15 +158,14 @@ def draw_vessels(
     """
     what = result.scenario.assay.replace("_", " ")
     title, treatment = style.sentence(f"{what} {frame.age(result)}"), frame.treatment(result)
+    sheet = None
     if ax is None:
-        body = canvas.sheet(
-            fig, WIDTH + 2.0, WIDTH + 1.3, title=title, subtitle=treatment,
-            caption=frame.origin(result),
-        )  # fmt: skip
-        ax = body.subplots()
-        ax.set_anchor("W")
+        sheet = canvas.Sheet(
+            fig, WIDTH, title=title, subtitle=treatment, caption=frame.origin(result)
+        )
+        ax = sheet.body.subplots()
     else:
-        canvas.label(ax, "\n".join(filter(None, [title, treatment])))
+        canvas.into(ax, "\n".join(filter(None, [title, treatment])))
     size_um = float(result.scenario.domain.size_um[0])
     extent = (0.0, size_um, size_um, 0.0)
     frame.bare(ax, extent)
@@ -182,7 +173,7 @@ def draw_vessels(
     over = _Canvas(ax, size_um)
     called(assay(result.scenario.assay).picture)(over, bed, {}, result.scenario)
     frame.bare(ax, extent)
+    frame.scale_bar(ax, extent[1])
     over.finish()
-    style.add_scale_bar(ax, extent[1])
     style.plain_text(ax)
-    return canvas.figure_of(ax)
+    return canvas.figure_of(ax) if sheet is None else sheet.done([ax])

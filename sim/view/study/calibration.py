@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from sim.assays import readout
 from sim.calibration.file import Target
@@ -22,15 +20,16 @@ from sim.view import canvas, style
 from sim.view.study.doses import dose_label, labels
 
 _ACROSS: Final = 3  # panels in a row
-_PANEL_IN: Final = (3.6, 3.0)
-_PANEL_LETTERS: Final = 36  # under an axis
+_LEAST_IN: Final = 3.0  # how wide a panel is at least, with text of 10 pt
+_HIGH_IN: Final = 2.4  # and how high
 
 
 @style.house_style()
 def draw_objective(result: Calibration, *, fig: Figure | SubFigure | None = None) -> Figure:
     """Draw the objective of each trial, and the lowest so far; return the figure."""
     about = "the objective of each trial on the seeds of the fit"
-    body, (ax,) = _panels(result, 1, fig, "Objective over the trials", about)
+    sheet = _sheet(result, 1, fig, "Objective over the trials", about)
+    (ax,) = sheet.panels(1, 1)
     lowest: list[float] = []
     for trial in result.done:
         value = trial.objective or 0.0
@@ -42,8 +41,8 @@ def draw_objective(result: Calibration, *, fig: Figure | SubFigure | None = None
     dot = Line2D([], [], marker="o", ms=4, ls="none", color=style.SKY, label="a trial")
     _objective_axis(ax, result)
     ax.set_xlabel("trial")
-    body.legend(handles=[dot, line], loc="outside upper right", ncols=2, frameon=False, fontsize=8)
-    return canvas.figure_of(body)
+    sheet.legend([dot, line])
+    return sheet.done([ax], _HIGH_IN)
 
 
 @style.house_style()
@@ -58,9 +57,10 @@ def draw_profile(result: Calibration, *, fig: Figure | SubFigure | None = None) 
     known = {key: span for key, one in result.ranges.items() if (span := _span(one))}
     if len(known) < len(result.ranges):
         about += "; no band: not determined by these trials"
-    body, panels = _panels(
-        result, len(result.plan.parameters), fig, "Objective over each parameter", about
-    )
+    count = len(result.plan.parameters)
+    sheet = _sheet(result, count, fig, "Objective over each parameter", about)
+    across = sheet.across(style.points(_LEAST_IN), min(count, _ACROSS))
+    panels, wide = sheet.panels(count, across), sheet.width_in / across
     names = labels(result.ranges)
     for ax, key in zip(panels, result.ranges, strict=True):
         for trial in result.done:
@@ -70,10 +70,10 @@ def draw_profile(result: Calibration, *, fig: Figure | SubFigure | None = None) 
         ax.axvline(result.values[key], color=style.INK, lw=1, ls=":")
         if result.plan.parameters[key].distribution in ("loguniform", "lognormal"):
             ax.set_xscale("log")
-            _plain_numbers(ax.xaxis)
+            style.log_axis(ax.xaxis)
         _objective_axis(ax, result)
-        ax.set_xlabel(canvas.wrapped(names[key], 10, _PANEL_IN[0] - 0.8, lines=2))
-    return canvas.figure_of(body)
+        ax.set_xlabel(canvas.wrapped(names[key], style.points(10), wide - 0.6, lines=2))
+    return sheet.done(panels[::across], _HIGH_IN * -(-count // across))
 
 
 def _span(found: Range) -> tuple[float, float] | None:
@@ -91,7 +91,9 @@ def draw_fit(result: Calibration, *, fig: Figure | SubFigure | None = None) -> F
     """
     readouts = list(dict.fromkeys(target.readout for target in result.plan.targets))
     about = "data ± standard error, means ± standard deviation of replicates"
-    body, panels = _panels(result, len(readouts), fig, "Data and calibrated model", about)
+    sheet = _sheet(result, len(readouts), fig, "Data and calibrated model", about)
+    across = sheet.across(style.points(_LEAST_IN), min(len(readouts), _ACROSS))
+    panels, wide = sheet.panels(len(readouts), across), sheet.width_in / across
     for ax, name in zip(panels, readouts, strict=True):
         places = [n for n, t in enumerate(result.plan.targets) if t.readout == name]
         targets = [result.plan.targets[n] for n in places]
@@ -109,17 +111,22 @@ def draw_fit(result: Calibration, *, fig: Figure | SubFigure | None = None) -> F
                     [match.sd or 0.0 for match in found],
                     fmt="o", ms=4, color=colour, lw=1, label=label,
                 )  # fmt: skip
-        names, labels = _rows(result, targets)
+        names, labels = _rows(result, targets, int(wide * 72 / style.points(6.5)))
         ax.set_xticks(at, labels)
         ax.set_xlim(0.4, len(at) + 0.6)
         ax.set_xlabel(names)
-        ax.set_ylabel(readout(name).label)
-    handles, labels = panels[0].get_legend_handles_labels()
-    body.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False, fontsize=8)
-    return canvas.figure_of(body)
+        label = canvas.wrapped(readout(name).label, style.points(10), style.points(_HIGH_IN), 2)
+        ax.set_ylabel(label)
+    sheet.legend(panels[0].get_legend_handles_labels()[0])
+    return sheet.done(panels[::across], _HIGH_IN * -(-len(readouts) // across))
 
 
-_DRAWINGS: Final = (draw_objective, draw_profile, draw_fit)
+def drawings_of(result: Calibration) -> canvas.Drawings:
+    """Return how to draw the pictures of a calibration."""
+    draws = (draw_objective, draw_profile, draw_fit)
+    return {
+        Path(name).stem: partial(draw, result) for name, draw in zip(PICTURES, draws, strict=True)
+    }
 
 
 def save_pictures(result: Calibration, folder: Path) -> None:
@@ -127,50 +134,33 @@ def save_pictures(result: Calibration, folder: Path) -> None:
 
     A picture that cannot be drawn is left out with a warning.
     """
-    drawings = {name: partial(draw, result) for name, draw in zip(PICTURES, _DRAWINGS, strict=True)}
-    marks = canvas.Marks(title=result.plan.name, seed=result.plan.seed)
+    drawings = {f"{name}.png": draw for name, draw in drawings_of(result).items()}
     with logging_into(folder / LOG):
-        canvas.save_pictures(drawings, folder, marks)
+        canvas.save_pictures(drawings, folder, canvas.marks_of(result.plan))
 
 
-def _panels(
+def _sheet(
     result: Calibration, count: int, fig: Figure | SubFigure | None, title: str, about: str
-) -> tuple[SubFigure, list[Axes]]:
-    """Return the body of a figure, and so many axes in it."""
-    across = min(count, _ACROSS)
-    down = -(-count // _ACROSS)
-    width, height = _PANEL_IN
+) -> canvas.Sheet:
+    """Return a figure for so many panels."""
     plan = result.plan
     source = (
         f"{style.one_line(plan.name, 60)} · {len(plan.targets)} numbers, {plan.replicates} "
         f"replicates · seed {plan.seed} · angiosim {__version__}"
     )
-    body = canvas.sheet(
-        fig, max(width * across, 5.4) + 0.4, height * down + 1.3,
-        title=title, caption=f"{about}\n{source}",
-    )  # fmt: skip
-    axes = body.subplots(down, across, squeeze=False).ravel().tolist()
-    for empty in axes[count:]:
-        empty.remove()
-    return body, axes[:count]
+    width = {1: 6.0, 2: 8.0}.get(count, 11.0)
+    return canvas.Sheet(fig, width, title=title, caption=f"{about}\n{source}")
 
 
 def _objective_axis(ax: Axes, result: Calibration) -> None:
     values = [trial.objective or 0.0 for trial in result.done]
     if min(values) > 0 and max(values) > 20 * min(values):
         ax.set_yscale("log")
-        _plain_numbers(ax.yaxis)
+        style.log_axis(ax.yaxis)
     ax.set_ylabel("objective (chi-square)")
 
 
-def _plain_numbers(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers at 1, 2 and 5 times powers of ten."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(lambda x, _: f"{x:g}")
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _rows(result: Calibration, targets: list[Target]) -> tuple[str, list[str]]:
+def _rows(result: Calibration, targets: list[Target], letters: int) -> tuple[str, list[str]]:
     """Return what rows of the data differ in and what each has, or numbers if that is long."""
     rows = [dict(result.plan.conditions[target.condition]) for target in targets]
     for row, target in zip(rows, targets, strict=True):
@@ -179,9 +169,9 @@ def _rows(result: Calibration, targets: list[Target]) -> tuple[str, list[str]]:
     keys = [key for key in named if len({str(row.get(key)) for row in rows}) > 1]
     labels = ["\n".join(_short(row.get(key, "–")) for key in keys) for row in rows]
     longest = max(len(line) for label in labels for line in label.split("\n"))
-    if not 1 <= len(keys) <= 3 or len(rows) * (longest + 1) > _PANEL_LETTERS:
+    if not 1 <= len(keys) <= 3 or len(rows) * (longest + 1) > letters:
         return "row of the data", [str(target.row) for target in targets]
-    return "\n".join(style.one_line(dose_label(key), _PANEL_LETTERS + 12) for key in keys), labels
+    return "\n".join(style.one_line(dose_label(key), letters + 8) for key in keys), labels
 
 
 def _short(value: object) -> str:

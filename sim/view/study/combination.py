@@ -23,9 +23,10 @@ from sim.view.study.doses import dose_label
 
 Array = NDArray[np.float64]
 
-_WIDE: Final = 3.0  # in, of a panel
-_HIGH: Final = 2.75
-_LEAST: Final = 7.2  # in, of the figure: its words need as much
+_WIDE: Final = 3.0  # in, of a panel on a screen
+_NARROW: Final = 2.2  # in, of one with text of 10 pt
+_HIGH: Final = 2.1
+_LEAST: Final = 7.2  # in, of the figure
 _PARTS: Final = (
     (style.GREEN, "-", "^"), (style.PURPLE, "--", "s"), (style.ORANGE, "-.", "D"),
     (style.SKY, (0, (1, 1)), "v"), (style.QUIET, "-", "P"),
@@ -74,37 +75,38 @@ def draw_combinations(
         raise InputError(
             f"{found.study}: there is no combination of {found.response} to draw: {why}"
         )
-    wide = max(_WIDE, (_LEAST - 0.4) / len(columns))
     about = ("inhibition: % of the difference between stimulated and unstimulated control · "
              "bars and bands: 95 % limits over replicates")  # fmt: skip
-    body = canvas.sheet(
-        fig, wide * len(columns) + 0.4, _HIGH * len(rows) + 1.9,
+    sheet = canvas.Sheet(
+        fig, max(_LEAST, _WIDE * len(columns) + 0.4),
         title=f"Combined blockades: inhibition of {readout(found.response).words}",
         caption=f"{about}\n{source(DOT.join(filter(None, [found.study, origin])))}",
     )  # fmt: skip
     names_of_parts = dict.fromkeys(part for arm in columns for part in parts[arm])
     looks = dict(zip(names_of_parts, cycle(_PARTS), strict=False))
-    handles = _handles(looks)
-    letters = max(len(handle.get_label()) for handle in handles) + 7
-    across = max(1, min(4, int(canvas.width_of(body) / (0.075 * letters))))
-    body.legend(handles=handles, ncols=across, frameon=False, loc="outside upper left",
-                fontsize=9.5, labelspacing=0.3, columnspacing=1.5)  # fmt: skip
-    axes = body.subplots(len(rows), len(columns), squeeze=False)
-    dose = dose_label(found.dose, found.drug)
-    for down, (context, arms) in enumerate(rows.items()):
-        for ax, arm in zip(axes[down], columns, strict=True):
-            if arm not in arms:
-                ax.remove()
-                continue
-            alone = {part: arms[part] for part in parts[arm] if part in arms}
-            _panel(ax, arms[arm], alone, looks)
-            words = f"{context}: {arm}" if context else arm
-            ax.set_title(style.one_line(words, int(11 * wide)), size=10, weight="bold", loc="left")
-            if arm == columns[0]:
-                ax.set_ylabel("inhibition (%)", size=10)
-            if down == len(rows) - 1:
-                ax.set_xlabel(style.one_line(dose, int(11 * wide)), size=10)
-    return canvas.figure_of(body)
+    sheet.legend(_handles(looks))
+    shown = [(context, arm) for context, arms in rows.items() for arm in columns if arm in arms]
+    across = sheet.across(style.points(_NARROW), len(columns))
+    if across == len(columns):  # a row for each context
+        shown = [(context, arm) for context in rows for arm in columns]
+    axes = sheet.panels(len(shown), across)
+    dose, size = dose_label(found.dose, found.drug), style.points(10)
+    wide = sheet.width_in / across
+    for place, ((context, arm), ax) in enumerate(zip(shown, axes, strict=True)):
+        if arm not in rows[context]:
+            ax.remove()
+            continue
+        arms = rows[context]
+        alone = {part: arms[part] for part in parts[arm] if part in arms}
+        _panel(ax, arms[arm], alone, looks)
+        words = f"{context}: {arm}" if context else arm
+        ax.set_title(canvas.wrapped(words, 1.1 * size, wide - 0.5, 2), weight="bold", loc="left")
+        if place % across == 0:
+            ax.set_ylabel("inhibition (%)")
+        if place + across >= len(shown):
+            ax.set_xlabel(canvas.wrapped(dose, size, wide - 0.5, 2))
+    column = [ax for ax in axes[::across] if ax.figure]
+    return sheet.done(column, _HIGH * len(column))
 
 
 def _panel(

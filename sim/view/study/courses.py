@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import textwrap
 from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from sim.analysis.courses import Courses
 from sim.assays import readout
 from sim.assays.declare import FRACTION
 from sim.view import canvas, style
+from sim.view.study.curves import DOT, source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 Array = NDArray[np.float64]
-DOT: Final = " · "
+PANEL_IN: Final = 1.5
+"""How high a panel is, with text of 10 pt."""
 COLOURS: Final = (
     style.INK, style.BLUE, style.ORANGE, style.GREEN, style.VERMILION, style.PURPLE, style.SKY,
     "#999933", "#882255", "#44AA99",
@@ -49,18 +49,23 @@ def draw_courses(
     columns = found.columns
     replicates = max(len(own[found.readouts[0]]) for own in found.arms.values())
     spread = f"mean and standard deviation of {replicates} replicates" * (replicates > 1)
-    below = 0.25 * -(-len(found.arms) // (1 + len(columns)))
-    body = canvas.sheet(
-        fig, 0.9 + 4.6 * len(columns), 1.6 * len(found.readouts) + 1.7 + below,
-        title="Read-outs over time",
-        caption=DOT.join(filter(None, [found.study, origin, spread])),
+    about = source(DOT.join(filter(None, [found.study, origin])))
+    sheet = canvas.Sheet(
+        fig, max(6.5, 0.9 + 4.0 * len(columns)), title="Read-outs over time",
+        caption="\n".join(filter(None, [spread, about])),
     )  # fmt: skip
-    axes = body.subplots(
-        len(found.readouts), len(columns), sharex=True, sharey="row", squeeze=False
-    )
     colour = dict(zip(found.arms, cycle(COLOURS), strict=False))
+    shown = dict.fromkeys(arm for some in columns.values() for arm in some)
+    sheet.legend([
+        Line2D([], [], color=colour[arm], linewidth=style.points(2.2),
+               label=canvas.wrapped(arm, style.points(9.5), sheet.width_in - 0.5, 2))
+        for arm in shown
+    ])  # fmt: skip
+    axes = sheet.panels(len(found.readouts) * len(columns), len(columns), sharex=True, sharey="row")
     hours = 24.0 if found.clock == "d" else 1.0
-    for row, name in zip(axes, found.readouts, strict=True):
+    size, wide = style.points(10), sheet.width_in / len(columns)
+    rows = [axes[place : place + len(columns)] for place in range(0, len(axes), len(columns))]
+    for row, name in zip(rows, found.readouts, strict=True):
         for ax, some in zip(row, columns.values(), strict=True):
             for arm in some:
                 _line(ax, found.at_h / hours, found.arms[arm][name], colour[arm])
@@ -70,19 +75,17 @@ def draw_courses(
             _scale(row[0], [found.arms[arm][name] for some in columns.values() for arm in some])
         else:
             row[0].set_ylim(0, 1)
-        row[0].set_ylabel(textwrap.fill(readout(name).label, 20), size=10)
-    for ax, title in zip(axes[0], columns, strict=True):
+        label = canvas.wrapped(readout(name).label, size, style.points(PANEL_IN), lines=3)
+        row[0].set_ylabel(label)
+    for ax, title in zip(rows[0], columns, strict=True):
         if title:
-            ax.set_title(title, loc="left", size=12, weight="bold")
-    for ax in axes[-1]:
-        ax.set_xlabel("time (days)" if hours > 1 else readout("time_h").label, size=11)
-    shown = dict.fromkeys(arm for some in columns.values() for arm in some)
-    body.legend(
-        handles=[Line2D([], [], color=colour[arm], linewidth=2.2, label=arm) for arm in shown],
-        loc="outside lower center", frameon=False, fontsize=10, ncols=1 + len(columns),
-    )  # fmt: skip
-    body.align_ylabels(axes[:, 0])
-    return canvas.figure_of(body)
+            words = canvas.wrapped(title, 1.2 * size, wide - 0.4, lines=2)
+            ax.set_title(words, loc="left", size=1.1 * size, weight="bold")
+    for ax in rows[-1]:
+        ax.set_xlabel("time (days)" if hours > 1 else readout("time_h").label)
+    column = [row[0] for row in rows]
+    sheet.body.align_ylabels(column)
+    return sheet.done(column, PANEL_IN * len(rows))
 
 
 def _scale(ax: Axes, shown: list[Array]) -> None:
@@ -93,9 +96,7 @@ def _scale(ax: Axes, shown: list[Array]) -> None:
         return
     if known.min() > 0 and known.max() > LOG_FROM * known.min():
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        style.log_axis(ax.yaxis)
     else:
         ax.set_ylim(bottom=0)
 
@@ -111,7 +112,7 @@ def _mean(values: Array) -> Array:
 def _line(ax: Axes, times: Array, values: Array, colour: str) -> None:
     """Draw the mean, and a band of one standard deviation where there are several."""
     mean, known = _mean(values), np.isfinite(values)
-    ax.plot(times, mean, color=colour, linewidth=2.0, zorder=3)
+    ax.plot(times, mean, color=colour, linewidth=style.points(2.0), zorder=3)
     if len(values) < 2:
         return
     squares = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import cycle
 from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -24,9 +22,16 @@ _COLOURS: Final = (
     style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK,
 )  # fmt: skip
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+UNSTIMULATED: Final = "unstimulated"
+_LEVEL: Final[dict[str, Any]] = {"linewidth": 1.0, "linestyle": ":"}
 DOT: Final = " · "
 INPUT: Final = "potency is an input of the model, not a result"
-ROW: Final = 50  # letters of the name of a row
+_WIDE: Final = {1: 8.0, 2: 9.0, 3: 12.5}
+"""Inches of a figure for a screen, by how many panels are in a row."""
+_LEAST_IN: Final = 2.9
+"""How wide a panel is at least, with text of 10 pt."""
+_HIGH_IN: Final = 2.9
+"""How high a panel is, with text of 10 pt."""
 MOST_DECADES: Final = 6  # with a label
 _GAP: Final = 0.55  # decades between dose 0 and the lowest other dose
 
@@ -63,7 +68,7 @@ def draw_dose_response(
         Words on the axes: what is measured, with its unit, such as ``"network length (mm)"``; what
         is dosed, such as ``"unbound anlotinib"``; the unit of doses.
     controls : mapping of str to float, optional
-        Levels of controls by name, drawn as dotted lines.
+        Levels of controls, drawn as dotted lines: in the colour of the group of that name, or grey.
     title, origin : str
         What is shown, and where it comes from, such as seeds and study.
 
@@ -76,24 +81,21 @@ def draw_dose_response(
     ValueError
         If there is no dose above 0 to draw.
     """
+    if ax is None:
+        return draw_panels(
+            {"": fits}, fig=fig, responses={"": response}, drug=drug, unit=unit,
+            controls={"": controls or {}}, title=title or _heading(response, drug), origin=origin,
+        )  # fmt: skip
     _check_doses(fits)
-    if ax is not None:
-        _panel(ax, fits, response, drug, unit, controls or {})
-        _legend(ax, fits, unit, loc="best", fontsize=10 * style.text_scale(ax))
-        if title:
-            canvas.label(ax, title)
-        style.plain_text(ax)
-        return canvas.figure_of(ax)
-    body = canvas.sheet(
-        fig, 9.0, 5.6, title=style.sentence(title or _heading(response, drug)),
-        caption=_caption(fits.values(), origin),
+    canvas.into(ax, title)
+    width = canvas.width_of(ax)
+    _panel(ax, fits, response, drug, unit, controls or {}, width)
+    ax.legend(
+        handles=_handles(fits, controls or {}, unit, 0.9 * width), frameon=False, loc="best",
+        fontsize=style.points(9.5), labelspacing=0.3,
     )  # fmt: skip
-    figure, ax = canvas.figure_of(body), body.subplots()
-    _panel(ax, fits, response, drug, unit, controls or {})
-    legend = _legend(ax, fits, unit, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    if fig is None:
-        canvas.make_room(figure, legend, 6.6, 1.5)
-    return figure
+    style.plain_text(ax)
+    return canvas.figure_of(ax)
 
 
 @style.house_style()
@@ -134,30 +136,25 @@ def draw_panels(
         _check_doses(fits)
     if not panels:
         raise ValueError("there is no dose above 0 to draw")
-    across = min(len(panels), 3 if len(panels) < 7 else 4)
-    down = math.ceil(len(panels) / across)
-    above = 0.5 + 0.19 * max(len(fits) for fits in panels.values())  # in: the legends
-    letters = max(min(len(name), 40) for fits in panels.values() for name in fits) + 40
-    wide = min(max(3.65, 0.068 * letters), 6.0)
-    body = canvas.sheet(
-        fig, (wide + 0.8) * across, (3.6 + above) * down + 1.0,
-        title=style.sentence(title or _heading("dose-response", drug)),
+    count = len(panels)
+    sheet = canvas.Sheet(
+        fig, _WIDE[min(count, 3)], title=style.sentence(title or _heading("dose-response", drug)),
         caption=_caption((f for p in panels.values() for f in p.values()), origin),
     )  # fmt: skip
-    axes = body.subplots(down, across, squeeze=False).ravel().tolist()
-    for empty in axes[len(panels) :]:
-        empty.remove()
-    for (name, fits), ax in zip(panels.items(), axes, strict=False):
-        _panel(ax, fits, responses[name], drug, unit, (controls or {}).get(name, {}))
-        words = [
-            f"{style.one_line(arm, 40)}: {_ic50_words(fit, unit)}" for arm, fit in fits.items()
-        ]
+    across = sheet.across(style.points(_LEAST_IN), min(count, 3))
+    axes = sheet.panels(count, across)
+    wide = sheet.width_in / across
+    for (name, fits), ax in zip(panels.items(), axes, strict=True):
+        levels = (controls or {}).get(name, {})
+        _panel(ax, fits, responses[name], drug, unit, levels, wide)
+        heading = canvas.wrapped(name, style.points(13), wide - 0.6, lines=2)  # bold is wider
         ax.legend(
-            _handles(fits, words), words, title=style.one_line(name, int(10 * wide)),
-            alignment="left", frameon=False, loc="lower left", bbox_to_anchor=(-0.03, 0.99),
-            fontsize=9.5, labelspacing=0.3, title_fontproperties={"size": 11, "weight": "bold"},
+            handles=_handles(fits, levels, unit, wide - 0.5), title=heading, alignment="left",
+            frameon=False, loc="lower left", bbox_to_anchor=(-0.03, 0.99), labelspacing=0.3,
+            fontsize=style.points(9.5),
+            title_fontproperties={"size": style.points(11), "weight": "bold"},
         )  # fmt: skip
-    return canvas.figure_of(body)
+    return sheet.done(axes[::across], _HIGH_IN * -(-count // across))
 
 
 def _check_doses(fits: Mapping[str, DoseResponse]) -> None:
@@ -175,20 +172,25 @@ def _looks(fits: Mapping[str, DoseResponse]) -> list[tuple[DoseResponse, str, st
     return list(zip(fits.values(), cycle(_COLOURS), cycle(_MARKERS), strict=False))
 
 
-def _handles(fits: Mapping[str, DoseResponse], words: Sequence[str]) -> list[Line2D]:
-    """Return the entries of a legend."""
-    return [
-        Line2D([], [], color=colour, marker=marker, markersize=6.5, linewidth=1.8, label=label)
-        for (_, colour, marker), label in zip(_looks(fits), words, strict=True)
-    ]
+def _handles(
+    fits: Mapping[str, DoseResponse], controls: Mapping[str, float], unit: str, width_in: float
+) -> list[Line2D]:
+    """Return the entries of a legend as wide as this: groups with their IC50s, and controls."""
+    size = style.points(9.5)
+    room = width_in - 5 * size / 72
 
+    def entry(words: str, **look: Any) -> Line2D:
+        return Line2D([], [], label=canvas.wrapped(words, size, room, lines=4), **look)
 
-def _legend(ax: Axes, fits: Mapping[str, DoseResponse], unit: str, **place: Any) -> Legend:
-    """Name the groups with their IC50s."""
-    words = [
-        f"{wrapped_name(name, 40, lines=3)}\n{_ic50_words(fit, unit)}" for name, fit in fits.items()
-    ]
-    return ax.legend(handles=_handles(fits, words), frameon=False, labelspacing=1.0, **place)
+    entries = []
+    for name, (fit, colour, marker) in zip(fits, _looks(fits), strict=True):
+        words = f"{style.one_line(name, 60)}: {_ic50_words(fit, unit)}"
+        if "\n" in canvas.wrapped(words, size, room, lines=2):
+            words = words.replace(": ", ":\n", 1)
+        entries.append(entry(words, color=colour, marker=marker, markersize=style.points(6.5),
+                             linewidth=style.points(1.8)))  # fmt: skip
+    levels = dict.fromkeys(UNSTIMULATED if name in fits else name for name in controls)
+    return [*entries, *(entry(name, **_LEVEL, color=style.QUIET) for name in levels)]
 
 
 def _panel(
@@ -198,8 +200,9 @@ def _panel(
     drug: str,
     unit: str,
     controls: Mapping[str, float],
+    width_in: float,
 ) -> None:
-    """Draw the groups in axes, without a legend."""
+    """Draw the groups in axes as wide as this with their words, without a legend."""
     positive = [dose for fit in fits.values() for dose in fit.doses if dose > 0]
     lowest, highest = min(positive), max(positive)
     zero = lowest / 10**_GAP if any(0 in fit.doses for fit in fits.values()) else None
@@ -209,14 +212,18 @@ def _panel(
     for fit, colour, marker in looks:
         _points(ax, fit, zero, colour, marker)
         _line(ax, fit, zero, lowest, highest, colour, 0.3 / (1 + len(fits)))
-    _levels(ax, controls)
+    own = {name: colour for name, (_, colour, _) in zip(fits, looks, strict=True)}
+    for name, level in controls.items():
+        ax.axhline(level, color=own.get(name, style.QUIET), zorder=1, **_LEVEL)
     _response_axis(ax, fits, list(controls.values()))
     for place, (fit, colour, marker) in enumerate(looks):
         _mark_ic50(ax, fit, len(fits) - 1 - place, colour, marker, lowest, highest)
     dose_axis(ax, zero, lowest, highest)
     label = style.one_line(drug, 60)
-    ax.set_xlabel(f"{label} ({unit})" if unit else label, size=11)
-    ax.set_ylabel(canvas.wrapped(response, 11, 3.3, lines=2), size=11)
+    label = f"{label} ({unit})" if unit else label
+    size = style.points(10)
+    ax.set_xlabel(canvas.wrapped(label, size, width_in, lines=3), size=size)
+    ax.set_ylabel(canvas.wrapped(response, size, style.points(_HIGH_IN), lines=2), size=size)
 
 
 def _caption(fits: Iterable[DoseResponse], origin: str) -> str:
@@ -272,12 +279,12 @@ def _points(ax: Axes, fit: DoseResponse, zero: float | None, colour: str, marker
         yerr=[0.0 if error is None else error for error in fit.errors],
         color=colour,
         marker=marker,
-        markersize=6,
+        markersize=style.points(6),
         markeredgecolor="white",
-        markeredgewidth=0.7,
+        markeredgewidth=style.points(0.7),
         linestyle="none",
-        elinewidth=1.3,
-        capsize=2.5,
+        elinewidth=style.points(1.3),
+        capsize=style.points(2.5),
         zorder=4,
     )
 
@@ -304,22 +311,10 @@ def _line(
                 low = np.maximum(low, 0.0)
             if not is_flat(fit):
                 ax.fill_between(at, low, high, color=colour, alpha=alpha, linewidth=0, zorder=2)
-            ax.plot(at, low, at, high, color=colour, alpha=0.4, linewidth=0.6, zorder=2)
-        ax.plot(at, fit.curve(dose), color=colour, linewidth=1.8, linestyle=dashes, zorder=3)
-
-
-def _levels(ax: Axes, controls: Mapping[str, float]) -> None:
-    for name, level in controls.items():
-        ax.axhline(level, color=style.QUIET, linewidth=1, linestyle=":", zorder=1)
-        ax.annotate(
-            style.one_line(name, 60),
-            (0, level),
-            xycoords=("axes fraction", "data"),
-            xytext=(4, 3),
-            textcoords="offset points",
-            size=9.5 * style.text_scale(ax),
-            color=style.QUIET,
-        )
+            ax.plot(at, low, at, high, color=colour, alpha=0.4,
+                    linewidth=style.points(0.6), zorder=2)  # fmt: skip
+        ax.plot(at, fit.curve(dose), color=colour, linewidth=style.points(1.8),
+                linestyle=dashes, zorder=3)  # fmt: skip
 
 
 _RUNG: Final = 0.032  # of the height, between the marks of two IC50s
@@ -343,7 +338,7 @@ def _response_axis(ax: Axes, fits: Mapping[str, DoseResponse], levels: list[floa
     ax.set_ylim(low - size * (room / (1 - room) + 0.03), high + 0.06 * size)
     ax.ticklabel_format(axis="y", useOffset=False)
     # No tick below what is measured: the room is for the marks.
-    ticks = MaxNLocator(6).tick_values(low, high)
+    ticks = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     least = 0.0 if low >= 0 else -math.inf
     ax.yaxis.set_major_locator(
         FixedLocator([t for t in ticks if t >= max(low - 0.03 * size, least)])
@@ -368,9 +363,10 @@ def _mark_ic50(
     high = highest if fit.ic50_high is None else fit.ic50_high
     ends = [(low, "<" if fit.ic50_low is None else "|")]
     ends.append((high, ">" if fit.ic50_high is None else "|"))
-    ax.plot([low, high], [y, y], color=colour, linewidth=2, transform=across, zorder=3)
+    thick, size = style.points(2), style.points(6)
+    ax.plot([low, high], [y, y], color=colour, linewidth=thick, transform=across, zorder=3)
     for x, shape in ends:
-        ax.plot(x, y, marker=shape, color=colour, markersize=6, transform=across, zorder=3)
+        ax.plot(x, y, marker=shape, color=colour, markersize=size, transform=across, zorder=3)
     if fit.ic50 is None:
         return
     half = float(fit.curve(fit.ic50))
@@ -389,9 +385,9 @@ def _mark_ic50(
         y,
         marker=marker,
         color=colour,
-        markersize=6,
+        markersize=size,
         markeredgecolor="white",
-        markeredgewidth=0.7,
+        markeredgewidth=style.points(0.7),
         transform=across,
         zorder=4,
     )
@@ -429,8 +425,3 @@ def dose_axis(ax: Axes, zero: float | None, lowest: float, highest: float) -> No
             zorder=10,
             **whole,  # type: ignore[arg-type]
         )
-
-
-def wrapped_name(name: str, width: int = 20, lines: int = 4) -> str:
-    """Return a name in lines, cut where there would be more of them."""
-    return textwrap.fill(name, width, max_lines=lines, placeholder="…")

@@ -20,7 +20,8 @@ from sim.view import canvas, style
 _COLOURS: Final = (
     style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY,
 )  # fmt: skip
-_PANEL_IN: Final = (4.4, 3.3)
+_LEAST_IN: Final = 3.4  # how wide a panel is at least, with text of 10 pt
+_HIGH_IN: Final = 2.6  # and how high
 
 
 @style.house_style()
@@ -34,14 +35,16 @@ def draw_design(result: Design, *, fig: Figure | SubFigure | None = None) -> Fig
         An empty one to draw into; a new figure without it.
     """
     targets = [target for target in result.plan.targets if not target.limit]
-    across = len(targets) + 1
-    width = max(7.0, _PANEL_IN[0] * across)
-    height = _PANEL_IN[1] + 1.3 + 0.22 * len(result.found)
+    count = len(targets) + 1
     about = ", ".join(f"{name} {value}" for name, value in result.drug.items() if value is not None)
     caption = f"{about}; angiosim {__version__}\n{_legend_words(result)}"
-    body = canvas.sheet(fig, width, height, title=result.plan.name, caption=caption)
-    panels = body.subplots(1, across, squeeze=False)[0]
+    sheet = canvas.Sheet(fig, max(7.0, 4.4 * count), title=result.plan.name, caption=caption)
     colours = dict(zip((one.schedule.name for one in result.found), cycle(_COLOURS)))
+    if len(colours) > 1:
+        sheet.legend([Line2D([], [], color=colour, label=style.one_line(name, 40))
+                      for name, colour in colours.items()])  # fmt: skip
+    across = sheet.across(style.points(_LEAST_IN), count)
+    panels = sheet.panels(count, across)
     for ax, target in zip(panels, targets, strict=False):
         for one in result.found:
             for curve in one.curves:
@@ -49,19 +52,20 @@ def draw_design(result: Design, *, fig: Figure | SubFigure | None = None) -> Fig
                     _over_dose(ax, curve, one, colours[one.schedule.name])
         _frame(ax, target, result)
     _side_by_side(panels[-1], result, colours)
-    if len(colours) > 1:
-        lines = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
-        columns = max(1, min(4, int(canvas.width_of(body) / 2.4)))
-        body.legend(
-            handles=lines, loc="outside upper left", ncols=columns, frameon=False, fontsize=9
-        )
-    return canvas.figure_of(body)
+    high = max(_HIGH_IN, 0.45 * len(result.found))
+    return sheet.done(panels[::across], high * -(-count // across))
+
+
+def drawings_of(result: Design) -> canvas.Drawings:
+    """Return how to draw the picture of a design."""
+    return {Path(PICTURE).stem: partial(draw_design, result)}
 
 
 def save_design(result: Design, folder: Path) -> None:
     """Draw the picture into the folder of the design."""
-    marks = canvas.Marks(title=result.plan.name, seed=result.plan.seed)
-    canvas.save_pictures({PICTURE: partial(draw_design, result)}, folder, marks)
+    canvas.save_pictures(
+        {PICTURE: partial(draw_design, result)}, folder, canvas.marks_of(result.plan)
+    )
 
 
 def _legend_words(result: Design) -> str:
@@ -98,7 +102,7 @@ def _frame(ax: Axes, target: Target, result: Design) -> None:
     else:
         ax.set_ylim(bottom=0)
     label = f"{target.quantity} ({target.unit})" if target.unit else target.quantity
-    ax.set_ylabel(canvas.wrapped(label, 10, _PANEL_IN[1] - 0.4, lines=2))
+    ax.set_ylabel(canvas.wrapped(label, style.points(10), style.points(_HIGH_IN), lines=2))
 
 
 def _side_by_side(ax: Axes, result: Design, colours: dict[str, str]) -> None:
@@ -115,14 +119,21 @@ def _side_by_side(ax: Axes, result: Design, colours: dict[str, str]) -> None:
         ax.plot(one.chosen, row, "s", color=colour, clip_on=False)
         share = "" if one.all_share is None else f"{100 * one.all_share:.0f} % of subjects"
         ax.annotate(
-            share, (one.chosen, row), (0, 6), textcoords="offset points", ha="center", fontsize=8,
+            share, (one.chosen, row), (0, style.points(6)), textcoords="offset points",
+            ha="center", size=style.points(8.5),
             color=style.QUIET,
         )  # fmt: skip
     for strength in result.plan.vary.strengths:
         ax.axvline(strength, color=style.FRAME, linewidth=0.8, zorder=0)
     _dose_axis(ax, result, "least dose, ")
     ax.set_ylim(len(result.found) - 0.5, -0.7)
-    ax.set_yticks(list(rows), [style.one_line(one.schedule.name, 24) for one in result.found])
+    ax.set_yticks(
+        list(rows),
+        [
+            canvas.wrapped(one.schedule.name, style.points(10), style.points(1.2), lines=2)
+            for one in result.found
+        ],
+    )
 
 
 def _dose_axis(ax: Axes, result: Design, what: str = "") -> None:
@@ -132,5 +143,4 @@ def _dose_axis(ax: Axes, result: Design, what: str = "") -> None:
     name = "free drug" if vary.key.endswith("free_nM") else name
     label = f"{what}{name} ({vary.unit})" if vary.unit else f"{what}{name}"
     ax.set(xscale="log", xlim=(vary.low, vary.high), xlabel=label)
-    ax.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
-    ax.xaxis.set_minor_formatter(lambda x, _: "")
+    style.log_axis(ax.xaxis)

@@ -23,7 +23,7 @@ def dose_and_unit(dose: str, drug: str = "") -> tuple[str, str]:
         words = f"unbound {drug or 'drug'}"
     elif dose.startswith("ligands.") and dose.endswith(".bath_ng_ml"):
         words = dose.split(".")[1]
-    return words, unit.replace("um", "µm").replace("^2", "²")
+    return words.replace("^2", "²"), unit.replace("um", "µm").replace("^2", "²")
 
 
 def dose_label(dose: str, drug: str = "") -> str:

@@ -16,7 +16,10 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from sim.fits.logistic import DoseResponse
 from sim.view import canvas, style
-from sim.view.study.curves import DOT, ROW, is_flat, source, wrapped_name
+from sim.view.run.frame import dress_colour_bar
+from sim.view.study.curves import DOT, is_flat, source
+
+_ROW_IN = 0.62  # how high a row is, with text of 10 pt
 
 
 @style.house_style()
@@ -58,28 +61,24 @@ def draw_ic50_map(
         raise ValueError("there is no IC50 to draw")
     rows = list(dict.fromkeys(row for row, _ in fits))
     columns = list(dict.fromkeys(column for _, column in fits))
+    sheet = None
     if ax is None:
-        letter = 0.095  # in, of the names
-        heads = [line for name in columns for line in wrapped_name(name).split("\n")]
-        wide = max(1.55, letter * max(map(len, heads)) + 0.2) * len(columns)
-        left = letter * min(ROW, max(map(len, rows))) + 0.3
-        lines = max(wrapped_name(name).count("\n") for name in columns)
         which = "relative" if quantity == "ic50" else "absolute"
         about = f"{which} IC50 with 95 % limits"
         if not all(_is_closed(fit, quantity) for fit in fits.values()):
             about += f"{DOT}hatched: not determined"
         if any(map(_takes_little, fits.values())):
             about += f"{DOT}dotted: Emax below 50 %"
-        body = canvas.sheet(
-            fig, max(wide + left + 1.2, 6.8), 0.62 * len(rows) + 1.5 + 0.18 * lines,
-            title=title or "IC50s", caption=f"{about}\n{source(origin)}",
-        )  # fmt: skip
-        ax = body.subplots()
-    elif title:
-        canvas.label(ax, title)
+        wide = max(6.8, 1.75 * len(columns) + 3.0)
+        sheet = canvas.Sheet(
+            fig, wide, title=title or "IC50s", caption=f"{about}\n{source(origin)}"
+        )
+        ax = sheet.body.subplots()
+    else:
+        canvas.into(ax, title)
     _draw_cells(ax, fits, rows, columns, quantity, unit)
     style.plain_text(ax)
-    return canvas.figure_of(ax)
+    return canvas.figure_of(ax) if sheet is None else sheet.done([ax], _ROW_IN * len(rows))
 
 
 def _draw_cells(
@@ -95,7 +94,7 @@ def _draw_cells(
     # At least one decade, so that a difference within noise does not span the colours.
     middle = math.sqrt(min(known) * max(known))
     norm = LogNorm(min(*known, middle / 10**0.5), max(*known, middle * 10**0.5))
-    colours = style.drive_map().reversed()
+    colours = style.potency_map()
     for (row, column), fit in fits.items():
         x, y = columns.index(column), rows.index(row)
         value = getattr(fit, quantity)
@@ -119,25 +118,26 @@ def _draw_cells(
         if first == "not determined":
             text = "no response\nfound" if is_flat(fit) else "not\ndetermined"
         backdrop = {"facecolor": look["facecolor"], "edgecolor": "none", "pad": 1.5}
-        scale = max(0.8, style.text_scale(ax))
         if little:
             ax.text(x, y + 0.33, f"Emax {fit.emax:.0f} %", ha="center", va="center",
-                    size=8 * scale, color=ink, bbox=backdrop)  # fmt: skip
+                    size=style.points(8), color=ink, bbox=backdrop)  # fmt: skip
         ax.text(
             x,
             y - 0.12 * little,
             text,
             ha="center",
             va="center",
-            size=9.5 * scale,
+            size=style.points(9),
             color=ink,
             linespacing=1.15,
             bbox=backdrop if "hatch" in look else None,
         )
     ax.set_xlim(-0.5, len(columns) - 0.5)
     ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.set_xticks(range(len(columns)), map(wrapped_name, columns), size=11)
-    ax.set_yticks(range(len(rows)), [style.one_line(row, ROW) for row in rows], size=11)
+    width = canvas.width_of(ax)
+    size, wide = style.points(10), 0.8 * width / len(columns)
+    ax.set_xticks(range(len(columns)), [canvas.wrapped(c, size, wide, 4) for c in columns])
+    ax.set_yticks(range(len(rows)), [canvas.wrapped(row, size, 0.25 * width, 3) for row in rows])
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -166,7 +166,6 @@ def _colour_bar(ax: Axes, norm: LogNorm, colours: Colormap, label: str) -> None:
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
     bar.ax.invert_yaxis()  # potent above
+    dress_colour_bar(bar)
     bar.ax.tick_params(which="minor", length=0)
-    bar.ax.tick_params(labelsize=10, length=2.5)
-    bar.outline.set(edgecolor=style.FRAME, linewidth=0.6)
-    bar.set_label(label, size=11, color=style.INK)
+    bar.set_label(label, color=style.INK)

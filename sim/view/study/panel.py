@@ -40,7 +40,7 @@ def draw_panel(found: Panel, *, fig: Figure | SubFigure | None = None, origin: s
             }
             responses[title] = NUMBER if numbers else EFFECT
             controls[title] = {
-                f"{label}, unstimulated": 100 * row.unstimulated / _without_drug(row)
+                label: 100 * row.unstimulated / _without_drug(row)
                 for label, row in zip(labels, own, strict=True)
                 if row.unstimulated is not None
             }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sim.analysis.analyse import Analysis
+from sim.analysis.analyse import Analysis, analyse
 from sim.analysis.combination import Combinations
 from sim.analysis.courses import Courses
 from sim.analysis.dose_response import DoseResponses
@@ -14,9 +15,14 @@ from sim.analysis.panel import Panel
 from sim.analysis.sensitivity import Sensitivity
 from sim.analysis.write import picture
 from sim.assays import readout
+from sim.errors import InputError
 from sim.runs.folder import LOG, logging_into
 from sim.scenario.cautions import MIXED
+from sim.studies.table import Study
 from sim.studies.task import DONE
+from sim.view import canvas
+from sim.view.canvas import Drawings
+from sim.view.study import curves
 from sim.view.study.doses import dose_and_unit
 
 if TYPE_CHECKING:
@@ -25,9 +31,22 @@ if TYPE_CHECKING:
 
     from sim.fits.logistic import DoseResponse
 
-Drawings = dict[str, "Callable[[], Figure]"]
-"""How to draw each picture, by the name of its file."""
 MOST_ARMS = 60  # that a picture shows: sampled designs have as many as points
+
+
+def drawings_of(found: Analysis) -> Drawings:
+    """Return how to draw what a study shows, by the names of the pictures."""
+    plan = found.study.plan
+    mixed = [one.allowed for one in plan.cautions if one.key == MIXED]
+    origin = "; ".join(filter(None, [plan.description, *mixed]))
+    drawings = {
+        **_dose_responses(found.dose_responses, origin),
+        **_combinations(found.combinations, origin),
+        **_sensitivities(found.sensitivities),
+        **_panel(found.panel, origin),
+        **_courses(found.courses, origin),
+    }
+    return {Path(name).stem: draw for name, draw in drawings.items()}
 
 
 def write_pictures(found: Analysis) -> None:
@@ -38,19 +57,28 @@ def write_pictures(found: Analysis) -> None:
     folder, plan = found.study.folder, found.study.plan
     if folder is None or not found.study.count(DONE):
         return
-    from sim.view import canvas
-
-    mixed = [one.allowed for one in plan.cautions if one.key == MIXED]
-    origin = "; ".join(filter(None, [plan.description, *mixed]))
-    drawings = {
-        **_dose_responses(found.dose_responses, origin),
-        **_combinations(found.combinations, origin),
-        **_sensitivities(found.sensitivities),
-        **_panel(found.panel, origin),
-        **_courses(found.courses, origin),
-    }
+    drawings = {f"{name}.png": draw for name, draw in drawings_of(found).items()}
     with logging_into(folder / LOG):
-        canvas.save_pictures(drawings, folder, canvas.Marks(plan.name, seed=plan.seed))
+        canvas.save_pictures(drawings, folder, canvas.marks_of(plan))
+
+
+def main_of(study: Study) -> Any:
+    """Return what a study is about: what its first picture shows.
+
+    Raises
+    ------
+    InputError
+        If it asks for no analysis that is drawn, or is not complete.
+    """
+    found = analyse(study)
+    for one in (found.panel, found.courses, *found.combinations, *found.sensitivities,
+                *found.dose_responses):  # fmt: skip
+        if one is not None:
+            return one
+    raise InputError(
+        f"{study.plan.name}: there is nothing to draw: the study is not complete, or asks for no "
+        "analysis that is drawn, such as [dose_response]"
+    )
 
 
 def draw_responses(
@@ -85,7 +113,10 @@ def draw_responses(
         responses=dict.fromkeys(arms, response),
         drug=drug,
         unit=unit,
-        controls={name: _levels(found, some) for name, some in arms.items()},
+        controls={
+            name: _levels(found, some, lambda arm: str(found.labels[arm][last]))
+            for name, some in arms.items()
+        },
         title=f"{readout(found.response).words} over {drug}",
         origin=origin,
     )
@@ -127,12 +158,15 @@ def _short(found: DoseResponses) -> dict[str, DoseResponse]:
     return {_name(found, arm): fit for arm, fit in found.fits.items()}
 
 
-def _levels(found: DoseResponses, arms: list[str]) -> dict[str, float]:
-    """Return the unstimulated controls of some arms by name: one line if they are all alike."""
+def _levels(
+    found: DoseResponses, arms: list[str], name: Callable[[str], str] | None = None
+) -> dict[str, float]:
+    """Return the unstimulated controls of some arms by their names: one if they are all alike."""
+    name = name or partial(_name, found)
     known = {arm: found.unstimulated[arm] for arm in arms if arm in found.unstimulated}
     if len(set(known.values())) == 1:
-        return {"unstimulated": next(iter(known.values()))}
-    return {f"unstimulated, {_name(found, arm)}": level for arm, level in known.items()}
+        return {curves.UNSTIMULATED: next(iter(known.values()))}
+    return {name(arm): level for arm, level in known.items()}
 
 
 def _dose_responses(all_found: list[DoseResponses], origin: str) -> Drawings:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from itertools import cycle
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -21,7 +19,10 @@ from sim.view.study.doses import labels
 
 MOST_ARMS: Final = 12  # in one picture
 _DOT: Final = " · "
+MOST_NAMED: Final = 12  # parameters with a colour and a shape in Morris's plane
 _KEY: Final = 60  # letters of a label
+_NARROW: Final = {True: 4.0, False: 3.0}
+"""How wide a panel of bars, or of points, is at least, with text of 10 pt."""
 _COLOURS: Final = (
     style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK,
 )  # fmt: skip
@@ -55,36 +56,31 @@ def draw_sensitivity(found: Sensitivity, *, fig: Figure | SubFigure | None = Non
     shown = list(found.arms.items())[:MOST_ARMS]
     keys = _order([one for _, one in shown])
     bars = shown[0][1].method == "saltelli"
-    columns = min(len(shown), 3)
-    rows = math.ceil(len(shown) / columns)
-    names = (
-        0.085 * min(_KEY, max(map(len, labels(keys).values()))) + 0.5
-    )  # inches that the longest label takes
-    wide = 5.2 if columns == 1 else 3.6
-    high = 0.55 * len(keys) + 1.1 if bars else 4.4 if columns == 1 else 3.7
-    body = canvas.sheet(
-        fig, names + columns * wide + 0.4, rows * high + (1.3 if bars else 0.9),
+    sheet = canvas.Sheet(
+        fig, {1: 8.0, 2: 11.0}.get(len(shown), 13.0),
         title=f"Sensitivity of {readout(found.response).words}", caption=_caption(found, shown),
     )  # fmt: skip
     noise = any(one.noise_floor for _, one in shown)
-    _legend(body, bars, keys, noise=noise)
-    axes = body.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for empty in axes[len(shown) :]:
-        empty.remove()
+    sheet.legend(_legend(bars, keys, noise=noise))
+    columns = sheet.across(style.points(_NARROW[bars]), min(len(shown), 3))
+    axes = sheet.panels(len(shown), columns)
     ends = [_reach(one) for _, one in shown]
     reach = max(x for x, _ in ends), max(y for _, y in ends)
-    for place, ((arm, one), ax) in enumerate(zip(shown, axes, strict=False)):
+    wide = sheet.width_in / columns
+    for place, ((arm, one), ax) in enumerate(zip(shown, axes, strict=True)):
         if bars:
             draw_sobol(one, ax, keys=keys, response=found.response)
         else:
             draw_morris(one, ax, keys=keys, response=found.response, reach=reach)
         if len(found.arms) > 1:
-            pad = 6 if bars else 18  # above the labels of the lines
-            ax.set_title(style.one_line(arm, 44), size=11, pad=pad)
+            words = canvas.wrapped(arm, style.points(11), wide - 0.4, lines=2)
+            pad = style.points(4 if bars else 16)  # above the labels of the lines
+            ax.set_title(words, size=style.points(11), pad=pad)
         if place % columns:
             ax.tick_params(labelleft=not bars)
             ax.set_ylabel("")
-    return canvas.figure_of(body)
+    high = 0.45 * len(keys) if bars else 3.2
+    return sheet.done(axes[::columns], high * -(-len(shown) // columns))
 
 
 def draw_sobol(
@@ -104,14 +100,14 @@ def draw_sobol(
         What was read.
     """
     keys = keys or found.ranked()
-    ax.set_yticks(
-        range(len(keys)), [style.one_line(label, _KEY) for label in labels(keys).values()]
-    )
+    size, room = style.points(10), 0.38 * canvas.width_of(ax.figure)  # type: ignore[arg-type]
+    names = labels(keys).values()
+    ax.set_yticks(range(len(keys)), [canvas.wrapped(name, size, room, lines=2) for name in names])
     ax.set_ylim(len(keys) - 0.45, -0.55)
     ax.tick_params(axis="y", length=0)
     ax.axvline(0, color=style.QUIET, linewidth=0.8, zorder=1)
     label = f"share of the variance of {readout(response).words}"
-    ax.set_xlabel(canvas.wrapped(label, 11, canvas.width_of(ax), lines=3), size=11)
+    ax.set_xlabel(canvas.wrapped(label, size, 0.8 * canvas.width_of(ax), lines=3))
     style.plain_text(ax)
     if _says_why_nothing(found, ax):
         return
@@ -161,24 +157,29 @@ def draw_morris(
     """
     keys = keys or found.ranked()
     label = f"µ* of {readout(response).label}"
-    ax.set_xlabel(canvas.wrapped(label, 11, canvas.width_of(ax), lines=3), size=11)
-    ax.set_ylabel("σ (in the unit of µ*)", size=11)
+    ax.set_xlabel(canvas.wrapped(label, style.points(10), canvas.width_of(ax), lines=3))
+    ax.set_ylabel("σ (in the unit of µ*)")
     style.plain_text(ax)
     if _says_why_nothing(found, ax):
         return
-    for key, colour, marker in zip(keys, cycle(_COLOURS), cycle(_MARKERS)):
+    for place, key in reversed(list(enumerate(keys))):  # what matters most above the rest
         numbers = found.parameters[key]
         value, low, high = (numbers["mu_star" + end] for end in ("", "_low", "_high"))
+        if place >= MOST_NAMED:
+            ax.plot(value, numbers["sigma"], zorder=3, **_others())
+            continue
+        colour, marker = _look(place)
         ax.errorbar(
             value, numbers["sigma"], xerr=[[value - low], [high - value]], color=colour,
-            marker=marker, markersize=7.5, markeredgecolor="white", markeredgewidth=0.7,
-            elinewidth=1.3, capsize=2.5, zorder=4,
+            marker=marker, markersize=style.points(7.5), markeredgecolor="white",
+            markeredgewidth=style.points(0.7), elinewidth=style.points(1.3),
+            capsize=style.points(2.5), zorder=4,
         )  # fmt: skip
         one_sign = abs(numbers["mu"]) >= 0.8 * value  # nine tenths less one tenth
         sign = "" if value == 0 else "±" if not one_sign else "+" if numbers["mu"] > 0 else "−"
         ax.annotate(
-            sign, (value, numbers["sigma"]), xytext=(0, 6), textcoords="offset points",
-            ha="center", size=11, color=colour, zorder=5,
+            sign, (value, numbers["sigma"]), xytext=(0, style.points(4)),
+            textcoords="offset points", ha="center", size=style.points(10), color=colour, zorder=5,
         )  # fmt: skip
     floor = found.noise_floor
     if floor:
@@ -194,8 +195,9 @@ def draw_morris(
         # Above the axes, or above the line where that ends at the right.
         ax.annotate(
             f"σ/µ* {slope:g}", (end, slope * end), xytext=(0, 3), textcoords="offset points",
-            ha="center" if end < right else "right", va="bottom", size=8.5, color=style.QUIET,
-            zorder=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
+            ha="center" if end < right else "right", va="bottom", size=style.points(8.5),
+            color=style.QUIET, zorder=3,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
         )  # fmt: skip
     ax.set_xlim(-0.02 * right, right)
     ax.set_ylim(-0.04 * above, above)
@@ -221,7 +223,7 @@ def _says_why_nothing(found: Indices, ax: Axes) -> bool:
         ax.set_yticks([])
     ax.text(
         0.5, 0.5, found.note.replace("; ", "\n"), transform=ax.transAxes, ha="center", va="center",
-        size=10, color=style.QUIET, wrap=True,
+        size=style.points(10), color=style.QUIET, wrap=True,
     )  # fmt: skip
     return True
 
@@ -233,29 +235,38 @@ def _order(arms: Sequence[Indices]) -> list[str]:
     return sorted(total, key=lambda key: -total[key])
 
 
-def _legend(body: SubFigure, bars: bool, keys: Sequence[str], *, noise: bool) -> None:
-    """Say what colours and shapes mean: above bars, beside points."""
+def _look(place: int) -> tuple[str, str]:
+    """Return colour and marker of a parameter."""
+    return _COLOURS[place % len(_COLOURS)], _MARKERS[place % len(_MARKERS)]
+
+
+def _others() -> dict[str, Any]:
+    """Return how parameters without a name look."""
+    return {"marker": ".", "markersize": style.points(6), "color": "#8d949c", "linestyle": "none"}
+
+
+def _legend(bars: bool, keys: Sequence[str], *, noise: bool) -> list[Any]:
+    """Return what says what colours and shapes mean."""
     what = "ST from noise only" if bars else "noise only"
-    dots = Line2D([], [], color=style.INK, linewidth=1.1, linestyle=":", label=what)
     handles: list[Any]
     if bars:
         handles = [Patch(color=colour, label=_MEANING[name]) for name, (colour, _) in _BARS.items()]
     else:
-        handles = [
-            Line2D([], [], color=colour, marker=marker, markersize=7, linestyle="none",
-                   label=style.one_line(label, _KEY))
-            for label, colour, marker in zip(
-                labels(keys).values(), cycle(_COLOURS), cycle(_MARKERS)
-            )
-        ]  # fmt: skip
+        names = list(labels(keys).values())
+        handles = []
+        for place, name in enumerate(names[:MOST_NAMED]):
+            colour, marker = _look(place)
+            handles.append(
+                Line2D([], [], color=colour, marker=marker, markersize=style.points(7),
+                       linestyle="none", label=style.one_line(name, _KEY))
+            )  # fmt: skip
+        if more := len(names) - len(handles):
+            what_else = f"{more} parameter{'s' * (more > 1)} of less effect"
+            handles.append(Line2D([], [], **_others(), label=what_else))
     if noise:
-        handles.append(dots)
-    across = max(1, min(3, int(canvas.width_of(body) / 2.1)))
-    if bars:
-        place: dict[str, Any] = {"loc": "outside upper right", "ncols": across}
-    else:
-        place = {"loc": "outside right center", "labelspacing": 0.9}
-    body.legend(handles=handles, frameon=False, fontsize=10, **place)
+        line = {"linewidth": style.points(1.1), "linestyle": ":"}
+        handles.append(Line2D([], [], color=style.INK, label=what, **line))  # type: ignore[arg-type]
+    return handles
 
 
 def _caption(found: Sensitivity, shown: Sequence[tuple[str, Indices]]) -> str:

@@ -1,0 +1,56 @@
+"""The command for pictures of results that exist: ``draw``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from sim.cli.common import Quiet, exit_codes
+from sim.errors import visible
+
+SOME_FAILED = 3
+"""Exit code where a picture could not be drawn."""
+
+
+def draw(
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Folder of a run, a study, a calibration or a design."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the pictures. [default: DIR]")
+    ] = None,
+    to: Annotated[Literal["png", "pdf", "svg"], typer.Option(help="Format.")] = "png",
+    width_mm: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM",
+            min=40,
+            max=1000,
+            help="Width: 89 for a column of a paper, 180 for a page; text is 7 to 8 pt."
+            " [default: that of a screen]",
+            show_default=False,
+        ),
+    ] = None,
+    no_title: Annotated[
+        bool, typer.Option("--no-title", help="Write neither title nor caption.")
+    ] = False,
+    no_skeleton: Annotated[
+        bool, typer.Option("--no-skeleton", help="Draw cells without the skeleton of a network.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the pictures of a run or a study again; existing files are never overwritten."""
+    with exit_codes():
+        from sim.view import style
+        from sim.view.folder import pictures_of, save_beside
+
+        drawings, marks = pictures_of(folder)
+        with style.on_page(style.Page(width_mm, not no_title, not no_skeleton)):
+            paths = save_beside(drawings, folder, out, marks, to)
+        if not quiet:
+            typer.echo("\n".join(visible(str(path)) for path in paths))
+        if len(paths) < len(drawings):
+            raise typer.Exit(SOME_FAILED)
