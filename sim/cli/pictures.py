@@ -42,7 +42,7 @@ def draw(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw the pictures of a run or a study again; existing files are never overwritten."""
+    """Draw the pictures of a run or study again; overwrites nothing."""
     with exit_codes():
         from sim.view import style
         from sim.view.folder import pictures_of, save_beside
