@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from sim.errors import InputError
 from sim.runs.folder import MANIFEST
-from sim.studies.table import CALIBRATION, DESIGN, LEDGER, STUDY, Study
+from sim.studies.ledger import LEDGER
+from sim.studies.table import CALIBRATION, DESIGN, STUDY, Study
 from sim.view import canvas
 from sim.view.canvas import Drawings, Marks
 
