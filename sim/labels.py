@@ -61,7 +61,7 @@ def write_piff(path: Path, cell_id: NDArray[Any], names: Mapping[int, str]) -> N
     last = np.append(first[1:], 0) - 1
     last[last < 0] = cell_id.shape[1] - 1
     ids = cell_id[y, first]
-    with path.open("w", encoding="ascii", newline="\n") as file:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
         for cell, row, begin, end in zip(
             ids.tolist(), y.tolist(), first.tolist(), last.tolist(), strict=True
         ):
