@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +87,7 @@ def arrays_of(path: Path) -> Arrays:
     try:
         with np.load(path) as archive:
             return dict(archive)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise FileError(path, f"cannot be read ({error})") from error
 
 

@@ -200,6 +200,34 @@ def test_without_recorded_fields_only_the_end_has_them(run: Path) -> None:
     assert files == ["field_VEGF_000005.vti"]
 
 
+OTHER_TYPE = """
+[types.'grün & blau']
+count = 1
+area = {lambda = 50, target_sites = 100}
+contact_energy = {medium = 8, wall = 8, endothelial = 6, 'grün & blau' = 6}
+"""
+
+
+def test_any_name_of_a_field_and_type_can_be_exported(marked: Path) -> None:
+    """Names of fields and types are the user's."""
+    pytest.importorskip("tifffile")
+    name = "a/b c & <d>"
+    (marked / "scenario.toml").write_text((marked / "scenario.toml").read_text() + OTHER_TYPE)
+
+    def rename(arrays: Arrays) -> None:
+        arrays[f"field_{name}"] = arrays.pop("field_cue")
+        arrays["cell_type"][CELL] = 2
+
+    change(marked, rename)
+    folder = exported(marked, "tiff", "vti", "piff")
+    (path,) = (folder / "tiff").glob("field_a*.tif")
+    assert described(path)[1].findall(".//Channel")[0].get("Name") == name
+    assert read_piff(folder / "piff" / "cells_000005.piff")[1] == {CELL: "grün_&_blau"}
+    if find_spec("vtk"):
+        (path, *_) = (folder / "vti").glob("field_a*.vti")
+        assert value_at(image_data(path), name, X_UM, Y_UM) == 0.5
+
+
 # --- VTK ---------------------------------------------------------------------------------------
 
 
@@ -278,7 +306,7 @@ def read_piff(path: Path) -> tuple[dict[tuple[int, int, int], int], dict[int, st
     """
     sites: dict[tuple[int, int, int], int] = {}
     types: dict[int, str] = {}
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines():
         cell, kind, *box = line.split()
         x1, x2, y1, y2, z1, z2 = map(int, box)
         assert types.setdefault(int(cell), kind) == kind
@@ -652,6 +680,22 @@ def test_an_export_that_fails_leaves_nothing(
     with pytest.raises(type(error)):
         exporting.export(run, ["labels", "vti"], out, fail)
     assert calls == 12 and out.exists() == there and not (there and any(out.iterdir()))
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "changed"])
+def test_a_damaged_frame_is_named_and_nothing_is_left(
+    run: Path, damage: str, angiosim: Call
+) -> None:
+    path = run / "frames" / "000004.npz"
+    content = path.read_bytes()
+    middle = len(content) // 2
+    changed = content[:middle] + bytes(255 - byte for byte in content[middle : middle + 40])
+    path.write_bytes(
+        {"cut": content[:middle], "empty": b"", "changed": changed + content[middle + 40 :]}[damage]
+    )
+    outcome = angiosim("export", run, "--to", "labels", "--to", "vti")
+    assert outcome.exit_code == 2 and not (run / "export").exists()
+    assert "000004.npz: cannot be read" in outcome.stderr and outcome.stderr.count("\n") == 1
 
 
 def test_nothing_of_other_tools_is_imported_before_it_is_needed() -> None:

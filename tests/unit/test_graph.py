@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sim.readouts.graph import NetworkGraph, graph_of
 from sim.readouts.network import Network, measure_network
+from sim.readouts.sprouts import FRAME, Core, measure_sprouts
 
 Mask = NDArray[np.bool_]
 SPACING_UM = 2.0
@@ -123,3 +124,18 @@ def test_nothing_has_an_empty_graph() -> None:
     for mask in (blank(), ~blank()):
         _, graph = measured(mask, periodic=True)
         assert graph.links.shape == (0, 2) and graph.nodes["x_um"].size == 0
+
+
+def test_sprouts_have_their_length() -> None:
+    y, x = np.indices((80, 120))
+    mask = np.hypot(y - 40, x - 30) < 12
+    mask[38:43, 30:100] = mask[10:40, 70:74] = True
+    core = Core(40.0, 30.0, 12.0)
+    found = measure_sprouts(mask, core, spacing_um=SPACING_UM)
+    graph = graph_of(found.skeleton, SPACING_UM, FRAME)
+    total_um = graph.edges["length_um"].sum() + graph.nodes["length_um"].sum()
+    assert total_um == pytest.approx(found.length_um)
+    assert sorted(graph.nodes["kind"].tolist()) == ["end", "end", "end", "junction"]
+    at = graph.nodes["kind"] == "junction"
+    assert graph.nodes["x_um"][at] == pytest.approx(72 * SPACING_UM, abs=4)
+    assert graph.nodes["y_um"][at] == pytest.approx(40.5 * SPACING_UM, abs=4)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,6 +156,11 @@ class Snapshots:
                 arrays |= self._result.final
             time_h = float(scenario.time.start_h) + seconds / 3600
             yield Snapshot(step, seconds, time_h, arrays, scenario)
+
+
+def file_of_field(name: str) -> str:
+    """Return what the files of a field are called; its name may have any character."""
+    return f"{FIELD}{quote(name, safe='+')}"
 
 
 def about(result: Result) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.labels import label_type
-from sim.view.export.snapshots import Snapshots, is_bed, origin
+from sim.view.export.snapshots import Snapshots, file_of_field, is_bed, origin
 
 if TYPE_CHECKING:
     from sim.runs.result import Result
@@ -45,7 +45,7 @@ def write(result: Result, folder: Path) -> Iterator[Path]:
     for name, seconds in times.items():
         field = next(one.fields[name] for one in snapshots if name in one.fields)
         yield save(
-            folder / f"field_{name}.ome.tif",
+            folder / f"{file_of_field(name)}.ome.tif",
             _values(snapshots, name),
             shape=field.values.shape,
             dtype=np.dtype(np.float32),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from sim.readouts.graph import NetworkGraph
 from sim.view.export.network import network_of
-from sim.view.export.snapshots import Snapshot, Snapshots, is_bed
+from sim.view.export.snapshots import Snapshot, Snapshots, file_of_field, is_bed
 
 if TYPE_CHECKING:
     from sim.runs.result import Result
@@ -61,7 +61,7 @@ def _images(one: Snapshot) -> dict[str, tuple[Mapping[str, NDArray[Any]], float]
     if not is_bed(one.scenario):
         images["cells"] = one.maps, one.spacing_um
     for name, field in one.fields.items():
-        images[f"field_{name}"] = {name: field.values}, field.spacing_um
+        images[file_of_field(name)] = {name: field.values}, field.spacing_um
     return images
 
 
