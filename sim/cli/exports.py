@@ -37,7 +37,7 @@ def export(
 
         from sim.view.export.export import export as write
 
-        with stop_at("stopping; what was exported is removed") as check:
+        with stop_at("stopping; what was exported is removed", first=0) as check:
             made = write(source, to, out, check)
         for note in made.notes:
             typer.echo(note, err=True)

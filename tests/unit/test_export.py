@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import pytest
 from PIL import Image
 
 import sim
+from sim import signals
 from sim.analysis.write import write_analysis
 from sim.assays import assays
 from sim.runs.into import run_into
@@ -26,6 +29,7 @@ from sim.scenario.resolve import load
 from sim.studies.file import plan_study
 from sim.studies.sweep import sweep
 from sim.view.export import export as exporting
+from sim.view.export import labels
 from sim.view.export.export import FORMATS
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -696,6 +700,28 @@ def test_a_damaged_frame_is_named_and_nothing_is_left(
     outcome = angiosim("export", run, "--to", "labels", "--to", "vti")
     assert outcome.exit_code == 2 and not (run / "export").exists()
     assert "000004.npz: cannot be read" in outcome.stderr and outcome.stderr.count("\n") == 1
+
+
+def test_a_signal_stops_after_the_file_and_leaves_nothing(
+    run: Path, angiosim: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = labels.write
+    written = []
+
+    def interrupted(result: Any, folder: Path) -> Iterator[Path]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for path in whole(result, folder):
+            written.append(path)
+            yield path
+
+    def leave(signum: int, frame: Any) -> None:
+        raise AssertionError("left at once")
+
+    monkeypatch.setattr(labels, "write", interrupted)
+    monkeypatch.setattr(signals, "leave", leave)
+    outcome = angiosim("export", run, "--to", "labels")
+    assert outcome.exit_code == 128 + signal.SIGTERM
+    assert len(written) == 1 and not (run / "export").exists()
 
 
 def test_nothing_of_other_tools_is_imported_before_it_is_needed() -> None:
