@@ -13,7 +13,7 @@ from typing import Any
 
 from sim.errors import FolderError, stage
 from sim.studies.task import Outcome, Task
-from sim.studies.worker import Run, attempt
+from sim.studies.worker import Run, attempt, simulate
 
 
 def instant(base: dict[str, Any], task: Task) -> dict[str, float]:
@@ -33,6 +33,13 @@ def counted(base: dict[str, Any], task: Task) -> dict[str, float]:
     with Path(os.environ["EXECUTIONS"]).open("a") as file:
         file.write(f"{task.key}\n")
     return slow(base, task)
+
+
+def counted_model(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Writes down that it was begun, and runs the model."""
+    with Path(os.environ["EXECUTIONS"]).open("a") as file:
+        file.write(f"{task.key}\n")
+    return simulate(base, task)
 
 
 def hindered(base: dict[str, Any], task: Task) -> dict[str, float]:

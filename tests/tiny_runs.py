@@ -49,3 +49,7 @@ def results_of(folder: Path) -> dict[str, bytes]:
 def litter_in(folder: Path) -> list[str]:
     ends = (".tmp", "-journal", ".lock")
     return [path.name for path in folder.rglob("*") if path.name.endswith(ends)]
+
+
+def draw_nothing(result: Any, folder: Path) -> None:
+    """In place of the pictures of a run."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sim import hooks
 from sim.errors import CheckpointError, InputError, OutOfTime
 from sim.runs.checkpoint import Limits, Start
-from sim.runs.folder import LOG, MANIFEST, RunFolder
+from sim.runs.folder import LOCK, LOG, MANIFEST, RunFolder
 from sim.runs.result import Result
 from sim.runs.resume import check_versions, folder_to_resume, stored_run, usable_checkpoint
 from sim.scenario.schema import Scenario
@@ -81,12 +81,15 @@ def run_into(
             return _run(
                 folder, scenario, observers, progress, threads, pictures, limits, branch, paranoid
             )
-    if stored_run(path, scenario).finished:
+    if stored_run(path, scenario).finished and not (path / LOCK).exists():
         return Result.open(path)
     with RunFolder.reopen(path) as folder:
         stored = stored_run(path, scenario)  # again, as nobody else can write there now
-        if stored.finished:
-            return Result.open(path)
+        if stored.finished:  # it was killed after its last step
+            result = Result.open(path)
+            if pictures:
+                hooks.call("save_pictures", result, path)
+            return result
         check_versions(path, stored.manifest, strict=strict)
         start = Start(usable_checkpoint(path, scenario), stored.manifest)
         if start.checkpoint is None and branch is not None:  # it was killed before it had one

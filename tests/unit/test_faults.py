@@ -55,6 +55,20 @@ def test_a_folder_killed_as_it_was_made_is_used(left: tuple[str, ...], tmp_path:
             RunFolder.clear(out)
 
 
+def test_a_run_killed_as_it_drew_its_pictures_gets_them(tmp_path: Path) -> None:
+    """All else is complete; the lock that it left says so."""
+    scenario, out = load("tube_formation", TINY), tmp_path / "out"
+    run_into(out, scenario, pictures=False)
+    litter = out / ".network.png.0123456789abcdef.tmp"
+    litter.write_bytes(b"half")
+    (out / LOCK).write_text("angiosim: process 1 on x, writing 01234567\n")
+    run_into(out, scenario, resume=True)
+    assert {path.name for path in out.glob("*.png")} == {
+        "network.png", "fields.png", "timeseries.png",
+    }  # fmt: skip
+    assert litter_in(out) == []
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "manifest.json", "run.log"])
 def test_a_folder_of_others_is_not(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("mine")

@@ -19,6 +19,8 @@ import pandas as pd
 import pytest
 
 import sim
+from sim import hooks
+from sim.cli.main import main
 from sim.errors import CheckpointError, CheckpointWarning, FolderError, InputError, OutOfTime
 from sim.files import sha256
 from sim.model import observers
@@ -95,9 +97,38 @@ def assert_same_run(one: Path | str, two: Path | str) -> None:
     assert [name for name in ours if ours[name] != theirs[name]] == []
 
 
+@pytest.fixture(autouse=True)
+def pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw none, as they take most of the time, but in the tests that ask for them."""
+    if "with_pictures" not in request.fixturenames:
+        monkeypatch.setitem(hooks.PLACES, "save_pictures", "tiny_runs:draw_nothing")
+
+
+@pytest.fixture(params=[pytest.param(False), pytest.param(True, marks=pytest.mark.slow)])
+def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pictures, and slowly with them."""
+    if request.param:
+        monkeypatch.setitem(hooks.PLACES, "save_pictures", "sim.view.run.pictures:save_pictures")
+
+
+@pytest.fixture
+def with_pictures() -> None:
+    """Draw them."""
+
+
 # --- exact ----------------------------------------------------------------------------------
 
 
+def test_pictures_of_a_run_cut_into_parts_are_those_of_the_undisturbed_one(
+    with_pictures: None, tmp_path: Path
+) -> None:
+    run("ligands", tmp_path / "whole")
+    assert len(list((tmp_path / "whole").glob("*.png"))) == 3
+    run("ligands", tmp_path / "cut", 13)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_cut_into_parts_is_the_undisturbed_one(kind: str, tmp_path: Path) -> None:
     whole = run(kind, tmp_path / "whole")
@@ -262,6 +293,7 @@ def test_a_finished_run_is_left_alone(
     assert words
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("kind", ["ligands", "tracks", "life"])
 def test_a_longer_duration_extends_a_run(kind: str, tmp_path: Path) -> None:
     """Also one that ended between two records, or was stopped: as if it had always been longer."""
@@ -387,7 +419,9 @@ def test_other_versions_are_reported(tmp_path: Path) -> None:
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A run with checkpoints of steps 18 and 19, stopped; and what it would have become."""
     folder = tmp_path_factory.mktemp("stopped")
-    run("ligands", folder / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(hooks.PLACES, "save_pictures", "tiny_runs:draw_nothing")
+        run("ligands", folder / "whole")
     with pytest.raises(OutOfTime):
         sim.run(
             *KINDS["ligands"], out=folder / "out", checkpoint_every=EVERY_STEP,
@@ -540,12 +574,9 @@ def test_a_write_that_fails_keeps_the_checkpoint_before(
 
 # --- signals ---------------------------------------------------------------------------------
 
-COMMAND = [sys.executable, "-m", "sim"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(sim.__file__).parents[1])}
-SLOW = [
-    "tube_formation", "--set", "domain.size_um=[160, 160]", "--set", "time.duration_h=200",
-    "--set", "time.record_every_h=50", "--no-pictures",
-]  # fmt: skip
+TINY = {"domain.size_um": [60, 60], "cells.count": 3}
+LONG = TINY | {"time.duration_h": 100, "time.record_every_h": 50}
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
@@ -554,84 +585,99 @@ def heed() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def started(*words: str, until: str = "") -> subprocess.Popen[str]:
-    """The command in a process of its own, when it has written a line."""
-    process = subprocess.Popen(
-        [*COMMAND, *words], env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True, preexec_fn=heed,
-    )  # fmt: skip
-    assert process.stderr is not None
-    while until and not (line := process.stderr.readline()).startswith(until):
-        assert line, "it has ended"
-    return process
+class Started:
+    """The command in a copy of this process, which has all imported, when it has written a line."""
+
+    def __init__(
+        self, settings: dict[str, Any], *words: str, until: str, before: Callable[[], None] = heed
+    ) -> None:
+        sets = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
+        said, writes = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            try:
+                before()
+                os.dup2(writes, 2)
+                sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1)
+                sys.argv = ["angiosim", "run", "tube_formation", *sets, "--no-pictures", *words]
+                main()
+            except SystemExit as end:
+                sys.stderr.flush()
+                os._exit(end.code if isinstance(end.code, int) else 0)
+            finally:
+                os._exit(99)
+        os.close(writes)
+        self.lines = os.fdopen(said)
+        self.until(until)
+
+    def until(self, start: str) -> None:
+        while not (line := self.lines.readline()).startswith(start):
+            assert line, "it has ended"
+
+    def send(self, signum: signal.Signals) -> None:
+        os.kill(self.pid, signum)
+
+    def end(self) -> tuple[int, str]:
+        """Its exit code, and what else it said."""
+        with self.lines:
+            said = self.lines.read()
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1]), said
 
 
 @pytest.mark.parametrize("signum", CODES)
 def test_a_signal_saves_and_leaves(signum: signal.Signals, workplace: Path) -> None:
-    process = started("run", *SLOW, "--out", "out", until="2400/")
-    process.send_signal(signum)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == CODES[signum], said
+    process = Started(LONG, "--out", "out", until="1200/")
+    process.send(signum)
+    code, said = process.end()
+    assert code == CODES[signum], said
     assert "resume with --resume" in said
     manifest = manifest_of("out")
     assert manifest["completed"] is False
     (newest, *_) = checkpoints_in(Path("out/checkpoint"))
-    assert newest == manifest["mcs"] >= 2400
+    assert newest == manifest["mcs"] >= 1200
     assert not Path("out/.lock").exists()
 
 
 def test_nohup_is_respected(workplace: Path) -> None:
-    def ignore() -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    with subprocess.Popen(
-        [*COMMAND, "run", *SLOW, "--out", "out"], env=ENVIRONMENT, stderr=subprocess.PIPE,
-        text=True, preexec_fn=ignore,
-    ) as process:  # fmt: skip
-        assert process.stderr is not None
-        for line in process.stderr:
-            if line.startswith("2400/"):
-                process.send_signal(signal.SIGHUP)
-            if line.startswith("4800/"):
-                process.kill()
-    assert process.returncode == -signal.SIGKILL
+    process = Started(
+        LONG, "--out", "out", until="1200/",
+        before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) and None,
+    )  # fmt: skip
+    process.send(signal.SIGHUP)
+    process.until("2400/")
+    process.send(signal.SIGKILL)
+    assert process.end()[0] == -signal.SIGKILL
 
 
 def test_a_killed_run_is_resumed_from_its_last_checkpoint(workplace: Path) -> None:
-    settings = ["--set", "time.duration_h=25", "--set", "time.record_every_h=1"]
-    words = ["tube_formation", "--set", "domain.size_um=[160, 160]", *settings, "--no-pictures"]
-    process = started(
-        "run", *words, "--out", "out", "--checkpoint-every", "0.001", until="1500/"
-    )  # fmt: skip
-    process.kill()
-    process.communicate()
+    settings = TINY | {"time.duration_h": 15, "time.record_every_h": 5}
+    process = Started(settings, "--out", "out", "--checkpoint-every", "0.001", until="180/")
+    process.send(signal.SIGKILL)
+    assert process.end()[0] == -signal.SIGKILL
     assert manifest_of("out")["completed"] is False
     with pytest.raises(InputError, match="was killed; resume it with --resume"):
         sim.Result.open("out")
     newest = max(checkpoints_in(Path("out/checkpoint")))
-    done = started("run", *words, "--out", "out", "--resume")
-    done.communicate(timeout=120)
-    assert done.returncode == 0
+    sim.run("tube_formation", settings, out="out", resume=True)
     assert manifest_of("out")["sessions"][1]["from_mcs"] in (newest, newest - 1)
-    subprocess.run([*COMMAND, "run", *words, "--out", "whole", "-q"], env=ENVIRONMENT, check=True)
+    sim.run("tube_formation", settings, out="whole")
     assert_same_run("whole", "out")
 
 
-@pytest.mark.slow
 def test_a_second_signal_leaves_at_once_without_damage(workplace: Path) -> None:
-    process = started("run", *SLOW, "--out", "out", "--checkpoint-every", "0.001", until="2400/")
-    process.send_signal(signal.SIGINT)
+    process = Started(LONG, "--out", "out", "--checkpoint-every", "0.001", until="1200/")
+    process.send(signal.SIGINT)
     time.sleep(random.Random(3).uniform(0, 0.02))
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode in (130, 143), said
+    process.send(signal.SIGTERM)
+    code, said = process.end()
+    assert code in (130, 143), said
     assert "Traceback" not in said
     for path in checkpoints_in(Path("out/checkpoint")).values():
         assert read_checkpoint(path).mcs
     assert manifest_of("out")["completed"] is False
-    process = started("run", *SLOW, "--out", "out", "--resume", until="24000/24000")
-    process.communicate(timeout=60)
-    assert process.returncode == 0
+    with pytest.raises(OutOfTime, match="enough"):
+        sim.run("tube_formation", LONG, out="out", resume=True, observers=[StopAt(2000)])
+    assert not list(Path("out").rglob("*.tmp")) and not Path("out/.lock").exists()
 
 
 @pytest.mark.parametrize("signum", CODES)

@@ -20,7 +20,7 @@ from typing import Any
 import fake_runs
 import pandas as pd
 import pytest
-from processes import children_of
+from processes import children_of, is_alive
 
 import sim
 from sim import files
@@ -435,19 +435,11 @@ def keys_done(out: Path) -> set[str]:
         return set()
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
 @needs_proc
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(60, marks=pytest.mark.slow)])
 def test_kills_at_random_moments_lose_and_double_nothing(
     study_file: Path, tmp_path: Path, kills: int
 ) -> None:
