@@ -35,7 +35,7 @@ STUDY: dict[str, Any] = {
     "grid": {"drug.free_nM": [0, 20]},
 }
 RUNS, WORKERS = 24, 2
-often = pytest.mark.parametrize("kills", [6, pytest.param(60, marks=pytest.mark.slow)])
+often = pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.slow)])
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
