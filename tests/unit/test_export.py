@@ -394,6 +394,11 @@ def test_graphml_is_the_network_that_is_measured(run: Path) -> None:
     assert total_um == pytest.approx(1000 * summary["tube_length_mm"])
     ids = [key for *_, key in graph.edges(keys=True)]
     assert len({*ids}) == len(edges)  # in the file, too: some tools take equal ids for one edge
+    xml = ElementTree.parse(folder / "network_000005.graphml").getroot()
+    space = "{http://graphml.graphdrawing.org/xmlns}"
+    kinds = {key.get("id"): key.get("attr.type") for key in xml.iter(f"{space}key")}
+    truths = [each.text for each in xml.iter(f"{space}data") if kinds[each.get("key")] == "boolean"]
+    assert len(truths) == len(edges) and {*truths} <= {"true", "false"}  # as XML has them
     assert graph.graph["time_h"] == 5 / 120 and graph.graph["seed"] == 1
     assert graph.graph["scenario_hash"] == result.manifest["scenario_hash"]
 

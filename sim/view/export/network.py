@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,13 +26,11 @@ MEMORY = "assay."
 
 def write(result: Result, folder: Path) -> Iterator[Path]:
     """Write a file for each moment."""
-    import networkx as nx
-
     for one in Snapshots(result):
         found = network_of(result, one)
         path = folder / f"network_{one.step:06d}.graphml"
         told = {key: value for key, value in about(result).items() if value != ""}
-        nx.write_graphml(_networkx(found, told | {"time_h": one.time_h}), path)
+        path.write_bytes(_graphml(_networkx(found, told | {"time_h": one.time_h})))
         yield path
 
 
@@ -72,6 +71,20 @@ def _networkx(graph: NetworkGraph, about: Mapping[str, Any]) -> nx.Graph:
         )
     )
     return made
+
+
+def _graphml(graph: nx.Graph) -> bytes:
+    """Return a graph as XML, in which truth is ``true``: NetworkX writes ``True``, as Python."""
+    import networkx as nx
+
+    writer = nx.GraphMLWriter(graph=graph)
+    kinds = {key.get("id"): key.get("attr.type") for key in writer.xml.iter("key")}
+    for data in writer.xml.iter("data"):
+        if kinds[data.get("key")] == "boolean":
+            data.text = data.text.lower()
+    text = io.BytesIO()
+    writer.dump(text)
+    return text.getvalue()
 
 
 def _rows(columns: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, Any]]:
