@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("assays", "scenario"),
     ("model",),
     ("runs", "studies", "analysis", "calibration", "design", "lab"),
-    ("view",),
+    ("view", "live"),
     ("kinds", "api", ""),
     ("tools", "cli", "__main__"),
 )

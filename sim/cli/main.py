@@ -17,7 +17,7 @@ from typing import Annotated, TextIO, cast
 import typer
 
 from sim import signals
-from sim.cli import designs, drugs, exports, pictures, runs, studies
+from sim.cli import designs, drugs, exports, live, pictures, runs, studies
 from sim.cli.common import Unbroken, exit_codes, message, print_cautions
 from sim.cli.tables import console, print_parts
 from sim.errors import AngiosimError, InputError, Problem, visible
@@ -256,8 +256,8 @@ def _nearest(name: str, known: dict[str, Path]) -> str:
 
 
 for command in (
-    runs.run, runs.diff, runs.pk, designs.design, studies.sweep, studies.merge, studies.calibrate,
-    pictures.draw, exports.export, scenarios, validate, describe, doctor, bench,
+    runs.run, live.view, runs.diff, runs.pk, designs.design, studies.sweep, studies.merge,
+    studies.calibrate, pictures.draw, exports.export, scenarios, validate, describe, doctor, bench,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(drugs.drug, name="drug")

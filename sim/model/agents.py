@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import mesa
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from sim.errors import StaleCellError
 from sim.scenario.schema import Scenario
+from sim.signalling.pathways import Pathway
 from sim.tissue import CellStore
 
 
@@ -26,6 +28,13 @@ class Home(Protocol):
     @property
     def lattice(self) -> NDArray[np.int32]:
         """Sites (y, x)."""
+
+    @property
+    def pathways(self) -> Sequence[Pathway]:
+        """Ligands and their receptors."""
+
+    def inhibited(self) -> dict[str, float]:
+        """Share of each receptor's signal that the drug takes away now."""
 
 
 def _column(
@@ -103,6 +112,22 @@ class EndothelialCell(mesa.Agent):
     def length(self) -> float:
         """Length in sites."""
         return self.model.cells.length_of(self._checked_row())
+
+    @property
+    def receptors(self) -> dict[str, dict[str, float]]:
+        """By receptor: ``free`` and ``bound`` on the surface, and the share ``inhibited``, 0 to 1.
+
+        Numbers per cell; nothing where cells have no signalling.
+        """
+        row, cells, inhibited = self._checked_row(), self.model.cells, self.model.inhibited()
+        return {
+            pathway.receptor: {
+                "free": float(cells["free_receptors"][row, k]),
+                "bound": float(cells["bound_receptors"][row, k]),
+                "inhibited": inhibited[pathway.receptor],
+            }
+            for k, pathway in enumerate(self.model.pathways)
+        }
 
     @property
     def position_um(self) -> tuple[float, float]:

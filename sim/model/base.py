@@ -155,20 +155,26 @@ class AssayModel(mesa.Model):
     def measure(self) -> dict[str, float | int]:
         """Time, drug, and what the assay reads, now; there is no drug before time 0."""
         now, begun = np.array([self.time_h]), self.time_h >= 0
-        free_nM = float(self.exposure.free_nM(now)[0]) if begun else 0.0
-        inhibited: Mapping[str, Any] = inhibition(free_nM, self.potency) if self.potency else {}
-        if begun and self.effect and not self.effect.alone:
-            inhibited = {name: found[0] for name, found in self.effect.inhibition(now).items()}
-        receptors = dict.fromkeys((*RECEPTORS, *receptors_of(self.scenario)))
         return {
             "time_h": self.time_h,
             self.STEP: self.mcs,
             "total_nM": float(self.exposure.total_nM(now)[0]) if begun else 0.0,
-            "free_nM": free_nM,
+            "free_nM": float(self.exposure.free_nM(now)[0]) if begun else 0.0,
             **(self._of_partner(now) if self.scenario.partner and self.effect else {}),
-            **{f"inhibition_{name}": float(inhibited.get(name, 0.0)) for name in receptors},
+            **{f"inhibition_{name}": share for name, share in self.inhibited().items()},
             **self.read(),
         }
+
+    def inhibited(self) -> dict[str, float]:
+        """Share of each receptor's signal that the drug takes away now; none before time 0."""
+        now, begun = np.array([self.time_h]), self.time_h >= 0
+        found: Mapping[str, Any] = {}
+        if begun and self.effect and not self.effect.alone:
+            found = {name: share[0] for name, share in self.effect.inhibition(now).items()}
+        elif self.potency:
+            found = inhibition(float(self.exposure.free_nM(now)[0]) if begun else 0.0, self.potency)
+        receptors = dict.fromkeys((*RECEPTORS, *receptors_of(self.scenario)))
+        return {name: float(found.get(name, 0.0)) for name in receptors}
 
     def _of_partner(self, now: Array) -> dict[str, float]:
         """Concentrations of the second drug."""

@@ -57,6 +57,14 @@ def test_attributes_read_the_arrays() -> None:
         x, y = cell.position_um
         np.testing.assert_allclose((sites.mean(axis=0) + 0.5) * 2, (y, x))
         assert model.cell_at(*sites[0]) is cell
+        for k, (name, receptor) in enumerate(cell.receptors.items()):
+            assert name == model.pathways[k].receptor
+            assert receptor["free"] == model.cells["free_receptors"][row, k]
+            assert receptor["bound"] == model.cells["bound_receptors"][row, k]
+            assert receptor["inhibited"] == 0
+    model.change("drug.free_nM", 5.6)
+    inhibited = {name: has["inhibited"] for name, has in cell.receptors.items()}
+    assert inhibited == model.inhibited() and inhibited["VEGFR2"] == pytest.approx(0.5)
     empty = np.argwhere(model.cell_id == 0)[0]
     assert model.cell_at(*empty) is None
 

@@ -1,0 +1,82 @@
+"""The command ``view``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.common import Settings, exit_codes, print_cautions
+from sim.errors import InputError
+
+if TYPE_CHECKING:
+    from sim.live.stage import Stage
+
+
+def view(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|DIR",
+            help="A scenario file, the name of a shipped one, or the folder of a finished run.",
+        ),
+    ],
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed. [default: the scenario's, or 1]")
+    ] = None,
+    settings: Settings = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Most threads for a large domain, as for run.")
+    ] = 1,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 chooses a free one.")
+    ] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the address only.")
+    ] = False,
+) -> None:
+    """Watch and change a model live in the browser, or replay a finished run."""
+    with exit_codes():
+        import threading
+        import webbrowser
+
+        stage = _player(Path(what), seed, settings) if Path(what).is_dir() else None
+        if stage is None:
+            from sim.kinds import expected
+            from sim.live.session import Session
+            from sim.scenario.cautions import cautions
+            from sim.scenario.resolve import load
+            from sim.scenario.settings import parse_settings
+            from sim.view.progress import COMPILING
+
+            with expected("scenario", what):
+                scenario = load(what, parse_settings(settings or []), seed)
+            print_cautions(cautions(scenario))
+            stage = Session(scenario, threads)
+            slow = threading.Timer(2.0, typer.echo, [COMPILING], {"err": True})
+            slow.daemon = True
+            slow.start()
+            try:
+                stage.start()
+            finally:
+                slow.cancel()
+        else:
+            stage.start()
+        from sim.live.server import Server
+
+        with Server(stage, port) as server:
+            typer.echo(f"live view: {server.url}\nCtrl-C ends it")
+            if not no_browser:
+                threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+            server.serve_forever()
+
+
+def _player(folder: Path, seed: int | None, settings: list[str] | None) -> Stage:
+    """Return the player of a run."""
+    from sim.live.player import Player
+    from sim.runs.result import Result
+
+    if seed is not None or settings:
+        raise InputError(f"{folder}: a finished run is shown as it was; leave --seed and --set out")
+    return Player(Result.open(folder))
