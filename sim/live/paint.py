@@ -30,10 +30,11 @@ PIXELS: Final = 800
 BED_PIXELS: Final = 1000
 NAMED: Final = {
     "ink": style.INK, "white": "#ffffff", "chosen": "#e6007e", "edge": "#8f897f",
-    "other": style.OTHER_CELLS,
+    **{f"type {k}": colour for k, colour in enumerate((style.ONE_TYPE, *style.OTHER_CELLS), 1)},
     **{f"stain {kind}": colour for kind, colour in style.STAINS.items()},
     **{f"patch {kind}": colour for kind, colour in style.PATCHES.items()},
-    **{f"dot {kind}": look[0] for kind, look in style.DOTS.items()},
+    **{f"dots {kind}": look[0] for kind, look in style.DOTS.items()},
+    **{f"outline {kind}": look[0] for kind, look in style.OUTLINES.items()},
     **{f"line {kind}": look.colour for kind, look in style.VESSELS.items() if kind != "flow"},
 }  # fmt: skip
 """Colours that are always the same, by what they show."""
@@ -142,6 +143,14 @@ class Overlay:
         """Keep which rows of the cells are coloured."""
         self.stains.append((rows, kind))
 
+    def marks(self) -> dict[str, str]:
+        """Return the colours of what is kept, by words for it."""
+        names = [("stain", kind) for _, kind in self.stains] + [(w, k) for w, _, k in self.drawn]
+        return {
+            style.WORDS.get(kind, kind): NAMED.get(f"{what} {kind}", style.INK)
+            for what, kind in names
+        }
+
     def outline(self, mask: NDArray[np.bool_], kind: str) -> None:
         """Keep the outline of a region."""
         edges = [
@@ -211,6 +220,11 @@ def paint_cells(
     return np.asarray(image)
 
 
+def type_colour(number: int) -> str:
+    """Return the name of the colour of a type of cells, 1 and up."""
+    return f"type {number if number == 1 else 2 + (number - 2) % len(style.OTHER_CELLS)}"
+
+
 def _stains(overlay: Overlay | None) -> Sequence[tuple[NDArray[np.bool_], str]]:
     return overlay.stains if overlay else ()
 
@@ -225,14 +239,15 @@ def _draw(draw: ImageDraw.ImageDraw, overlay: Overlay, scale: float) -> None:
                     draw.line((x, y, to_x, to_y), NUMBER[colour], width)
         elif what == "outline":
             for x, y in at:
-                draw.rectangle((x - 1, y - 1, x + 1, y + 1), NUMBER["ink"])
+                face = NUMBER.get(f"outline {kind}", NUMBER["ink"])
+                draw.rectangle((x - 1, y - 1, x + 1, y + 1), face)
         else:
             _dots(draw, at, kind, 4.0)
 
 
 def _dots(draw: ImageDraw.ImageDraw, at: list[list[float]], kind: str, radius: float) -> None:
     """Draw dots, of a kind that is not known like ends."""
-    face = NUMBER.get(f"dot {kind}", NUMBER["dot ends"])
+    face = NUMBER.get(f"dots {kind}", NUMBER["dots ends"])
     for x, y in at:
         box = (x - radius, y - radius, x + radius, y + radius)
         draw.ellipse(box, face, NUMBER["ink"])

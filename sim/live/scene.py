@@ -15,12 +15,14 @@ from sim.bed import Bed
 from sim.live.paint import (
     CELL_RAMPS,
     FLOW,
+    NAMED,
     SHADES,
     Overlay,
     Ramp,
     VesselCanvas,
     paint_cells,
     png,
+    type_colour,
 )
 from sim.scenario.bed import BedScenario
 from sim.scenario.classes import has_receptors, ligands_of
@@ -125,13 +127,12 @@ class CellScene:
         """Return the picture as PNG."""
         ramp, arrays = CELL_RAMPS[look.cells], self._arrays
         ids, types = arrays["cell_unique_id"], arrays["cell_type"]
-        special = {}
+        by_type = range(1 if look.cells == "type" else 2, int(types.max(initial=1)) + 1)
+        special = {type_colour(k): types == k for k in by_type if look.cells != "cell"}
         if look.cells in ("drive", "activity"):
             shades = ramp.shades(arrays[f"cell_{look.cells}"], SHADES)
-            special["other"] = types > 1
         else:
-            number = types - 1 if look.cells == "type" else ids
-            shades = np.asarray(number, np.intp) % len(style.SOFT_CYCLE)
+            shades = np.asarray(ids, np.intp) % len(style.SOFT_CYCLE)
         ground = self._ground(look.ground, limits)
         raster = paint_cells(
             self._labels, shades, special=special, hollow=look.cells == "outline", ground=ground,
@@ -266,14 +267,14 @@ class BedScene:
 
 def legend(scenario: Scenario) -> Details:
     """Return the colours of what may be shown."""
-    types = CELL_RAMPS["type"].hexes(len(type_names(scenario)))
+    types = {name: NAMED[type_colour(k)] for k, name in enumerate(type_names(scenario), 1)}
     found: Details = {
         "cells": {
             name: {"label": ramp.label, "colours": ramp.hexes(), "limits": ramp.limits}
             for name, ramp in CELL_RAMPS.items()
             if name in ("drive", "activity")
         },
-        "types": dict(zip(type_names(scenario), types, strict=True)),
+        "types": types,
         "grounds": {
             name: {"label": ramp.label, "colours": ramp.hexes()}
             for name, ramp in grounds(scenario).items()

@@ -138,6 +138,7 @@ class Session(Stage):
         return {
             "step": self.models[0].mcs,
             "time_h": self.models[0].time_h,
+            "marks": dict(*(over.marks() for over in self._overlays[:1] if over)),
             "arms": [
                 {one["key"]: value_of(model, one["key"]) for one in controls(model.scenario)}
                 for model in self.models

@@ -373,11 +373,11 @@ def test_colours_mean_what_the_scale_says() -> None:
     labels = np.array([[0, 1], [0, 2]], np.int32)
     field = np.array([[0.0]])
     raster = paint_cells(
-        labels, np.array([0, 5, 7]), special={"other": np.array([False, False, True])},
+        labels, np.array([0, 5, 7]), special={"type 2": np.array([False, False, True])},
         hollow=False, ground=(ramp, field), chosen=0, overlay=None,
     )  # fmt: skip
     assert raster.shape == (8, 8)  # four pixels a site, the border on its side of each
-    assert raster[1, 1] == 1 + 2 * 60 and raster[2, 6] == 1 + 5 and raster[6, 6] == NUMBER["other"]
+    assert raster[1, 1] == 1 + 2 * 60 and raster[2, 6] == 1 + 5 and raster[6, 6] == NUMBER["type 2"]
     assert raster[2, 4] == 1 + 60 + 5 and GROUND_SHADES == 100
 
 
