@@ -44,19 +44,36 @@ def heed() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+SLOW_START = """
+import pathlib, sys, time
+class Slow:
+    def find_spec(name, *_):
+        if name == "sim":
+            sys.meta_path.remove(Slow)
+            pathlib.Path("starting").touch()
+            time.sleep(1)
+if any("spawn_main" in word for word in sys.orig_argv):
+    sys.meta_path.insert(0, Slow)
+"""
+
+
 def started(*words: str) -> subprocess.Popen[str]:
+    """The command, whose workers take a second as they begin to import the package."""
+    Path("site").mkdir()
+    Path("site", "sitecustomize.py").write_text(SLOW_START)
+    paths = os.pathsep.join([str(Path("site").resolve()), str(ROOT)])
     return subprocess.Popen(
-        [*COMMAND, *words], env=ENVIRONMENT, preexec_fn=heed, text=True,
+        [*COMMAND, *words], env=ENVIRONMENT | {"PYTHONPATH": paths}, preexec_fn=heed, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
 def wait_for_workers(process: subprocess.Popen[str]) -> list[int]:
     end = time.monotonic() + 120
-    while not (workers := children_of(process.pid)):
+    while not Path("starting").exists():
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.002)
-    return workers
+    return children_of(process.pid)
 
 
 @needs_proc
