@@ -34,6 +34,8 @@ MOST_TABLE_BYTES = 10_000_000
 _DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){100}")
 _LOCK_TEXT = re.compile(r"angiosim: (process \d+ on .*), writing ([0-9a-f]{8})\n")
 _TOKEN = secrets.token_hex(4)  # in the names of files that this process is writing
+passing: set[Path] = set()
+"""Locks and temporary files of this process; `sim.signals.leave` removes them."""
 
 
 def write_bytes_atomic(path: Path, data: bytes) -> None:
@@ -44,6 +46,26 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
 def write_text_atomic(path: Path, text: str) -> None:
     """Write a text file (UTF-8, lines as given) as `write_bytes_atomic` does."""
     write_bytes_atomic(path, text.encode())
+
+
+def write_new_text(path: Path, text: str) -> None:
+    """Write a new text file, or nothing; an existing one is never overwritten.
+
+    Raises
+    ------
+    OSError
+        `FileExistsError` if there is one.
+    """
+    with path.open("x", encoding="utf-8") as file:
+        passing.add(path)
+        try:
+            file.write(text)
+            file.flush()
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            passing.discard(path)
 
 
 def write_npz_atomic(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
@@ -253,8 +275,11 @@ def locked(path: Path) -> Iterator[None]:
         os.lseek(descriptor, 0, os.SEEK_SET)
         holder_now = f"process {os.getpid()} on {platform.node()}"
         os.write(descriptor, f"angiosim: {holder_now}, writing {_TOKEN}\n".encode())
+        if ours and os.name == "posix":
+            passing.add(path)
         yield
     finally:
+        passing.discard(path)
         if ours and os.name == "posix":  # elsewhere an open file cannot be removed
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
@@ -331,6 +356,7 @@ def _write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write to a temporary neighbour, flush it to the disk, and move it to `path`."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{_TOKEN}{secrets.token_hex(4)}.tmp")
+    passing.add(temporary)
     try:
         with temporary.open("xb") as file:
             write(file)
@@ -340,6 +366,8 @@ def _write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    finally:
+        passing.discard(temporary)
     if os.name == "posix":  # the move itself reaches the disk with its folder
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -34,6 +34,7 @@ def new(
         import os
         import re
 
+        from sim.files import write_new_text
         from sim.pharmacology.drug_file import name_problem, template
 
         if not re.fullmatch(r"[A-Za-z][\w-]{0,99}", name, re.ASCII):
@@ -45,8 +46,7 @@ def new(
         if path.stem != name or path.suffix != ".toml":
             raise InputError(f"{path}: must be {name}.toml: a drug is called as its file")
         try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(template(name))
+            write_new_text(path, template(name))
         except FileExistsError:
             what = "file exists, and existing files are never overwritten; choose another"
             raise InputError(f"{path}: {what}") from None

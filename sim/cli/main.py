@@ -239,10 +239,11 @@ def _cautions(file: str) -> list[Problem]:
 
 def _copy(source: Path, target: Path) -> Path:
     """Copy a scenario to a new file, or into a folder; existing files are never overwritten."""
+    from sim.files import write_new_text
+
     target = target / source.name if os.path.isdir(target) else target
     try:
-        with target.open("x", encoding="utf-8") as file:
-            file.write(source.read_text(encoding="utf-8"))
+        write_new_text(target, source.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{target}: {(error.strerror or str(error)).lower()}") from error
     return target

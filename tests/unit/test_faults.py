@@ -261,7 +261,10 @@ def test_a_limit_of_file_size_is_one_message(
     assert angiosim(*words, "--resume").exit_code == 0
     with largest_file(700):
         text = angiosim("pk", "case_iadsrct", "--plot", "pk.png")
-    assert (text.exit_code, Path("pk.png").exists()) == (4, False)
+        copied = angiosim("scenarios", "tube_formation", "--copy-to", "copy.toml")
+        drug = angiosim("drug", "new", "Mine")
+    assert (text.exit_code, copied.exit_code, drug.exit_code) == (4, 2, 2)
+    assert [path.suffix for path in Path().iterdir() if path.is_file()] == []
     assert litter_in(Path()) == []
 
 

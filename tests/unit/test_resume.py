@@ -674,6 +674,7 @@ def test_a_second_signal_leaves_at_once_without_damage(workplace: Path) -> None:
     assert "Traceback" not in said
     for path in checkpoints_in(Path("out/checkpoint")).values():
         assert read_checkpoint(path).mcs
+    assert not list(Path("out").rglob("*.tmp")) and not Path("out/.lock").exists()
     assert manifest_of("out")["completed"] is False
     with pytest.raises(OutOfTime, match="enough"):
         sim.run("tube_formation", LONG, out="out", resume=True, observers=[StopAt(2000)])

@@ -105,7 +105,7 @@ def test_a_signal_to_all_processes_leaves_without_a_traceback(
         time.sleep(0.02)
     if not again:
         assert "finished runs are in out; the same command resumes" in said
-        assert litter_in(Path("out")) == []
+    assert [name for name in litter_in(Path("out")) if not name.endswith("-journal")] == []
     if command == "sweep":
         plan = plan_study("file.toml")
         assert sweep(plan, Here(plan, fake_runs.instant), Path("out")).is_complete
