@@ -713,9 +713,9 @@ def test_a_signal_stops_after_the_file_and_leaves_nothing(
     whole = labels.write
     written = []
 
-    def interrupted(result: Any, folder: Path) -> Iterator[Path]:
+    def interrupted(run: Any, folder: Path) -> Iterator[Path]:
         os.kill(os.getpid(), signal.SIGTERM)
-        for path in whole(result, folder):
+        for path in whole(run, folder):
             written.append(path)
             yield path
 

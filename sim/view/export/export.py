@@ -17,7 +17,7 @@ from sim.labels import MOST_16_BIT
 from sim.runs.folder import make_folder, make_numbered, not_writable, remove_empty
 from sim.runs.result import Result
 from sim.studies.table import STUDY, Study
-from sim.view.export.snapshots import Snapshots, is_bed
+from sim.view.export.snapshots import Snapshots
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,12 +38,12 @@ class Format:
     Attributes
     ----------
     write : str
-        ``module:function`` of this package; ``function(result, folder)`` yields each file that it
-        has written.
+        ``module:function`` of this package; ``function(run, folder)``, with the `Snapshots` of a
+        run, yields each file that it has written.
     library : str
         What has to be installed.
     of_study : str
-        As `write`, for a study.
+        The same with a `Study`.
     needs : str
         What a run must have: ``"cells"`` on a lattice, or a ``"network"``.
     """
@@ -113,19 +113,24 @@ def export(
     for name, found in formats.items():
         _check_content(name, found, opened, source)
         need(found.library, f"--to {name}")
+    run = Snapshots(opened) if isinstance(opened, Result) else opened
     with _new_folder(source / DEFAULT if out is None else out, numbered=out is None) as folder:
         made = Exported(folder)
         for name, found in formats.items():
-            place = found.of_study if isinstance(opened, Study) else found.write
+            place = found.write if isinstance(run, Snapshots) else found.of_study
             unfinished = folder / f".{name}.tmp"
             unfinished.mkdir()
             files = []
-            for path in called(f"sim.view.export.{place}")(opened, unfinished):
+            for path in called(f"sim.view.export.{place}")(run, unfinished):
                 files.append(folder / name / path.name)
                 check()
             unfinished.rename(folder / name)
             made.files[name] = files
-        if isinstance(opened, Result) and {"tiff", "labels"} & {*formats} and _has_many(opened):
+        if (
+            isinstance(run, Snapshots)
+            and {"tiff", "labels"} & {*formats}
+            and run.survey.most_id > MOST_16_BIT
+        ):
             made.notes.append(MANY_CELLS)
     return made
 
@@ -136,13 +141,6 @@ def to_xarray(result: Result) -> xr.Dataset:
     from sim.view.export import dataset
 
     return dataset.to_xarray(result)
-
-
-def _has_many(result: Result) -> bool:
-    """Whether there are more cells than 16 bits can number."""
-    return not is_bed(result.scenario) and any(
-        one.cell_id.max(initial=0) > MOST_16_BIT for one in Snapshots(result)
-    )
 
 
 def need(library: str, what: str) -> None:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sim.labels import MOST_16_BIT, write_npy, write_piff, write_png
 from sim.view.export.snapshots import Snapshots
 
-if TYPE_CHECKING:
-    from sim.runs.result import Result
 
-
-def write(result: Result, folder: Path) -> Iterator[Path]:
+def write(run: Snapshots, folder: Path) -> Iterator[Path]:
     """Write a NumPy array of each moment, and a PNG where 16 bits are enough for the ids."""
-    for one in Snapshots(result):
+    for one in run:
         path = folder / f"cell_id_{one.step:06d}.npy"
         write_npy(path, one.cell_id)
         yield path
@@ -24,9 +20,9 @@ def write(result: Result, folder: Path) -> Iterator[Path]:
             yield path.with_suffix(".png")
 
 
-def write_piffs(result: Result, folder: Path) -> Iterator[Path]:
+def write_piffs(run: Snapshots, folder: Path) -> Iterator[Path]:
     """Write a PIFF of each moment."""
-    for one in Snapshots(result):
+    for one in run:
         path = folder / f"cells_{one.step:06d}.piff"
         names = {cell: "_".join(name.split()) for cell, name in one.type_names.items()}
         write_piff(path, one.cell_id, names)

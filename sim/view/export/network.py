@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 MEMORY = "assay."
 
 
-def write(result: Result, folder: Path) -> Iterator[Path]:
+def write(run: Snapshots, folder: Path) -> Iterator[Path]:
     """Write a file for each moment."""
-    for one in Snapshots(result):
-        found = network_of(result, one)
+    for one in run:
+        found = network_of(run.result, one)
         path = folder / f"network_{one.step:06d}.graphml"
-        told = {key: value for key, value in about(result).items() if value != ""}
+        told = {key: value for key, value in about(run.result).items() if value != ""}
         path.write_bytes(_graphml(_networkx(found, told | {"time_h": one.time_h})))
         yield path
 

@@ -131,14 +131,36 @@ def is_bed(scenario: Any) -> bool:
     return assay(scenario.assay).model == "bed"
 
 
+class Survey(NamedTuple):
+    """What the snapshots of a run have, without their arrays."""
+
+    shape: tuple[int, ...]
+    """Of the lattice [y, x]; empty without one"""
+    most_id: int
+    """Greatest id of a cell"""
+    fields: dict[str, Field]
+    """Without values, by name"""
+    shapes: dict[str, tuple[int, ...]]
+    """Of each field"""
+    seconds: dict[str, list[float]]
+    """Times at which each field was recorded"""
+
+
 class Snapshots:
-    """The snapshots of a run in the order of time, each read when it is its turn."""
+    """The snapshots of a run in the order of time, each read when it is its turn.
+
+    Attributes
+    ----------
+    result : Result
+    steps : list of int
+    """
 
     def __init__(self, result: Result) -> None:
-        self._result = result
+        self.result = result
         table = result.timeseries
         self._last = int(table["mcs" if "mcs" in table else "step"].iloc[-1])
-        self.steps = sorted({*result.frames, self._last})
+        self._frames = {*result.frames}
+        self.steps = sorted({*self._frames, self._last})
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -146,16 +168,30 @@ class Snapshots:
     @property
     def seconds(self) -> list[float]:
         """Time of each since the start."""
-        return [step * float(self._result.scenario.time.mcs_s) for step in self.steps]
+        return [step * float(self.result.scenario.time.mcs_s) for step in self.steps]
 
     def __iter__(self) -> Iterator[Snapshot]:
-        scenario, frames = self._result.scenario, self._result.frames
+        scenario, frames = self.result.scenario, self.result.frames
         for step, seconds in zip(self.steps, self.seconds, strict=True):
-            arrays = dict(frames[step]) if step in frames else {}
+            arrays = dict(frames[step]) if step in self._frames else {}
             if step == self._last:  # which has the fields, whatever is recorded
-                arrays |= self._result.final
+                arrays |= self.result.final
             time_h = float(scenario.time.start_h) + seconds / 3600
             yield Snapshot(step, seconds, time_h, arrays, scenario)
+
+    @cached_property
+    def survey(self) -> Survey:
+        """What they have; found in one pass over all of them."""
+        found = Survey((), 0, {}, {}, {})
+        for one in self:
+            if not is_bed(one.scenario):
+                most = max(found.most_id, int(one.cell_id.max(initial=0)))
+                found = found._replace(shape=one.cell_id.shape, most_id=most)
+            for name, field in one.fields.items():
+                found.fields[name] = field._replace(values=field.values[:0])
+                found.shapes[name] = field.values.shape
+                found.seconds.setdefault(name, []).append(one.seconds)
+        return found
 
 
 def file_of_field(name: str) -> str:

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.version import __version__
-from sim.view.export.snapshots import about
+from sim.view.export.snapshots import Snapshots, about
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.runs.result import Result
     from sim.studies.table import Study
 
 
-def write(result: Result, folder: Path) -> Iterator[Path]:
+def write(run: Snapshots, folder: Path) -> Iterator[Path]:
     """Write the time series, the final read-outs and the tables of the assay."""
     import pandas as pd
 
+    result = run.result
     tables = {"timeseries": result.timeseries, "summary": pd.DataFrame([result.summary])}
     tables |= {Path(name).stem: table for name, table in result.tables.items()}
     for name, table in tables.items():

@@ -6,58 +6,47 @@ import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.labels import label_type
-from sim.view.export.snapshots import Snapshots, file_of_field, is_bed, origin
-
-if TYPE_CHECKING:
-    from sim.runs.result import Result
+from sim.view.export.snapshots import Snapshots, file_of_field, origin
 
 UM_PER_CM = 1e4
 BIG = 4_000_000_000  # bytes, for which a plain TIFF has no room
 
 
-def write(result: Result, folder: Path) -> Iterator[Path]:
+def write(run: Snapshots, folder: Path) -> Iterator[Path]:
     """Write a file for the cell ids and one for each field; yield each when it is written."""
-    snapshots = Snapshots(result)
-    save = partial(_write, about=origin(result), name=str(result.scenario.name))
-    if not is_bed(result.scenario):
-        most, shape = 0, (0, 0)
-        for one in snapshots:
-            most, shape = max(most, int(one.cell_id.max(initial=0))), one.cell_id.shape
+    found, scenario = run.survey, run.result.scenario
+    save = partial(_write, about=origin(run.result), name=str(scenario.name))
+    if found.shape:
         yield save(
             folder / "cell_id.ome.tif",
-            (one.cell_id for one in snapshots),
-            shape=shape,
-            dtype=label_type(most),
-            seconds=snapshots.seconds,
-            spacing_um=float(result.scenario.domain.spacing_um),
+            (one.cell_id for one in run),
+            shape=found.shape,
+            dtype=label_type(found.most_id),
+            seconds=run.seconds,
+            spacing_um=float(scenario.domain.spacing_um),
             channel="cell id",
         )
-    times: dict[str, list[float]] = {}
-    for one in snapshots:
-        for name in one.fields:
-            times.setdefault(name, []).append(one.seconds)
-    for name, seconds in times.items():
-        field = next(one.fields[name] for one in snapshots if name in one.fields)
+    for name, field in found.fields.items():
         yield save(
             folder / f"{file_of_field(name)}.ome.tif",
-            _values(snapshots, name),
-            shape=field.values.shape,
+            _values(run, name),
+            shape=found.shapes[name],
             dtype=np.dtype(np.float32),
-            seconds=seconds,
+            seconds=found.seconds[name],
             spacing_um=field.spacing_um,
             channel=name if field.unit == "1" else f"{name} ({field.unit})",
         )
 
 
-def _values(snapshots: Snapshots, name: str) -> Iterator[NDArray[np.float64]]:
+def _values(run: Snapshots, name: str) -> Iterator[NDArray[np.float64]]:
     """Yield a field at each time at which it was recorded."""
-    for one in snapshots:
+    for one in run:
         if name in one.fields:
             yield one.fields[name].values
 

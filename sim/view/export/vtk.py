@@ -10,7 +10,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -19,9 +19,6 @@ from numpy.typing import NDArray
 from sim.readouts.graph import NetworkGraph
 from sim.view.export.network import network_of
 from sim.view.export.snapshots import Snapshot, Snapshots, file_of_field, is_bed
-
-if TYPE_CHECKING:
-    from sim.runs.result import Result
 
 TYPES = {
     "bool": "UInt8", "uint8": "UInt8", "int32": "Int32", "int64": "Int64", "float32": "Float32",
@@ -34,16 +31,16 @@ HEAD = (
 BLOCK = 1 << 20  # bytes that are compressed at a time
 
 
-def write(result: Result, folder: Path) -> Iterator[Path]:
+def write(run: Snapshots, folder: Path) -> Iterator[Path]:
     """Write a file of the cells and one of each field at each time, and a series of each."""
     series: dict[str, list[tuple[float, Path]]] = {}
-    for one in Snapshots(result):
+    for one in run:
         texts = {
             f"{name}_{one.step:06d}.vti": image(arrays, spacing_um, one.time_h)
             for name, (arrays, spacing_um) in _images(one).items()
         }
-        if is_bed(result.scenario):
-            texts[f"vessels_{one.step:06d}.vtp"] = _lines(network_of(result, one), one.time_h)
+        if is_bed(one.scenario):
+            texts[f"vessels_{one.step:06d}.vtp"] = _lines(network_of(run.result, one), one.time_h)
         for name, text in texts.items():
             path = folder / name
             path.write_text(text, encoding="utf-8")
