@@ -268,7 +268,7 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int |
     from sim.studies.folder import check_owner
     from sim.studies.forecast import forecast
     from sim.studies.ledger import LEDGER, Ledger
-    from sim.studies.table import STUDY
+    from sim.studies.table import STUDY, label_of
     from sim.view.progress import duration
 
     check_owner(folder, STUDY, plan.name)
@@ -276,6 +276,7 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int |
     if os.path.isfile(folder / LEDGER):
         with Ledger(folder / LEDGER, read_only=True) as ledger:
             entries = ledger.entries()
+        ledger.warn_of_lost({run.key: label_of(run) for run in plan.runs})
     columns = ["run", *plan.groups, *plan.parameters, "replicate", "seed", "key", "status"]
     lines = ["\t".join(columns)]
     for run in runs:

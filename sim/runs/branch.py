@@ -13,9 +13,9 @@ from sim.errors import BusyError, CheckpointError, InputError, OutOfTime
 from sim.files import read_toml
 from sim.model.records import rows_of
 from sim.runs.checkpoint import Checkpoint, Parent, Start, checkpoints_in
-from sim.runs.folder import CHECKPOINT, LOCK, MANIFEST, SCENARIO
+from sim.runs.folder import CHECKPOINT, LOCK, MANIFEST, SCENARIO, SUMS
 from sim.runs.into import run_into
-from sim.runs.reading import read_json
+from sim.runs.reading import check, read_manifest
 from sim.runs.resume import check_versions, usable_checkpoint
 from sim.scenario.branch import changed, step_of, time_of
 from sim.scenario.resolve import load
@@ -51,10 +51,12 @@ def branch_of(
         If the run has checkpoints up to that time, and none can be used.
     """
     folder, time_h = _parsed(str(parent))
-    if not (folder / MANIFEST).is_file() or not (folder / SCENARIO).is_file():
+    if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: is not the folder of a run")
-    manifest, scenario = read_json(folder / MANIFEST), load(read_toml(folder / SCENARIO))
-    mcs = int(manifest["mcs"]) if time_h is None else step_of(scenario, time_h)
+    manifest = read_manifest(folder)
+    check(folder, {SCENARIO: manifest.get(SUMS, {}).get(SCENARIO)})
+    scenario = load(read_toml(folder / SCENARIO))
+    mcs = int(manifest.get("mcs", 0)) if time_h is None else step_of(scenario, time_h)
     made = changed(scenario, settings, mcs)
     check_versions(folder, manifest, strict=strict)
     about = {

@@ -37,6 +37,8 @@ _FILES = (LOG, SCENARIO, MANIFEST, TIMESERIES, SUMMARY, FINAL, LOCK, *_PICTURES)
 _NUMBERED = {FRAMES: r"\d{6,}\.npz", CHECKPOINT: r"\d{6,}\.ckpt"}
 """Folders with a file for each of some steps, and what those are called."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # file systems without locks
+SUMS, CHECKSUM = "sha256", "checksum"
+"""Keys of a manifest: SHA-256 of the files of a run, by name, and of the manifest itself."""
 MARK = "angiosim "
 """How the log of a run begins."""
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -90,6 +92,7 @@ class RunFolder:
     def __init__(self, path: Path, made: list[Path] | None) -> None:
         self.path = path
         self.frames: dict[int, str] = {}
+        self._sums: dict[str, str] = {}  # SHA-256 of the files that are written once
         self._made = made  # folders that were not there before, outermost first; None: reopened
         with ExitStack() as held:
             held.enter_context(_locked(path / LOCK))
@@ -228,11 +231,16 @@ class RunFolder:
 
     def write_scenario(self, text: str) -> None:
         """Write the resolved scenario as ``scenario.toml``."""
-        files.write_text_atomic(self.path / SCENARIO, text)
+        self._write_text(SCENARIO, text)
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
-        """Write ``manifest.json``; see `begin_manifest` and `finish_manifest`."""
-        self._write_json(MANIFEST, manifest)
+        """Write ``manifest.json``; see `begin_manifest` and `finish_manifest`.
+
+        It has the SHA-256 of the files of the run so far, and its own.
+        """
+        frames = {f"{FRAMES}/{mcs:06d}.npz": known for mcs, known in self.frames.items()}
+        content = {**manifest, SUMS: {**self._sums, **frames}}
+        self._write_json(MANIFEST, {**content, CHECKSUM: checksum_of(content)})
 
     def write_frame(self, mcs: int, arrays: Arrays) -> None:
         """Write a snapshot as ``frames/NNNNNN.npz``, named by its Monte Carlo step."""
@@ -261,15 +269,25 @@ class RunFolder:
     ) -> None:
         """Write the results of a run, the manifest last."""
         for name, table in {TIMESERIES: timeseries, **tables}.items():
-            text = table.to_csv(index=False, lineterminator="\n")
-            files.write_text_atomic(self.path / name, text)
+            self._write_text(name, table.to_csv(index=False, lineterminator="\n"))
         self._write_json(SUMMARY, summary)
         files.write_npz_atomic(self.path / FINAL, final)
+        self._sums[FINAL] = files.sha256((self.path / FINAL).read_bytes())
         self.write_manifest(manifest)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         text = json.dumps(plain(content), indent=2, allow_nan=False, ensure_ascii=False)
-        files.write_text_atomic(self.path / name, text + "\n")
+        self._write_text(name, text + "\n")
+
+    def _write_text(self, name: str, text: str) -> None:
+        files.write_text_atomic(self.path / name, text)
+        if name != MANIFEST:
+            self._sums[name] = files.sha256(text)
+
+
+def checksum_of(manifest: Mapping[str, Any]) -> str:
+    """Return the checksum of a manifest."""
+    return files.sha256(json.dumps(plain(manifest), sort_keys=True))
 
 
 def holds_run(folder: Path) -> bool:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import math
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.assays import assay
 from sim.errors import FileError, InputError
-from sim.files import read_text, read_toml
-from sim.runs.folder import FINAL, FRAMES, MANIFEST, SCENARIO, SUMMARY, TIMESERIES
+from sim.files import read_text, read_toml, sha256
+from sim.runs.folder import (
+    CHECKSUM,
+    FINAL,
+    FRAMES,
+    MANIFEST,
+    SCENARIO,
+    SUMMARY,
+    SUMS,
+    TIMESERIES,
+    checksum_of,
+)
 from sim.scenario.resolve import load
 
 if TYPE_CHECKING:
@@ -27,11 +35,16 @@ if TYPE_CHECKING:
 class Frames(Mapping[int, "Arrays"]):
     """The snapshots of a run folder by Monte Carlo step, each read when it is asked for."""
 
-    def __init__(self, folder: Path) -> None:
-        self._files = {int(path.stem): path for path in sorted((folder / FRAMES).glob("*.npz"))}
+    def __init__(self, folder: Path, sums: Mapping[str, str] | None = None) -> None:
+        names = {path.name for path in (folder / FRAMES).glob("*.npz")}
+        names |= {Path(name).name for name in sums or {} if name.startswith(f"{FRAMES}/")}
+        self._files = {int(Path(name).stem): folder / FRAMES / name for name in sorted(names)}
+        self._folder, self._sums = folder, sums or {}
 
     def __getitem__(self, mcs: int) -> Arrays:
-        return arrays_of(self._files[mcs])
+        path = self._files[mcs]
+        check(self._folder, {name: self._sums.get(name) for name in (f"{FRAMES}/{path.name}",)})
+        return arrays_of(path)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._files)
@@ -50,11 +63,13 @@ def read_run(folder: Path) -> dict[str, Any]:
     """
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: {_what_it_is(folder)}")
-    manifest = read_json(folder / MANIFEST)
+    manifest = read_manifest(folder)
+    sums = manifest.pop(SUMS, {})
     if not manifest.get("ended"):
         raise InputError(
             f"{folder}: this run has not ended, or was killed; resume it with --resume"
         )
+    check(folder, {name: sums[name] for name in (SCENARIO,) if name in sums})
     try:
         if "format" not in (tree := read_toml(folder / SCENARIO)):
             raise FileError(folder / SCENARIO, "is not the complete scenario of a run")
@@ -62,14 +77,15 @@ def read_run(folder: Path) -> dict[str, Any]:
     except InputError as error:
         version = manifest.get("version")
         raise InputError(f"{error}\n{folder}: this run is from angiosim {version}") from error
+    check(folder, {name: known for name, known in sums.items() if "/" not in name})
     summary = read_json(folder / SUMMARY)
     return {
         "scenario": scenario,
-        "seed": manifest["seed"],
+        "seed": scenario.seed,
         "summary": {name: math.nan if v is None else v for name, v in summary.items()},
         "timeseries": table_of(folder / TIMESERIES),
         "final": arrays_of(folder / FINAL),
-        "frames": Frames(folder),
+        "frames": Frames(folder, sums),
         "manifest": manifest,
         "folder": folder,
         "tables": {
@@ -80,6 +96,61 @@ def read_run(folder: Path) -> dict[str, Any]:
     }
 
 
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a run, if it is as it was written; that of earlier versions as it is.
+
+    Raises
+    ------
+    FileError
+        If it is lost or damaged.
+    """
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except FileError as error:
+        raise FileError(folder / MANIFEST, f"{error.reason}; {_again(folder)}") from error
+    known = manifest.pop(CHECKSUM, None)
+    wrong = type(manifest.get("mcs", 0)) is not int
+    if wrong or known not in (None, checksum_of(manifest)):
+        raise FileError(folder / MANIFEST, f"is damaged; {_again(folder)}")
+    return manifest
+
+
+def damaged(folder: Path, sums: Mapping[str, str | None]) -> list[str]:
+    """Return the names of files that are lost, or not as a run wrote them.
+
+    Parameters
+    ----------
+    folder : Path
+    sums : mapping of str to str or None
+        SHA-256 of the files by name; None where it is not known.
+    """
+    found = []
+    for name, known in sums.items():
+        try:
+            content = (folder / name).read_bytes()
+        except OSError:
+            found.append(name)
+            continue
+        if known not in (None, sha256(content)):
+            found.append(name)
+    return found
+
+
+def check(folder: Path, sums: Mapping[str, str | None]) -> None:
+    """Refuse files that are lost, or not as a run wrote them; see `damaged`."""
+    for name in damaged(folder, sums):
+        what = "is not as the run wrote it" if (folder / name).exists() else "is lost"
+        raise FileError(folder / name, f"{what}; {_again(folder, name)}")
+
+
+def _again(folder: Path, name: str = MANIFEST) -> str:
+    """Return how a file of a run is written again."""
+    scenario = "SCENARIO" if name == SCENARIO else folder / SCENARIO
+    if name.startswith(FRAMES):
+        return f"run {scenario} again in another folder"
+    return f"`angiosim run {scenario} --out {folder} --resume` writes it again"
+
+
 def arrays_of(path: Path) -> Arrays:
     """Return the arrays of a file of a run."""
     import numpy as np
@@ -87,7 +158,7 @@ def arrays_of(path: Path) -> Arrays:
     try:
         with np.load(path) as archive:
             return dict(archive)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # whatever zip, zlib and NumPy find wrong
         raise FileError(path, f"cannot be read ({error})") from error
 
 
@@ -97,13 +168,13 @@ def table_of(path: Path) -> pd.DataFrame:
 
     if not (lines := read_text(path).splitlines()):
         raise FileError(path, "is empty")
-    header, *rows = csv.reader(lines)
     try:
+        header, *rows = csv.reader(lines)
         columns = {
             name: [_number(text) for text in column]
             for name, column in zip(header, zip(*rows, strict=True), strict=True)
         }
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise FileError(path, f"is not a table of numbers ({error})") from error
     return pd.DataFrame(columns)
 
@@ -114,12 +185,15 @@ def _table_of_assay(path: Path) -> pd.DataFrame:
 
     if not (lines := read_text(path).splitlines()):
         raise FileError(path, "is empty")
-    header, *rows = csv.reader(lines)
-    columns = zip(*rows, strict=True) if rows else ((),) * len(header)
-    table = {
-        name: [_number_or_word(text) for text in column]
-        for name, column in zip(header, columns, strict=True)
-    }
+    try:
+        header, *rows = csv.reader(lines)
+        columns = zip(*rows, strict=True) if rows else ((),) * len(header)
+        table = {
+            name: [_number_or_word(text) for text in column]
+            for name, column in zip(header, columns, strict=True)
+        }
+    except (ValueError, csv.Error) as error:
+        raise FileError(path, f"is not a table ({error})") from error
     return pd.DataFrame(table)
 
 
@@ -138,8 +212,10 @@ def read_json(path: Path) -> dict[str, Any]:
     """Return the content of a JSON file of a run."""
     try:
         content: dict[str, Any] = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileError(path, f"is not valid JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise FileError(path, "is not a JSON object")
     return content
 
 

@@ -10,15 +10,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.errors import CheckpointError, CheckpointWarning, FolderError, InputError, shown
+from sim.errors import (
+    CheckpointError,
+    CheckpointWarning,
+    FileError,
+    FolderError,
+    InputError,
+    shown,
+)
 from sim.files import read_toml, sha256
 from sim.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint
 from sim.runs.environment import differences, environments_of
-from sim.runs.folder import CHECKPOINT, FRAMES, MANIFEST, SCENARIO, default_folder, holds_run
-from sim.runs.reading import read_json
+from sim.runs.folder import (
+    CHECKPOINT,
+    FINAL,
+    FRAMES,
+    SCENARIO,
+    SUMMARY,
+    SUMS,
+    TIMESERIES,
+    default_folder,
+    holds_run,
+)
+from sim.runs.reading import damaged, read_manifest
 from sim.scenario.resolve import load
 from sim.scenario.schema import Scenario
-from sim.scenario.writing import as_tree, decisive
+from sim.scenario.writing import as_tree, decisive, scenario_hash
 
 DURATION = ("time.duration_h", "time.duration_mcs")
 logger = logging.getLogger(__name__)
@@ -71,14 +88,21 @@ def stored_run(folder: Path, scenario: Scenario) -> Stored:
         If the folder holds no run, or that of another scenario; the message names the keys that
         differ. The same scenario with a longer duration is no other one.
     """
-    if not (folder / SCENARIO).is_file():
-        if not folder.is_dir() or not holds_run(folder):
-            raise FolderError(
-                f"{folder}: is not a run folder, and existing files are never overwritten; choose "
-                "another with --out"
-            )
-        return Stored({}, finished=False)
-    manifest = read_json(folder / MANIFEST)
+    if not (folder / SCENARIO).is_file() and not (folder.is_dir() and holds_run(folder)):
+        raise FolderError(
+            f"{folder}: is not a run folder, and existing files are never overwritten; choose "
+            "another with --out"
+        )
+    try:
+        manifest = read_manifest(folder)
+    except FileError as error:
+        if (folder / SCENARIO).is_file():  # else it was killed before it had one
+            warn(f"{error.args[0]}: is lost or damaged; it is written again")
+        manifest = {}
+    sums = manifest.get(SUMS, {})
+    if SCENARIO in damaged(folder, {SCENARIO: sums.get(SCENARIO)}):
+        _check_without_scenario(folder, manifest, scenario)
+        return Stored(manifest, finished=False)
     try:
         theirs = load(read_toml(folder / SCENARIO))
     except InputError as error:
@@ -94,7 +118,31 @@ def stored_run(folder: Path, scenario: Scenario) -> Stored:
             f"{in_words(found)}. Only a longer time.duration_h may differ; choose another folder "
             f"with --out, or resume it with {folder / SCENARIO}"
         )
-    return Stored(manifest, finished=bool(manifest.get("completed")) and not longer)
+    if longer or not manifest.get("completed"):
+        return Stored(manifest, finished=False)
+    sums = {name: known for name, known in sums.items() if "/" not in name}
+    lost = damaged(folder, sums or dict.fromkeys((TIMESERIES, SUMMARY, FINAL)))
+    if lost:
+        warn(f"{folder}: lost, or not as the run wrote them, and written again: {', '.join(lost)}")
+    return Stored({**manifest, "completed": not lost}, finished=not lost)
+
+
+def _check_without_scenario(folder: Path, manifest: Mapping[str, Any], scenario: Scenario) -> None:
+    """Refuse another scenario than the one that a run had, whose ``scenario.toml`` is lost.
+
+    A run that was killed at once has neither that nor a manifest, and no results; checkpoints say
+    themselves what they belong to.
+    """
+    results = any((folder / name).exists() for name in (TIMESERIES, SUMMARY, FINAL))
+    if not manifest and (checkpoints_in(folder / CHECKPOINT) or not results):
+        return
+    known = manifest.get("scenario_hash"), manifest.get("seed")
+    if known != (scenario_hash(scenario), scenario.seed):
+        raise InputError(
+            f"{folder / SCENARIO}: is lost or damaged, and this is not known to be the scenario "
+            "that ran here; give that one, or choose another folder with --out"
+        )
+    warn(f"{folder / SCENARIO}: is lost or damaged; it is written again")
 
 
 def differing(theirs: Scenario, ours: Scenario) -> dict[str, tuple[Any, Any]]:

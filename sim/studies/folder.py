@@ -90,16 +90,21 @@ def check_owner(out: Path, file: str, name: str) -> None:
         raise FolderError(
             f"{out}: contains the {kind} {found!r}, not {name!r}; choose another folder"
         )
-    if found is not None and (out / LEDGER).is_file():
+    has_ledger = (out / LEDGER).is_file() and (out / LEDGER).stat().st_size > 0
+    if found is not None and has_ledger:
         return
     if os.path.lexists(described):
         raise FolderError(
-            f"{out}: contains a file {file} that no {kind} has written, or whose {LEDGER} is lost; "
-            "choose another folder"
+            f"{out}: contains a file {file} that no {kind} has written, or whose {LEDGER} is lost: "
+            "restore that, or choose another folder"
+        )
+    others = (
+        f"folder is not empty and not that of a {kind}, and existing files are never overwritten"
+    )
+    if has_ledger:
+        others = (
+            f"its {file} is lost, and its {LEDGER} does not say what it was: restore one of them"
         )
     left = (LOCK, LEDGER, f"{LEDGER}-journal")  # by a process that was killed early
     if any(not (path.name in left or is_litter(path.name, file)) for path in out.iterdir()):
-        raise FolderError(
-            f"{out}: folder is not empty and not that of a {kind}, and existing files are never "
-            "overwritten; choose another"
-        )
+        raise FolderError(f"{out}: {others}, or choose another folder")

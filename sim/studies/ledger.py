@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import tomllib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,14 +25,17 @@ from sim.studies.rows import (
     APPLICATION_ID,
     CHECKSUM,
     OLDEST,
+    PLAN,
     VERSION,
     Row,
+    about_is_whole,
     check_columns,
     code_of,
-    is_sealed,
     make_tables,
     missing_tables,
+    plan_is_whole,
     put,
+    put_about,
     put_environment,
     read_environments,
     read_rows,
@@ -168,12 +170,20 @@ class Ledger:
             put(file, (row for key, row in rows.items() if row != known.get(key)))
             file.execute("DELETE FROM plan")
             file.executemany("INSERT INTO plan VALUES (?, ?)", [(r.index, r.key) for r in runs])
-            file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+            put_about(file, about)
             seal(file)
 
     def planned(self) -> dict[int, str]:
-        """Return the keys of the last plan, by the number of the run."""
+        """Return the keys of the last plan, by the number of the run.
+
+        Raises
+        ------
+        InputError
+            If it is damaged.
+        """
         with self._plain_errors():
+            if not plan_is_whole(self._file, self._version):
+                raise InputError(f"{self.path}: what was planned is damaged; {REPAIR}")
             return dict(self._file.execute("SELECT run, key FROM plan ORDER BY run").fetchall())
 
     def identities(self) -> dict[str, tuple[dict[str, Any], int, int]]:
@@ -195,17 +205,15 @@ class Ledger:
             If that is damaged.
         """
         with self._plain_errors():
-            if not is_sealed(self._file, self._version):
+            if not about_is_whole(self._file, self._version):
                 raise InputError(f"{self.path}: what was planned is damaged; {REPAIR}")
             found = dict(self._file.execute("SELECT name, value FROM about").fetchall())
-        if self._version == OLDEST and found and not _is_plan(found):
-            raise InputError(f"{self.path}: what was planned is damaged; {REPAIR}")
-        return {name: value for name, value in found.items() if name != CHECKSUM}
+        return {name: value for name, value in found.items() if name not in (CHECKSUM, PLAN)}
 
     def note_results(self, checksum: str) -> None:
         """Enter the checksum of the table of results."""
         with self._plain_errors(), self._file as file:
-            file.execute("INSERT OR REPLACE INTO about VALUES ('results', ?)", (checksum,))
+            put_about(file, {"results": checksum})
             seal(file)
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
@@ -278,7 +286,10 @@ class Ledger:
                 make_tables(file)
             return
         if application != APPLICATION_ID:
-            raise InputError(f"{self.path}: not the ledger of a study; choose another folder")
+            raise InputError(
+                f"{self.path}: not the ledger of a study, or damaged; restore a copy, or "
+                "choose another folder"
+            )
         if not OLDEST <= version <= VERSION:
             age = "newer" if version > VERSION else "older"
             raise InputError(
@@ -291,9 +302,7 @@ class Ledger:
         missing = missing_tables(self._file, version)
         if not read_only:
             self._repair(missing)
-        elif missing:
-            raise InputError(f"{self.path}: has lost its table {missing[0]}; {REPAIR}")
-        else:
+        elif not missing and plan_is_whole(self._file, version):
             rows, self.lost = read_rows(self._file, version)
             self.lost |= {key for key in self.planned().values() if key not in rows}
 
@@ -303,16 +312,17 @@ class Ledger:
         rows, bad = ({}, set[str]()) if "runs" in missing else read_rows(file, version)
         environments: dict[str, dict[str, str]] = {}
         plan: list[Row] = []
-        about: list[Row] = []
+        about: dict[str, str] = {}
         sealed = False
         with _damage_allowed():
             if "environments" not in missing:
                 environments = read_environments(file, version)
         with _damage_allowed():
-            if not {"plan", "about"} & {*missing} and is_sealed(file, version):
-                plan = file.execute("SELECT run, key FROM plan").fetchall()
-                about = file.execute("SELECT name, value FROM about").fetchall()
-                sealed = True
+            if "about" not in missing and about_is_whole(file, version):
+                about = dict(file.execute("SELECT name, value FROM about").fetchall())
+                if "plan" not in missing and plan_is_whole(file, version):
+                    plan = file.execute("SELECT run, key FROM plan").fetchall()
+                    sealed = True
         self.lost = bad | {key for _, key in plan if key not in rows}
         made_by = {row[-1] for row in rows.values()} - {None}
         whole = sealed and not missing and not self.lost and made_by <= environments.keys()
@@ -331,8 +341,8 @@ class Ledger:
                     put_environment(memory, environment)
                 put(memory, rows.values())
                 memory.executemany("INSERT INTO plan VALUES (?, ?)", plan)
-                memory.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about)
                 if about:
+                    put_about(memory, about)
                     seal(memory)
             content = new._file.serialize()
         assert self.path is not None
@@ -396,13 +406,6 @@ def study_in(folder: Path) -> str | None:
     with suppress(AngiosimError), Ledger(folder / LEDGER, read_only=True) as ledger:
         return ledger.about().get("study")
     return None
-
-
-def _is_plan(about: Mapping[str, str]) -> bool:
-    """Whether this says what was planned, where no checksum knows."""
-    with suppress(ValueError):
-        return "name" in tomllib.loads(about.get("study", "")) and {"code", "version"} <= {*about}
-    return False
 
 
 def _entry(row: Row, environments: Mapping[str, Mapping[str, str]]) -> Entry:

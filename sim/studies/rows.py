@@ -1,14 +1,15 @@
 """The tables of a ledger, and the checksums in them: what was altered is noticed when it is read.
 
-A row of ``runs`` has a checksum over its other columns; the tables ``plan`` and ``about`` have one
-together, in ``about``; a row of ``environments`` is named by the hash of its content.
+A row of ``runs`` has a checksum over its other columns; the tables ``plan`` and ``about`` have
+theirs in ``about``; a row of ``environments`` is named by the hash of its content.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -49,8 +50,8 @@ COLUMNS = (
 )  # fmt: skip
 ADDED = 2
 """Columns that version 1 has not."""
-CHECKSUM = "checksum"
-"""Name of the row of ``about`` with the checksum of what was planned."""
+CHECKSUM, PLAN = "checksum", "plan"
+"""Rows of ``about``: the checksum of its others, and that of the plan."""
 
 Row = tuple[Any, ...]
 """The columns of a run but the checksum."""
@@ -135,23 +136,45 @@ def _is_valid(row: Row) -> bool:
 
 
 def seal(file: sqlite3.Connection) -> None:
-    """Enter the checksum of what was planned."""
-    file.execute("INSERT OR REPLACE INTO about VALUES (?, ?)", (CHECKSUM, checksum(_planned(file))))
+    """Enter the checksums of what was planned: of the plan, and of ``about`` with that in it."""
+    put_about(file, {PLAN: checksum(_plan(file))})
+    put_about(file, {CHECKSUM: checksum(_about(file))})
 
 
-def is_sealed(file: sqlite3.Connection, version: int) -> bool:
-    """Whether what was planned is as it was written; nothing planned yet is, too."""
-    content = _planned(file)
+def put_about(file: sqlite3.Connection, about: Mapping[str, str]) -> None:
+    """Enter rows of ``about``."""
+    file.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
+
+
+def about_is_whole(file: sqlite3.Connection, version: int) -> bool:
+    """Whether what is said of the study is as it was written; nothing said yet is, too."""
+    content = dict(_about(file))
     if version == OLDEST:
-        return True
+        return not content or _is_about(content)
     found = file.execute("SELECT value FROM about WHERE name = ?", (CHECKSUM,)).fetchone()
-    return found == (checksum(content),) if found else content == [[], []]
+    return found == (checksum(_about(file)),) if found else not content
 
 
-def _planned(file: sqlite3.Connection) -> list[list[Row]]:
+def plan_is_whole(file: sqlite3.Connection, version: int) -> bool:
+    """Whether the plan is as it was written; so is none."""
+    known = dict(_about(file)).get(PLAN)
+    return version == OLDEST or checksum(_plan(file)) == (known or checksum([]))
+
+
+def _is_about(about: Mapping[str, str]) -> bool:
+    """Whether this says what was planned, where no checksum knows."""
+    with suppress(ValueError):
+        return "name" in tomllib.loads(about.get("study", "")) and {"code", "version"} <= {*about}
+    return False
+
+
+def _about(file: sqlite3.Connection) -> list[tuple[str, str]]:
     query = "SELECT name, value FROM about WHERE name != ? ORDER BY name"
-    about = file.execute(query, (CHECKSUM,)).fetchall()
-    return [about, file.execute("SELECT run, key FROM plan ORDER BY run").fetchall()]
+    return file.execute(query, (CHECKSUM,)).fetchall()
+
+
+def _plan(file: sqlite3.Connection) -> list[tuple[int, str]]:
+    return file.execute("SELECT run, key FROM plan ORDER BY run").fetchall()
 
 
 def name_of(environment: str) -> str:

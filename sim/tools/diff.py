@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.errors import CheckpointError, InputError
+from sim.errors import CheckpointError, FileError, InputError
 from sim.files import read_toml
 from sim.runs.checkpoint import checkpoints_in, read_checkpoint
-from sim.runs.folder import CHECKPOINT, FINAL, FRAMES, MANIFEST, SCENARIO, TIMESERIES
-from sim.runs.reading import Frames, arrays_of, read_json, table_of
+from sim.runs.folder import CHECKPOINT, FINAL, FRAMES, MANIFEST, SCENARIO, SUMS, TIMESERIES
+from sim.runs.reading import Frames, arrays_of, check, read_manifest, table_of
 from sim.runs.resume import differing, in_words, warn
 from sim.scenario.branch import time_of
 from sim.scenario.resolve import load
@@ -85,16 +85,27 @@ class _Run:
     frames: Frames = field(init=False)
     checkpoints: dict[int, Path] = field(init=False)
     rows: dict[int, dict[str, Any]] = field(init=False)
+    kept_once: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not (self.folder / MANIFEST).is_file() or not (self.folder / SCENARIO).is_file():
+        if not (self.folder / MANIFEST).is_file():
             raise InputError(f"{self.folder}: is not the folder of a run")
-        self.manifest = read_json(self.folder / MANIFEST)
+        self.manifest = read_manifest(self.folder)
+        sums = self.manifest.get(SUMS, {})
+        check(self.folder, {SCENARIO: sums.get(SCENARIO)})
+        self.kept_once = []
+        for name in (TIMESERIES, FINAL):
+            if (self.folder / name).is_file():
+                try:
+                    check(self.folder, {name: sums.get(name)})
+                    self.kept_once.append(name)
+                except FileError as error:
+                    warn(f"{error}; it is left out")
         self.scenario = load(read_toml(self.folder / SCENARIO))
-        self.frames = Frames(self.folder)
+        self.frames = Frames(self.folder, sums)
         self.checkpoints = checkpoints_in(self.folder / CHECKPOINT)
         self.rows = {}
-        if (self.folder / TIMESERIES).is_file():
+        if TIMESERIES in self.kept_once:
             table = table_of(self.folder / TIMESERIES)
             steps = table["mcs" if "mcs" in table else "step"].astype(int)
             self.rows = {
@@ -105,27 +116,27 @@ class _Run:
     @property
     def end(self) -> int:
         """Steps taken."""
-        return int(self.manifest["mcs"])
+        return int(self.manifest.get("mcs", 0))
 
     def kept(self) -> Iterator[tuple[int, str]]:
         """Yield what is kept, by step and kind."""
         yield from ((mcs, FRAMES) for mcs in self.frames)
         yield from ((mcs, CHECKPOINT) for mcs in self.checkpoints)
         yield from ((mcs, TIMESERIES) for mcs in self.rows)
-        if (self.folder / FINAL).is_file():
+        if FINAL in self.kept_once:
             yield self.end, FINAL
 
     def arrays(self, mcs: int, kind: str) -> Arrays | None:
         """Return what is kept; None if it is damaged."""
         if kind == TIMESERIES:
             return {name: np.asarray(value) for name, value in self.rows[mcs].items()}
-        if kind == FRAMES:
-            return self.frames[mcs]
         if kind == FINAL:
             return arrays_of(self.folder / FINAL)
         try:
+            if kind == FRAMES:
+                return self.frames[mcs]
             state = read_checkpoint(self.checkpoints[mcs]).state
-        except CheckpointError as error:
+        except (CheckpointError, FileError) as error:
             warn(f"{error}; it is left out")
             return None
         return {name: array for name, array in state.items() if name not in OF_SETTINGS}
