@@ -363,8 +363,10 @@ def _write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno:  # names the file, not the temporary one
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
         passing.discard(temporary)

@@ -340,6 +340,8 @@ def save_pictures(
         error = failed[name]
         expected = isinstance(error, (AngiosimError, OSError))
         reason = str(error) if expected else f"{type(error).__name__}: {error}"
+        if isinstance(error, OSError):
+            reason = (error.strerror or reason).lower()
         message = f"{folder / name} could not be drawn: {style.one_line(reason, 200)}"
         warnings.warn(message, PictureWarning, stacklevel=3)
         log.error(message, exc_info=None if expected else error)
