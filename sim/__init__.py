@@ -14,7 +14,7 @@ from sim import hooks
 from sim.version import __version__
 
 if TYPE_CHECKING:
-    from sim.api import calibrate, design, load, pk, run, sweep
+    from sim.api import calibrate, design, estimate, load, pk, run, sweep
     from sim.calibration.result import Calibration
     from sim.design.result import Design
     from sim.errors import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sim.model import model_of
     from sim.model.bed import VesselBedModel
     from sim.model.clock import AngiogenesisModel
+    from sim.runs.estimate import Estimate
     from sim.runs.pk import PK
     from sim.runs.pk_comparison import PKComparison
     from sim.runs.result import Result
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design",
+    "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
     "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
     "ScenarioWarning", "Study", "VesselBedModel",
-    "__version__", "calibrate", "design", "load", "model_of", "pk", "run", "sweep",
+    "__version__", "calibrate", "design", "estimate", "load", "model_of", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -46,6 +47,7 @@ _HOME = {
     "Calibration": "sim.calibration.result",
     "CheckpointWarning": "sim.errors",
     "Design": "sim.design.result",
+    "Estimate": "sim.runs.estimate",
     "NumericalError": "sim.errors",
     "OutOfTime": "sim.errors",
     "PK": "sim.runs.pk",
@@ -58,6 +60,7 @@ _HOME = {
     "VesselBedModel": "sim.model.bed",
     "calibrate": "sim.api",
     "design": "sim.api",
+    "estimate": "sim.api",
     "load": "sim.api",
     "model_of": "sim.model",
     "pk": "sim.api",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +14,17 @@ from sim.design.result import Design
 from sim.errors import InputError, Problem, RunWarning, ScenarioWarning
 from sim.kinds import expected
 from sim.runs.branch import branch_of
+from sim.runs.estimate import Estimate
+from sim.runs.estimate import estimate as estimate_of
 from sim.runs.into import CHECKPOINT_EVERY_MIN, run_into
 from sim.runs.pk import PK
 from sim.runs.result import Result
+from sim.runs.room import check_room
 from sim.scenario import resolve as loading
-from sim.scenario.cautions import cautions
+from sim.scenario.cautions import cautions, of_source
+from sim.scenario.input import checked_count, checked_path
 from sim.scenario.schema import Scenario
-from sim.studies.sweep import SweepOptions
+from sim.studies.sweep import SweepOptions, check_options
 from sim.studies.table import Study
 from sim.view.progress import show_run, show_study
 
@@ -33,8 +37,8 @@ if TYPE_CHECKING:
     from sim.studies.sweep import Counts
 
 __all__ = [
-    "PK", "Calibration", "Design", "Result", "Study", "calibrate", "calibrate_plan", "design",
-    "design_plan", "load", "merge", "pk", "run", "sweep", "sweep_plan",
+    "PK", "Calibration", "Design", "Estimate", "Result", "Study", "calibrate", "calibrate_plan",
+    "design", "design_plan", "estimate", "load", "merge", "pk", "run", "sweep", "sweep_plan",
 ]  # fmt: skip
 
 
@@ -107,28 +111,32 @@ def run(
     OutOfTime
         After `max_hours`.
     """
+    folder = None if out is None else checked_path("out", out)
+    if not isinstance(observers, Iterable):
+        raise InputError(f"observers = {observers!r}: must be a list of observers")
     if out is None and (resume or max_hours is not None):
         raise InputError("resume and max_hours need a folder: out=")
     start = None
     if from_ is not None:
         if scenario is not None or seed is not None:
             raise InputError("from_ takes neither scenario nor seed: they are those of the parent")
-        resolved, start = branch_of(from_, overrides or {}, strict=strict)
+        resolved, start = branch_of(checked_path("from_", from_), overrides or {}, strict=strict)
         _warn(cautions(resolved))
     elif scenario is None:
         raise InputError("give a scenario, or with from_ the run to branch from")
     else:
         resolved = _loaded(scenario, overrides, seed)
     with show_run() if progress else nullcontext() as show:
-        if out is not None:
+        if folder is not None:
             result = run_into(
-                Path(out), resolved, observers=observers, progress=show, threads=threads,
+                folder, resolved, observers=observers, progress=show, threads=threads,
                 resume=resume, checkpoint_every_min=checkpoint_every, max_hours=max_hours,
                 branch=start, paranoid=paranoid, strict=strict,
             )  # fmt: skip
         else:
             from sim.runs.run import run_scenario
 
+            check_room(estimate_of(resolved), None)
             result = run_scenario(
                 resolved, observers=observers, progress=show, threads=threads, start=start,
                 paranoid=paranoid,
@@ -136,6 +144,24 @@ def run(
     for line in flagged(result.summary):
         warnings.warn(line, RunWarning, stacklevel=2)
     return result
+
+
+def estimate(
+    scenario: str | Path | Mapping[str, Any] | Scenario, overrides: Mapping[str, Any] | None = None
+) -> Estimate:
+    """Estimate the memory, the disk space and the time that a run will need.
+
+    Parameters
+    ----------
+    scenario, overrides
+        As for `run`.
+
+    Raises
+    ------
+    ScenarioError
+        With all errors.
+    """
+    return estimate_of(_loaded(scenario, overrides))
 
 
 def load(
@@ -172,7 +198,7 @@ def _loaded(
     with expected("scenario", source):
         scenario = loading.load(source, overrides, seed)
     if overrides or not isinstance(source, Scenario):
-        _warn(cautions(scenario), stacklevel=4)
+        _warn([*of_source(overrides or source), *cautions(scenario)], stacklevel=4)
     return scenario
 
 
@@ -205,7 +231,10 @@ def pk(
         If the scenario is wrong or doses no body, or a target is wrong.
     """
     from sim.design.attainment import pk_of, read_targets
+    from sim.pharmacology.population import MOST_SUBJECTS
 
+    if subjects is not None:
+        checked_count("subjects", subjects, least=1, most=MOST_SUBJECTS)
     return pk_of(_loaded(scenario, overrides), overrides, subjects, read_targets(targets))
 
 
@@ -262,14 +291,16 @@ def sweep(
     """
     from sim.studies.file import plan_study
 
-    with expected("study", study):
-        plan = plan_study(study, overrides, seed)
-    _warn(plan.cautions)
     options = SweepOptions(
         workers, scheduler, shard, retry_failed, keep_runs, max_minutes_per_run, strict
     )
+    check_options(options)
+    folder = None if out is None else checked_path("out", out)
+    with expected("study", study):
+        plan = plan_study(study, overrides, seed)
+    _warn(plan.cautions)
     with _shown(progress) as show:
-        made, _ = sweep_plan(plan, None if out is None else Path(out), options, show)
+        made, _ = sweep_plan(plan, folder, options, show)
     return made
 
 
@@ -285,9 +316,16 @@ def sweep_plan(
 ) -> tuple[Study, Analysis]:
     """Run a planned study; return the runs asked for, and the analysis of the whole study."""
     from sim.analysis.write import write_analysis
+    from sim.kernels.threads import processors
     from sim.studies.executors import start_executor
+    from sim.studies.forecast import check_room_for, entries_in, forecast
+    from sim.studies.plan import runs_of
     from sim.studies.sweep import sweep
 
+    if options.scheduler is None:
+        left = runs_of(plan.runs, options.shard)
+        needs = forecast(plan, left, entries_in(out), keep_runs=options.keep_runs)
+        check_room_for(needs, options.workers or processors(), out)
     found: list[Analysis] = []
     started = start_executor(
         plan.base, options.workers, options.scheduler, options.max_minutes_per_run
@@ -354,11 +392,13 @@ def calibrate(
     """
     from sim.calibration.file import plan_calibration
 
+    check_options(SweepOptions(workers))
+    folder = None if out is None else checked_path("out", out)
     with expected("calibration", calibration):
         plan = plan_calibration(calibration, trials)
     _warn(plan.cautions)
     with _shown(progress) as show:
-        return calibrate_plan(plan, Path(out) if out else None, workers, show, max_minutes_per_run)
+        return calibrate_plan(plan, folder, workers, show, max_minutes_per_run)
 
 
 def calibrate_plan(
@@ -373,7 +413,9 @@ def calibrate_plan(
     from sim.calibration.runner import simulate_records
     from sim.kernels.threads import processors
     from sim.studies.executors import Pool
+    from sim.studies.forecast import check_workers
 
+    check_workers(plan.base, workers or processors())
     most = max_minutes_per_run
     with closing(Pool(plan.base, workers or processors(), simulate_records, most)) as pool:
         result = make(plan, pool, out, progress=progress, max_minutes_per_run=most)
@@ -418,11 +460,13 @@ def design(
     """
     from sim.design.file import plan_design
 
+    check_options(SweepOptions(workers))
+    folder = None if out is None else checked_path("out", out)
     with expected("design", design):
         plan = plan_design(design, overrides, seed)
     _warn(plan.cautions)
     with _shown(progress) as show:
-        return design_plan(plan, Path(out) if out else None, workers, show)
+        return design_plan(plan, folder, workers, show)
 
 
 def design_plan(

@@ -150,6 +150,10 @@ class FolderError(InputError):
     """The output folder is in use, not empty or not writable."""
 
 
+class RoomError(InputError):
+    """A run needs more memory, or room on the disk, than this machine has free."""
+
+
 class BusyError(FolderError):
     """Another process is using the folder."""
 

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -26,6 +26,9 @@ from sim.errors import (
     Problem,
     visible,
 )
+
+if TYPE_CHECKING:
+    from sim.runs.estimate import Estimate
 
 SHOW_CURSOR = "\x1b[?25h"  # which a bar of progress has hidden
 
@@ -185,3 +188,17 @@ def print_cautions(found: list[Problem], file: str = "") -> None:
     """Print warnings about valid input."""
     for caution in found:
         typer.echo(f"warning: {file}{': ' if file else ''}{caution}", err=True)
+
+
+def print_estimate(found: Estimate, file: str = "") -> None:
+    """Print what a run will need, in a line on the standard error."""
+    from sim.runs.estimate import in_bytes
+    from sim.view.progress import duration
+
+    kept = f", {found.frames:,} snapshots" if found.frames else ""
+    typer.echo(
+        f"{file}{': ' if file else ''}{found.steps:,} steps of {found.sites:,} sites{kept}: about "
+        f"{duration(found.seconds)} of processor time, {in_bytes(found.memory)} of memory and "
+        f"{in_bytes(found.disk)} on disk",
+        err=True,
+    )

@@ -11,6 +11,7 @@ import io
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TextIO, cast
 
@@ -18,7 +19,7 @@ import typer
 
 from sim import signals
 from sim.cli import designs, drugs, exports, live, pictures, runs, studies
-from sim.cli.common import Unbroken, exit_codes, message, print_cautions
+from sim.cli.common import Unbroken, exit_codes, message, print_cautions, print_estimate
 from sim.cli.tables import console, print_parts
 from sim.errors import AngiosimError, InputError, Problem, visible
 from sim.version import __version__
@@ -124,13 +125,16 @@ def validate(
         wrong = False
         for file in files:
             try:
-                found = _cautions(file)
+                found, needs = _cautions(file)
             except InputError as error:
                 typer.echo(str(error), err=True)
                 wrong = True
             else:
-                print_cautions(found, file if len(files) > 1 else "")
+                label = file if len(files) > 1 else ""
+                print_cautions(found, label)
                 typer.echo(f"{visible(file)}: valid")
+                if needs is not None:
+                    needs(label)
         if wrong:
             raise typer.Exit(InputError.exit_code)
 
@@ -210,31 +214,37 @@ def bench(
             raise typer.Exit(AngiosimError.exit_code)
 
 
-def _cautions(file: str) -> list[Problem]:
-    """Return the warnings about a valid file of any kind."""
+def _cautions(file: str) -> tuple[list[Problem], Callable[[str], None] | None]:
+    """Return the warnings about a valid file, and what prints, with a label, what it needs."""
     from sim.kinds import kind_of
 
     match kind_of(file):
         case "study":
             from sim.studies.file import plan_study
+            from sim.studies.forecast import forecast
 
-            return plan_study(file).cautions
+            plan = plan_study(file)
+            found = forecast(plan, plan.runs, {})
+            return plan.cautions, lambda label: studies.print_forecast(found, file=label)
         case "calibration":
             from sim.calibration.file import plan_calibration
 
-            return plan_calibration(file).cautions
+            return plan_calibration(file).cautions, None
         case "design":
             from sim.design.file import plan_design
 
-            return plan_design(file).cautions
+            return plan_design(file).cautions, None
         case "drug":
             from sim.pharmacology.drug_file import placeholders, read_drug_file
 
-            return list(placeholders(read_drug_file(Path(file)), ""))
-    from sim.scenario.cautions import cautions
+            return list(placeholders(read_drug_file(Path(file)), "")), None
+    from sim.runs.estimate import estimate
+    from sim.scenario.cautions import cautions, of_source
     from sim.scenario.resolve import load
 
-    return cautions(load(file))
+    scenario = load(file)
+    needs = estimate(scenario)
+    return [*of_source(file), *cautions(scenario)], lambda label: print_estimate(needs, label)
 
 
 def _copy(source: Path, target: Path) -> Path:

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.common import Quiet, Settings, Strict, Verbose, exit_codes, print_cautions, stop_at
+from sim.cli.common import (
+    Quiet,
+    Settings,
+    Strict,
+    Verbose,
+    exit_codes,
+    print_cautions,
+    print_estimate,
+    stop_at,
+)
 from sim.cli.tables import print_pk, print_summary
 from sim.errors import InputError, visible
 
@@ -79,8 +88,9 @@ def run(
     with exit_codes(verbose=verbose):
         from sim.assays import flagged
         from sim.kinds import expected
+        from sim.runs.estimate import estimate
         from sim.runs.into import run_into
-        from sim.scenario.cautions import cautions
+        from sim.scenario.cautions import cautions, of_source
         from sim.scenario.resolve import load
         from sim.scenario.settings import parse_settings
         from sim.view.progress import show_run
@@ -100,7 +110,8 @@ def run(
             with expected("scenario", file):
                 scenario = load(file, overrides, seed)
         if not quiet:
-            print_cautions(cautions(scenario))
+            print_cautions([*of_source(file), *cautions(scenario)])
+            print_estimate(estimate(scenario))
         shown = nullcontext() if quiet else show_run()
         with stop_at("stopping after this step", first=2) as check, shown as show:
 

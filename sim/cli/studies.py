@@ -17,8 +17,9 @@ from sim.errors import InputError, shown, visible
 if TYPE_CHECKING:
     from sim.analysis.analyse import Analysis
     from sim.calibration.result import Calibration
+    from sim.studies.forecast import Forecast
     from sim.studies.plan import Plan, PlannedRun
-    from sim.studies.sweep import Counts
+    from sim.studies.sweep import Counts, SweepOptions
     from sim.studies.table import Study
 
 MaxMinutes = Annotated[
@@ -93,7 +94,7 @@ def sweep(
         folder = out or default_folder(plan.name)
         if only_list:
             print_cautions(plan.cautions)
-            _print_plan(plan, runs_of(plan.runs, options.shard), folder, workers)
+            _print_plan(plan, runs_of(plan.runs, options.shard), folder, options)
             return
         if not quiet:
             print_cautions(plan.cautions)
@@ -262,14 +263,12 @@ def _print_findings(found: Analysis) -> None:
         typer.echo(f"see {', '.join(names)}")
 
 
-def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int | None) -> None:
+def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, options: SweepOptions) -> None:
     """Print the runs of a plan, a line each; on the standard error, their status in all."""
-    from sim.kernels.threads import processors
     from sim.studies.folder import check_owner
     from sim.studies.forecast import forecast
     from sim.studies.ledger import LEDGER, Ledger
     from sim.studies.table import STUDY, label_of
-    from sim.view.progress import duration
 
     check_owner(folder, STUDY, plan.name)
     entries = {}
@@ -291,11 +290,19 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int |
         ]
         lines.append("\t".join(map(str, values)))
     typer.echo("\n".join(lines))
-    found, workers = forecast(plan, runs, entries), workers or processors()
-    typer.echo(
-        f"{found.total} runs: {found.done} done, {found.failed} failed, {found.left} left",
-        err=True,
-    )
+    print_forecast(forecast(plan, runs, entries, keep_runs=options.keep_runs), options.workers)
+
+
+def print_forecast(found: Forecast, workers: int | None = None, file: str = "") -> None:
+    """Print how far a study is, and what the runs that are left need."""
+    from sim.kernels.threads import processors
+    from sim.runs.estimate import in_bytes
+    from sim.view.progress import duration
+
+    workers = workers or processors()
+    label = f"{file}: " if file else ""
+    status = f"{found.done} done, {found.failed} failed, {found.left} left"
+    typer.echo(f"{label}{found.total} runs: {status}", err=True)
     if found.left:
         took = duration(max(1.0, found.seconds / min(workers, found.left)))
         basis = (
@@ -305,3 +312,5 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, workers: int |
         )
         count = f"{workers} worker process{'es' if workers > 1 else ''}"
         typer.echo(f"about {took} for those left, with {count} ({basis})", err=True)
+        memory, disk = in_bytes(found.memory_with(workers)), in_bytes(found.disk)
+        typer.echo(f"about {memory} of memory in all, and {disk} on disk", err=True)

@@ -24,6 +24,7 @@ from sim.pharmacology.drugs import inhibition
 from sim.scenario.branch import changed
 from sim.scenario.classes import RECEPTORS, receptors_of
 from sim.scenario.exposure import effect_of, exposure_of, potency_of
+from sim.scenario.input import checked_count
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import structure_of
 
@@ -330,13 +331,6 @@ def _checked_seed(rng: Any) -> int:
     if not isinstance(rng, int | np.integer) or not 0 <= rng < 2**63:
         raise InputError(f"rng = {rng!r}: must be a whole number from 0 to 2^63 - 1")
     return int(rng)
-
-
-def checked_count(name: str, number: Any, *, least: int) -> int:
-    """Return a whole number of at least `least`, or refuse it by name."""
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
-        raise InputError(f"{name} = {number!r}: must be a whole number of at least {least}")
-    return int(number)
 
 
 def _reading(model: AssayModel, *, name: str) -> float | int:

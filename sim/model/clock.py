@@ -16,7 +16,7 @@ from sim.model import assembly, guards
 from sim.model.agents import EndothelialCell
 from sim.model.assay import RunningAssay
 from sim.model.assembly import ENDOTHELIAL
-from sim.model.base import Array, Arrays, AssayModel, checked_count
+from sim.model.base import Array, Arrays, AssayModel
 from sim.model.parts.behaviour import behaviour, border_sums
 from sim.model.parts.cells import potts_sweep
 from sim.model.parts.drug import free_drug
@@ -27,6 +27,7 @@ from sim.model.parts.notch import begin_notch, notch
 from sim.model.parts.record import assay_memory, record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.model.parts.together import steps_together, undisturbed
+from sim.scenario.input import checked_count
 from sim.scenario.schema import LatticeScenario, Scenario
 from sim.signalling.clock import substeps
 from sim.tissue import CellStore

@@ -18,6 +18,9 @@ Array = NDArray[np.float64]
 _POPULATION, _POTENCIES = 0x504F50, 0x504F54  # keep these draws apart from others of the seed
 
 
+MOST_SUBJECTS = 100_000
+
+
 def draw_subjects(
     kinetics: Kinetics, n: int, seed: int, weight_kg: float | None = None
 ) -> Compartments:
@@ -43,8 +46,9 @@ def draw_subjects(
     InputError
         If `n` or `seed` is out of range, or the correlations are inconsistent.
     """
-    if n < 1:
-        raise InputError(str(Problem("subjects", n, "must be at least 1")))
+    if not 1 <= n <= MOST_SUBJECTS:
+        allowed = f"must be from 1 to {MOST_SUBJECTS:,}"
+        raise InputError(str(Problem("subjects", n, allowed)))
     if seed < 0:
         raise InputError(str(Problem("seed", seed, "must be at least 0")))
     normal = np.empty((n, len(PARAMETERS)))

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from sim import hooks
 from sim.errors import CheckpointError, InputError, OutOfTime
 from sim.runs.checkpoint import Limits, Start
+from sim.runs.estimate import estimate
 from sim.runs.folder import LOCK, LOG, MANIFEST, RunFolder
 from sim.runs.result import Result
 from sim.runs.resume import check_versions, folder_to_resume, stored_run, usable_checkpoint
+from sim.runs.room import check_room
 from sim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -110,7 +112,8 @@ def limits_of(checkpoint_every_min: float | None, max_hours: float | None) -> Li
         If a time is not a positive number.
     """
     for name, value in (("checkpoint_every", checkpoint_every_min), ("max_hours", max_hours)):
-        if value is not None and not 0 < value < inf:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (number and 0 < value < inf):
             raise InputError(f"{name} = {value!r}: must be a number above 0")
     return Limits(
         None if checkpoint_every_min is None else 60 * checkpoint_every_min,
@@ -131,6 +134,8 @@ def _run(
 ) -> Result:
     """Run a scenario in a folder, and draw the result."""
     try:
+        left = 1.0 - (start.mcs / scenario.time.steps if start else 0.0)
+        check_room(estimate(scenario), folder.path, left)
         from sim.runs.run import run_scenario
 
         result = run_scenario(

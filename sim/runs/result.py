@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim import hooks
 from sim.runs.reading import read_run
+from sim.scenario.input import checked_path
 from sim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Result:
         InputError
             If that is not the folder of a run, or of one that has not ended.
         """
-        return cls(**read_run(Path(folder)))
+        return cls(**read_run(checked_path("folder", folder)))
 
     def plot(self, ax: Axes | None = None, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw the cells and what they formed at the end of the run; return the figure."""
@@ -88,7 +89,7 @@ class Result:
         FolderError
             If one of them exists there: existing files are never overwritten.
         """
-        hooks.call("save_pictures", self, Path(folder), replace=False)
+        hooks.call("save_pictures", self, checked_path("folder", folder), replace=False)
 
     def to_xarray(self) -> Dataset:
         """Return cells and fields over time as an xarray Dataset, which is all in memory.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from sim.assays import assays
+from sim.assays import assays, default_assay
 from sim.assays.declare import called
 from sim.assays.rules import NEAR, Check, reads, related
 from sim.errors import Problem
+from sim.files import read_toml
 from sim.pharmacology.drug_file import placeholders
 from sim.scenario.partner import for_partner
 from sim.scenario.schema import LatticeScenario, Scenario
@@ -31,6 +34,23 @@ def cautions(scenario: Scenario) -> list[Problem]:
         As `sim.load` gives it.
     """
     return [problem for one in _of(scenario.assay) for problem in one.run(scenario)]
+
+
+def of_source(source: object) -> list[Problem]:
+    """Return the warning about a file, or a mapping, that gives nothing; it is valid all the same.
+
+    Parameters
+    ----------
+    source : str, Path, mapping or Scenario
+        What a scenario was loaded from.
+    """
+    if isinstance(source, Mapping):
+        empty = not source
+    else:
+        file = isinstance(source, str | os.PathLike) and os.path.isfile(source)
+        empty = file and not read_toml(Path(source))  # type: ignore[arg-type]
+    what = f"the scenario is empty: all is default, with assay = {default_assay().name!r}"
+    return [Problem("", None, what, "`angiosim describe` lists the keys")] if empty else []
 
 
 def cautioned(key: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import numbers
 import os
 import unicodedata
 from collections.abc import Mapping
@@ -48,6 +49,22 @@ def check_overrides(overrides: Any) -> None:
             f"overrides = {shown(overrides)}: must be a mapping of values by dotted key, such as "
             '{"drug.free_nM": 5.6}'
         )
+
+
+def checked_count(name: str, number: Any, *, least: int, most: int | None = None) -> int:
+    """Return a whole number of at least `least`, at most `most`, or refuse it by name."""
+    whole = not isinstance(number, bool) and isinstance(number, numbers.Integral)
+    if not whole or number < least or (most is not None and number > most):
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most:,}"
+        raise InputError(f"{name} = {shown(number)}: must be a whole number {allowed}")
+    return int(number)
+
+
+def checked_path(name: str, path: Any) -> Path:
+    """Return a path, or refuse by name what is none."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise InputError(f"{name} = {shown(path)}: must be a path, a text or a pathlib.Path")
+    return Path(path)
 
 
 def plain(value: Any, problems: list[Problem], key: str = "", depth: int = 0) -> Any:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sim.errors import FolderError, InputError
 from sim.files import write_text_atomic
+from sim.scenario.input import checked_count
 from sim.studies.executors import Executor
 from sim.studies.folder import hold
 from sim.studies.ledger import LEDGER, Entry, Ledger
@@ -120,6 +121,23 @@ def parse_shard(text: str) -> Shard:
     if not 1 <= shard[0] <= shard[1]:
         raise InputError(f"--shard {text}: must be i/n with i from 1 to n, such as 2/8")
     return shard
+
+
+def check_options(options: SweepOptions) -> None:
+    """Refuse options from Python that are no such thing.
+
+    Raises
+    ------
+    InputError
+        If workers are no whole number of at least 1, or a shard is not (i, n) with i from 1 to n.
+    """
+    if options.workers is not None:
+        checked_count("workers", options.workers, least=1)
+    if options.shard is not None:
+        if not isinstance(options.shard, tuple | list) or len(options.shard) != 2:
+            raise InputError(f"shard = {options.shard!r}: must be (i, n), such as (2, 8)")
+        n = checked_count("shard, n", options.shard[1], least=1)
+        checked_count("shard, i", options.shard[0], least=1, most=n)
 
 
 def sweep(

@@ -19,6 +19,7 @@ from sim import hooks
 from sim.assays import FLAGS
 from sim.errors import FileError, FolderError, InputError, LedgerWarning, ScenarioError
 from sim.files import read_toml, sha256, write_bytes_atomic, write_text_atomic
+from sim.scenario.input import checked_path
 from sim.studies.file import plan_study
 from sim.studies.ledger import LEDGER, Entry, Ledger
 from sim.studies.plan import Plan, PlannedRun
@@ -101,7 +102,7 @@ class Study:
     @classmethod
     def open(cls, folder: str | Path) -> Study:
         """Return the study in a folder, also while it is running; see `open_result`."""
-        return open_result(Path(folder))
+        return open_result(checked_path("folder", folder))
 
     def dose_response(self, response: str | None = None) -> Any:
         """Fit the dose-response of a read-out in every arm; by default of the study's first.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim import signals
 from sim.assays import columns_of
-from sim.errors import AngiosimError, FolderError, stage
+from sim.errors import AngiosimError, FolderError, RoomError, stage
 from sim.files import sha256
 from sim.kernels.beside import leave_with_parent
 from sim.runs.environment import environment
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sim.runs.checkpoint import Start
     from sim.scenario.schema import Scenario
 
-NOT_THE_RUN = (PlaceError, FolderError, OSError, MemoryError, ImportError)
+NOT_THE_RUN = (PlaceError, FolderError, RoomError, OSError, MemoryError, ImportError)
 """Errors of the machine or installation, and not of the run: it is rerun."""
 
 
@@ -77,7 +77,8 @@ def simulate(base: dict[str, Any], task: Task) -> Metrics:
         scenario = resolved(base, task, content_of)
     start = _start(base, task) if task.from_h is not None else None
     if task.folder is None:
-        result = run_scenario(scenario, start=start)
+        bare = scenario.record.model_copy(update={"frames": False})  # nobody would see them
+        result = run_scenario(scenario.model_copy(update={"record": bare}), start=start)
     else:
         RunFolder.clear(Path(task.folder))  # left by a worker that died
         result = run_into(

@@ -17,9 +17,10 @@ import sim
 from sim.analysis.dose_response import dose_response
 from sim.analysis.write import write_analysis
 from sim.errors import InputError, ScenarioError
+from sim.runs.estimate import START_S, estimate
 from sim.scenario.resolve import load
 from sim.studies.file import plan_study
-from sim.studies.forecast import SITE_STEP_S, forecast
+from sim.studies.forecast import forecast
 from sim.studies.ledger import Entry
 from sim.studies.merge import merge
 from sim.studies.plan import Plan
@@ -191,15 +192,14 @@ def test_a_control_is_that_of_the_arms_with_its_base() -> None:
 
 
 def test_the_time_left_goes_by_arms(plan: Plan) -> None:
-    def sites(run: Any) -> float:
-        scenario = load(plan.base_of(run), run.settings)
-        return scenario.shape[0] * scenario.shape[1] * scenario.time.steps
+    def seconds(run: Any) -> float:
+        return estimate(load(plan.base_of(run), run.settings)).seconds - START_S
 
     nothing = forecast(plan, plan.runs, {})
-    assert nothing.seconds == pytest.approx(SITE_STEP_S["lattice"] * sum(map(sites, plan.runs)))
+    assert nothing.seconds == pytest.approx(sum(map(seconds, plan.runs)))
     quick = {run.key: Entry("done", {}, seconds=1.0) for run in plan.runs if run.index == 1}
     tubes = [run for run in plan.runs if run.group["arm"] == "tubes"]
-    saved = SITE_STEP_S["lattice"] * sum(map(sites, tubes)) - (len(tubes) - 1) * 1.0
+    saved = sum(map(seconds, tubes)) - (len(tubes) - 1) * 1.0
     assert forecast(plan, plan.runs, quick).seconds == pytest.approx(nothing.seconds - saved)
 
 

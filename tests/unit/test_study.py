@@ -27,11 +27,13 @@ from sim import files
 from sim.analysis.analyse import Analysis, analyse
 from sim.errors import AngiosimError, FolderError, InputError
 from sim.kernels.threads import processors
+from sim.runs.estimate import START_S, estimate
+from sim.scenario.resolve import load
 from sim.studies import table as results
 from sim.studies.executors import Dask, Pool
 from sim.studies.file import plan_study
 from sim.studies.folder import default_folder, hold
-from sim.studies.forecast import SITE_STEP_S, forecast
+from sim.studies.forecast import forecast
 from sim.studies.ledger import Entry, Ledger
 from sim.studies.merge import merge
 from sim.studies.plan import Plan
@@ -1046,9 +1048,8 @@ def test_the_list_says_how_many_are_left_and_for_how_long(
     plan: Plan, angiosim: Callable[..., Any], study_file: Path, workplace: Path
 ) -> None:
     fresh = forecast(plan, plan.runs, {})
-    sites_and_steps = 400 * 400 * 720
     assert (fresh.total, fresh.left, fresh.finished) == (30, 30, 0)
-    assert fresh.seconds == pytest.approx(30 * SITE_STEP_S["lattice"] * sites_and_steps)
+    assert fresh.seconds == pytest.approx(30 * (estimate(load("tube_formation")).seconds - START_S))
     keys = [run.key for run in plan.runs]
     entries = {
         keys[0]: Entry("done", {}, seconds=4.0),

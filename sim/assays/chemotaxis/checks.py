@@ -86,5 +86,18 @@ def _looks(scenario: Scenario) -> Iterator[Problem]:
         )
 
 
+@reads("ligands", "setup.ligand")
+def _uniform(scenario: Scenario) -> Iterator[Problem]:
+    """A bath takes the place of the gradient of the set-up."""
+    if any(ligand.gradient is not None for ligand in scenario.ligands.values()):
+        return
+    for name, ligand in scenario.ligands.items():
+        if ligand.bath_ng_ml:
+            key = f"ligands.{name}.bath_ng_ml"
+            what = "is the same everywhere: there is no gradient to follow (setup.ligand = 'none')"
+            hint = "setup.low_ng_ml and setup.high_ng_ml give one"
+            yield Problem(key, ligand.bath_ng_ml, what, hint)
+
+
 CHECKS = (_gradient, _cells_fit)
-CAUTIONS = (_looks,)
+CAUTIONS = (_looks, _uniform)

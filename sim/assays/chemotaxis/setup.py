@@ -78,7 +78,17 @@ def complete(tree: dict[str, Any], given: Mapping[str, Any]) -> None:
         except (InputError, KeyError, TypeError, ValueError):
             return
     ends = {key: setup.get(key) for key in ("low_ng_ml", "high_ng_ml")}
+    if not all(_is_concentration(end) for end in ends.values()):
+        return  # once is enough to report it
     ligand.setdefault("gradient", {"axis": "y", **ends})
+
+
+def _is_concentration(value: Any) -> bool:
+    try:
+        number = parse_quantity(value, "ng/mL") if isinstance(value, str) else value
+        return not isinstance(number, bool) and bool(number >= 0)
+    except (InputError, TypeError, ValueError):
+        return False
 
 
 def steps_between(scenario: Scenario) -> int:

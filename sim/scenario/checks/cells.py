@@ -74,9 +74,9 @@ def _life(scenario: LatticeScenario) -> Iterator[Problem]:
         numbers = getattr(scenario.behaviour, what) if scenario.behaviour else None
         having = _having(what)
         if not allowed and on:
-            yield Problem(f"cells.{what}", True, f"must be false but in the assay {having}")
+            yield Problem(f"cells.{what}", True, f"must be false except in the assay {having}")
         elif not allowed and numbers is not None:
-            yield Problem(f"behaviour.{what}", None, f"has no effect but in the assay {having}")
+            yield Problem(f"behaviour.{what}", None, f"has no effect except in the assay {having}")
         elif on and numbers is None:
             yield Problem(f"cells.{what}", True, "needs signalling.enabled = true")
     if scenario.cells.division and scenario.engine.area.creep_h is None:
@@ -88,7 +88,9 @@ def _life(scenario: LatticeScenario) -> Iterator[Problem]:
 def _notch(scenario: LatticeScenario) -> Iterator[Problem]:
     allowed = "notch" in assays()[scenario.assay].parts
     if scenario.behaviour and scenario.behaviour.notch and not allowed:
-        yield Problem("behaviour.notch", None, f"has no effect but in the assay {_having('notch')}")
+        yield Problem(
+            "behaviour.notch", None, f"has no effect except in the assay {_having('notch')}"
+        )
 
 
 @reads("signalling.receptors:", each="behaviour")

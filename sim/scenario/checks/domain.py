@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from sim.assays.rules import NEAR, SIDE_SITES, is_whole, reads
@@ -9,6 +10,7 @@ from sim.errors import Problem
 from sim.scenario.schema import LatticeScenario
 
 MOST_SITES = 25_000_000  # 10 mm square at 2 um: 55,000 cells, a few gigabytes
+MOST_WORK = 1e15  # updates of sites and voxels in a run
 LONGEST_CELL = 0.75  # target length relative to a periodic domain
 
 
@@ -55,4 +57,23 @@ def _longest_cell(scenario: LatticeScenario) -> Iterator[Problem]:
         )
 
 
-CHECKS = (_size, _longest_cell)
+@reads("domain.size_um", "domain.spacing_um", "time", each="fields")
+def _work(scenario: LatticeScenario) -> Iterator[Problem]:
+    """No run is so long that nobody would see its end."""
+    sides = (side / scenario.domain.spacing_um for side in scenario.domain.size_um)
+    sites, steps, substeps = math.prod(sides), scenario.time.steps, 0.0
+    for field in scenario.fields.values():
+        voxel = (field.spacing_um or scenario.domain.spacing_um) / scenario.domain.spacing_um
+        substeps += field.substeps / voxel**2
+    work = steps * sites * (1.0 + substeps)
+    if work > MOST_WORK:
+        yield Problem(
+            "time",
+            None,
+            f"makes {steps:,} steps of {sites:,.0f} sites with {substeps:,.4g} sub-steps of fields "
+            f"at each, {work:.3g} updates in all; must be at most {MOST_WORK:g}, some weeks",
+            "a shorter time.duration_h, a smaller domain.size_um or fewer substeps",
+        )
+
+
+CHECKS = (_size, _longest_cell, _work)
