@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from sim.assays.rules import NEAR, SIDE_SITES, is_whole, reads
 from sim.errors import Problem
+from sim.scenario.checks.time import MOST_STEPS
 from sim.scenario.schema import LatticeScenario
 
 MOST_SITES = 25_000_000  # 10 mm square at 2 um: 55,000 cells, a few gigabytes
@@ -66,7 +67,7 @@ def _work(scenario: LatticeScenario) -> Iterator[Problem]:
         voxel = (field.spacing_um or scenario.domain.spacing_um) / scenario.domain.spacing_um
         substeps += field.substeps / voxel**2
     work = steps * sites * (1.0 + substeps)
-    if work > MOST_WORK:
+    if work > MOST_WORK and steps <= MOST_STEPS:  # else that is reported
         yield Problem(
             "time",
             None,
