@@ -89,7 +89,8 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
     """Lay the user's input over the defaults, and check it all."""
     wrong = [problem.key for problem in problems]
     on_lattice = class_of(assay_of(user)) is LatticeScenario
-    if on_lattice and "resolved" in user and dig(user, ("engine", "sensing")) is None:
+    written = dig(user, ("resolved", "receptors")) is not None  # a drug's own file is there sooner
+    if on_lattice and written and dig(user, ("engine", "sensing")) is None:
         user = overlay(user, {"engine": {"sensing": BEFORE_SENSING}})
     enabled = not on_lattice or dig(user, ("signalling", "enabled")) is not False
     if not enabled:

@@ -74,3 +74,12 @@ def test_typed_strengths_say_how_to_keep_them() -> None:
     with pytest.raises(ScenarioError, match=r"set engine\.sensing = 'concentration'"):
         load(given)
     load(given, {"engine.sensing": "concentration"})
+
+
+def test_only_what_was_written_whole_is_read_as_old(
+    workplace: Path, angiosim: Callable[..., Any]
+) -> None:
+    """The file of a drug is resolved before the rest: such a scenario is no old one."""
+    assert angiosim("drug", "new", "mine").exit_code == 0
+    scenario = load({"extends": "human_12mg", "drug": {"file": "mine.toml"}})
+    assert scenario.engine.sensing == "occupancy"  # type: ignore[attr-defined]
