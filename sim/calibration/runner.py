@@ -73,7 +73,6 @@ class Runner:
         self._stale = out  # whose files are of an earlier start, until there are new runs
         self._known = ledger.entries()
         ledger.warn_of_lost({})
-        check_mixing(self._known.values(), resumed=True)
         self._ended: list[str] = []
         self._before, self._began = 0, time.monotonic()
         self.made = False
@@ -130,6 +129,8 @@ class Runner:
         if missing and self._stale:
             clear_outputs(self._stale)
             self._stale = None
+        if missing:
+            check_mixing(self._known.values(), resumed=True)
         for _ in range(2):
             if not missing:
                 break

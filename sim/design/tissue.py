@@ -66,7 +66,6 @@ class Runner:
         self._progress, self._began = progress, time.monotonic()
         self._known = ledger.entries()
         ledger.warn_of_lost({})
-        check_mixing(self._known.values(), resumed=True)
         self._runs: dict[str, PlannedRun] = {}
 
     def simulate(self, arms: Sequence[Arm]) -> dict[Arm, list[float]]:
@@ -83,6 +82,7 @@ class Runner:
         due = [r for r in self._runs.values()
                if r.key not in self._known or must_run(self._known[r.key], False)]  # fmt: skip
         if due:
+            check_mixing(self._known.values(), resumed=True)
             assay = self._plan.scenario(self._plan.schedules[0], self._plan.vary.low).assay
             self._ledger.plan(list(self._runs.values()), self._plan.text, code_hash(assay))
             again = {run.key for run in due}

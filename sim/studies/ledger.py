@@ -361,11 +361,9 @@ class Ledger:
         """Warn of runs whose rows were damaged: by these names, the others by their number."""
         if not self.lost:
             return
-        known = [names[key] for key in names if key in self.lost]
-        unknown = len(self.lost) - len(known)
-        words = known[:MOST_NAMED]
-        if unknown + len(known) > len(words):
-            words.append(f"{unknown + len(known) - len(words)} others")
+        words = [names[key] for key in names if key in self.lost][:MOST_NAMED]
+        if len(words) < len(self.lost):
+            words.append(f"{len(self.lost)} in all")
         what = "rows were damaged, and their runs count as not done"
         warnings.warn(f"{self.path}: {what}: {'; '.join(words)}", LedgerWarning, stacklevel=2)
 

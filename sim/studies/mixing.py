@@ -46,11 +46,14 @@ def check_mixing(entries: Iterable[Entry], *, resumed: bool, strict: Path | None
 
 def differing(before: Sequence[Environment], now: Environment | None) -> str:
     """Return in words what differs between environments; empty if nothing does."""
+    known = [one for one in before if one]
     words = []
-    for name in dict.fromkeys(name for one in (*before, now or {}) for name in one):
-        values = list(dict.fromkeys(one.get(name, "not recorded") for one in before))
-        here = (now or {}).get(name, values[0])
-        if {*values} != {here}:
+    for name in dict.fromkeys(name for one in (*known, now or {}) for name in one):
+        values = list(dict.fromkeys(one.get(name, "not recorded") for one in known))
+        here = (now or {}).get(name, values[0] if values else "")
+        if {*values} - {here}:
             was = " and ".join(values)
             words.append(f"{name} {was}" if now is None else f"{name} was {was}, is {here}")
+    if len(known) < len(before) and (known or now):
+        words.append("of some it was not recorded")
     return ", ".join(words)

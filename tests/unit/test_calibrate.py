@@ -7,6 +7,7 @@ import math
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from sim.calibration.calibrate import calibrate
 from sim.calibration.file import CalibrationPlan, plan_calibration
 from sim.calibration.precision import standard_errors
 from sim.calibration.result import Range, seeds_of
-from sim.errors import AngiosimError, FolderError, InputError, ScenarioError
+from sim.errors import AngiosimError, FolderError, InputError, LedgerWarning, ScenarioError
 from sim.kinds import kind_of
 from sim.runs.seeds import replicate_seed
 from sim.scenario.resolve import load
@@ -438,6 +439,22 @@ def test_what_was_stopped_resumes_where_it_was(
     here = Here(plan)
     calibrate(plan, here, tmp_path / "fit")
     assert here.made == []
+    assert tables(tmp_path / "fit") == undisturbed
+
+
+def test_damaged_rows_are_made_again_and_reported(
+    undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    plan = plan_calibration(SHORT)
+    calibrate(plan, Here(plan), tmp_path / "fit")
+    with closing(sqlite3.connect(tmp_path / "fit" / "ledger.sqlite", isolation_level=None)) as file:
+        file.execute("UPDATE runs SET seconds = seconds + 1 WHERE key < '4'")
+        (count,) = file.execute("SELECT count(*) FROM runs WHERE key < '4'").fetchone()
+    (tmp_path / "fit" / "calibration.toml").unlink()
+    here = Here(plan)
+    with pytest.warns(LedgerWarning, match=f"count as not done: {count} in all"):
+        calibrate(plan, here, tmp_path / "fit")
+    assert len(here.made) == count
     assert tables(tmp_path / "fit") == undisturbed
 
 

@@ -201,6 +201,31 @@ def test_the_ledger_of_another_study_is_refused(plan: Plan, folder: Path, tmp_pa
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_lost_ledger_and_a_ledger_of_nothing_known_say_what_to_do(
+    plan: Plan, undisturbed: Path, folder: Path
+) -> None:
+    (folder / "ledger.sqlite").write_bytes(b"")
+    with pytest.raises(FolderError, match=r"whose ledger.sqlite is lost: restore that, or choose"):
+        sweep(plan, here(plan), folder)
+    shutil.copy(undisturbed / "ledger.sqlite", folder)
+    (folder / "study.toml").unlink()
+    alter(folder, "DELETE FROM about")
+    with pytest.raises(FolderError, match=r"does not say what it was: restore one of them"):
+        sweep(plan, here(plan), folder)
+    shutil.copy(undisturbed / "study.toml", folder)
+    executor = here(plan)
+    with pytest.warns(LedgerWarning, match="is repaired"):
+        sweep(plan, executor, folder)
+    assert executor.made == []
+
+
+def test_a_study_file_survives_the_loss_of_the_plan(plan: Plan, folder: Path) -> None:
+    (folder / "study.toml").write_bytes(b"")
+    alter(folder, "DROP TABLE plan")
+    with pytest.warns(LedgerWarning, match="is empty; read from ledger"):
+        assert plan_study(folder / "study.toml").text == plan.text
+
+
 @pytest.mark.parametrize("content", [None, b"", b"run,drug.free_nM\n1,0\n"])
 def test_a_lost_or_altered_table_is_named_and_written_again(
     plan: Plan, undisturbed: Path, folder: Path, content: bytes | None
@@ -394,7 +419,7 @@ def test_an_altered_environment_is_not_known(plan: Plan, folder: Path) -> None:
     alter(folder, "UPDATE environments SET content = replace(content, 'numpy', 'numpi')")
     assert open_result(folder).environments == [({}, 12)]
     more = plan_study({**STUDY, "replicates": 4})
-    with pytest.warns(LedgerWarning, match="numpy was not recorded"):
+    with pytest.warns(LedgerWarning, match="of some it was not recorded"):
         sweep(more, here(more), folder)
 
 
