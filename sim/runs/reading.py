@@ -109,7 +109,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except FileError as error:
         raise FileError(folder / MANIFEST, f"{error.reason}; {_again(folder)}") from error
     known = manifest.pop(CHECKSUM, None)
-    wrong = type(manifest.get("mcs", 0)) is not int
+    wrong = "completed" not in manifest or type(manifest.get("mcs", 0)) is not int
     if wrong or known not in (None, checksum_of(manifest)):
         raise FileError(folder / MANIFEST, f"is damaged; {_again(folder)}")
     return manifest

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 LEDGER = "ledger.sqlite"
 """Its name in the folder of a study, a calibration or a design."""
 MOST_NAMED = 20
+MOST_LONGER = 100  # times what is left: else the length that the file says is damaged, too
 REPAIR = "start again in its folder to repair it; finished runs that can be read are kept"
 
 
@@ -119,6 +120,7 @@ class Ledger:
                 address = f"{path.resolve().as_uri()}?mode={mode}"
                 self._file = sqlite3.connect(address, uri=True, timeout=60)
             else:
+                _lengthen(path)
                 self._file = sqlite3.connect(path, timeout=60)
         try:
             with self._plain_errors():
@@ -385,6 +387,19 @@ class Ledger:
             raise InputError(
                 f"{self.path}: {error}; this file is damaged or not a ledger: {way_out}"
             ) from error
+
+
+def _lengthen(path: Path) -> None:
+    """Give a file that was cut off its length again: SQLite reads what is left only then."""
+    if not path.exists() or path.with_name(f"{path.name}-journal").exists():
+        return
+    with suppress(OSError), path.open("r+b") as file:
+        head, size = file.read(100), path.stat().st_size
+        page = int.from_bytes(head[16:18]) or 4096
+        length = (65536 if page == 1 else page) * int.from_bytes(head[28:32])
+        ours = head[68:72] == APPLICATION_ID.to_bytes(4)
+        if ours and size < length < MOST_LONGER * size:
+            file.truncate(length)
 
 
 @contextmanager
