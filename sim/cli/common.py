@@ -48,6 +48,16 @@ Strict = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Show the log, and tracebacks of errors.")
 ]
+Width = Annotated[
+    float | None,
+    typer.Option(
+        "--width-mm", metavar="MM", min=40, max=1000,
+        help="Width: 89 for a column of a paper, 180 for a page; text is 7 to 8 pt."
+        " [default: that of a screen]",
+        show_default=False,
+    ),
+]  # fmt: skip
+NoTitle = Annotated[bool, typer.Option("--no-title", help="Write neither title nor caption.")]
 
 
 class Unbroken:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sim.cli.common import Quiet, exit_codes
+from sim.cli.common import NoTitle, Quiet, Width, exit_codes
 from sim.errors import visible
 
 SOME_FAILED = 3
@@ -23,20 +23,8 @@ def draw(
         Path | None, typer.Option(help="Folder for the pictures. [default: DIR]")
     ] = None,
     to: Annotated[Literal["png", "pdf", "svg"], typer.Option(help="Format.")] = "png",
-    width_mm: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MM",
-            min=40,
-            max=1000,
-            help="Width: 89 for a column of a paper, 180 for a page; text is 7 to 8 pt."
-            " [default: that of a screen]",
-            show_default=False,
-        ),
-    ] = None,
-    no_title: Annotated[
-        bool, typer.Option("--no-title", help="Write neither title nor caption.")
-    ] = False,
+    width_mm: Width = None,
+    no_title: NoTitle = False,
     no_skeleton: Annotated[
         bool, typer.Option("--no-skeleton", help="Draw cells without the skeleton of a network.")
     ] = False,

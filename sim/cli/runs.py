@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from sim.cli.common import (
+    NoTitle,
     Quiet,
     Settings,
     Strict,
     Verbose,
+    Width,
     exit_codes,
     print_cautions,
     print_estimate,
@@ -194,6 +196,8 @@ def pk(
         Path | None,
         typer.Option(metavar="FILE", help="Save the plot to this new file: .png, .pdf or .svg."),
     ] = None,
+    width_mm: Width = None,
+    no_title: NoTitle = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print CSV: a row for each read-out.")
@@ -216,7 +220,10 @@ def pk(
 
         if as_json + as_csv + markdown > 1:
             raise InputError("--json, --csv and --markdown: choose one of them")
+        if plot is None and (width_mm is not None or no_title):
+            raise InputError("--width-mm and --no-title are of the plot: give --plot FILE, too")
         if plot is not None:
+            from sim.view import style
             from sim.view.canvas import picture_format
             from sim.view.run.pk import save_pk
 
@@ -248,4 +255,5 @@ def pk(
         else:
             print_pk(found.results, told)
         if plot is not None:
-            save_pk(found, plot)
+            with style.on_page(style.Page(width_mm, title=not no_title)):
+                save_pk(found, plot)

@@ -160,6 +160,8 @@ class Sheet:
                 self.figure.set_size_inches(width, max(0.5, height + missing))
                 if abs(missing) < 0.01:
                     break
+        elif high_in is None:
+            settle([ax for ax in self.body.findobj(Axes) if ax.get_aspect() == 1.0])
         return self.figure
 
     def lay_out(self) -> None:
@@ -192,6 +194,21 @@ def _height_missing(ax: Axes, high_in: float | None, count: int) -> float:
 def set_size(width_in: float) -> None:
     """Let all text that is drawn from now on have the size for a width, within `house_style`."""
     mpl.rcParams["font.size"] = style.font_size(width_in)
+
+
+def settle(maps: Sequence[Axes]) -> None:
+    """Let the layout of a user's figure make room for the words around maps.
+
+    Constrained layout takes the empty part of a place that a map does not fill for room; so it
+    first sees the whole place filled, and then keeps what it has found.
+    """
+    for ax in maps:
+        ax.set_aspect("auto")
+    for figure in {figure_of(ax) for ax in maps}:
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)
+    for ax in maps:
+        ax.set_aspect("equal")
 
 
 def into(ax: Axes, title: str = "") -> Axes:

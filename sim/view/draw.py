@@ -62,7 +62,8 @@ def draw(
     TypeError
         If it cannot be drawn, or not into axes.
     """
-    with style.on_page(style.Page(width_mm, title, skeleton)):
+    page = style.Page(width_mm, title, skeleton)
+    with style.on_page(page if page != style.Page() else style.PAGE.get()):
         if ax is not None and fig is not None:
             raise TypeError("give either ax or fig")
         place: dict[str, Any] = {"fig": fig}
@@ -80,7 +81,7 @@ def draw(
         if _is_a(thing, "sim.studies.table:Study"):
             from sim.view.study.pictures import main_of
 
-            return draw(main_of(thing), ax=ax, fig=fig, width_mm=width_mm, title=title)
+            return draw(main_of(thing), ax=ax, fig=fig)
     raise TypeError(f"{type(thing).__name__} cannot be drawn")
 
 

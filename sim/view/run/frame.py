@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar, make_axes
+from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -23,7 +24,7 @@ from sim.scenario.exposure import effect_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
 from sim.view import style
-from sim.view.canvas import figure_of, width_of
+from sim.view.canvas import Sheet, figure_of, settle, width_of
 
 if TYPE_CHECKING:
     from sim.runs.result import Arrays
@@ -273,6 +274,7 @@ def scale_bar(ax: Axes, width_um: float, *, above: bool = False) -> None:
 
 def legend(ax: Axes, handles: Sequence[Artist]) -> None:
     """Say below a map what is drawn in it, at the left of the scale bar."""
+    ax.apply_aspect()
     room = 0.7 * ax.get_window_extent().width
     for columns in range(len(handles), 0, -1):
         found = ax.legend(
@@ -290,14 +292,15 @@ Bar = tuple[ScalarMappable, str, Sequence[float]]
 
 def colour_bars(ax: Axes, bars: Sequence[Bar]) -> None:
     """Draw colour bars in a strip that is taken from the right of a map's own room."""
-    strip, _ = make_axes(ax, location="right", fraction=0.16, pad=0.02)
+    letter_in, wide_in = style.points(10) / 72, width_of(ax)
+    fraction = min(0.4, 5.5 * letter_in / wide_in)  # of which a bar is a fifth
+    strip, _ = make_axes(ax, location="right", fraction=fraction, pad=0.02)
     strip.set_axis_off()
-    high_in = min(width_of(ax) * abs(float(np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim()))), 5.0)
-    letter_in = style.points(10) / 72
+    high_in = min(wide_in * abs(float(np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim()))), 5.0)
     flat = 0.5 * high_in < letter_in * 0.6 * max(len(label) for _, label, _ in bars)
     high = min(1.0 if flat else 0.45, 0.86 / len(bars) if len(bars) > 1 else 1.0)
     for place, (shown, label, ticks) in enumerate(bars):
-        place_in = strip.inset_axes((0.0, place / len(bars), style.points(0.2), high))
+        place_in = strip.inset_axes((0.0, place / len(bars), 0.2, high))
         bar = figure_of(ax).colorbar(shown, cax=place_in, ticks=ticks)
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         bar.ax.yaxis.set_minor_formatter(NullFormatter())
@@ -308,6 +311,23 @@ def colour_bars(ax: Axes, bars: Sequence[Bar]) -> None:
             turned = {}
         bar.set_label(label, size=style.points(10), color=style.INK, **turned)
         dress_colour_bar(bar)
+
+
+def finish(ax: Axes, sheet: Sheet | None, handles: Sequence[Artist], bars: Sequence[Bar]) -> Figure:
+    """Say around a map what is drawn in it; return its figure, with all in its place."""
+    scale_bar(ax, abs(float(np.ptp(ax.get_xlim()))))
+    legend(ax, handles)
+    if bars:
+        colour_bars(ax, bars)
+    style.plain_text(ax)
+    if sheet is not None and sheet.is_new:
+        return sheet.done([ax])
+    if sheet is not None:
+        sheet.done([ax])
+    settle([ax])
+    legend(ax, handles)  # how wide the map is is known now
+    settle([ax])
+    return figure_of(ax)
 
 
 def dress_colour_bar(colour_bar: Colorbar) -> None:

@@ -277,7 +277,6 @@ def draw_network(
     over = _Canvas(ax, cells, tissue.lattice.shape, tissue.spacing_um)
     called(assay(result.scenario.assay).picture)(over, tissue, memory, result.scenario)
     frame.bare(ax, extent)
-    frame.scale_bar(ax, extent[1])
     patches = [Patch(color=style.STAINS[kind], label=kind) for kind in over.stains]
     if types := _types(result):
         patches += [] if frame.has_signalling(result) else [
@@ -289,10 +288,6 @@ def draw_network(
         ]
     named = {handle.get_label() for handle in patches}
     drawn = [handle for handle in over.handles.values() if handle.get_label() not in named]
-    frame.legend(ax, [*patches, *drawn])
-    if frame.has_signalling(result) and _show_drive(tissue, over.stains):
-        frame.colour_bars(
-            ax, [(ScalarMappable(Normalize(0, 1), style.drive_map()), "drive (0-1)", (0, 0.5, 1))]
-        )
-    style.plain_text(ax)
-    return canvas.figure_of(ax) if sheet is None else sheet.done([ax])
+    drive = ScalarMappable(Normalize(0, 1), style.drive_map()), "drive (0-1)", (0, 0.5, 1)
+    coloured = frame.has_signalling(result) and _show_drive(tissue, over.stains)
+    return frame.finish(ax, sheet, [*patches, *drawn], [drive] if coloured else [])

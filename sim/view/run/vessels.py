@@ -31,8 +31,8 @@ class _Canvas:
     def __init__(self, ax: Axes, size_um: float) -> None:
         self._ax, self._size = ax, size_um
         self._scale = style.points(1.0)
-        self._bars: list[frame.Bar] = []
-        self._legend: list[Any] = []
+        self.bars: list[frame.Bar] = []
+        self.handles: list[Any] = []
 
     def shade(self, values: NDArray[np.float64], kind: str) -> None:
         """Shade the ground by a field, with a scale beside it."""
@@ -44,7 +44,7 @@ class _Canvas:
         )  # fmt: skip
         low, high = look.limits
         ticks = (low, (low + high) / 2, high)
-        self._bars.append((ScalarMappable(norm, look.colours), look.label, ticks))
+        self.bars.append((ScalarMappable(norm, look.colours), look.label, ticks))
 
     def patch(self, mask: NDArray[np.bool_], kind: str) -> None:
         """Colour a region."""
@@ -57,7 +57,7 @@ class _Canvas:
             image, extent=self._extent, origin="upper", interpolation="nearest", zorder=1.5,
             gid=kind,
         )  # fmt: skip
-        self._legend.append(Patch(color=colour, label=kind))
+        self.handles.append(Patch(color=colour, label=kind))
 
     def outline(self, values: NDArray[np.float64], kind: str) -> None:
         """Draw where a field is 0, light around it: it may be on dark ground."""
@@ -72,7 +72,7 @@ class _Canvas:
         )  # fmt: skip
         light = withStroke(linewidth=(thick + 1.6) * self._scale, foreground="white")
         lines.set(gid=kind, path_effects=[light])
-        self._legend.append(
+        self.handles.append(
             Line2D([], [], color=colour, linewidth=thick, linestyle=dashes, label=kind)  # type: ignore[arg-type]
         )
 
@@ -102,7 +102,7 @@ class _Canvas:
         )  # fmt: skip
         if values is None:
             drawn.set_color(look.colour)
-            self._legend.append(
+            self.handles.append(
                 Line2D([], [], color=look.colour, linewidth=look.width, linestyle=look.dashes,  # type: ignore[arg-type]
                        label=look.label)
             )  # fmt: skip
@@ -110,7 +110,7 @@ class _Canvas:
             low, high = look.limits
             drawn.set(array=values, cmap=style.flow_map(), norm=LogNorm(low, high, clip=True))
             ticks = (10.0, 100.0, 1000.0)
-            self._bars.append((ScalarMappable(drawn.norm, drawn.cmap), look.label, ticks))
+            self.bars.append((ScalarMappable(drawn.norm, drawn.cmap), look.label, ticks))
         self._ax.add_collection(drawn, autolim=False)
 
     def dots(self, places: NDArray[np.float64], kind: str) -> None:
@@ -122,15 +122,10 @@ class _Canvas:
             places[:, 1], places[:, 0], s=size * self._scale**2, c=face, edgecolors=edge,
             linewidths=0.6 * self._scale, zorder=6, gid=kind,
         )  # fmt: skip
-        self._legend.append(
+        self.handles.append(
             Line2D([], [], linestyle="", marker="o", markersize=5, markerfacecolor=face,
                    markeredgecolor=edge, label=kind)
         )  # fmt: skip
-
-    def finish(self) -> None:
-        """Add the colour bars beside the map and the legend below it."""
-        frame.legend(self._ax, self._legend)
-        frame.colour_bars(self._ax, self._bars)
 
     @property
     def _extent(self) -> tuple[float, float, float, float]:
@@ -173,7 +168,4 @@ def draw_vessels(
     over = _Canvas(ax, size_um)
     called(assay(result.scenario.assay).picture)(over, bed, {}, result.scenario)
     frame.bare(ax, extent)
-    frame.scale_bar(ax, extent[1])
-    over.finish()
-    style.plain_text(ax)
-    return canvas.figure_of(ax) if sheet is None else sheet.done([ax])
+    return frame.finish(ax, sheet, over.handles, over.bars)
