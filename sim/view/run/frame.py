@@ -272,10 +272,15 @@ def scale_bar(ax: Axes, width_um: float, *, above: bool = False) -> None:
     box.set_clip_on(False)  # else the layout takes it for a part of the map
 
 
-def legend(ax: Axes, handles: Sequence[Artist]) -> None:
-    """Say below a map what is drawn in it, at the left of the scale bar."""
-    ax.apply_aspect()
-    room = 0.7 * ax.get_window_extent().width
+def legend(ax: Axes, handles: Sequence[Artist], wide_in: float | None = None) -> None:
+    """Say below a map what is drawn in it, at the left of the scale bar.
+
+    The map is as wide as it is now, or as it will be after the layout.
+    """
+    if wide_in is None:
+        ax.apply_aspect()
+        wide_in = width_of(ax)
+    room = 0.72 * wide_in * figure_of(ax).dpi
     for columns in range(len(handles), 0, -1):
         found = ax.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(0.0, 0.0), ncols=columns,
@@ -316,12 +321,13 @@ def colour_bars(ax: Axes, bars: Sequence[Bar]) -> None:
 def finish(ax: Axes, sheet: Sheet | None, handles: Sequence[Artist], bars: Sequence[Bar]) -> Figure:
     """Say around a map what is drawn in it; return its figure, with all in its place."""
     scale_bar(ax, abs(float(np.ptp(ax.get_xlim()))))
-    legend(ax, handles)
     if bars:
         colour_bars(ax, bars)
     style.plain_text(ax)
     if sheet is not None and sheet.is_new:
+        legend(ax, handles, 0.85 * sheet.width_in)
         return sheet.done([ax])
+    legend(ax, handles)
     if sheet is not None:
         sheet.done([ax])
     settle([ax])
