@@ -89,11 +89,15 @@ def draw_dose_response(
     _check_doses(fits)
     canvas.into(ax, title)
     width = canvas.width_of(ax)
-    _panel(ax, fits, response, drug, unit, controls or {}, width)
-    ax.legend(
-        handles=_handles(fits, controls or {}, unit, 0.9 * width), frameon=False, loc="best",
-        fontsize=style.points(9.5), labelspacing=0.3,
-    )  # fmt: skip
+    legend = ax.legend(
+        handles=_handles(fits, controls or {}, unit, 0.9 * width),
+        frameon=False,
+        loc="upper right",
+        fontsize=style.points(9.5),
+        labelspacing=0.3,
+    )
+    above = min(0.6, legend.get_window_extent().height / ax.get_window_extent().height + 0.03)
+    _panel(ax, fits, response, drug, unit, controls or {}, width, above)
     style.plain_text(ax)
     return canvas.figure_of(ax)
 
@@ -201,8 +205,9 @@ def _panel(
     unit: str,
     controls: Mapping[str, float],
     width_in: float,
+    above: float = 0.0,
 ) -> None:
-    """Draw the groups in axes as wide as this with their words, without a legend."""
+    """Draw the groups in axes as wide as this with their words, below a share for a legend."""
     positive = [dose for fit in fits.values() for dose in fit.doses if dose > 0]
     lowest, highest = min(positive), max(positive)
     zero = lowest / 10**_GAP if any(0 in fit.doses for fit in fits.values()) else None
@@ -215,7 +220,7 @@ def _panel(
     own = {name: colour for name, (_, colour, _) in zip(fits, looks, strict=True)}
     for name, level in controls.items():
         ax.axhline(level, color=own.get(name, style.QUIET), zorder=1, **_LEVEL)
-    _response_axis(ax, fits, list(controls.values()))
+    _response_axis(ax, fits, list(controls.values()), above)
     for place, (fit, colour, marker) in enumerate(looks):
         _mark_ic50(ax, fit, len(fits) - 1 - place, colour, marker, lowest, highest)
     dose_axis(ax, zero, lowest, highest)
@@ -320,8 +325,10 @@ def _line(
 _RUNG: Final = 0.032  # of the height, between the marks of two IC50s
 
 
-def _response_axis(ax: Axes, fits: Mapping[str, DoseResponse], levels: list[float]) -> None:
-    """Fit the axis to the points, and leave room below for the marks of the IC50s."""
+def _response_axis(
+    ax: Axes, fits: Mapping[str, DoseResponse], levels: list[float], above: float
+) -> None:
+    """Fit the axis to the points; below is room for the marks of the IC50s, above for a legend."""
     points = [
         mean + side * (error or 0.0)
         for fit in fits.values()
@@ -335,7 +342,8 @@ def _response_axis(ax: Axes, fits: Mapping[str, DoseResponse], levels: list[floa
         low = 0.0
     size = high - low
     room = _RUNG * (len(fits) + 1.5)
-    ax.set_ylim(low - size * (room / (1 - room) + 0.03), high + 0.06 * size)
+    bottom, top = low - size * (room / (1 - room) + 0.03), high + 0.06 * size
+    ax.set_ylim(bottom, top + (top - bottom) * above / (1 - above))
     ax.ticklabel_format(axis="y", useOffset=False)
     # No tick below what is measured: the room is for the marks.
     ticks = MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
