@@ -48,12 +48,15 @@ def view(
             from sim.scenario.cautions import cautions
             from sim.scenario.resolve import load
             from sim.scenario.settings import parse_settings
-            from sim.view.progress import COMPILING
 
             with expected("scenario", what):
                 scenario = load(what, parse_settings(settings or []), seed)
             print_cautions(cautions(scenario))
             stage = Session(scenario, threads)
+        from sim.live.server import Server
+        from sim.view.progress import COMPILING
+
+        with Server(stage, port) as server:
             slow = threading.Timer(2.0, typer.echo, [COMPILING], {"err": True})
             slow.daemon = True
             slow.start()
@@ -61,11 +64,6 @@ def view(
                 stage.start()
             finally:
                 slow.cancel()
-        else:
-            stage.start()
-        from sim.live.server import Server
-
-        with Server(stage, port) as server:
             typer.echo(f"live view: {server.url}\nCtrl-C ends it")
             if not no_browser:
                 threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()

@@ -99,9 +99,8 @@ class Session(Stage):
         self._pace.at(self.models[0].mcs)
         model, last = self.models[0], self.rows[-1][0][self.models[0].STEP]
         apart = model.mcs - last >= max(1, self.scenario.time.steps // ROWS_IN_A_RUN)
-        if (apart and monotonic() > self._measured + max(ROWS_S, 6 * self._cost_s)) or (
-            most == 1 or not self.left
-        ):
+        due = monotonic() > self._measured + max(ROWS_S, 6 * self._cost_s)
+        if (apart and due) or not self.left:
             self._measure()
         return steps
 

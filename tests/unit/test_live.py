@@ -5,7 +5,12 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
+import re
+import signal
 import struct
+import subprocess
+import sys
 import threading
 import time
 import tomllib
@@ -554,6 +559,28 @@ def test_a_run_without_fields_or_frames_is_shown(
 
 
 # -- the command ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_prints_its_address_and_leaves_quietly(tmp_path: Path, number: int) -> None:
+    command = [sys.executable, "-c", "from sim.cli.main import main; main()", "view"]
+    settings = [f"--set={key}={value}" for key, value in SMALL.items()]
+    process = subprocess.Popen(
+        [*command, "tube_formation", *settings, "--no-browser"], text=True, cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    port, token = re.findall(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)", line)[0]
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
+    connection.request("GET", "/next?version=0&epoch=0&rows=0", headers={"X-Token": token})
+    assert connection.getresponse().status == 200
+    process.send_signal(number)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 128 + number and "Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_input_ends_the_command(workplace: Path, angiosim: Any) -> None:

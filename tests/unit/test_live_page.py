@@ -151,7 +151,7 @@ def test_a_run_in_the_browser(
 ) -> None:
     import sim
 
-    small = {"domain.size_um": [200, 200], "cells.count": 12, "time.duration_h": 1.0}
+    small = {"domain.size_um": [200, 200], "cells.count": 24, "time.duration_h": 1.0}
     sim.run("tube_formation", small | {"time.record_every_h": 0.25}, out=tmp_path / "run")
     _, url = started("run")
     page = open_page(url)
