@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from sim.errors import AngiosimError
 from sim.runs.estimate import LIBRARIES, START_S, Estimate, estimate, in_bytes
 from sim.runs.room import check_disk, check_memory, memory_free
 from sim.scenario.resolve import load
@@ -98,11 +100,14 @@ def forecast(
 
 
 def entries_in(folder: Path | None) -> dict[str, Entry]:
-    """Return the entries of the ledger in the folder of a study; none if there is no ledger."""
-    if folder is None or not os.path.isfile(folder / LEDGER):
-        return {}
-    with Ledger(folder / LEDGER, read_only=True) as ledger:
-        return dict(ledger.entries())
+    """Return the entries of the ledger in the folder of a study; none if there is none to read.
+
+    Whoever opens it to write says what is wrong with it, or repairs it.
+    """
+    if folder is not None and os.path.isfile(folder / LEDGER):
+        with suppress(AngiosimError), Ledger(folder / LEDGER, read_only=True) as ledger:
+            return dict(ledger.entries())
+    return {}
 
 
 def check_room_for(found: Forecast, workers: int, folder: Path | None) -> None:

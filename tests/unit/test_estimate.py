@@ -24,7 +24,7 @@ from sim.runs.run import run_scenario
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped
 from sim.studies.file import plan_study
-from sim.studies.forecast import check_room_for, forecast
+from sim.studies.forecast import check_room_for, entries_in, forecast
 from sim.studies.task import Task
 from sim.studies.worker import simulate
 
@@ -319,3 +319,10 @@ def test_a_bath_in_place_of_the_gradient_is_said_and_a_wrong_end_once() -> None:
         with pytest.raises(ScenarioError, match="1 problem\n") as found:
             load("chemotaxis", {f"setup.{key}": -1})
         assert f"setup.{key} = -1: must be" in str(found.value)
+
+
+def test_a_ledger_that_cannot_be_read_is_left_to_the_study(tmp_path: Path) -> None:
+    """What is wrong with it is said, or repaired, where it is opened to write."""
+    assert entries_in(None) == entries_in(tmp_path) == {}
+    (tmp_path / "ledger.sqlite").write_bytes(b"no database, but long enough to look at" * 100)
+    assert entries_in(tmp_path) == {}
