@@ -24,7 +24,7 @@ SITE, VOXEL, BED_VOXEL, CELL, ROW = 4, 8, 150, 400, 1000
 
 # -- disk, bytes: compressed, measured on the shipped scenarios ------------------------------------
 
-FIXED = 2 * MB
+FIXED = 1_200_000
 """Pictures, scenario, manifest, log."""
 PICTURE_SITE, KEPT_SITE, KEPT_VOXEL, KEPT_CELL, KEPT_ROW, KEPT_PLACE = 0.3, 0.25, 7.0, 300, 400, 40
 """Of pictures, lattices, fields, cells, a row of the time series, a position of a track."""
