@@ -163,7 +163,7 @@ def test_scenarios_and_settings_exist(page: Path, tmp_path: Path) -> None:
         if words[:1] not in (["run"], ["pk"]) or len(words) < 2:
             continue
         name = words[1]
-        if name.startswith("my_") or name == "FILE":
+        if name.startswith(("my_", "FOLDER/")) or name == "FILE":
             continue
         if name == "--from":  # a run that another command of the page has made
             settings = [words[i + 1].partition("=")[0] for i, w in enumerate(words) if w == "--set"]
