@@ -12,6 +12,7 @@ from sim.assays import flagged
 from sim.calibration.result import Calibration
 from sim.design.result import Design
 from sim.errors import InputError, Problem, RunWarning, ScenarioWarning
+from sim.input import checked_count, checked_path
 from sim.kinds import expected
 from sim.runs.branch import branch_of
 from sim.runs.estimate import Estimate
@@ -22,7 +23,6 @@ from sim.runs.result import Result
 from sim.runs.room import check_room
 from sim.scenario import resolve as loading
 from sim.scenario.cautions import cautions, of_source
-from sim.scenario.input import checked_count, checked_path
 from sim.scenario.schema import Scenario
 from sim.studies.sweep import SweepOptions, check_options
 from sim.studies.table import Study

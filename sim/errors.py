@@ -19,6 +19,12 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def visible_lines(text: str) -> str:
+    """Return a text of several lines and columns with all other control characters escaped."""
+    lines = (map(visible, line.split("\t")) for line in text.split("\n"))
+    return "\n".join(map("\t".join, lines))
+
+
 def shown(value: object, width: int = 60) -> str:
     """Return a value as it is written in a file (``true``, ``168``), cut to `width` characters."""
     try:
@@ -50,7 +56,7 @@ class AngiosimError(Exception):
     exit_code = 4
 
     def __str__(self) -> str:
-        return "\n".join(map(visible, super().__str__().split("\n")))
+        return visible_lines(super().__str__())
 
 
 class InputError(AngiosimError):

@@ -5,24 +5,31 @@ from __future__ import annotations
 import codecs
 import csv
 import hashlib
+import io
+import json
+import math
 import os
 import platform
 import re
 import secrets
 import stat
 import tomllib
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sim.errors import BusyError, FileError, FolderError, InputError, Problem, ScenarioError
-
-if TYPE_CHECKING:
-    import numpy as np
-import math
-from typing import TYPE_CHECKING
+from sim.errors import (
+    BusyError,
+    FileError,
+    FolderError,
+    InputError,
+    Problem,
+    ScenarioError,
+)
+from sim.input import wrong_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 100_000_000  # of a file to read: a million sampled points and more
 MOST_TABLE_BYTES = 10_000_000
+MOST_ARRAY_BYTES = 4_000_000_000  # of the arrays of a file: some small files unpack to terabytes
 _DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){100}")
 _LOCK_TEXT = re.compile(r"angiosim: (process \d+ on .*), writing ([0-9a-f]{8})\n")
 _TOKEN = secrets.token_hex(4)  # in the names of files that this process is writing
@@ -76,13 +84,13 @@ def write_npz_atomic(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> 
     _write_atomic(path, lambda file: np.savez_compressed(file, **ordered))
 
 
-def read_text(path: Path, most: int = MOST_BYTES) -> str:
-    """Read a text file (UTF-8, with or without a byte-order mark).
+def read_bytes(path: Path, most: int = MOST_ARRAY_BYTES) -> bytes:
+    """Read a regular file.
 
     Raises
     ------
     FileError
-        If it is not a regular file, cannot be read, is not UTF-8, or has more than `most` bytes.
+        If it is anything else, cannot be read, or has more than `most` bytes.
     """
     try:
         mode = os.stat(path).st_mode
@@ -100,6 +108,18 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
         raise FileError(path, "there is no such file") from None
     if len(content) > most:
         raise FileError(path, f"is too large; must be at most {most // 1_000_000} MB")
+    return content
+
+
+def read_text(path: Path, most: int = MOST_BYTES) -> str:
+    """Read a text file (UTF-8, with or without a byte-order mark).
+
+    Raises
+    ------
+    FileError
+        If it is not a regular file, cannot be read, is not UTF-8, or has more than `most` bytes.
+    """
+    content = read_bytes(path, most)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise FileError(path, "not a text file in UTF-8 but in UTF-16; save it as UTF-8")
     try:
@@ -119,17 +139,77 @@ def read_toml(path: Path) -> dict[str, Any]:
     FileError
         If the file cannot be read or is not TOML; the message says where.
     """
-    text = read_text(path)
+    try:
+        return parse_toml(read_text(path))
+    except ValueError as error:
+        raise FileError(path, str(error)) from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the content of a TOML text.
+
+    Raises
+    ------
+    ValueError
+        If it is none; the message says where.
+    """
     if _DEEP_KEY.search(text):  # which takes the parser hours
-        raise FileError(path, "not valid TOML: nested too deeply")
+        raise ValueError("not valid TOML: nested too deeply")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise FileError(path, f"not valid TOML: {error}") from error
+        raise ValueError(f"not valid TOML: {error}") from error
     except RecursionError:
-        raise FileError(path, "not valid TOML: nested too deeply") from None
+        raise ValueError("not valid TOML: nested too deeply") from None
     except ValueError:  # Python reads whole numbers of up to 4300 digits, and dates that exist
-        raise FileError(path, "not valid TOML: a number or date is out of range") from None
+        raise ValueError("not valid TOML: a number or date is out of range") from None
+
+
+def parse_json(text: str | bytes) -> dict[str, Any]:
+    """Return the content of a JSON text.
+
+    Raises
+    ------
+    ValueError
+        If it is no table of JSON.
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("not valid JSON: nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"not valid JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError("not valid JSON: must be a table")
+    return found
+
+
+def parse_npz(content: bytes, most: int = MOST_ARRAY_BYTES) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the arrays of an npz file. Nothing in it is executed.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file, or unpacks to more than `most` bytes.
+    """
+    import numpy as np
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(member.file_size for member in archive.infolist()) > most:
+                raise ValueError(f"unpacks to more than {most // 1_000_000} MB")
+        with np.load(io.BytesIO(content)) as arrays:
+            found = dict(arrays)
+    except (Exception, RecursionError) as error:  # there is no end to what can be wrong in it
+        raise ValueError(f"not valid arrays: {error}") from error
+    if other := [name for name, array in found.items() if not hasattr(array, "dtype")]:
+        raise ValueError(f"not valid arrays: {other[0]} is none")
+    return found
+
+
+def holds(path: Path, text: str) -> bool:
+    """Whether a file has exactly this content."""
+    return os.path.lexists(path) and not path.is_symlink() and read_text(path) == text
 
 
 def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -167,7 +247,9 @@ def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dic
     try:  # a row ends at the line that was read last
         table = [(lines[reader.line_num - 1][0], list(map(str.strip, row))) for row in reader]
     except csv.Error as error:
-        raise FileError(path, f"not a CSV table: {error}") from None
+        open_quote = "end of data" in str(error)
+        reason = "a quotation mark is not closed" if open_quote else error
+        raise FileError(path, f"not a CSV table: {reason}") from None
     (_, header), *body = table or [(0, [])]
     if len(header) == 1 and any(other in header[0] for other in ";\t"):
         what = "cells must be separated by commas, and numbers have decimal points"
@@ -183,11 +265,15 @@ def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dic
         if name and count > 1
     ]
     problems += [
-        Problem(f"column {place}", None, "has no name")
+        Problem(f"column {place}", name or None, f"a name {wrong}" if name else "has no name")
         for place, name in enumerate(header, 1)
-        if not name
+        if (wrong := wrong_name(name))
     ]
     for line, row in body:
+        for name, cell in zip(header, row, strict=False):
+            if not cell.isprintable():
+                what = "must not contain control or invisible characters"
+                problems.append(Problem(f"line {line}: {name}", cell, what))
         if len(row) != len(header):
             what = f"has {len(row)} cells; must have {len(header)}, as the line of names"
             hint = "numbers have decimal points, not commas"

@@ -7,10 +7,12 @@ __version__ = "0.2.0"
 FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "errors",
+        "input",
         "units",
         "tables",
         "version",
         "files",
+        "logs",
         "labels",
         "hooks",
         "signals",

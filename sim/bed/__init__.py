@@ -373,10 +373,14 @@ class Bed:
             setattr(self, held, int(state[name]))
         self.area, self.diameter0 = float(state["area"]), float(state["diameter0"])
         for name in FIELDS:
-            setattr(self, f"_{name}", np.array(state[name], np.float64, order="C"))
+            field = np.array(state[name], np.float64, order="C")
+            if field.shape != getattr(self, f"_{name}").shape:
+                raise ValueError(f"{name} is of another shape")
+            setattr(self, f"_{name}", field)
         for name, table in TABLES.items():
             columns = {column: state[f"{name}.{column}"] for column in table._fields}
             setattr(self, f"_{name}s", graph.table_of(table, columns))
+        graph.check(self._pieces, self._nodes, self._tips)
         self._ligand = self._active = np.zeros(0)
         n = self.numbers
         self.no_path = not flow.velocities(self._pieces, self._nodes, n, self.day)[1]

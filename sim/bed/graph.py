@@ -87,6 +87,24 @@ def table_of(table: type[Table], columns: Mapping[str, Any], rows: int = 1) -> T
     return table(*(c if c.ndim else np.full(rows, c) for c in full))
 
 
+def check(pieces: Pieces, nodes: Nodes, tips: Tips) -> None:
+    """Refuse tables that are not those of one graph: kernels trust what they are given.
+
+    Raises
+    ------
+    ValueError
+        If columns differ in length, or a piece or tip has no node.
+    """
+    for table in (pieces, nodes, tips):
+        if len({column.shape for column in table}) > 1:
+            raise ValueError("the columns of a table differ in length")
+    for rows in (pieces.a, pieces.b, tips.node):
+        if rows.size and not 0 <= rows.min() <= rows.max() < nodes.x.size:
+            raise ValueError("there are pieces or tips without a node")
+    if pieces.kind.size and not VESSEL <= pieces.kind.min() <= pieces.kind.max() <= PARENT:
+        raise ValueError("there are pieces of unknown kind")
+
+
 def joined(first: Table, second: Table) -> Table:
     """Return the rows of both."""
     columns: Any = map(np.concatenate, zip(first, second, strict=True))

@@ -31,9 +31,9 @@ import tomli_w
 from sim.calibration.file import CalibrationPlan
 from sim.calibration.optimiser import Optimiser
 from sim.calibration.result import Calibration, Trial, best_of, trials_table
-from sim.calibration.runner import BEST, REPORT, TRIALS, Runner, clear_outputs, holds_text
+from sim.calibration.runner import BEST, REPORT, TRIALS, Runner, clear_outputs
 from sim.errors import AngiosimError, shown
-from sim.files import plain, write_text_atomic
+from sim.files import holds, plain, write_text_atomic
 from sim.scenario.layers import content
 from sim.studies.executors import Executor
 from sim.studies.folder import hold
@@ -85,7 +85,7 @@ def calibrate(
         hold(out, CALIBRATION, plan.name) if out else nullcontext(),
         Ledger(out and out / LEDGER) as ledger,
     ):
-        if out and not holds_text(out / CALIBRATION, plan.text):
+        if out and not holds(out / CALIBRATION, plan.text):
             clear_outputs(out)
             write_text_atomic(out / CALIBRATION, plan.text)
         runner = Runner(plan, executor, ledger, progress, out, max_minutes_per_run)

@@ -297,7 +297,10 @@ class _Reading(Reader):
             elif key == TIME:
                 if not _is_number(value) or value < 0:
                     self._wrong(where, value, "must be a number of hours")
-            elif not_swept(key, value) or keys.find(key.split("."), self.assay.name) is None:
+            elif wrong := not_swept(key, value):
+                self._once(place, key, f"cannot be a column: {wrong}")
+                lost = True
+            elif keys.find(key.split("."), self.assay.name) is None:
                 known = (*self.compared, TIME, *map(keys.dotted, keys.leaves(self.assay.name)))
                 what = f"must be a key of scenarios, {TIME!r}, a read-out, or READOUT_sd"
                 self._once(place, key, what, data.nearest(key, known))
@@ -319,7 +322,8 @@ class _Reading(Reader):
         """Note an error of a column, unless an earlier row reported it."""
         if f"{column}: {allowed}" not in self.reported:
             self.reported.add(f"{column}: {allowed}")
-            self._wrong(f"{place}, {column}", None, allowed, hint)
+            where = "data, column" if place.startswith("data, line ") else f"{place},"
+            self._wrong(f"{where} {column}", None, allowed, hint)
 
     def _make_targets(self) -> None:
         """Sort the rows by condition, and find their records."""

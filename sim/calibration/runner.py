@@ -194,8 +194,3 @@ def clear_outputs(out: Path) -> None:
     """Remove the files of earlier trials."""
     for name in (REPORT, BEST, *PICTURES, TRIALS):
         (out / name).unlink(missing_ok=True)
-
-
-def holds_text(path: Path, text: str) -> bool:
-    """Whether a file exists with exactly this content."""
-    return path.exists() and path.read_bytes() == text.encode()

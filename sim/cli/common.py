@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+from typer.core import TyperGroup
 
 from sim import signals
 from sim.errors import (
@@ -24,7 +25,7 @@ from sim.errors import (
     LedgerWarning,
     PictureWarning,
     Problem,
-    visible,
+    visible_lines,
 )
 
 if TYPE_CHECKING:
@@ -104,6 +105,32 @@ class Unbroken:
         return getattr(self._stream, name)
 
 
+class Group(TyperGroup):
+    """A group of commands whose messages about the command line show no control characters."""
+
+    def make_context(self, *words: Any, **options: Any) -> Any:
+        """Read the options of all commands."""
+        with _visible_errors():
+            return super().make_context(*words, **options)
+
+    def invoke(self, context: Any) -> Any:
+        """Run a command."""
+        with _visible_errors():
+            return super().invoke(context)
+
+
+@contextmanager
+def _visible_errors() -> Iterator[None]:
+    """Escape control characters in errors of the command line."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message"):
+            text = visible_lines(error.format_message())
+            error.format_message = lambda: text
+        raise
+
+
 @contextmanager
 def exit_codes(*, verbose: bool = False) -> Iterator[None]:
     """Turn errors into one message and an exit code; show the log if `verbose`.
@@ -111,15 +138,18 @@ def exit_codes(*, verbose: bool = False) -> Iterator[None]:
     A picture that could not be drawn, a checkpoint that cannot be used, or damage in a ledger is a
     line, and changes no exit code.
     """
+    from sim.logs import VisibleFormatter
+
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if issubclass(category, (PictureWarning, CheckpointWarning, LedgerWarning)):
-            typer.echo(f"warning: {message}", err=True)
+            say(f"warning: {message}", err=True)
         else:
-            usual(message, category, *where)
+            usual(visible_lines(str(message)), category, *where)
 
     handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter())
     handler.addFilter(lambda record: verbose and not record.exc_info)
     logging.getLogger("sim").addHandler(handler)
     warnings.showwarning = show  # type: ignore[assignment]
@@ -129,9 +159,8 @@ def exit_codes(*, verbose: bool = False) -> Iterator[None]:
         raise
     except (Exception, KeyboardInterrupt) as error:
         if verbose:
-            traceback.print_exc()
-        notes = map(visible, getattr(error, "__notes__", []))
-        typer.echo("; ".join([message(error), *notes]), err=True)
+            say(traceback.format_exc(), err=True)
+        say("; ".join([message(error), *getattr(error, "__notes__", [])]), err=True)
         stopped = isinstance(error, KeyboardInterrupt)
         otherwise = 128 + signal.SIGINT if stopped else AngiosimError.exit_code
         raise typer.Exit(getattr(error, "exit_code", otherwise)) from None
@@ -147,9 +176,9 @@ def message(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "stopped immediately"
     if isinstance(error, OSError) and error.strerror:
-        return visible(f"{error.filename or 'the disk'}: {error.strerror.lower()}")
+        return f"{error.filename or 'the disk'}: {error.strerror.lower()}"
     hint = "; `angiosim doctor` may help" if isinstance(error, ImportError) else ""
-    return visible(f"unexpected {type(error).__name__}: {error}") + hint
+    return f"unexpected {type(error).__name__}: {error}{hint}"
 
 
 @contextmanager
@@ -187,6 +216,11 @@ def stop_at(what: str, first: int = 1) -> Iterator[Callable[[], None]]:
             signal.signal(signum, handler)
 
 
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print a text, control characters of names in it escaped: the only way to a terminal."""
+    typer.echo(visible_lines(text), err=err, nl=nl)
+
+
 def _say(line: str) -> None:
     """Write a line from a signal's handler, which may have come in the middle of another."""
     with suppress(OSError, RuntimeError):
@@ -197,7 +231,7 @@ def _say(line: str) -> None:
 def print_cautions(found: list[Problem], file: str = "") -> None:
     """Print warnings about valid input."""
     for caution in found:
-        typer.echo(f"warning: {file}{': ' if file else ''}{caution}", err=True)
+        say(f"warning: {file}{': ' if file else ''}{caution}", err=True)
 
 
 def print_estimate(found: Estimate, file: str = "") -> None:
@@ -206,7 +240,7 @@ def print_estimate(found: Estimate, file: str = "") -> None:
     from sim.view.progress import duration
 
     kept = f", {found.frames:,} snapshots" if found.frames else ""
-    typer.echo(
+    say(
         f"{file}{': ' if file else ''}{found.steps:,} steps of {found.sites:,} sites{kept}: about "
         f"{duration(found.seconds)} of processor time, {in_bytes(found.memory)} of memory and "
         f"{in_bytes(found.disk)} on disk",

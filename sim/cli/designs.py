@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.common import Quiet, Settings, Verbose, exit_codes, print_cautions
+from sim.cli.common import Quiet, Settings, Verbose, exit_codes, print_cautions, say
 from sim.cli.studies import study_progress
 from sim.cli.tables import digits, print_parts
-from sim.errors import visible
 
 if TYPE_CHECKING:
     from sim.design.result import Design
@@ -58,7 +57,7 @@ def design(
         with study_progress(folder, quiet=quiet or not tissue, checks=tissue) as progress:
             result = api.design_plan(plan, folder, workers, progress)
         if as_json:
-            typer.echo(json.dumps(plain(result.to_dict()), indent=2, ensure_ascii=False))
+            say(json.dumps(plain(result.to_dict()), indent=2, ensure_ascii=False))
         elif not quiet:
             _print_design(result)
 
@@ -90,17 +89,16 @@ def _print_design(result: Design) -> None:
             reached = one.reached.get(target)
             row.append(_cell(reached.value if reached else None))
         row += [_cell(one.costs.get(name)) for name in COSTS]
-        table.add_row(visible(one.schedule.name), *row)
+        table.add_row(one.schedule.name, *row)
     about = [f"{name} {value}" for name, value in result.drug.items() if value is not None]
     lines = [", ".join(about), *(f"{n}. {t}" for n, t in enumerate(plan.targets, 1))]
-    parts: list[Any] = ["\n".join(map(visible, lines)), table]
+    parts: list[Any] = ["\n".join(lines), table]
     parts += [
-        visible(f"{one.schedule.name}: {'no dose' if one.dose is None else 'no strength'}: "
-                f"{one.reason}")
+        f"{one.schedule.name}: {'no dose' if one.dose is None else 'no strength'}: {one.reason}"
         for one in result.found if one.reason
     ]  # fmt: skip
-    parts += [visible(f"{one.schedule.name}: {note}") for one in result.found for note in one.notes]
-    parts.append(f"in {visible(str(result.folder))}")
+    parts += [f"{one.schedule.name}: {note}" for one in result.found for note in one.notes]
+    parts.append(f"in {result.folder}")
     print_parts(parts)
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.common import exit_codes
-from sim.errors import InputError, visible
+from sim.cli.common import exit_codes, say
+from sim.errors import InputError
 
 drug = typer.Typer(
     help="Drugs of your own: `drug new NAME` writes a file to fill in.",
@@ -52,4 +52,4 @@ def new(
             raise InputError(f"{path}: {what}") from None
         except OSError as error:
             raise InputError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-        typer.echo(f"wrote {visible(str(path))}: fill it in, then `drug.file` uses it")
+        say(f"wrote {path}: fill it in, then `drug.file` uses it")

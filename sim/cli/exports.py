@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.common import Quiet, exit_codes, stop_at
-from sim.errors import visible
+from sim.cli.common import Quiet, exit_codes, say, stop_at
 
 
 def export(
@@ -40,12 +39,12 @@ def export(
         with stop_at("stopping; what was exported is removed", first=0) as check:
             made = write(source, to, out, check)
         for note in made.notes:
-            typer.echo(note, err=True)
+            say(note, err=True)
         if as_json:
             files = {name: [str(path) for path in paths] for name, paths in made.files.items()}
             tree = {"folder": str(made.folder), "files": files, "notes": made.notes}
-            typer.echo(json.dumps(tree, indent=2, ensure_ascii=False))
+            say(json.dumps(tree, indent=2, ensure_ascii=False))
         elif not quiet:
             for name, paths in made.files.items():
                 count = f"{len(paths)} file{'s' if len(paths) > 1 else ''}"
-                typer.echo(f"{name}: {count}, in {visible(str(made.folder / name))}")
+                say(f"{name}: {count}, in {made.folder / name}")

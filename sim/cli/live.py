@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.common import Settings, exit_codes, print_cautions
+from sim.cli.common import Settings, exit_codes, print_cautions, say
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ def view(
         from sim.view.progress import COMPILING
 
         with Server(stage, port) as server:
-            slow = threading.Timer(2.0, typer.echo, [COMPILING], {"err": True})
+            slow = threading.Timer(2.0, say, [COMPILING], {"err": True})
             slow.daemon = True
             slow.start()
             try:
                 stage.start()
             finally:
                 slow.cancel()
-            typer.echo(f"live view: {server.url}\nCtrl-C ends it")
+            say(f"live view: {server.url}\nCtrl-C ends it")
             if not no_browser:
                 threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
             server.serve_forever()

@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TextIO, cast
 
@@ -19,13 +20,22 @@ import typer
 
 from sim import signals
 from sim.cli import designs, drugs, exports, live, pictures, runs, studies
-from sim.cli.common import Unbroken, exit_codes, message, print_cautions, print_estimate
+from sim.cli.common import (
+    Group,
+    Unbroken,
+    exit_codes,
+    message,
+    print_cautions,
+    print_estimate,
+    say,
+)
 from sim.cli.tables import console, print_parts
-from sim.errors import AngiosimError, InputError, Problem, visible
+from sim.errors import AngiosimError, InputError, Problem
 from sim.version import __version__
 
 app = typer.Typer(
     name="angiosim",
+    cls=Group,
     help="An in-silico capillary tube-formation assay: cells, growth factors, kinase inhibitors.",
     rich_markup_mode=None,  # plain help comes three times faster
     pretty_exceptions_enable=False,
@@ -50,13 +60,13 @@ def main() -> None:
             gc.freeze()  # else Python searches all objects for garbage as it ends: half a second
             sys.stdout.flush()
     except OSError as error:  # the standard output goes to a full disk
-        typer.echo(message(error), err=True)
+        say(message(error), err=True)
         sys.exit(AngiosimError.exit_code)
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"angiosim {__version__}")
+        say(f"angiosim {__version__}")
         raise typer.Exit
 
 
@@ -104,15 +114,15 @@ def scenarios(
             width = max(map(len, known), default=0)
             for each, path in known.items():
                 if each in titles:
-                    typer.echo(f"\n{titles[each]}")
-                typer.echo(f"{each:<{width}}  {read_toml(path).get('description', '')}".rstrip())
+                    say(f"\n{titles[each]}")
+                say(f"{each:<{width}}  {read_toml(path).get('description', '')}".rstrip())
             return
         if name not in known:
             raise InputError(f"no shipped scenario is called {name!r}{_nearest(name, known)}")
         if copy_to is None:
-            typer.echo(known[name].read_text(encoding="utf-8"), nl=False)
+            say(known[name].read_text(encoding="utf-8"), nl=False)
         else:
-            typer.echo(f"copied to {visible(str(_copy(known[name], copy_to)))}")
+            say(f"copied to {_copy(known[name], copy_to)}")
 
 
 def validate(
@@ -127,12 +137,12 @@ def validate(
             try:
                 found, needs = _cautions(file)
             except InputError as error:
-                typer.echo(str(error), err=True)
+                say(str(error), err=True)
                 wrong = True
             else:
                 label = file if len(files) > 1 else ""
                 print_cautions(found, label)
-                typer.echo(f"{visible(file)}: valid")
+                say(f"{file}: valid")
                 if needs is not None:
                     needs(label)
         if wrong:
@@ -162,7 +172,7 @@ def doctor() -> None:
         from sim.tools.doctor import examine, report
 
         findings = examine()
-        typer.echo(report(findings))
+        say(report(findings))
         if any(finding.fix for finding in findings):
             raise typer.Exit(AngiosimError.exit_code)
 
@@ -197,17 +207,15 @@ def bench(
 
         from sim.tools import bench
 
-        def say(line: str) -> None:
-            typer.echo(line, err=True)
-
+        note = partial(say, err=True)
         if against is None:
-            rows = bench.relate(list(bench.measure(bench.plan(problems or [], threads), say)))
+            rows = bench.relate(list(bench.measure(bench.plan(problems or [], threads), note)))
             report = bench.report
         else:
-            rows = bench.compare(problems or [], against, threads, say)
+            rows = bench.compare(problems or [], against, threads, note)
             report = bench.report_comparison
         if as_json:
-            typer.echo(json.dumps({"machine": bench.machine(), "results": rows}, indent=2))
+            say(json.dumps({"machine": bench.machine(), "results": rows}, indent=2))
         else:
             print_parts(report(rows, markdown=markdown))
         if not all(row.get("same_physics", True) for row in rows):

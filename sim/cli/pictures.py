@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sim.cli.common import NoTitle, Quiet, Width, exit_codes
-from sim.errors import visible
+from sim.cli.common import NoTitle, Quiet, Width, exit_codes, say
 
 SOME_FAILED = 3
 """Exit code where a picture could not be drawn."""
@@ -39,6 +38,6 @@ def draw(
         with style.on_page(style.Page(width_mm, not no_title, not no_skeleton)):
             paths = save_beside(drawings, folder, out, marks, to)
         if not quiet:
-            typer.echo("\n".join(visible(str(path)) for path in paths))
+            say("\n".join(map(str, paths)))
         if len(paths) < len(drawings):
             raise typer.Exit(SOME_FAILED)

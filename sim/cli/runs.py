@@ -18,10 +18,11 @@ from sim.cli.common import (
     exit_codes,
     print_cautions,
     print_estimate,
+    say,
     stop_at,
 )
 from sim.cli.tables import print_pk, print_summary
-from sim.errors import InputError, visible
+from sim.errors import InputError
 
 
 def run(
@@ -130,7 +131,7 @@ def run(
                 paranoid=paranoid, strict=strict,
             )  # fmt: skip
         for line in flagged(result.summary):
-            typer.echo(f"warning: {line}", err=True)
+            say(f"warning: {line}", err=True)
         if not quiet:
             print_summary(result)
 
@@ -151,9 +152,9 @@ def diff(
         found = compare(one, other)
         if as_json:
             tree = {"equal": found.equal, **asdict(found)}
-            typer.echo(json.dumps(plain(tree), indent=2, ensure_ascii=False))
+            say(json.dumps(plain(tree), indent=2, ensure_ascii=False))
         else:
-            typer.echo("\n".join(map(visible, str(found).split("\n"))))
+            say(str(found))
         if not found.equal:
             raise typer.Exit(1)
 
@@ -212,6 +213,7 @@ def pk(
 
         from sim.design.attainment import option_targets, pk_of
         from sim.files import plain
+        from sim.input import default_name
         from sim.kinds import expected
         from sim.runs.pk_comparison import PKComparison
         from sim.scenario.cautions import cautions
@@ -241,17 +243,17 @@ def pk(
                 scenarios.append(load(file, overrides))
             print_cautions(cautions(scenarios[-1]), file if len(files) > 1 else "")
         results = [pk_of(one, overrides, subjects, targets) for one in scenarios]
-        names, stems = {one.name for one in scenarios}, [Path(file).stem for file in files]
+        names, stems = {one.name for one in scenarios}, [default_name(Path(file)) for file in files]
         by_file = len(names) < len(files) == len(set(stems))  # copies have the same name
         found = PKComparison(dict(zip(stems, results, strict=True)) if by_file else results)
         told = found.to_list()
         if as_json:
             content = plain(told if len(told) > 1 else told[0])
-            typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+            say(json.dumps(content, indent=2, ensure_ascii=False))
         elif as_csv:
-            typer.echo(found.csv(), nl=False)
+            say(found.csv(), nl=False)
         elif markdown:
-            typer.echo(found.markdown(), nl=False)
+            say(found.markdown(), nl=False)
         else:
             print_pk(found.results, told)
         if plot is not None:

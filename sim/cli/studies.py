@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.common import Quiet, Settings, Strict, Verbose, exit_codes, print_cautions, stop_at
-from sim.errors import InputError, shown, visible
+from sim.cli.common import (
+    Quiet,
+    Settings,
+    Strict,
+    Verbose,
+    exit_codes,
+    print_cautions,
+    say,
+    stop_at,
+)
+from sim.errors import InputError, shown
 
 if TYPE_CHECKING:
     from sim.analysis.analyse import Analysis
@@ -185,28 +194,26 @@ def _finish_calibration(result: Calibration, *, quiet: bool) -> None:
     if not quiet:
         for key, found in result.ranges.items():
             value = result.values[key]
-            typer.echo(f"{key} = {shown(value)} (calibrated; standard error: {found})")
+            say(f"{key} = {shown(value)} (calibrated; standard error: {found})")
         fresh, count = result.fresh.objective, len(result.plan.targets)
-        typer.echo(
-            f"objective {result.objective:.4g} over {count} values, trial {result.best.number}"
-        )
+        say(f"objective {result.objective:.4g} over {count} values, trial {result.best.number}")
         if fresh is not None:
-            typer.echo(f"objective {fresh:.4g} on fresh seeds: report this one")
+            say(f"objective {fresh:.4g} on fresh seeds: report this one")
         if result.reduced_chi_square is not None:
-            typer.echo(f"reduced chi-square {result.reduced_chi_square:.3g}; about 1 is a good fit")
+            say(f"reduced chi-square {result.reduced_chi_square:.3g}; about 1 is a good fit")
         if result.scatter is not None:
-            typer.echo(f"scatter of the replicates adds about {result.scatter:.2g}")
-        done, where = f"{len(result.done)} of {len(result.trials)}", visible(str(result.folder))
-        typer.echo(f"{done} trials done, in {where}")
+            say(f"scatter of the replicates adds about {result.scatter:.2g}")
+        done, where = f"{len(result.done)} of {len(result.trials)}", str(result.folder)
+        say(f"{done} trials done, in {where}")
         if result.verdict:
-            typer.echo(f"warning: {result.verdict}", err=True)
+            say(f"warning: {result.verdict}", err=True)
     failures = result.failures
     if failures:
-        typer.echo(f"{len(failures)} failed:", err=True)
+        say(f"{len(failures)} failed:", err=True)
         for trial in failures[:FAILURES_SHOWN]:
-            typer.echo(f"  {visible(str(trial))}", err=True)
+            say(f"  {trial}", err=True)
         if len(failures) > FAILURES_SHOWN:
-            typer.echo(f"  and {len(failures) - FAILURES_SHOWN} more, in trials.csv", err=True)
+            say(f"  and {len(failures) - FAILURES_SHOWN} more, in trials.csv", err=True)
         raise typer.Exit(SOME_FAILED)
 
 
@@ -222,30 +229,30 @@ def _finish_study(study: Study, found: Analysis, *, quiet: bool) -> None:
     by_worker = sum(failure.stage == WORKER for failure in failures)
     if not quiet:
         _print_findings(found)
-        typer.echo(f"{done} of {len(study.runs)} runs done, in {visible(str(study.folder))}")
+        say(f"{done} of {len(study.runs)} runs done, in {study.folder}")
         if study.is_shard and not found.study.is_complete:
-            typer.echo("this is one shard; `angiosim merge` analyses the study from all its shards")
+            say("this is one shard; `angiosim merge` analyses the study from all its shards")
         if study.folder is not None and not (study.folder / PARQUET).exists():
-            typer.echo(f"{RESULTS} only; for {PARQUET}: pip install 'angiosim[analysis]'")
+            say(f"{RESULTS} only; for {PARQUET}: pip install 'angiosim[analysis]'")
     for name in FLAGS:
         runs = sum(bool(study.entries[run.key].metrics.get(name)) for run in study.runs)
         if runs:
             what = f"{name} in {runs} of {done} runs, a column of {RESULTS}: {FLAGS[name]}"
-            typer.echo(f"warning: {what}", err=True)
+            say(f"warning: {what}", err=True)
     if failed > by_worker:
-        typer.echo(f"{failed - by_worker} failed; --retry-failed reruns them:", err=True)
+        say(f"{failed - by_worker} failed; --retry-failed reruns them:", err=True)
     for number, failure in enumerate(sorted(failures, key=lambda f: f.stage == WORKER)):
         if number == failed - by_worker:
             what = "failed because of their worker, not their scenario; the next start reruns them:"
-            typer.echo(f"{by_worker} {what}", err=True)
+            say(f"{by_worker} {what}", err=True)
         if number < FAILURES_SHOWN:
-            typer.echo(f"  {visible(str(failure))}", err=True)
+            say(f"  {failure}", err=True)
     if failed > FAILURES_SHOWN:
-        typer.echo(f"  and {failed - FAILURES_SHOWN} more, in {LEDGER}", err=True)
+        say(f"  and {failed - FAILURES_SHOWN} more, in {LEDGER}", err=True)
     if missing:
-        folder = shlex.quote(visible(str(study.folder)))
+        folder = shlex.quote(str(study.folder))
         command = f"angiosim sweep {folder}/study.toml --out {folder}"
-        typer.echo(f"{missing} missing: `{command}` runs them", err=True)
+        say(f"{missing} missing: `{command}` runs them", err=True)
     if failed or missing:
         raise typer.Exit(SOME_FAILED)
 
@@ -254,13 +261,13 @@ def _print_findings(found: Analysis) -> None:
     """Print what a study shows, and the files that contain it."""
     lines, folder = found.findings(), found.study.folder
     for line in lines[:FINDINGS_SHOWN]:
-        typer.echo(line)
+        say(line)
     if len(lines) > FINDINGS_SHOWN:
-        typer.echo(f"and {len(lines) - FINDINGS_SHOWN} more")
+        say(f"and {len(lines) - FINDINGS_SHOWN} more")
     if lines and folder is not None:
         kinds = (".csv", ".json", ".png")
         names = sorted(path.name for path in folder.iterdir() if path.suffix in kinds)
-        typer.echo(f"see {', '.join(names)}")
+        say(f"see {', '.join(names)}")
 
 
 def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, options: SweepOptions) -> None:
@@ -289,7 +296,7 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, options: Sweep
             entries[run.key].status if run.key in entries else "planned",
         ]
         lines.append("\t".join(map(str, values)))
-    typer.echo("\n".join(lines))
+    say("\n".join(lines))
     print_forecast(forecast(plan, runs, entries, keep_runs=options.keep_runs), options.workers)
 
 
@@ -302,7 +309,7 @@ def print_forecast(found: Forecast, workers: int | None = None, file: str = "") 
     workers = workers or processors()
     label = f"{file}: " if file else ""
     status = f"{found.done} done, {found.failed} failed, {found.left} left"
-    typer.echo(f"{label}{found.total} runs: {status}", err=True)
+    say(f"{label}{found.total} runs: {status}", err=True)
     if found.left:
         took = duration(max(1.0, found.seconds / min(workers, found.left)))
         basis = (
@@ -311,6 +318,6 @@ def print_forecast(found: Forecast, workers: int | None = None, file: str = "") 
             else "a rough estimate, from sites and steps"
         )
         count = f"{workers} worker process{'es' if workers > 1 else ''}"
-        typer.echo(f"about {took} for those left, with {count} ({basis})", err=True)
+        say(f"about {took} for those left, with {count} ({basis})", err=True)
         memory, disk = in_bytes(found.memory_with(workers)), in_bytes(found.disk)
-        typer.echo(f"about {memory} of memory in all, and {disk} on disk", err=True)
+        say(f"about {memory} of memory in all, and {disk} on disk", err=True)

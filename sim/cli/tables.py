@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sim.errors import visible
+from sim.errors import visible_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -16,8 +16,15 @@ if TYPE_CHECKING:
 def console(*, prose: bool = False) -> Console:
     """Return a console that cuts no cell of a table; prose wraps at the width of a terminal."""
     from rich.console import Console
+    from rich.text import Text
 
-    console = Console(highlight=False, markup=False, soft_wrap=not prose)
+    class Visible(Console):
+        """A console that escapes control characters: of names, not its own."""
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(visible_lines(text), **options)
+
+    console = Visible(highlight=False, markup=False, soft_wrap=not prose)
     if not prose or not console.is_terminal:
         console.width = 10_000  # a terminal wraps lines that are too long for it
     return console
@@ -30,7 +37,7 @@ def print_summary(result: Result) -> None:
     table = Table(box=None, show_header=False)
     for name, value in result.summary.items():
         table.add_row(name, f"{value:d}" if isinstance(value, int) else digits(value))
-    table.add_row("folder", visible(str(result.folder)), style="bold")
+    table.add_row("folder", str(result.folder), style="bold")
     console().print(table)
 
 
@@ -66,18 +73,16 @@ def print_pk(results: dict[str, PK], told: list[dict[str, Any]]) -> None:
             lines += [f"{one['label']}: {pk_table.heading(one)}"]
             lines += [f"  {line}" for line in pk_table.origin(one)]
         lines += [f"warning: {text}" for text in pk_table.warnings_of(told)]
-    parts: list[RenderableType] = [
-        "\n".join(visible(line) for text in lines for line in text.splitlines())
-    ]
+    parts: list[RenderableType] = ["\n".join(lines)]
     for titles, rows in pk_table.tables(told):
         table = Table(box=None, pad_edge=False)
         for place, title in enumerate(titles):
-            heading = visible(title).replace(": ", ":\n", 1) if len(results) > 1 else title
+            heading = title.replace(": ", ":\n", 1) if len(results) > 1 else title
             table.add_column(heading, justify="right" if place else "left", no_wrap=True)
         for row in rows:
-            table.add_row(*map(visible, row))
+            table.add_row(*row)
         parts.append(table)
-    print_parts([*parts, *map(visible, pk_table.notes(told))])
+    print_parts([*parts, *pk_table.notes(told)])
 
 
 def digits(value: float) -> str:

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from sim import hooks
 from sim.errors import CheckpointError, InputError, shown
+from sim.input import checked_count
 from sim.model.guards import flags_of
 from sim.model.records import drop_rows, record_again
 from sim.pharmacology.drugs import inhibition
 from sim.scenario.branch import changed
 from sim.scenario.classes import RECEPTORS, receptors_of
 from sim.scenario.exposure import effect_of, exposure_of, potency_of
-from sim.scenario.input import checked_count
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import structure_of
 
@@ -285,7 +285,10 @@ class AssayModel(mesa.Model):
         self._check(state)
         seed, self.mcs = self.seed, int(state[self.STEP])
         self.seed = int(state["seed"])
-        self._restore(state)
+        try:
+            self._restore(state)
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"this state is not consistent: {error}") from error
         self.steps = self.mcs
         self.running = self.mcs < self.scenario.time.steps
         self.readouts = self.measure()
@@ -294,9 +297,13 @@ class AssayModel(mesa.Model):
     def _check(self, state: dict[str, NDArray[Any]]) -> None:
         """Refuse a state of another scenario, or one that lacks something."""
         own = self._whole_state()
-        theirs, ours = (set(of.get("structure", own["structure"]).tolist()) for of in (state, own))
-        if theirs != ours:
-            differ = ", ".join(sorted({entry.split()[0] for entry in theirs ^ ours}))
+        for name in own.keys() & state:
+            theirs, ours = np.asarray(state[name]), np.asarray(own[name])
+            if (theirs.dtype.kind, theirs.ndim) != (ours.dtype.kind, ours.ndim):
+                raise CheckpointError(f"this state has values of another kind in {name}")
+        others = {*state.get("structure", own["structure"]).tolist()} ^ {*own["structure"].tolist()}
+        if others:
+            differ = ", ".join(sorted({entry.split()[0] for entry in others}))
             raise CheckpointError(
                 f"this state belongs to another scenario, which differs in {differ}; only name, "
                 "seed, drug, duration and records may differ"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays.declare import Uniforms
+from sim.input import checked_count
 from sim.kernels.draws import SEEDING, uniforms
 from sim.model import assembly, guards
 from sim.model.agents import EndothelialCell
@@ -27,7 +28,6 @@ from sim.model.parts.notch import begin_notch, notch
 from sim.model.parts.record import assay_memory, record_when_due
 from sim.model.parts.signals import ligand_at_cells, receptors
 from sim.model.parts.together import steps_together, undisturbed
-from sim.scenario.input import checked_count
 from sim.scenario.schema import LatticeScenario, Scenario
 from sim.signalling.clock import substeps
 from sim.tissue import CellStore

@@ -50,7 +50,7 @@ class Dose:
         for key in ("at_h", "amount_mg", "infusion_h"):
             value = getattr(self, key)
             if not (isfinite(value) and value >= 0.0):
-                problems.append(Problem(key, value, "must be at least 0"))
+                problems.append(Problem(key, value, "must be a number of at least 0"))
         if self.route not in ROUTES:
             problems.append(
                 Problem("route", self.route, one_of(ROUTES), nearest(self.route, ROUTES))

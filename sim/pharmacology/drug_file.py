@@ -12,6 +12,7 @@ from typing import Any
 from sim import data
 from sim.errors import InputError, Problem, ScenarioError
 from sim.files import read_toml
+from sim.input import plain, wrong_name
 from sim.pharmacology.drugs import read_drug
 
 TOP = (
@@ -51,7 +52,9 @@ def problems_of(tables: Mapping[str, Any], name: str) -> list[Problem]:
     name : str
         What the drug is called.
     """
-    found = [*_structure(tables)]
+    found: list[Problem] = []
+    plain(tables, found)
+    found = found or [*_structure(tables)]
     if not found:
         try:
             read_drug(name, tables)
@@ -81,6 +84,8 @@ def as_own(path: Path) -> str:
 
 def name_problem(name: str) -> str:
     """Return what is wrong with the name of a drug of one's own; empty if nothing is."""
+    if wrong := wrong_name(name):
+        return f"the file gives the drug its name, which {wrong}"
     if name in data.names("drugs"):
         return "has the name of a drug that comes with angiosim; choose another"
     return ""
@@ -98,7 +103,8 @@ def _structure(tables: Mapping[str, Any]) -> Iterator[Problem]:
         yield from _leaf("molar_mass_g_per_mol", tables["molar_mass_g_per_mol"], above_0=True)
     sets, default = tables.get("potency", {}), tables.get("default_potency")
     yield from _potencies(sets)
-    if "default_potency" in tables and isinstance(sets, dict) and default not in list(sets):
+    named = sets and isinstance(sets, dict) and "default_potency" in tables
+    if named and default not in list(sets):
         yield Problem("default_potency", default, data.one_of(sets))
     shares = tables.get("fraction_unbound", {})
     for species, leaf in _items("fraction_unbound", shares):
@@ -185,9 +191,12 @@ def _leaf(key: str, leaf: Any, *, above_0: bool = False, unit: str = "") -> Iter
         yield Problem(f"{key}.spread", spread, "must be a number")
     if unit and leaf.get("unit", unit) != unit:
         yield Problem(f"{key}.unit", leaf["unit"], f"must be {unit!r}")
-    for part in ("source", "evidence"):
+    for part, what in (
+        ("source", "must say where the number comes from"),
+        ("evidence", "must say what it rests on, such as 'published', 'calibrated' or 'assumed'"),
+    ):
         if not isinstance(leaf.get(part), str) or not leaf[part]:
-            yield Problem(f"{key}.{part}", leaf.get(part), "must say where the number comes from")
+            yield Problem(f"{key}.{part}", leaf.get(part), what)
 
 
 def _source(key: str, table: Mapping[str, Any]) -> Iterator[Problem]:

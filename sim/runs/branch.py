@@ -9,8 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sim.errors import BusyError, CheckpointError, InputError, OutOfTime
-from sim.files import read_toml
+from sim.errors import BusyError, CheckpointError, FolderError, InputError, OutOfTime
 from sim.model.records import rows_of
 from sim.runs.checkpoint import Checkpoint, Parent, Start, checkpoints_in
 from sim.runs.folder import CHECKPOINT, LOCK, MANIFEST, SCENARIO, SUMS
@@ -55,7 +54,7 @@ def branch_of(
         raise InputError(f"{folder}: is not the folder of a run")
     manifest = read_manifest(folder)
     check(folder, {SCENARIO: manifest.get(SUMS, {}).get(SCENARIO)})
-    scenario = load(read_toml(folder / SCENARIO))
+    scenario = load(folder / SCENARIO)
     mcs = int(manifest.get("mcs", 0)) if time_h is None else step_of(scenario, time_h)
     made = changed(scenario, settings, mcs)
     check_versions(folder, manifest, strict=strict)
@@ -76,6 +75,8 @@ def start_in(folder: Path, parent: Scenario, mcs: int) -> Start:
     Several processes may ask for it at once: one runs it, and the others wait. If it was killed
     on the way, it is resumed.
     """
+    if folder.is_symlink():
+        raise FolderError(f"{folder}: is a link; remove it")
     while mcs not in checkpoints_in(folder / CHECKPOINT) or (folder / LOCK).exists():
         try:
             run_into(folder, parent, observers=[_Until(mcs)], pictures=False, resume=True)

@@ -10,16 +10,22 @@ from __future__ import annotations
 import io
 import json
 import re
-import tomllib
-import zipfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sim.errors import CheckpointError
-from sim.files import sha256, write_bytes_atomic
+from sim.errors import CheckpointError, FileError
+from sim.files import (
+    MOST_ARRAY_BYTES,
+    parse_json,
+    parse_npz,
+    parse_toml,
+    read_bytes,
+    sha256,
+    write_bytes_atomic,
+)
 from sim.model.pace import LONGEST_S, Pace
 from sim.model.records import Rows, give_rows, keep_rows, record_again, rows_of
 from sim.scenario.writing import dump
@@ -96,8 +102,14 @@ def write_checkpoint(folder: Path, model: AssayModel, frames: Mapping[int, str])
     return path
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Return a checkpoint that is whole.
+def most_bytes(scenario: Scenario) -> int:
+    """Return more bytes than any state of a scenario has."""
+    width, height = scenario.domain.size_um
+    return 200_000_000 + int(1000 * width * height / scenario.domain.spacing_um**2)
+
+
+def read_checkpoint(path: Path, most: int = MOST_ARRAY_BYTES) -> Checkpoint:
+    """Return a checkpoint that is whole, and unpacks to at most so many bytes.
 
     Raises
     ------
@@ -105,13 +117,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         If it cannot be read, is damaged, or has another version of the format; the message says
         which file, and what is wrong.
     """
-    import numpy as np
-
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CheckpointError(f"{path}: cannot be read ({reason})") from error
+        data = read_bytes(path, most)
+    except FileError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.reason})") from error
     first, _, body = data.partition(b"\n")
     mark = re.fullmatch(rf"{_MARK} (\d+) ([0-9a-f]{{64}})".encode(), first)
     if mark is None:
@@ -125,22 +134,32 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise CheckpointError(f"{path}: is damaged (its checksum differs)")
     line, _, arrays = body.partition(b"\n")
     try:
-        about = json.loads(line)
-        with np.load(io.BytesIO(arrays)) as archive:
-            state = dict(archive)
+        about = parse_json(line)
         found = Checkpoint(
             int(about["mcs"]),
             str(about["version"]),
-            tomllib.loads(about["scenario"]),
-            about["rows"],
+            parse_toml(about["scenario"]),
+            _rows(about["rows"]),
             {int(mcs): text for mcs, text in about["frames"].items()},
-            state,
+            parse_npz(arrays, most),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except KeyError as error:
+        raise CheckpointError(f"{path}: is not a checkpoint of angiosim (lacks {error})") from error
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(f"{path}: is not a checkpoint of angiosim ({error})") from error
     if path.name != f"{found.mcs:06d}.ckpt":
         raise CheckpointError(f"{path}: is the checkpoint of another step, {found.mcs}")
     return found
+
+
+def _rows(found: Any) -> Rows:
+    """Return rows of a time series, checked: columns of numbers, equally long."""
+    columns = list(dict(found).values())
+    if len({len(column) for column in columns}) > 1 or not all(
+        type(value) in (int, float) for column in columns for value in column
+    ):
+        raise ValueError("its rows are not those of a time series")
+    return dict(found)
 
 
 def checkpoints_in(folder: Path) -> dict[int, Path]:

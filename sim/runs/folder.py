@@ -17,6 +17,7 @@ from sim import files
 from sim.assays import assays
 from sim.errors import FolderError
 from sim.files import plain
+from sim.logs import Log
 from sim.version import __version__
 
 if TYPE_CHECKING:
@@ -41,21 +42,12 @@ SUMS, CHECKSUM = "sha256", "checksum"
 """Keys of a manifest: SHA-256 of the files of a run, by name, and of the manifest itself."""
 MARK = "angiosim "
 """How the log of a run begins."""
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-class _Log(logging.FileHandler):
-    """A log that takes what it can; a full disk is reported by what it stops."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        pass
 
 
 @contextmanager
 def logging_into(path: Path) -> Iterator[None]:
     """Append log messages of ``sim`` to a file, which is created with the first of them."""
-    handler = _Log(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+    handler = Log(path, delay=True)
     logging.getLogger("sim").addHandler(handler)
     try:
         yield
@@ -72,7 +64,33 @@ def folder_name(name: str, otherwise: str) -> str:
 
 def default_folder(name: str, seed: int) -> Path:
     """Return the folder of a run for which none was chosen, without a number."""
-    return Path("runs", f"{folder_name(name, 'run')}-s{seed}")
+    return below_runs(f"{folder_name(name, 'run')}-s{seed}")
+
+
+def below_runs(name: str) -> Path:
+    """Return a folder in ``runs``, below the working folder.
+
+    Raises
+    ------
+    FolderError
+        If ``runs`` is a link: it may lead anywhere.
+    """
+    if (runs := Path("runs")).is_symlink():
+        raise FolderError(f"{runs}: is a link; choose another folder with --out")
+    return runs / name
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a run folder with links in place of its files: they may lead anywhere.
+
+    Raises
+    ------
+    FolderError
+        If there is one; the message names it.
+    """
+    for path in _entries(folder):
+        if path.is_symlink() and (path.name in _NUMBERED or _is_known(path, folder)):
+            raise FolderError(f"{path}: is a link; replace it by what it leads to")
 
 
 class RunFolder:
@@ -98,7 +116,7 @@ class RunFolder:
             held.enter_context(_locked(path / LOCK))
             # mode x: of two processes that want one folder, one succeeds
             mode = "a" if made is None else "x"
-            self._log = _Log(path / LOG, mode=mode, encoding="utf-8")
+            self._log = Log(path / LOG, mode)
             held.callback(self._log.close)
             assert self._log.stream is not None
             try:
@@ -110,7 +128,6 @@ class RunFolder:
                     (path / LOG).unlink()
                 raise
             self._held = held.pop_all()
-        self._log.setFormatter(logging.Formatter(_LOG_FORMAT))
         logger = logging.getLogger("sim")
         logger.addHandler(self._log)
         if logger.level == logging.NOTSET:
@@ -165,6 +182,7 @@ class RunFolder:
         FolderError
             If another process uses it, or it is not writable.
         """
+        refuse_links(path)
         try:
             return cls(path, None)
         except OSError as error:
@@ -220,10 +238,12 @@ class RunFolder:
         """
         if not os.path.lexists(path):
             return
-        plain = path.is_dir() and not path.is_symlink()
-        known = _content(path) if plain else []
-        others = {*path.rglob("*")} - {*known, *(path / name for name in _NUMBERED)}
-        if not plain or others or not holds_run(path):
+        known, others = [], True
+        if path.is_dir() and not path.is_symlink():
+            refuse_links(path)
+            known = _content(path)
+            others = bool({*path.rglob("*")} - {*known, *(path / name for name in _NUMBERED)})
+        if others or not holds_run(path):
             raise FolderError(f"{path}: contains other files than those of a run; move it away")
         for item in known:
             item.unlink()
@@ -300,20 +320,30 @@ def holds_run(folder: Path) -> bool:
 
 def _content(folder: Path) -> list[Path]:
     """Return the files in a run folder that a run writes, whole or in part; the log comes last."""
-    found = []
-    names = {*_FILES}
-    for one in assays().values():
-        names |= {one.picture_file, *(name for name, _ in one.tables)}
-    for path in (
-        *folder.iterdir(),
-        *(path for each in _NUMBERED for path in (folder / each).glob("*")),
-    ):
-        name = re.sub(r"^\.(.+)\.[0-9a-f]{16}\.tmp$", r"\1", path.name)
-        inside = path.parent != folder
-        known = re.fullmatch(_NUMBERED[path.parent.name], name) if inside else name in names
-        if known and stat.S_ISREG(path.lstat().st_mode):
-            found.append(path)
+    found = [
+        path
+        for path in _entries(folder)
+        if stat.S_ISREG(path.lstat().st_mode) and _is_known(path, folder)
+    ]
     return sorted(found, key=lambda path: path.name == LOG)  # until it is gone, it is a run folder
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """Walk through a run folder and the folders in it; links are not followed."""
+    for path in sorted(folder.iterdir()):
+        yield path
+        if path.name in _NUMBERED and path.is_dir() and not path.is_symlink():
+            yield from path.iterdir()
+
+
+def _is_known(path: Path, folder: Path) -> bool:
+    """Whether a file in a run folder is called as one that a run writes."""
+    name = re.sub(r"^\.(.+)\.[0-9a-f]{16}\.tmp$", r"\1", path.name)
+    if path.parent != folder:
+        return re.fullmatch(_NUMBERED[path.parent.name], name) is not None
+    return name in _FILES or any(
+        name in (one.picture_file, *(table for table, _ in one.tables)) for one in assays().values()
+    )
 
 
 @contextmanager

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BaseModel, Field, Strict, ValidationError
 
 from sim.assays import assay
 from sim.errors import FileError, InputError
-from sim.files import read_text, read_toml, sha256
+from sim.files import parse_json, parse_npz, read_bytes, read_text, read_toml, sha256
 from sim.runs.folder import (
     CHECKSUM,
     FINAL,
@@ -22,6 +23,7 @@ from sim.runs.folder import (
     SUMS,
     TIMESERIES,
     checksum_of,
+    refuse_links,
 )
 from sim.scenario.resolve import load
 
@@ -71,9 +73,9 @@ def read_run(folder: Path) -> dict[str, Any]:
         )
     check(folder, {name: sums[name] for name in (SCENARIO,) if name in sums})
     try:
-        if "format" not in (tree := read_toml(folder / SCENARIO)):
+        if "format" not in read_toml(folder / SCENARIO):
             raise FileError(folder / SCENARIO, "is not the complete scenario of a run")
-        scenario = load(tree)
+        scenario = load(folder / SCENARIO)
     except InputError as error:
         version = manifest.get("version")
         raise InputError(f"{error}\n{folder}: this run is from angiosim {version}") from error
@@ -96,6 +98,27 @@ def read_run(folder: Path) -> dict[str, Any]:
     }
 
 
+class _Session(BaseModel):
+    """What is read of a session of a run."""
+
+    mcs: Annotated[int, Strict()]
+    from_mcs: Annotated[int, Strict()]
+    wall_s: dict[str, float]
+
+
+class _Manifest(BaseModel):
+    """What is read of a manifest."""
+
+    completed: bool
+    seed: int = 0
+    mcs: Annotated[int, Strict()] = 0
+    version: str | None = None
+    libraries: dict[str, str | None] = {}
+    platform: dict[str, Any] = {}
+    sessions: list[_Session] = []
+    sha256: dict[Annotated[str, Field(pattern=r"^(frames/)?[\w-]+\.\w+$")], str] = {}
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Return the manifest of a run, if it is as it was written; that of earlier versions as it is.
 
@@ -103,14 +126,21 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     ------
     FileError
         If it is lost or damaged.
+    FolderError
+        If there are links in the folder.
     """
+    refuse_links(folder)
     try:
         manifest = read_json(folder / MANIFEST)
     except FileError as error:
         raise FileError(folder / MANIFEST, f"{error.reason}; {_again(folder)}") from error
     known = manifest.pop(CHECKSUM, None)
-    wrong = "completed" not in manifest or type(manifest.get("mcs", 0)) is not int
-    if wrong or known not in (None, checksum_of(manifest)):
+    try:
+        _Manifest.model_validate(manifest)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"]))
+        raise FileError(folder / MANIFEST, f"is damaged at {where}; {_again(folder)}") from None
+    if known not in (None, checksum_of(manifest)):
         raise FileError(folder / MANIFEST, f"is damaged; {_again(folder)}")
     return manifest
 
@@ -127,8 +157,8 @@ def damaged(folder: Path, sums: Mapping[str, str | None]) -> list[str]:
     found = []
     for name, known in sums.items():
         try:
-            content = (folder / name).read_bytes()
-        except OSError:
+            content = read_bytes(folder / name)
+        except FileError:
             found.append(name)
             continue
         if known not in (None, sha256(content)):
@@ -153,47 +183,39 @@ def _again(folder: Path, name: str = MANIFEST) -> str:
 
 def arrays_of(path: Path) -> Arrays:
     """Return the arrays of a file of a run."""
-    import numpy as np
-
     try:
-        with np.load(path) as archive:
-            return dict(archive)
-    except Exception as error:  # whatever zip, zlib and NumPy find wrong
+        return parse_npz(read_bytes(path))
+    except ValueError as error:
         raise FileError(path, f"cannot be read ({error})") from error
 
 
 def table_of(path: Path) -> pd.DataFrame:
     """Return a table of numbers as it was written, to the last bit."""
-    import pandas as pd
-
-    if not (lines := read_text(path).splitlines()):
-        raise FileError(path, "is empty")
-    try:
-        header, *rows = csv.reader(lines)
-        columns = {
-            name: [_number(text) for text in column]
-            for name, column in zip(header, zip(*rows, strict=True), strict=True)
-        }
-    except (ValueError, csv.Error) as error:
-        raise FileError(path, f"is not a table of numbers ({error})") from error
-    return pd.DataFrame(columns)
+    return _table(path, _number, least=1)
 
 
 def _table_of_assay(path: Path) -> pd.DataFrame:
     """Return a table of an assay, which may have words in it, and no row at all."""
+    return _table(path, _number_or_word, least=0)
+
+
+def _table(path: Path, read: Callable[[str], Any], *, least: int) -> pd.DataFrame:
+    """Return a table of at least so many rows."""
     import pandas as pd
 
     if not (lines := read_text(path).splitlines()):
         raise FileError(path, "is empty")
     try:
         header, *rows = csv.reader(lines)
+        if len(rows) < least:
+            raise ValueError("has no rows")
         columns = zip(*rows, strict=True) if rows else ((),) * len(header)
         table = {
-            name: [_number_or_word(text) for text in column]
+            name: [read(text) for text in column]
             for name, column in zip(header, columns, strict=True)
         }
     except (ValueError, csv.Error) as error:
-        raise FileError(path, f"is not a table ({error})") from error
+        raise FileError(path, f"is not a table of numbers ({error})") from error
     return pd.DataFrame(table)
 
 
@@ -211,12 +233,9 @@ def _number(text: str) -> float | int:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the content of a JSON file of a run."""
     try:
-        content: dict[str, Any] = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise FileError(path, f"is not valid JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise FileError(path, "is not a JSON object")
-    return content
+        return parse_json(read_text(path))
+    except ValueError as error:
+        raise FileError(path, str(error)) from error
 
 
 def _what_it_is(folder: Path) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim import hooks
+from sim.input import checked_path
 from sim.runs.reading import read_run
-from sim.scenario.input import checked_path
 from sim.scenario.schema import Scenario
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from sim.errors import (
     FolderError,
     InputError,
     shown,
+    visible_lines,
 )
-from sim.files import read_toml, sha256
-from sim.runs.checkpoint import Checkpoint, checkpoints_in, read_checkpoint
+from sim.files import read_bytes, sha256
+from sim.runs.checkpoint import Checkpoint, checkpoints_in, most_bytes, read_checkpoint
 from sim.runs.environment import differences, environments_of
 from sim.runs.folder import (
     CHECKPOINT,
@@ -65,11 +66,13 @@ def folder_to_resume(out: Path | None, scenario: Scenario) -> Path | None:
     """
     if out is not None:
         return out if os.path.lexists(out) and not (out.is_dir() and _is_empty(out)) else None
-    path = default_folder(scenario.name, scenario.seed)
+    first = path = default_folder(scenario.name, scenario.seed)
     found, number = [], 1
-    while os.path.lexists(path if number == 1 else path.with_name(f"{path.name}-{number}")):
-        found.append(path if number == 1 else path.with_name(f"{path.name}-{number}"))
+    while os.path.lexists(path):
+        if not path.is_symlink():
+            found.append(path)
         number += 1
+        path = first.with_name(f"{first.name}-{number}")
     for folder in reversed(found):
         try:
             stored_run(folder, scenario)
@@ -104,7 +107,7 @@ def stored_run(folder: Path, scenario: Scenario) -> Stored:
         _check_without_scenario(folder, manifest, scenario)
         return Stored(manifest, finished=False)
     try:
-        theirs = load(read_toml(folder / SCENARIO))
+        theirs = load(folder / SCENARIO)
     except InputError as error:
         version = manifest.get("version")
         raise InputError(f"{error}\n{folder}: this run is from angiosim {version}") from error
@@ -192,7 +195,7 @@ def usable_checkpoint(
         if most is not None and mcs > most:
             continue
         try:
-            found = read_checkpoint(path)
+            found = read_checkpoint(path, most_bytes(scenario))
             _belongs(path, found, scenario)
             _has_frames(path, found, folder)
         except CheckpointError as error:
@@ -212,7 +215,7 @@ def usable_checkpoint(
 def warn(text: str) -> None:
     """Warn the user, and in the log of the run."""
     logger.warning("%s", text)
-    warnings.warn(text, CheckpointWarning, stacklevel=2)
+    warnings.warn(visible_lines(text), CheckpointWarning, stacklevel=2)
 
 
 def check_versions(folder: Path, manifest: Mapping[str, Any], *, strict: bool = False) -> None:
@@ -249,8 +252,8 @@ def _has_frames(path: Path, found: Checkpoint, folder: Path) -> None:
     for mcs, known in found.frames.items():
         frame = folder / FRAMES / f"{mcs:06d}.npz"
         try:
-            content = frame.read_bytes()
-        except OSError:
+            content = read_bytes(frame)
+        except FileError:
             content = b""
         if sha256(content) != known:
             raise CheckpointError(f"{path}: {frame} was changed or removed since it was written")

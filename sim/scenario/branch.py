@@ -63,7 +63,7 @@ def changed(scenario: Scenario, settings: Mapping[str, Any], mcs: int) -> Scenar
         if any(key == free or key.startswith(f"{free}.") for free in FREE):
             laid[key] = value
         elif not (table == "ligands" and inside[1:2] in (["bath_ng_ml"], ["media"])):
-            what = "cannot be set from a step on: only concentrations, media, doses, "
+            what = "cannot be changed during a run: only concentrations, media, doses, "
             problems.append(Problem(key, value, f"{what}time.duration_h, record and name can"))
     for table in ("drug", "partner"):
         if isinstance(given := tree.get(table), dict):
@@ -143,7 +143,7 @@ def _drug(
         return {}
     others = [key for key in given if key not in COURSE]
     if others and _total_nM(one, _times_h(one, mcs)).any():
-        what = f"cannot be set from a step on: the cells had {own.name} before {at_h:g} h"
+        what = f"cannot be changed during a run: the cells had {own.name} before {at_h:g} h"
         problems += [Problem(f"{table}.{key}", given[key], what) for key in others]
         return {}
     found = {key: given[key] for key in [*others, *({"regimen"} & given.keys())]}

@@ -10,10 +10,10 @@ from typing import Any
 from sim import data
 from sim.errors import FileError, InputError, Problem, ScenarioError
 from sim.files import named_file, read_toml
+from sim.input import MOST_DEPTH, default_name, plain
 from sim.pharmacology.dose_table import read_doses
 from sim.pharmacology.drug_file import as_own
 from sim.scenario import keys
-from sim.scenario.input import MOST_DEPTH, default_name, plain
 from sim.scenario.resolved import OWN
 from sim.scenario.settings import ALTERNATIVES, contradictions
 from sim.scenario.shipped import shipped
@@ -128,10 +128,7 @@ def _take_files(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -
             tree["resolved"] = written | {OWN[table]: as_own(path)}
             drug["name"] = path.stem
         except ScenarioError as error:
-            problems += [
-                Problem(f"{key}, {one.key}".removesuffix(", "), one.value, one.allowed, one.hint)
-                for one in error.problems
-            ]
+            problems += _in_file(key, error)
         except InputError as error:
             problems.append(Problem(key, name, error.reason))
 
@@ -148,14 +145,17 @@ def _take_doses(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -
         try:
             doses = read_doses(named_file(name, folder, root))
         except ScenarioError as error:
-            problems += [
-                Problem(f"{key}, {wrong.key}", wrong.value, wrong.allowed, wrong.hint)
-                for wrong in error.problems
-            ]
+            problems += _in_file(key, error)
         except InputError as error:
             problems.append(Problem(key, name, error.reason))
         else:
             drug["doses"] = [asdict(dose) for dose in doses]
+
+
+def _in_file(key: str, error: ScenarioError) -> Iterator[Problem]:
+    """Yield the errors of a file, after the key that names it."""
+    for one in error.problems:
+        yield Problem(f"{key}, {one.key}".removesuffix(", "), one.value, one.allowed, one.hint)
 
 
 def _extended(base: Any, path: Path, root: Path) -> Path:

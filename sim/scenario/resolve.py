@@ -15,12 +15,12 @@ from pydantic import ValidationError
 from sim import data
 from sim.assays.declare import called
 from sim.errors import Problem, ScenarioError
+from sim.input import check_overrides, check_source, plain
 from sim.pharmacology.drugs import load_drug
 from sim.scenario import keys, resolved
 from sim.scenario.checks import check
 from sim.scenario.classes import class_of
 from sim.scenario.defaults import assay_of, default_leaves
-from sim.scenario.input import check_overrides, check_source, plain
 from sim.scenario.layers import DRIVEN, layers_of, merge_layers, override_tree
 from sim.scenario.schema import Domain, LatticeScenario, Scenario, Time
 from sim.scenario.tree import (

@@ -22,10 +22,10 @@ import tomli_w
 
 from sim import data
 from sim.errors import Problem, ScenarioError
+from sim.input import check_overrides
 from sim.runs.seeds import replicate_seed
 from sim.scenario import keys
 from sim.scenario.cautions import by_key
-from sim.scenario.input import check_overrides
 from sim.scenario.resolve import load
 from sim.scenario.settings import contradictions
 from sim.scenario.shipped import shipped_studies

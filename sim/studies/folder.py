@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sim.errors import FileError, FolderError
-from sim.files import is_litter, locked, read_toml
-from sim.runs.folder import folder_name
+from sim.files import is_litter, locked, parse_toml, read_toml
+from sim.runs.folder import LOG, below_runs, folder_name
 from sim.studies.ledger import LEDGER, study_in
-from sim.studies.table import check_content
+from sim.studies.table import PARENTS, RUNS, check_content
 
 LOCK = "study.lock"
 
 
 def default_folder(name: str) -> Path:
-    """Return the default folder of a study, calibration or design, ``runs/NAME``."""
-    return Path("runs", folder_name(name, "unnamed"))
+    """Return the default folder of a study, calibration or design, ``runs/NAME``.
+
+    Raises
+    ------
+    FolderError
+        If it, or ``runs``, is a link: it may lead anywhere.
+    """
+    if (path := below_runs(folder_name(name, "unnamed"))).is_symlink():
+        raise FolderError(f"{path}: is a link; choose another folder with --out")
+    return path
 
 
 @contextmanager
@@ -70,7 +77,7 @@ def _name_in(described: Path) -> str | None:
         if (name := read_toml(described).get("name")) is not None:
             return str(name)
     text = study_in(described.parent)
-    return None if text is None else str(tomllib.loads(text)["name"])
+    return None if text is None else str(parse_toml(text).get("name"))
 
 
 def check_owner(out: Path, file: str, name: str) -> None:
@@ -83,6 +90,9 @@ def check_owner(out: Path, file: str, name: str) -> None:
     except OSError as error:  # a name that is too long
         reason = (error.strerror or str(error)).lower()
         raise FolderError(f"{out}: cannot write there ({reason}); choose another folder") from None
+    for inside in (LOG, RUNS, PARENTS):
+        if (out / inside).is_symlink():
+            raise FolderError(f"{out / inside}: is a link; replace it by what it leads to")
     check_content(out, file)
     kind = file.removesuffix(".toml")
     found = None if (described := out / file).is_symlink() else _name_in(described)

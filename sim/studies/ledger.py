@@ -30,6 +30,7 @@ from sim.studies.rows import (
     Row,
     about_is_whole,
     check_columns,
+    check_tables,
     code_of,
     make_tables,
     missing_tables,
@@ -277,6 +278,7 @@ class Ledger:
 
     def _begin(self, *, read_only: bool) -> None:
         """Make the tables in a new file, or check that the file is a ledger, and repair it."""
+        self._file.execute("PRAGMA trusted_schema = OFF")
         self._file.text_factory = lambda text: text.decode(errors="replace")
         (application,) = self._file.execute("PRAGMA application_id").fetchone()
         (version,) = self._file.execute("PRAGMA user_version").fetchone()
@@ -299,6 +301,7 @@ class Ledger:
                 f"(ledger version {version}; this one reads {VERSION}); resume with that version, "
                 "or start in another folder: results.csv stays readable, and nothing was changed"
             )
+        check_tables(self._file, self.path)
         check_columns(self._file, version, self.path)
         self._version = version
         missing = missing_tables(self._file, version)

@@ -11,8 +11,8 @@ from typing import Any
 from sim import data
 from sim.errors import FileError, LedgerWarning, Problem, ScenarioError
 from sim.files import read_toml
+from sim.input import check_source, default_name, plain
 from sim.scenario.defaults import assay_of
-from sim.scenario.input import check_source, default_name, plain
 from sim.scenario.layers import content
 from sim.scenario.settings import set_twice
 from sim.studies.ledger import LEDGER, study_in

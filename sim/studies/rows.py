@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from sim.errors import InputError
-from sim.files import sha256
+from sim.files import parse_json, sha256
 from sim.studies.task import DONE, FAILED, PLANNED
 
 APPLICATION_ID = 0x616E6769  # "angi", in the file's header
@@ -83,6 +83,15 @@ def missing_tables(file: sqlite3.Connection, version: int) -> list[str]:
         "environments", OLDEST)]  # fmt: skip
 
 
+def check_tables(file: sqlite3.Connection, path: object) -> None:
+    """Refuse a ledger with anything but its tables: a trigger or view may do anything."""
+    found = file.execute("SELECT type, name FROM sqlite_schema WHERE type != 'index'").fetchall()
+    for kind, name in found:
+        if kind != "table" or name not in _TABLES:
+            what = f"has a {kind} {name!r}, which no ledger has; restore a copy, or move it away"
+            raise InputError(f"{path}: {what}")
+
+
 def check_columns(file: sqlite3.Connection, version: int, path: object) -> None:
     """Refuse a ledger whose table of runs is not that of its version."""
     found = [column[1] for column in file.execute("PRAGMA table_info(runs)").fetchall()]
@@ -128,10 +137,18 @@ def read_rows(file: sqlite3.Connection, version: int) -> tuple[dict[str, Row], s
 
 def _is_valid(row: Row) -> bool:
     """Whether a row can be used; one without a checksum may hold anything."""
-    status, metrics = row[4], row[5]
-    with suppress(ValueError, TypeError, RecursionError):
-        known = isinstance(json.loads(row[1]), dict) and status in (PLANNED, DONE, FAILED)
-        return known and (status != DONE or isinstance(json.loads(metrics), dict))
+    key, parameters, replicate, seed, status, metrics, *texts, seconds, environment = row
+    with suppress(ValueError, TypeError):
+        parse_json(parameters)
+        found = parse_json(metrics) if status == DONE or metrics else {}
+        return (
+            status in (PLANNED, DONE, FAILED)
+            and isinstance(key, str)
+            and type(replicate) is type(seed) is int
+            and all(type(value) in (int, float) for value in found.values())
+            and all(text is None or isinstance(text, str) for text in (*texts, environment))
+            and (seconds is None or isinstance(seconds, float))
+        )
     return False
 
 
@@ -187,7 +204,13 @@ def read_environments(file: sqlite3.Connection, version: int) -> dict[str, dict[
     if version == OLDEST:
         return {}
     rows = file.execute("SELECT name, content FROM environments").fetchall()
-    return {name: json.loads(content) for name, content in rows if name_of(content) == name}
+    found = {}
+    for name, content in rows:
+        with suppress(ValueError, TypeError):
+            table = parse_json(content) if name_of(content) == name else {}
+            if table and all(isinstance(value, str) for value in table.values()):
+                found[name] = table
+    return found
 
 
 def put_environment(file: sqlite3.Connection, content: dict[str, str]) -> str | None:

@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import re
 import time
-import tomllib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from sim.errors import FolderError, InputError
-from sim.files import write_text_atomic
-from sim.scenario.input import checked_count
+from sim.errors import FileError, FolderError, InputError
+from sim.files import holds, parse_toml, write_text_atomic
+from sim.input import checked_count
 from sim.studies.executors import Executor
 from sim.studies.folder import hold
 from sim.studies.ledger import LEDGER, Entry, Ledger
 from sim.studies.mixing import check_mixing
 from sim.studies.plan import Plan, PlannedRun, runs_of
-from sim.studies.table import STUDY, Study, label_of, write_results
+from sim.studies.table import PARENTS, RUNS, STUDY, Study, label_of, write_results
 from sim.studies.task import DONE, FAILED, PLANNED, TIME_LIMIT, WORKER, Task
 
-PARENTS = "parents"
-"""Where runs that others branch from are kept, in the folder of a study."""
 TICK_S = 0.25  # how often progress is reported, and signals are checked
 Shard = tuple[int, int]
 
@@ -283,7 +281,7 @@ def _run_folder(out: Path | None, run: PlannedRun) -> str:
     """Return the folder of a run; its worker clears it first."""
     if out is None:
         raise InputError("run folders can only be kept in a study folder; choose one")
-    return str(out.resolve() / "runs" / run.key[:12])  # its number changes when others are added
+    return str(out.resolve() / RUNS / run.key[:12])  # its number changes when others are added
 
 
 def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
@@ -296,19 +294,18 @@ def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
     about = ledger.about()
     if not about:
         return
-    before, now = (tomllib.loads(text) for text in (about["study"], plan.text))
-    if before["name"] != plan.name:
+    try:
+        before, now = (parse_toml(text) for text in (about["study"], plan.text))
+        swept = [_swept(tree) for tree in (before, now)]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FileError(out / LEDGER, f"says of no study what it is ({error})") from error
+    if before.get("name") != plan.name:
         raise FolderError(
-            f"{out / LEDGER}: is of the study {before['name']!r}, not {plan.name!r}; restore the "
-            "one that belongs here, or choose another folder"
+            f"{out / LEDGER}: is of the study {before.get('name')!r}, not {plan.name!r}; restore "
+            "the one that belongs here, or choose another folder"
         )
-    swept = [
-        {*tree.get("group", {}), *tree.get("grid", {}), *tree.get("zip", {}),
-         *tree.get("sample", {}).get("ranges", {})}
-        for tree in (before, now)
-    ]  # fmt: skip
     if (
-        before["base"] != now["base"]
+        before.get("base") != now["base"]
         and swept[0] != swept[1]
         and not ledger.knows(run.key for run in plan.runs)
     ):
@@ -318,7 +315,13 @@ def _check_same(ledger: Ledger, plan: Plan, out: Path) -> None:
         )
 
 
+def _swept(tree: Mapping[str, Any]) -> set[str]:
+    """Return the keys that a study sweeps."""
+    ranges = tree.get("sample", {}).get("ranges", {})
+    return {*ranges, *(key for name in ("group", "grid", "zip") for key in tree.get(name, {}))}
+
+
 def write_if_new(path: Path, text: str) -> None:
     """Write a file unless it has exactly this content."""
-    if not path.exists() or path.read_bytes() != text.encode():
+    if not holds(path, text):
         write_text_atomic(path, text)

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import tomllib
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -18,8 +17,15 @@ from typing import TYPE_CHECKING, Any, Self
 from sim import hooks
 from sim.assays import FLAGS
 from sim.errors import FileError, FolderError, InputError, LedgerWarning, ScenarioError
-from sim.files import read_toml, sha256, write_bytes_atomic, write_text_atomic
-from sim.scenario.input import checked_path
+from sim.files import (
+    parse_toml,
+    read_bytes,
+    read_toml,
+    sha256,
+    write_bytes_atomic,
+    write_text_atomic,
+)
+from sim.input import checked_path
 from sim.studies.file import plan_study
 from sim.studies.ledger import LEDGER, Entry, Ledger
 from sim.studies.plan import Plan, PlannedRun
@@ -33,6 +39,8 @@ if TYPE_CHECKING:
 
 STUDY, RESULTS, PARQUET = "study.toml", "results.csv", "results.parquet"
 """Files of a study folder, beside the `LEDGER`."""
+RUNS, PARENTS = "runs", "parents"
+"""Folders in it: with the runs, and with those that others branch from."""
 CALIBRATION, DESIGN = "calibration.toml", "design.toml"
 """The files that describe the folders of calibrations and designs, as `STUDY` does a study's."""
 
@@ -261,7 +269,9 @@ def open_result(folder: Path) -> Study:
     if not about:
         raise InputError(f"{folder}: this study was stopped before it was planned; start it again")
     try:
-        plan = plan_study(tomllib.loads(about["study"]))
+        plan = plan_study(parse_toml(about["study"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileError(folder / LEDGER, f"says of no study what it is ({error})") from error
     except ScenarioError as error:
         raise InputError(
             f"{folder}: was planned with angiosim {about['version']}, and this is {__version__}; "
@@ -300,8 +310,8 @@ def _check_files(folder: Path, plan: Plan, about: Mapping[str, str]) -> None:
         if found is None:
             warnings.warn(f"{folder / STUDY}: is damaged; {again}", LedgerWarning, stacklevel=4)
     try:
-        same = sha256((folder / RESULTS).read_bytes()) == about.get("results")
-    except OSError:
+        same = sha256(read_bytes(folder / RESULTS)) == about.get("results")
+    except FileError:
         same = False
     if "results" in about and not same:
         what = f"{folder / RESULTS}: is lost, or not as the study wrote it"

@@ -327,13 +327,45 @@ class Tissue:
         }
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take over the content of what `arrays` gave."""
+        """Take over the content of what `arrays` gave, if it can be that of this tissue.
+
+        Raises
+        ------
+        ValueError
+            If not: kernels trust what they are given.
+        """
+        self._check(arrays)
         self.lattice[:] = arrays["lattice"]
         self._overlaps.clear()
         for name in self.cells.columns:
             self.cells.columns[name] = arrays[f"cells.{name}"].copy()
         for name, values in self.fields.items():
             values[:] = arrays[f"fields.{name}"]
+
+    def _check(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Refuse arrays whose shapes or rows do not match."""
+        held: dict[str, NDArray[Any]] = {
+            "lattice": self.lattice,
+            **{f"fields.{k}": v for k, v in self.fields.items()},
+        }
+        lattice, types = arrays["lattice"], arrays["cells.type"]
+        rows = types.size
+        wrong = [name for name, array in held.items() if arrays[name].shape != array.shape]
+        wrong += [
+            f"cells.{name}"
+            for name, column in self.cells.columns.items()
+            if arrays[f"cells.{name}"].shape[:1] != (rows,)
+            or (name != "mu" and arrays[f"cells.{name}"].shape[1:] != column.shape[1:])
+        ]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} are of another shape")
+        if not 0 <= lattice.min() <= lattice.max() < rows:
+            raise ValueError("there are sites of unknown cells")
+        if not 0 <= types.min() <= types.max() <= self.cells["type"][-1]:
+            raise ValueError("there are cells of unknown type")
+        areas = np.bincount(lattice.ravel(), minlength=rows)[1:-1]
+        if not np.array_equal(areas, arrays["cells.moments"][1:-1, 0]):
+            raise ValueError("areas of cells are not those on the lattice")
 
     def _attractants(self) -> Attractants:
         """The fields that cells follow, as they are now."""

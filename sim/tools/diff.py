@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.errors import CheckpointError, FileError, InputError
-from sim.files import read_toml
 from sim.runs.checkpoint import checkpoints_in, read_checkpoint
 from sim.runs.folder import CHECKPOINT, FINAL, FRAMES, MANIFEST, SCENARIO, SUMS, TIMESERIES
 from sim.runs.reading import Frames, arrays_of, check, read_manifest, table_of
@@ -101,7 +100,7 @@ class _Run:
                     self.kept_once.append(name)
                 except FileError as error:
                     warn(f"{error}; it is left out")
-        self.scenario = load(read_toml(self.folder / SCENARIO))
+        self.scenario = load(self.folder / SCENARIO)
         self.frames = Frames(self.folder, sums)
         self.checkpoints = checkpoints_in(self.folder / CHECKPOINT)
         self.rows = {}

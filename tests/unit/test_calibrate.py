@@ -773,7 +773,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         {"data": {"rows": [{**ROW, "drug.free_nM": -5}]}},
         "data, row 1: drug.free_nM", "at least 0",
     ),
-    "seed as condition": ({"data": {"rows": [{**ROW, "seed": 5}]}}, "data, row 1, seed", "must be"),
+    "seed as condition": ({"data": {"rows": [{**ROW, "seed": 5}]}}, "row 1, seed", "cannot be"),
     "time without record": (
         {"data": {"rows": [{**ROW, "time_h": 1.25}]}}, "data, row 1, time_h",
         "must be a record time (time.record_every_h); the nearest are 1 and 2",
@@ -838,7 +838,7 @@ def test_all_errors_are_reported_at_once() -> None:
         ("drug.free_nM,meshes\n0,5\n,3\n", "data, line 3, drug.free_nM", "is empty"),
         ("drug.free_nM,meshes\n.5,5\n05,-1\n", "data, line 3, meshes", "of at least 0"),
         ("drug.free_nM,\n0,5\n", "data, column 2", "has no name"),
-        ('meshes,drug\n1,"{doses_csv = ""x.csv""}"\n', "data, line 2, drug", "must be a key"),
+        ('meshes,drug\n1,"{doses_csv = ""x.csv""}"\n', "data, column drug", "cannot be a column"),
     ],
 )
 def test_wrong_tables(tmp_path: Path, text: str, key: str, told: str) -> None:

@@ -13,10 +13,10 @@ import pytest
 from sim import files
 from sim.calibration.file import plan_calibration
 from sim.errors import FileError, FolderError, InputError, Problem, ScenarioError, visible
+from sim.input import default_name, plain
 from sim.pharmacology.dose_table import read_doses
 from sim.pharmacology.dosing import Dose
 from sim.runs.folder import RunFolder
-from sim.scenario.input import default_name, plain
 from sim.scenario.resolve import load
 from sim.studies.file import plan_study
 from sim.studies.folder import hold

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import sim
+from sim import logs
 from sim.errors import FolderError, InputError
 from sim.files import plain
 from sim.runs.folder import RunFolder
@@ -113,7 +114,7 @@ def test_nothing_is_left_when_the_log_cannot_be_written(
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(logging.FileHandler, "_open", refuse)
+    monkeypatch.setattr(logs.Log, "_open", refuse)
     with pytest.raises(FolderError, match="read-only"):
         RunFolder.create(None, "tube", 1)
     assert everything(workplace) == []
@@ -268,7 +269,7 @@ def test_only_run_folders_can_be_opened(workplace: Path) -> None:
     Path("study").mkdir()
     Path("study/study.toml").touch()
     with RunFolder.create(Path("stopped"), "tube", 1) as folder:
-        folder.write_manifest({"completed": False, "ended": None})
+        folder.write_manifest({"completed": False, "ended": None, "seed": 1, "mcs": 0})
     reasons = {
         "none": "no such folder",
         "empty": "is not a run folder",

@@ -5,23 +5,41 @@ A case is a number: it says which file is damaged, how, and which command reads 
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import random
 import re
+import resource
+import shutil
+import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import sim
-from sim.scenario.shipped import shipped, shipped_calibrations, shipped_studies
+from sim.cli.main import app
+from sim.errors import AngiosimError
+from sim.files import sha256
+from sim.pharmacology.drug_file import template
+from sim.scenario.shipped import shipped, shipped_calibrations, shipped_designs, shipped_studies
 
-CASES, ALL = 80, 5000
+CASES, ALL = 150, 10_000
 BLOCK = 250  # cases of one slow test
+COMMANDS_RUN = 30  # cases of the real command
 MOST_S = 1.0  # of processor time
+MOST_MB = 300  # of memory, beside what the process had
 SECRET = "4711-secret"
 ROOTS = {
     str(Path(path).resolve())
@@ -110,13 +128,52 @@ trials = 4
 file = "table.csv"
 relative_error = 0.1
 """
+DESIGN = """format = 1
+base = "human_12mg"
+subjects = 20
+[[target]]
+of = "inhibition.VEGFR2"
+window = "last cycle"
+statistic = "mean"
+at_least = 0.4
+share = 0.5
+[vary]
+"drug.regimen.dose_mg" = {low = 1, high = 60, strengths = [6, 8]}
+[[schedule]]
+name = "daily"
+set = {"drug.regimen.off_days" = 0}
+[limits]
+"total_ng_ml.max" = {at_most = 60, window = "steady"}
+"""
+OWNED = """extends = "human_12mg"
+[drug]
+file = "mydrug.toml"
+"""
+KEPT = 'format = 1\nextends = "tube_formation"\n[domain]\nsize_um = [200, 200]\n'
+ABOUT = {
+    "mcs": 3, "version": "0.2.0", "scenario": KEPT, "rows": {"mcs": [0, 3], "cells": [7, 7.5]},
+    "frames": {"0": "a" * 64},
+}  # fmt: skip
+SESSION = {"started": "now", "ended": "now", "from_mcs": 0, "mcs": 3, "wall_s": {"potts": 0.1}}
+MANIFEST = {
+    "completed": True, "ended": "now", "version": "0.2.0", "seed": 1, "mcs": 3, "threads": 1,
+    "scenario_hash": "ab", "libraries": {"numpy": "1.0"}, "platform": {"machine": "x86_64"},
+    "sessions": [SESSION],
+}  # fmt: skip
+CHECKPOINT, LEDGER = "run/checkpoint/000003.ckpt", "out/ledger.sqlite"
 TEXTS = {
     "mine.toml": SCENARIO, "dosed.toml": DOSED, "regimen.toml": REGIMEN, "study.toml": STUDY,
     "sample.toml": SAMPLE, "fit.toml": FIT,
     "doses.csv": "time_h,amount_mg,route,infusion_h\n0,12,oral,\n24,5,iv,0.5\n",
     "table.csv": "drug.free_nM,tube_length_mm,tube_length_mm_sd\n0,2,0.1\n5,1.1,\n",
+    "design.toml": DESIGN, "mydrug.toml": template("mydrug"), "owned.toml": OWNED,
+    "run/scenario.toml": KEPT, "run/manifest.json": json.dumps(MANIFEST, indent=1),
+    "run/timeseries.csv": "time_h,mcs,cells\n0,0,7\n0.02,3,7.5\n",
+    CHECKPOINT: json.dumps(ABOUT), "other/scenario.toml": KEPT,
+    "other/manifest.json": json.dumps(MANIFEST),
 }  # fmt: skip
 READERS = {"doses.csv": "dosed.toml", "table.csv": "fit.toml"}
+FOLDERS = ("run/", "other/", "out/")
 COMMANDS = {
     "mine.toml": [["validate"]],
     "dosed.toml": [["validate"], ["pk"]],
@@ -124,7 +181,14 @@ COMMANDS = {
     "study.toml": [["validate"], ["sweep", "--list"]],
     "sample.toml": [["validate"], ["sweep", "--list"]],
     "fit.toml": [["validate"]],
+    "design.toml": [["validate"]],
+    "mydrug.toml": [["validate"], ["describe"]],
+    "owned.toml": [["validate"], ["pk"]],
+    "run": [["branch"], ["diff", "other"]],
+    "other": [["branch"], ["diff", "run"]],
+    "out": [["merge", "--out", "merged"], ["merge", "out", "--out", "merged"]],
 }
+"""Commands that read a file or folder; `branch` is what reads it for ``run --from``."""
 WORDS = [
     "../secret.csv", "/dev/zero", "/etc/hostname", "pipe", "link.csv", "loop.toml", "folder",
     "mine.toml", "doses.csv", "", " ", "A" * 5000, "a\\u0000b", "\\u001b[2J", "\\u009b31m",
@@ -151,6 +215,23 @@ KEYS = [
     "grid", "group", '"\\u001b[31m"', '"=x"', '"\\u202e"', '""', "a" * 5000, '"a.b"', "types.x",
     "drug.regimen.dose_mg", "fields.cue", "domain.size_um.0", "\x1b", ".".join("a" * 200), "points",
 ]  # fmt: skip
+
+JSON = [
+    "null", "true", "-1", "0", "1e999", "NaN", "1.5", '""', '"=1"', '"\\u001b[2J"', '"\\u202e"',
+    "[]", "{}", "[[]]", "[null]", '{"a": 1}', "[" * 3000, "[" * 40 + "]" * 40, "9" * 5000, '"x',
+    "3", "7", '"../../secret.csv"', '{"\\u009b": 1}',
+]  # fmt: skip
+DEFINITIONS = [
+    "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM plan; END", "DROP TABLE runs",
+    "CREATE VIEW v AS SELECT 1", "ALTER TABLE runs RENAME COLUMN key TO other",
+    "PRAGMA user_version = 9",
+    "DELETE FROM about", "DELETE FROM runs", "DELETE FROM plan", "UPDATE plan SET key = key || 'x'",
+    "UPDATE runs SET seed = 'a', replicate = x'00'", "PRAGMA application_id = 3",
+    "DELETE FROM about WHERE name = 'code'", "UPDATE plan SET run = run + 7",
+]  # fmt: skip
+COLUMNS = [
+    ("runs", name) for name in ("parameters", "status", "metrics", "stage", "error", "seconds")
+] + [("about", "value"), ("about", "name"), ("plan", "run"), ("plan", "key"), ("runs", "key")]
 
 opened: list[str] = []
 touched: list[str] = []
@@ -240,6 +321,69 @@ def damaged_csv(text: str, pick: random.Random) -> str:
     return "\n".join(",".join(cells) for cells in lines) + pick.choice(["\n", "", "\r\n\r\n"])
 
 
+def damaged_json(text: str, pick: random.Random) -> str:
+    """Change a value, or remove a piece."""
+    places = [one.span() for one in re.finditer(r'"[^"]*"|[\d.]+|\{[^{}]*\}|\[[^\[\]]*\]', text)]
+    first, last = pick.choice(places) if places else (0, 0)
+    return text[:first] + pick.choice([*JSON, "", "3", "4"]) + text[last:]
+
+
+@cache
+def arrays() -> bytes:
+    """A small archive."""
+    content = io.BytesIO()
+    np.savez_compressed(content, lattice=np.zeros((5, 5), np.int32))
+    return content.getvalue()
+
+
+def checkpoint(about: str, pick: random.Random) -> bytes:
+    """A checkpoint with this content, mostly with the right checksum."""
+    body = bytearray(about.replace("\n", " ").encode() + b"\n" + arrays())
+    if pick.random() < 0.3:
+        body[pick.randrange(len(body))] = pick.randrange(256)
+    sha = "0" * 64 if pick.random() < 0.1 else sha256(bytes(body))
+    return f"angiosim checkpoint 1 {sha}\n".encode() + bytes(body)
+
+
+@cache
+def ledger() -> bytes:
+    """The ledger of a study of which one run is done."""
+    from sim.studies.file import plan_study
+    from sim.studies.ledger import Ledger
+    from sim.studies.task import Outcome
+
+    plan = plan_study(STUDY_TREE)
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "ledger.sqlite")
+        with Ledger(path) as file:
+            file.plan(plan.runs, plan.text, plan.code)
+            metrics = {"tube_length_mm": 1.5, "meshes": 3}
+            file.record([Outcome(plan.runs[0].key, metrics), Outcome(plan.runs[1].key, None)])
+        return path.read_bytes()
+
+
+STUDY_TREE = {"name": "kept", "base": "tube_formation", "grid": {"drug.free_nM": [0, 5, 10]}}
+
+
+def damage_ledger(path: Path, pick: random.Random) -> None:
+    """Change bytes, rows or tables."""
+    if pick.random() < 0.3:
+        content = bytearray(path.read_bytes())
+        for _ in range(pick.choice([1, 10, 1000])):
+            content[pick.randrange(len(content))] = pick.randrange(256)
+        path.write_bytes(content[: pick.choice([len(content), pick.randrange(len(content))])])
+        return
+    with closing(sqlite3.connect(path)) as file, file, suppress(sqlite3.Error):
+        file.execute("PRAGMA ignore_check_constraints = ON")
+        if pick.random() < 0.3:
+            file.execute(pick.choice(DEFINITIONS))
+            return
+        table, column = pick.choice(COLUMNS)
+        word: Any = pick.choice([*JSON, *(word for word in VALUES if len(word) < 500)])
+        word = pick.choice([word, word.encode(), pick.randrange(9), json.dumps({"a": word})])
+        file.execute(f"UPDATE {table} SET {column} = ?", (word,))
+
+
 def coded(text: str, pick: random.Random) -> bytes:
     """Return a text in some coding, at times cut or with a byte changed."""
     coding = pick.choice(["utf-8"] * 20 + ["utf-8-sig", "utf-16", "latin-1"])
@@ -251,25 +395,59 @@ def coded(text: str, pick: random.Random) -> bytes:
     return bytes(content)
 
 
+def write_whole(place: Path) -> None:
+    """Write all files, undamaged."""
+    shutil.rmtree(place / "merged", ignore_errors=True)
+    for folder in FOLDERS:
+        shutil.rmtree(place / folder, ignore_errors=True)
+        (place / folder).mkdir()
+    (place / CHECKPOINT).parent.mkdir()
+    for name, text in TEXTS.items():
+        (place / name).write_text(text)
+    (place / CHECKPOINT).write_bytes(checkpoint(TEXTS[CHECKPOINT], random.Random(0)))
+    (place / LEDGER).write_bytes(ledger())
+
+
 def case(number: int, place: Path) -> list[str]:
     """Write the files of a case, and return the command that reads them."""
     pick = random.Random(number)
-    for name, text in TEXTS.items():
-        (place / name).write_text(text)
-    name = pick.choice([*TEXTS])
-    text = TEXTS[name]
-    for _ in range(pick.choice([1, 1, 1, 2, 4])):
-        text = (damaged_csv if name.endswith(".csv") else damaged_toml)(text or "\n", pick)
-    (place / name).write_bytes(coded(text, pick))
-    file = READERS.get(name, name)
+    write_whole(place)
+    name = pick.choice([*TEXTS, *[LEDGER] * 3, *[CHECKPOINT] * 2, "run/manifest.json"])
+    if name == LEDGER:
+        damage_ledger(place / LEDGER, pick)
+    else:
+        text = TEXTS[name]
+        damage = {".csv": damaged_csv, ".toml": damaged_toml}.get(Path(name).suffix, damaged_json)
+        for _ in range(pick.choice([1, 1, 1, 2, 4])):
+            text = damage(text or "\n", pick)
+        content = checkpoint(text, pick) if name == CHECKPOINT else coded(text, pick)
+        (place / name).write_bytes(content)
+    if name == "mydrug.toml" and pick.random() < 0.4:
+        name = "owned.toml"
+    file = READERS.get(name, name.partition("/")[0])
     command, *options = pick.choice(COMMANDS[file])
     words = [command, file, *options]
-    if command == "pk" and pick.random() < 0.2:
+    if command in ("pk", "sweep") and pick.random() < 0.2:
         key = pick.choice(KEYS)
         words += ["--set", f"{key}={value(pick)}"]
     if pick.random() < 0.03:
         words[1] = pick.choice(WORDS).replace("\\u001b", "\x1b").replace("\\u0000", "\0")
     return words
+
+
+def branch(folder: str) -> Any:
+    """Read the folder of a run as ``run --from`` does, without running anything."""
+    from sim.runs.branch import branch_of
+
+    try:
+        branch_of(folder, {"time.duration_h": 100})
+    except AngiosimError as error:
+        return SimpleNamespace(exit_code=error.exit_code, stdout="", stderr=str(error))
+    return SimpleNamespace(exit_code=0, stdout="", stderr="")
+
+
+EXITS = {"merge": (0, 2, 3), "diff": (0, 1, 2), "branch": (0, 2, 4)}
+"""Codes of exit: of the others 0 and 2. A run that cannot go on, for lack of a checkpoint, is 4."""
 
 
 def inside(path: str, place: Path) -> bool:
@@ -287,22 +465,25 @@ def check(number: int, place: Path, angiosim: Callable[..., Any]) -> None:
     began = time.process_time()
     watching = True
     try:
-        outcome = angiosim(*words)
+        outcome = branch(words[1]) if words[0] == "branch" else angiosim(*words)
     finally:
         watching = False
     spent = time.process_time() - began
     told = f"case {number}, {[word[:100] for word in words]}"
     output = outcome.stdout + outcome.stderr
-    assert outcome.exit_code in (0, 2), f"{told}: {output[-1000:]!r}"
-    assert outcome.stderr or outcome.exit_code == 0, told
+    assert outcome.exit_code in EXITS.get(words[0], (0, 2)), f"{told}: {output[-1000:]!r}"
+    assert outcome.stderr or outcome.exit_code in (0, 1), told
     raw = {c for c in output if not c.isprintable() and c not in "\n\t"}
     assert not raw, f"{told}: {raw}"
+    assert not re.search("unexpected [A-Z]", output), f"{told}: {output[-1000:]!r}"
     assert SECRET not in output, told
     assert len(output) < 100_000, told
     strangers = [path for path in opened if path != words[1] and not inside(path, place)]
     assert not strangers, f"{told}: {strangers}"
-    assert not touched, f"{told}: {touched}"
-    assert sorted(place.rglob("*")) == before, told
+    if words[0] != "merge" or outcome.exit_code == 2:
+        assert not [one for one in touched if str(place / "out") not in one], f"{told}: {touched}"
+        left = {path for path in place.rglob("*") if not path.name.endswith("-journal")}
+        assert sorted(left) == before, told
     assert spent < MOST_S, f"{told}: {spent:.1f} s"
 
 
@@ -310,23 +491,45 @@ def check(number: int, place: Path, angiosim: Callable[..., Any]) -> None:
 def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Import what commands import, so that no case has to wait for it."""
     from sim.calibration.file import plan_calibration
+    from sim.design.file import plan_design
     from sim.runs.pk import run_pk
     from sim.studies.file import plan_study
 
     plan_study(next(iter(shipped_studies())))
     plan_calibration(next(iter(shipped_calibrations())))
+    plan_design(next(iter(shipped_designs())))
     run_pk(sim.load("rat_oral"))
     assert shipped()
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        write_whole(Path(folder))
+        for file, commands in COMMANDS.items():
+            for command, *options in commands:
+                if command != "branch":
+                    CliRunner().invoke(app, [command, file, *options])
     yield
 
 
+@pytest.fixture(autouse=True)
+def _little_memory() -> Iterator[None]:
+    """No case may need much."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
+    assert more < MOST_MB, f"{more:.0f} MB more"
+
+
 def test_undamaged_files_are_read(place: Path, angiosim: Callable[..., Any]) -> None:
-    for name, text in TEXTS.items():
-        (place / name).write_text(text)
+    write_whole(place)
     for file, commands in COMMANDS.items():
         for command, *options in commands:
-            outcome = angiosim(command, file, *options)
-            assert outcome.exit_code == 0, (file, outcome.stderr)
+            if command == "branch":
+                outcome = branch(file)
+                wanted = 4 if file == "run" else 0  # its snapshots are not there
+            else:
+                outcome = angiosim(command, file, *options)
+                wanted = {"merge": 3, "diff": 1}.get(command, 0)
+            assert outcome.exit_code == wanted, (command, file, outcome.stderr, outcome.stdout)
 
 
 def test_damaged_files(place: Path, angiosim: Callable[..., Any]) -> None:
@@ -339,3 +542,27 @@ def test_damaged_files(place: Path, angiosim: Callable[..., Any]) -> None:
 def test_many_damaged_files(first: int, place: Path, angiosim: Callable[..., Any]) -> None:
     for number in range(first, first + BLOCK):
         check(number, place, angiosim)
+
+
+@pytest.mark.slow
+def test_damaged_files_and_the_command(place: Path) -> None:
+    """The same through a process of its own."""
+    program = "from sim.cli.main import main; main()"
+    root = str(Path(sim.__file__).parents[1])
+    done = 0
+    for number in range(ALL, 2 * ALL):
+        words = case(number, place)
+        if words[0] == "branch" or any("\0" in word for word in words):
+            continue
+        found = subprocess.run(
+            [sys.executable, "-c", program, *words], capture_output=True, check=False, timeout=60,
+            env=os.environ | {"PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        output = (found.stdout + found.stderr).decode()
+        assert found.returncode in EXITS.get(words[0], (0, 2)), (number, words, output[-1000:])
+        assert "Traceback" not in output, (number, words)
+        assert not {c for c in output if not c.isprintable() and c not in "\n\t"}, number
+        assert (place / "merged").exists() <= (found.returncode in (0, 3)), number
+        done += 1
+        if done == COMMANDS_RUN:
+            return

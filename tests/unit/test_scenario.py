@@ -30,7 +30,7 @@ from sim.scenario.shipped import shipped
 from sim.scenario.writing import dump, scenario_hash
 
 TESTS = Path(__file__).parents[1]
-BAD = sorted((TESTS / "bad_scenarios").glob("*.toml"))
+BAD = TESTS / "bad_files" / "scenarios"
 SCHEMA = TESTS.parent / "docs" / "schema" / "scenario.schema.json"
 LIGANDS = ["VEGF", "PDGF-BB", "FGF-2"]
 
@@ -362,27 +362,6 @@ def test_the_hash_knows_what_decides_a_result() -> None:
 # --- what is refused -----------------------------------------------------------------------------
 
 
-def expected(path: Path) -> list[list[str]]:
-    """Key and words of each problem that a bad scenario announces in its first lines."""
-    lines = path.read_text().splitlines()
-    marked = [line.removeprefix("# expect:") for line in lines if line.startswith("# expect:")]
-    return [[part.strip() for part in line.split(" | ")] for line in marked]
-
-
-@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
-def test_bad_scenarios_say_all_that_is_wrong(path: Path) -> None:
-    found = problems(path)
-    wanted = expected(path)
-    assert set(found) == {key for key, *_ in wanted}
-    for key, *words in wanted:
-        for word in words:
-            assert word in found[key]
-
-
-def test_there_are_enough_bad_scenarios() -> None:
-    assert len(BAD) >= 50
-
-
 def test_inputs_that_are_not_files_are_refused(tmp_path: Path) -> None:
     assert "no such file" in problems(tmp_path / "none.toml")[""]
     assert "did you mean 'tube_formation'?" in problems("tube_fromation")[""]
@@ -501,7 +480,7 @@ def test_any_text_loads_or_is_refused(text: str | bytes, tmp_path_factory: Any) 
 @pytest.mark.parametrize("name", ["not_toml", "many_at_once", "unknown_drug", "too_many_cells"])
 def test_validate_is_quick_and_writes_nothing(name: str, tmp_path: Path) -> None:
     program = "from sim.cli.main import main; main()"
-    path = TESTS / "bad_scenarios" / f"{name}.toml"
+    path = BAD / f"{name}.toml"
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", program, "validate", str(path)],
@@ -512,8 +491,6 @@ def test_validate_is_quick_and_writes_nothing(name: str, tmp_path: Path) -> None
     assert done.returncode == 2
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
-    for key, *_ in expected(path):
-        assert key in done.stderr
     assert list(tmp_path.iterdir()) == []
     assert seconds < 3  # a second on a quiet machine
 

@@ -130,7 +130,7 @@ def test_the_control_is_the_undisturbed_run() -> None:
         ({"from": {"at_h": 0.201}}, "from.at_h = 0.201: must be on a whole step"),
         ({"from": {"at_h": 3}}, "time.duration_h = .*: must be longer: the branch begins at 3 h"),
         ({"grid": {"drug.free_nM": [0, 5], "engine.temperature": [40, 50]}},
-         "engine.temperature = 40: cannot be set from a step on"),
+         "engine.temperature = 40: cannot be changed during a run"),
         ({"grid": {"drug.free_nM": [0, -5]}}, "drug.free_nM = -5"),
     ],
 )  # fmt: skip
