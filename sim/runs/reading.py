@@ -101,8 +101,8 @@ def read_run(folder: Path) -> dict[str, Any]:
 class _Session(BaseModel):
     """What is read of a session of a run."""
 
-    mcs: Annotated[int, Strict()]
-    from_mcs: Annotated[int, Strict()]
+    mcs: Annotated[int, Strict(), Field(ge=0)]
+    from_mcs: Annotated[int, Strict(), Field(ge=0)]
     wall_s: dict[str, float]
 
 
@@ -111,7 +111,7 @@ class _Manifest(BaseModel):
 
     completed: bool
     seed: int = 0
-    mcs: Annotated[int, Strict()] = 0
+    mcs: Annotated[int, Strict(), Field(ge=0)] = 0
     version: str | None = None
     libraries: dict[str, str | None] = {}
     platform: dict[str, Any] = {}

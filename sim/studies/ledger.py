@@ -377,6 +377,8 @@ class Ledger:
         """Translate errors of SQLite."""
         try:
             yield
+        except UnicodeDecodeError as error:  # in what SQLite says of a name
+            raise InputError(f"{self.path}: is damaged; restore a copy, or move it away") from error
         except sqlite3.DatabaseError as error:
             code = code_of(error)
             if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:

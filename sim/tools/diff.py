@@ -106,7 +106,10 @@ class _Run:
         self.rows = {}
         if TIMESERIES in self.kept_once:
             table = table_of(self.folder / TIMESERIES)
-            steps = table["mcs" if "mcs" in table else "step"].astype(int)
+            try:
+                steps = table["mcs" if "mcs" in table else "step"].astype(int)
+            except (KeyError, ValueError) as error:
+                raise FileError(self.folder / TIMESERIES, "has no column of steps") from error
             self.rows = {
                 step: {str(name): value for name, value in row.items()}
                 for step, row in zip(steps, table.to_dict("records"), strict=True)

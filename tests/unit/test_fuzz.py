@@ -477,7 +477,7 @@ def check(number: int, place: Path, angiosim: Callable[..., Any]) -> None:
     assert not raw, f"{told}: {raw}"
     assert not re.search("unexpected [A-Z]", output), f"{told}: {output[-1000:]!r}"
     assert SECRET not in output, told
-    assert len(output) < 100_000, told
+    assert len(output) < 100_000 or outcome.exit_code == 0, f"{told}: {len(output)} characters"
     strangers = [path for path in opened if path != words[1] and not inside(path, place)]
     assert not strangers, f"{told}: {strangers}"
     if words[0] != "merge" or outcome.exit_code == 2:
