@@ -101,12 +101,17 @@ def test_a_run_that_is_killed_at_random_is_the_undisturbed_one(kills: int, tmp_p
 
 
 @often
-@pytest.mark.parametrize("keep", [False, True], ids=["", "keep-runs"])
+@pytest.mark.parametrize(
+    ("keep", "more"),
+    [(False, {}), (True, {}), (False, {"from": {"at_h": 30 / 120}})],
+    ids=["plain", "keep-runs", "branches"],
+)
 def test_a_study_that_is_killed_at_random_loses_and_doubles_nothing(
-    keep: bool, kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keep: bool, more: dict[str, Any], kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The runner, a worker, or all of them."""
-    plan, options, chance = plan_study(STUDY), SweepOptions(keep_runs=keep), random.Random(kills)
+    plan, chance = plan_study(STUDY | more), random.Random(kills)
+    options = SweepOptions(keep_runs=keep)
     monkeypatch.setenv("EXECUTIONS", str(tmp_path / "undisturbed"))
     sweep(plan, fake_runs.Here(plan, fake_runs.counted_model), tmp_path / "whole", options)
     whole, made = results_of(tmp_path / "whole"), 0
