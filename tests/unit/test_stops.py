@@ -16,18 +16,19 @@ import fake_runs
 import pytest
 import tomli_w
 from fake_runs import Here
-from processes import children_of
+from processes import children_of, is_alive
 from tiny_runs import COMMAND, ENVIRONMENT, FIT, ROOT, STUDY, TINY, litter_in, results_of
 
 from sim.calibration.calibrate import calibrate
 from sim.calibration.file import plan_calibration
 from sim.errors import InputError, OutOfTime
+from sim.kernels.beside import beside
 from sim.runs.checkpoint import checkpoints_in
 from sim.runs.into import run_into
 from sim.scenario.resolve import load
 from sim.studies.executors import Pool, start_executor
 from sim.studies.file import plan_study
-from sim.studies.sweep import SweepOptions, sweep
+from sim.studies.sweep import Counts, SweepOptions, sweep
 
 Angiosim = Callable[..., Any]
 
@@ -112,6 +113,34 @@ def test_a_signal_to_all_processes_leaves_without_a_traceback(
         assert litter_in(Path("out")) == []
 
 
+@needs_proc
+def test_a_copy_that_draws_leaves_when_its_parent_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would keep the folder of the run locked."""
+    monkeypatch.setattr("sim.kernels.beside.processors", lambda: 2)
+    note = tmp_path / "copy"
+
+    def draw() -> None:
+        (tmp_path / "part").write_text(str(os.getpid()))
+        (tmp_path / "part").rename(note)
+        time.sleep(600)
+
+    if not (parent := os.fork()):
+        with beside(draw):
+            time.sleep(600)
+        os._exit(0)
+    end = time.monotonic() + 30
+    while not note.exists():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    while is_alive(int(note.read_text())):
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
 # --- time --------------------------------------------------------------------------------------
 
 
@@ -192,6 +221,12 @@ def test_a_clock_that_jumps_spoils_nothing(
     result = run_into(tmp_path / "out", scenario, pictures=False, resume=True)
     assert result.summary == whole.summary
     assert results_of(tmp_path / "out") == results_of(tmp_path / "whole")
+
+
+def test_a_rate_is_shown_only_where_time_has_passed() -> None:
+    for seconds in (-5.0, 0.0):
+        counts = Counts(total=10, done=2, failed=0, running=1, before=0, seconds=seconds)
+        assert counts.per_hour is counts.seconds_left is None
 
 
 def test_nothing_waits_by_the_clock_of_the_day() -> None:
