@@ -17,6 +17,7 @@ from typing import Any
 from sim.errors import InputError, Problem, shown
 
 MOST_DEPTH = 20
+MOST_KEYS = 10_000  # of a table; a hint for each unknown one takes long
 MOST_TEXT = 10_000  # characters
 FORMULA = ("=", "+", "-", "@")  # spreadsheets evaluate a cell that begins so
 
@@ -88,6 +89,10 @@ def plain(value: Any, problems: list[Problem], key: str = "", depth: int = 0) ->
     if depth > MOST_DEPTH:
         problems.append(Problem(key, None, "is nested too deeply"))
         return None
+    if isinstance(value, Mapping) and len(value) > MOST_KEYS:
+        what = f"has {len(value):,} keys; must have at most {MOST_KEYS:,}"
+        problems.append(Problem(key, None, what))
+        return {}
     if isinstance(value, Mapping):
         table = {}
         for name, item in value.items():

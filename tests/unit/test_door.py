@@ -261,6 +261,11 @@ def test_values_that_no_key_allows_are_refused() -> None:
     assert [problem.key for problem in problems][-2:] == ["e", "g"]
 
 
+def test_tables_have_at_most_some_keys() -> None:
+    found = wrong(load, {"extends": "tube_formation", "drug": {f"k{n}": 1 for n in range(10_001)}})
+    assert "has 10,001 keys; must have at most 10,000" in str(found["drug"])
+
+
 def test_default_names() -> None:
     names = {"a.toml": "a", "=x.toml": "x", "a\x1bb.toml": "a_b", "-.toml": "unnamed"}
     assert {name: default_name(Path(name)) for name in names} == names
