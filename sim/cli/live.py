@@ -36,7 +36,7 @@ def view(
         bool, typer.Option("--no-browser", help="Print the address only.")
     ] = False,
 ) -> None:
-    """Watch and change a model live in the browser, or replay a finished run."""
+    """Watch and change a model in the browser, or replay a run."""
     with exit_codes():
         import threading
         import webbrowser
