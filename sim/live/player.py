@@ -33,10 +33,11 @@ class Player(Stage):
 
     def __init__(self, result: Result) -> None:
         super().__init__(result.scenario)
-        self._result, self._at = result, 0
+        self._result = result
         step = "step" if isinstance(result.scenario, BedScenario) else "mcs"
         self._end = int(result.timeseries[step].iloc[-1])
         self._steps = [*(mcs for mcs in sorted(result.frames) if mcs != self._end), self._end]
+        self._at, self._arrays = 0, self._read(0)
         self.speed = 5
 
     def begin(self) -> Mapping[str, Any]:
@@ -65,12 +66,12 @@ class Player(Stage):
     def advance(self, most: int) -> int:
         """Go on by some frames; as fast as possible, by one."""
         steps = min(most, self.left) if self.speed else 1
-        self._at += steps
+        self._go(self._at + steps)
         return steps
 
     def scenes(self) -> Sequence[Scene]:
         """Return what is to see in this frame."""
-        arrays, scenario = self._arrays(), self.scenario
+        arrays, scenario = self._arrays, self.scenario
         if isinstance(scenario, BedScenario):
             known = "oxygen" in arrays
             shape = arrays["phi"].shape
@@ -80,8 +81,12 @@ class Player(Stage):
         assert isinstance(scenario, LatticeScenario)
         return [CellScene(scenario, arrays)]
 
-    def _arrays(self) -> Mapping[str, NDArray[Any]]:
-        mcs, result = self._steps[self._at], self._result
+    def _go(self, frame: int) -> None:
+        """Go to a frame, if it can be read."""
+        self._arrays, self._at = self._read(frame), frame
+
+    def _read(self, frame: int) -> Mapping[str, NDArray[Any]]:
+        mcs, result = self._steps[frame], self._result
         if mcs in result.frames:
             return result.frames[mcs]
         if "cell_id" not in result.final:
@@ -103,16 +108,19 @@ class Player(Stage):
 
     def do_play(self) -> None:
         """Go on; from the end, from the beginning."""
-        self._at = self._at if self.left else 0
+        if not self.left:
+            self._go(0)
         if self.left:
             super().do_play()
 
     def do_reset(self) -> None:
         """Go to the beginning."""
-        self.playing, self._at = False, 0
+        self.playing = False
+        self._go(0)
 
     def do_frame(self, frame: int) -> None:
         """Go to a frame."""
         if frame >= len(self._steps):
             raise InputError(f"frame = {frame}: must be from 0 to {len(self._steps) - 1}")
-        self.playing, self._at = False, frame
+        self.playing = False
+        self._go(frame)

@@ -188,6 +188,11 @@ class Session(Stage):
         self.rows = [row[:1] for row in self.rows]
         self.epoch += 1
 
+    def do_play(self) -> None:
+        """Move on."""
+        super().do_play()
+        self._measured = monotonic()
+
     def do_look(self, cells: str, ground: str, overlay: bool) -> None:
         """Choose how cells are coloured, over which field, and whether read-outs are drawn."""
         super().do_look(cells, ground, overlay)

@@ -295,7 +295,15 @@ class Stage(ABC):
         return None
 
     def _publish(self) -> None:
-        """Make a snapshot."""
+        """Make a snapshot; if it cannot be drawn as asked for, as at first."""
+        try:
+            self._draw()
+        except Exception as error:
+            self.playing, self.message = False, str(_unexpected(error))
+            self.look, self.chosen = first_look(self.scenario), None
+            self._draw()
+
+    def _draw(self) -> None:
         scenes, ground = self.scenes(), self.look.ground
         if ground:
             ranges = np.array([scene.range(ground) for scene in scenes])

@@ -57,7 +57,7 @@ class Client:
     ) -> tuple[int, dict[str, str], bytes]:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {k: v for k, v in (self.headers | given).items() if v is not None}
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=120)
         try:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
@@ -537,6 +537,32 @@ def test_a_run_is_played(client: Callable[..., Client], tmp_path: Path) -> None:
     assert there.next()[1] == [first]
 
 
+def test_a_damaged_frame_is_named_and_the_others_are_shown(
+    client: Callable[..., Client], tmp_path: Path
+) -> None:
+    sim.run("tube_formation", SMALL, seed=3, out=tmp_path / "run")
+    (tmp_path / "run" / "frames" / "000060.npz").write_bytes(b"damaged")
+    there = client(Player(Result.open(tmp_path / "run")))
+    status, told = there.do("frame", frame=2)
+    assert status == 400 and "000060.npz" in told["error"]
+    assert there.next()[0]["frame"] == 0
+    there.do("speed", value=0)
+    there.do("play")
+    wait(lambda: not there.next()[0]["playing"])
+    head, _ = there.next()
+    assert head["frame"] == 1 and "000060.npz" in head["message"]
+    assert there.do("frame", frame=3)[0] == 204 and there.next()[0]["frame"] == 3
+
+
+def test_what_cannot_be_drawn_ends_nothing(small: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.do("choose", cell=1)
+    monkeypatch.setattr(small.stage, "details", lambda *_: 1 / 0)
+    small.do("step")
+    head, _ = small.next()
+    assert head["step"] == 1 and "ZeroDivisionError" in head["message"]
+    assert small.do("step")[0] == 204 and small.next()[0]["step"] == 2
+
+
 @pytest.mark.parametrize("recorded", [{"record.frames": False}, {"record.fields": False}])
 @pytest.mark.parametrize(
     ("name", "settings"),
@@ -574,11 +600,11 @@ def test_the_command_prints_its_address_and_leaves_quietly(tmp_path: Path, numbe
     assert process.stdout is not None
     line = process.stdout.readline()
     port, token = re.findall(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)", line)[0]
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=120)
     connection.request("GET", "/next?version=0&epoch=0&rows=0", headers={"X-Token": token})
     assert connection.getresponse().status == 200
     process.send_signal(number)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + number and "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
 
