@@ -28,7 +28,7 @@ from sim.live import stage as staging
 from sim.live.paint import GROUND_SHADES, NUMBER, Ramp, paint_cells, round_limits
 from sim.live.player import Player
 from sim.live.server import Server, page, policy
-from sim.live.session import Session
+from sim.live.session import Session, about, controls
 from sim.live.stage import Stage
 from sim.runs.result import Result
 from sim.scenario.resolve import load
@@ -359,8 +359,6 @@ def test_every_look_is_drawn(small: Client, cells: str, ground: str, overlay: bo
 
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_every_scenario_has_what_the_page_needs(name: str) -> None:
-    from sim.live.session import about, controls
-
     scenario = load(name)
     if not hasattr(scenario, "time"):
         return
@@ -495,6 +493,38 @@ def test_a_body_gets_an_extra_dose(client: Callable[..., Client], tmp_path: Path
     there.do("look", cells="flow", ground="vegf", overlay=False)
     head, _ = there.next()
     assert head["chosen"] is not None and dict(head["cells"][0]["rows"])["state"] == "living"
+
+
+@pytest.mark.parametrize(
+    ("settings", "keys"),
+    [
+        ({"drug.fraction_unbound_medium": 0.1, "drug.nominal_nM": 20}, ["drug.nominal_nM"]),
+        ({"partner.name": "sunitinib"}, ["drug.free_nM", "partner.free_nM"]),
+        (
+            {"drug.residence_h": {"VEGFR2": 2.0}, "drug.free_nM": 1},
+            ["drug.free_nM", "ligands.FGF-2.bath_ng_ml"],
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::sim.errors.ScenarioWarning")
+def test_every_slider_is_replayed(
+    client: Callable[..., Client], tmp_path: Path, settings: Any, keys: list[str]
+) -> None:
+    there = client(Session(load("tube_formation", SMALL | settings), folder=tmp_path))
+    there.do("step")
+    for key in keys:
+        assert there.do("set", arm=0, key=key, value=3.5)[0] == 204
+        there.do("step")
+        assert there.next()[0]["arms"][0][key] == 3.5
+    _, told = there.do("save", arm=0)
+    again = sim.AngiogenesisModel(load(told["saved"]))
+    again.advance(1 + len(keys))
+    assert same(there.stage.models[0], again)
+
+
+def test_a_gradient_that_is_held_has_no_slider() -> None:
+    keys = [one["key"] for one in controls(load("chemotaxis"))]
+    assert "ligands.VEGF.bath_ng_ml" not in keys and "ligands.FGF-2.bath_ng_ml" in keys
 
 
 def test_no_dose_before_the_drug_starts(client: Callable[..., Client]) -> None:
