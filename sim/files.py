@@ -209,7 +209,7 @@ def parse_npz(content: bytes, most: int = MOST_ARRAY_BYTES) -> dict[str, np.ndar
 
 def holds(path: Path, text: str) -> bool:
     """Whether a file has exactly this content."""
-    return os.path.lexists(path) and not path.is_symlink() and read_text(path) == text
+    return os.path.lexists(path) and not path.is_symlink() and read_bytes(path) == text.encode()
 
 
 def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:

@@ -773,7 +773,9 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
         {"data": {"rows": [{**ROW, "drug.free_nM": -5}]}},
         "data, row 1: drug.free_nM", "at least 0",
     ),
-    "seed as condition": ({"data": {"rows": [{**ROW, "seed": 5}]}}, "row 1, seed", "cannot be"),
+    "seed as condition": (
+        {"data": {"rows": [{**ROW, "seed": 5}]}}, "data, row 1, seed", "cannot be"
+    ),
     "time without record": (
         {"data": {"rows": [{**ROW, "time_h": 1.25}]}}, "data, row 1, time_h",
         "must be a record time (time.record_every_h); the nearest are 1 and 2",

@@ -10,10 +10,12 @@ from sim.assays.declare import part
 from sim.kernels.draws import DEATH, DIVISION, DIVISION_AXIS, uniform_at
 from sim.model.parts.drug import free_of_all
 from sim.model.parts.model import (
+    EVERY,
     FRACTION,
     NUMBER,
     OF_CELLS,
     OF_DRUG,
+    OWN,
     ROWS,
     SITES,
     STEPS,
@@ -24,7 +26,6 @@ from sim.model.parts.signals import by_pathway, signals_now
 from sim.scenario.life import Death, Division
 from sim.signalling.life import death_rate, division_rate, within
 
-OWN = "as the assay says"
 SHARED = ("free_receptors", "bound_receptors", "uptake")
 """Columns that count molecules: daughters share them by area."""
 
@@ -110,12 +111,12 @@ def _shrink(model: Model, spec: Death) -> None:
         "seed": NUMBER,
         **OF_DRUG,
         "lattice": ROWS,
-        "cells.EVERY": "of all columns: a daughter has what its mother had",
+        "cells.EVERY": EVERY,
         "assay.KEY": OWN,
     },
     writes={
         "lattice": ROWS,
-        "cells.EVERY": "of all columns: a daughter has what its mother had",
+        "cells.EVERY": EVERY,
         "assay.KEY": OWN,
         "ids": NUMBER,
     },

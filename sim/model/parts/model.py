@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 SITES, STEPS, NUMBER = "sites", "steps", "1"
+OWN = "as the assay says"
+EVERY = "of all columns"
 ROWS = "rows of the cell store"
 FIELD = "ng/mL, or the cue's own unit"
 STRENGTH = "energy per unit of the field"

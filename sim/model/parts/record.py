@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from sim.assays.declare import part
-from sim.model.parts.model import FIELD, OF_CELLS, ROWS, SITES, STEPS, Model
-
-OWN = "as the assay says"
+from sim.model.parts.model import EVERY, FIELD, OF_CELLS, OWN, ROWS, SITES, STEPS, Model
 
 
 @part(
@@ -29,7 +27,7 @@ def assay_memory(model: Model) -> None:
         "mcs": STEPS,
         "lattice": ROWS,
         "fields.FIELD": FIELD,
-        "cells.EVERY": "of all columns: whether they are finite and in range",
+        "cells.EVERY": EVERY,
         "assay.KEY": OWN,
     },
     writes={"readouts": "see docs/readouts.md"},
