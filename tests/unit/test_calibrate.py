@@ -536,7 +536,7 @@ def start(file: Path, out: Path, run: str) -> Any:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-@pytest.mark.parametrize("kills", [6, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.slow)])
 def test_kills_at_random_moments_change_nothing(
     undisturbed: dict[str, bytes], tmp_path: Path, kills: int
 ) -> None:

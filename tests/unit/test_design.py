@@ -595,7 +595,11 @@ def spoiled(value: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize(
     ("read", "tree"),
-    [(plan_study, WHOLE), (plan_study, SAMPLED), (plan_calibration, CALIBRATION)],
+    [
+        pytest.param(plan_study, WHOLE, marks=pytest.mark.slow),
+        (plan_study, SAMPLED),
+        (plan_calibration, CALIBRATION),
+    ],
     ids=["study", "sample", "calibration"],
 )
 def test_values_of_wrong_types_are_reported(

@@ -322,7 +322,14 @@ def test_a_picture_that_fails_spares_the_others(
     assert record.exc_info
 
 
-@pytest.mark.parametrize("name", ["$1", "$5% or $6_", r"$\frac{1}$", "two\nlines", "long " * 400])
+@pytest.mark.parametrize(
+    "name",
+    [
+        r"$\frac{1}$",
+        "long " * 400,
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("$1", "$5% or $6_", "two\nlines")),
+    ],
+)
 def test_names_are_never_read_as_mathematics(tmp_path: Path, name: str) -> None:
     result = make_result()
     result.scenario.name = name

@@ -630,7 +630,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sim.studies.executors.Pool", lambda *_: Chain())
 
 
-@pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
+@pytest.mark.parametrize(
+    "tree",
+    [SCREEN, pytest.param(ABLATION, marks=pytest.mark.slow), MORRIS],
+    ids=["drugs", "receptors", "elementary effects"],
+)
 @pytest.mark.usefixtures("quick")
 def test_a_shard_is_not_analysed(
     angiosim: Callable[..., Any], workplace: Path, tree: dict[str, Any]
