@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,7 +42,7 @@ def view(
         import threading
         import webbrowser
 
-        stage = _player(Path(what), seed, settings) if Path(what).is_dir() else None
+        stage = _player(Path(what), seed, settings) if os.path.isdir(what) else None
         if stage is None:
             from sim.kinds import expected
             from sim.live.session import Session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import tomllib
 from collections.abc import Mapping
@@ -50,7 +51,7 @@ def branch_of(
         If the run has checkpoints up to that time, and none can be used.
     """
     folder, time_h = _parsed(str(parent))
-    if not (folder / MANIFEST).is_file():
+    if not os.path.isfile(folder / MANIFEST):
         raise InputError(f"{folder}: is not the folder of a run")
     manifest = read_manifest(folder)
     check(folder, {SCENARIO: manifest.get(SUMS, {}).get(SCENARIO)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,7 +64,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     InputError
         If it is not the folder of a run that has ended, or cannot be read.
     """
-    if not (folder / MANIFEST).is_file():
+    if not os.path.isfile(folder / MANIFEST):
         raise InputError(f"{folder}: {_what_it_is(folder)}")
     manifest = read_manifest(folder)
     sums = manifest.pop(SUMS, {})
@@ -240,7 +241,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _what_it_is(folder: Path) -> str:
     """Return what a folder is that is not the folder of a run."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return "no such folder"
     for kind, how in (("study", "sim.Study.open"), ("calibration", "sim.calibrate")):
         if (folder / f"{kind}.toml").exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,7 @@ class _Run:
     kept_once: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not (self.folder / MANIFEST).is_file():
+        if not os.path.isfile(self.folder / MANIFEST):
             raise InputError(f"{self.folder}: is not the folder of a run")
         self.manifest = read_manifest(self.folder)
         sums = self.manifest.get(SUMS, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tomllib
 from collections.abc import Callable, Sequence
@@ -32,10 +33,10 @@ def pictures_of(folder: Path) -> tuple[Drawings, Marks]:
     InputError
         If it is no folder of a run, study, calibration or design, or cannot be read.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder")
     for file, opened in _KINDS.items():
-        if (folder / file).is_file():
+        if os.path.isfile(folder / file):
             return opened(folder)
     raise InputError(
         f"{folder}: contains no run, study, calibration or design: none of {', '.join(_KINDS)}"
@@ -146,7 +147,7 @@ _KINDS: dict[str, Callable[[Path], tuple[Drawings, Marks]]] = {
 
 def _again(folder: Path, file: str, compute: Callable[[str, Path], Found]) -> Found:
     """Compute a result again from its finished runs, in a copy: the folder stays as it is."""
-    if not (folder / LEDGER).is_file():
+    if not os.path.isfile(folder / LEDGER):
         raise InputError(f"{folder}: has no {LEDGER}, so its runs are not known")
     with TemporaryDirectory() as copy:
         for name in (file, *(path.name for path in folder.glob(f"{LEDGER}*"))):

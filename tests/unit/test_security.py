@@ -125,6 +125,18 @@ def test_a_log_shows_no_control_characters_and_follows_no_link(tmp_path: Path) -
     assert precious.read_text() == "mine"
 
 
+def test_folders_with_impossible_names_are_no_folders(
+    workplace: Path, angiosim: Callable[..., Any]
+) -> None:
+    for name in ("A" * 3000, "a\0b"):
+        for words in (
+            ("diff", name, name), ("run", "--from", name), ("draw", name), ("view", name),
+            ("export", name, "--to", "tiff"), ("merge", name, "--out", "out"),
+        ):  # fmt: skip
+            outcome = angiosim(*words)
+            assert outcome.exit_code == 2, (words[0], outcome.stderr[-200:])
+
+
 # --- links in folders ----------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,7 +110,7 @@ def export(
         or the folder is in use; then nothing has been written.
     """
     formats = {name: _format(name) for name in to}
-    opened = Study.open(source) if (source / STUDY).is_file() else Result.open(source)
+    opened = Study.open(source) if os.path.isfile(source / STUDY) else Result.open(source)
     for name, found in formats.items():
         _check_content(name, found, opened, source)
         need(found.library, f"--to {name}")
