@@ -20,6 +20,7 @@ from sim.pharmacology.exposure import Pharmacokinetic
 Array = NDArray[np.float64]
 
 _STEP_H = 0.1
+MOST_STEPS = 300_000  # of a window: three years at the usual step
 _STEPS = 240  # at least, in a window of any length
 _CLOSE = 0.98  # samples as high as this share of the highest may be beside the peak
 
@@ -72,6 +73,8 @@ class Blockade:
 def window_times(course: Course, start_h: float, end_h: float, step_h: float = _STEP_H) -> Array:
     """Return times that resolve a course: even steps, and each event with the moment before it.
 
+    Steps are longer where there would be more than `MOST_STEPS`: in windows of many years.
+
     Raises
     ------
     InputError
@@ -79,7 +82,8 @@ def window_times(course: Course, start_h: float, end_h: float, step_h: float = _
     """
     if not end_h > start_h >= 0.0:
         raise InputError(str(Problem("end_h", end_h, f"must be above start_h = {start_h:g}")))
-    even = np.linspace(start_h, end_h, max(2, int(np.ceil((end_h - start_h) / step_h)) + 1))
+    steps = min(int(np.ceil((end_h - start_h) / step_h)), MOST_STEPS)
+    even = np.linspace(start_h, end_h, max(2, steps + 1))
     events = course.events_h(start_h, end_h)
     times = np.concatenate([even, events, events - BEFORE_H])
     return np.unique(times[times >= start_h])

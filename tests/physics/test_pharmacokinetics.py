@@ -25,6 +25,7 @@ from sim.pharmacology.dosing import Dose, Regimen
 from sim.pharmacology.drugs import Kinetics, body_weight_kg, inhibition, load_drug
 from sim.pharmacology.exposure import Pharmacokinetic
 from sim.pharmacology.metrics import (
+    MOST_STEPS,
     accumulation_ratio,
     blockade,
     exposure_metrics,
@@ -465,6 +466,7 @@ def test_windows_hold_events_and_the_moment_before() -> None:
     assert level[times == 1.05] == pytest.approx(1.0)
     assert level[times < 1.05].max() == 0.0
     assert (np.diff(times) <= 0.1 + 1e-12).all()
+    assert window_times(course, 0.0, 1e9).size <= MOST_STEPS + 5
     with pytest.raises(InputError, match="must be above start_h"):
         window_times(course, 3.0, 3.0)
 
