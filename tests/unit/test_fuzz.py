@@ -490,6 +490,8 @@ def check(number: int, place: Path, angiosim: Callable[..., Any]) -> None:
 @pytest.fixture(autouse=True, scope="module")
 def _warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Import what commands import, so that no case has to wait for it."""
+    import scipy.stats.qmc  # noqa: F401 - of sampled studies
+
     from sim.calibration.file import plan_calibration
     from sim.design.file import plan_design
     from sim.runs.pk import run_pk
