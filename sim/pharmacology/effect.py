@@ -287,7 +287,8 @@ def _radau() -> tuple[Array, Array]:
     # the zeros of P_s - P_(s-1) on [-1, 1], the last of which is 1
     coefficients = np.zeros(STAGES + 1)
     coefficients[STAGES], coefficients[STAGES - 1] = 1.0, -1.0
-    c = (np.sort(legendre.legroots(coefficients)) + 1.0) / 2.0
+    zeros = legendre.legroots(coefficients).real  # NumPy 2.5 gives them as complex numbers
+    c = (np.sort(zeros) + 1.0) / 2.0
     c[-1] = 1.0
     powers = np.arange(1, STAGES + 1)
     A = (c[:, None] ** powers / powers) @ np.linalg.inv(c[:, None] ** (powers - 1))
