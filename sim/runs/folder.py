@@ -153,25 +153,9 @@ class RunFolder:
             If the folder is not empty or not writable; then nothing is left on disk.
         """
         path = default_folder(name, seed) if out is None else Path(out)
-        made: list[Path] = []
-        try:
-            for parent in reversed(path.parents):
-                make_folder(parent, made)
-            if out is None:
-                path = make_numbered(path, made)
-            else:
-                make_folder(path, made)
-                if any(path.iterdir()):
-                    raise FolderError(
-                        f"{path}: folder is not empty, and existing files are never overwritten; "
-                        "choose another"
-                    )
+        path, made = make_new(path, numbered=out is None)
+        with _or_nothing(path, made):
             return cls(path, made)
-        except BaseException as error:
-            remove_empty(made)
-            if isinstance(error, OSError):
-                raise not_writable(path, error) from error
-            raise
 
     @classmethod
     def reopen(cls, path: Path) -> RunFolder:
@@ -375,6 +359,47 @@ def make_folder(folder: Path, made: list[Path]) -> None:
             raise
     else:
         made.append(folder)
+
+
+def make_new(path: Path, *, numbered: bool) -> tuple[Path, list[Path]]:
+    """Make a folder and those above it, or use an empty one; return it, and what was made.
+
+    Parameters
+    ----------
+    path : Path
+    numbered : bool
+        Append a number if it exists, in place of using it.
+
+    Raises
+    ------
+    FolderError
+        If the folder is not empty or not writable; then nothing is left on disk.
+    """
+    made: list[Path] = []
+    with _or_nothing(path, made):
+        for parent in reversed(path.parents):
+            make_folder(parent, made)
+        if numbered:
+            return make_numbered(path, made), made
+        make_folder(path, made)
+        if any(path.iterdir()):
+            raise FolderError(
+                f"{path}: folder is not empty, and existing files are never overwritten; "
+                "choose another"
+            )
+    return path, made
+
+
+@contextmanager
+def _or_nothing(path: Path, made: list[Path]) -> Iterator[None]:
+    """Remove the folders that were made if what follows fails, and say that one is not writable."""
+    try:
+        yield
+    except BaseException as error:
+        remove_empty(made)
+        if isinstance(error, OSError):
+            raise not_writable(path, error) from error
+        raise
 
 
 def make_numbered(path: Path, made: list[Path]) -> Path:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from sim.assays import assay, assays
 from sim.assays.declare import Assay, called
-from sim.errors import FolderError, InputError, shown
+from sim.errors import InputError, shown
 from sim.labels import MOST_16_BIT
-from sim.runs.folder import make_folder, make_numbered, not_writable, remove_empty
+from sim.runs.folder import make_new, remove_empty
 from sim.runs.result import Result
 from sim.studies.table import STUDY, Study
 from sim.view.export.snapshots import Snapshots
@@ -189,24 +189,7 @@ def _new_folder(path: Path, *, numbered: bool) -> Iterator[Path]:
     FolderError
         If it is not empty or not writable.
     """
-    made: list[Path] = []
-    try:
-        for parent in reversed(path.parents):
-            make_folder(parent, made)
-        if numbered:
-            path = make_numbered(path, made)
-        else:
-            make_folder(path, made)
-            if any(path.iterdir()):
-                raise FolderError(
-                    f"{path}: folder is not empty, and existing files are never overwritten; "
-                    "choose another"
-                )
-    except BaseException as error:
-        remove_empty(made)
-        if isinstance(error, OSError):
-            raise not_writable(path, error) from error
-        raise
+    path, made = make_new(path, numbered=numbered)
     try:
         yield path
     except BaseException:
