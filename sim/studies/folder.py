@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sim.errors import FileError, FolderError
 from sim.files import is_litter, locked, parse_toml, read_toml
-from sim.runs.folder import LOG, below_runs, folder_name
+from sim.runs.folder import LOG, below_runs, folder_name, remove_empty
 from sim.studies.ledger import LEDGER, study_in
 from sim.studies.table import PARENTS, RUNS, check_content
 
@@ -48,9 +48,9 @@ def hold(out: Path, file: str, name: str) -> Iterator[None]:
     FolderError
         If the folder contains anything else, is in use or is not writable.
     """
-    made = [path for path in (out, *out.parents) if not os.path.exists(path)]
+    made = [path for path in (*reversed(out.parents), out) if not os.path.exists(path)]
     with ExitStack() as held:
-        held.callback(_remove_empty, made)
+        held.callback(remove_empty, made)
         try:
             check_owner(out, file, name)  # before anything there is changed
             out.mkdir(parents=True, exist_ok=True)
@@ -62,13 +62,6 @@ def hold(out: Path, file: str, name: str) -> Iterator[None]:
                 f"{out}: cannot write there ({reason}); choose another folder with --out"
             ) from error
         yield
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    """Remove empty folders, innermost first."""
-    for path in folders:
-        with suppress(OSError):  # not empty: it has been used
-            path.rmdir()
 
 
 def _name_in(described: Path) -> str | None:
