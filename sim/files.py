@@ -213,7 +213,15 @@ def holds(path: Path, text: str) -> bool:
 
 
 def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Read a CSV table: a line of column names, then rows, separated by commas.
+    """Read a CSV table with commas as `read_cells` does; return the cells of a row by column."""
+    header, body = read_cells(path, most_rows)
+    return header, [(line, dict(zip(header, row, strict=True))) for line, row in body]
+
+
+def read_cells(
+    path: Path, most_rows: int, most_bytes: int = MOST_TABLE_BYTES, separators: str = ","
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Read a table: a line of column names, then rows.
 
     Empty lines and lines that begin with ``#`` are left out. Columns without a name are dropped
     where they are empty, as spreadsheets write them.
@@ -221,14 +229,16 @@ def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dic
     Parameters
     ----------
     path : Path
-    most_rows : int
+    most_rows, most_bytes : int
         More are an error.
+    separators : str
+        What may separate cells: the first of them that the line of names has, else the last.
 
     Returns
     -------
     columns : list of str
-    rows : list of (int, dict)
-        Number of the line, and the cells by column.
+    rows : list of (int, list of str)
+        Number of the line, and its cells.
 
     Raises
     ------
@@ -237,13 +247,17 @@ def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dic
     ScenarioError
         Listing what is wrong with columns and lines.
     """
-    text = read_text(path, MOST_TABLE_BYTES).replace("\r\n", "\n").replace("\r", "\n")
+    text = read_text(path, most_bytes).replace("\r\n", "\n").replace("\r", "\n")
     lines = [
         (number, line)
         for number, line in enumerate(text.split("\n"), 1)
         if line.strip() and not line.startswith("#")
     ]
-    reader = csv.reader((line for _, line in lines), skipinitialspace=True, strict=True)
+    names = lines[0][1] if lines else ""
+    separator = next((one for one in separators if one in names), separators[-1])
+    reader = csv.reader(
+        (line for _, line in lines), delimiter=separator, skipinitialspace=True, strict=True
+    )
     try:  # a row ends at the line that was read last
         table = [(lines[reader.line_num - 1][0], list(map(str.strip, row))) for row in reader]
     except csv.Error as error:
@@ -276,11 +290,11 @@ def read_csv(path: Path, most_rows: int) -> tuple[list[str], list[tuple[int, dic
                 problems.append(Problem(f"line {line}: {name}", cell, what))
         if len(row) != len(header):
             what = f"has {len(row)} cells; must have {len(header)}, as the line of names"
-            hint = "numbers have decimal points, not commas"
+            hint = "numbers have decimal points, not commas" if separator == "," else ""
             problems.append(Problem(f"line {line}", None, what, hint))
     if problems:
         raise ScenarioError(str(path), problems)
-    return header, [(line, dict(zip(header, row, strict=True))) for line, row in body]
+    return header, body
 
 
 def named_file(name: object, folder: Path, root: Path) -> Path:

@@ -1,0 +1,1 @@
+"""What a lab measured: tables, plates, samples and pictures of a user."""
