@@ -65,7 +65,7 @@ def integrated(agents: Sequence[Agent], receptor: str, times: Array) -> Array:
     return np.array(found)
 
 
-@pytest.mark.parametrize("receptor", ["A", "B"])
+@pytest.mark.parametrize("receptor", ["A", pytest.param("B", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "agents",
     [

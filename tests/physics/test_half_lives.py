@@ -33,7 +33,7 @@ parameters = st.fixed_dictionaries(
 @given(
     parameters, st.sampled_from([4.0, 12.0, 24.0]), st.sampled_from(["oral", "bolus", 2.0, 30.0])
 )
-@settings(max_examples=12)
+@settings(max_examples=4)
 def test_half_lives_of_two_compartments(
     pk: dict[str, float], every_h: float, kind: str | float
 ) -> None:

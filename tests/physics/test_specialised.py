@@ -191,7 +191,12 @@ def check(options: Options, *, defined: int, general: int) -> None:
         assert (made == wanted).all()
 
 
-@pytest.mark.parametrize("name", list(FORMS))
+QUICK = ("three ligands", "walls, long and with a push")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in FORMS]
+)
 def test_a_form_is_the_sweep_of_its_definition_and_of_the_general_kernel(name: str) -> None:
     check(FORMS[name], defined=2, general=25)
 

@@ -180,7 +180,14 @@ def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch
     ("copy_sites", "contact_sites", "connectivity", "gap"),
     [(4, 8, "soft", 4), (8, 20, "soft", 4), (12, 4, "authors", 1), (20, 20, "authors", 0)],
 )
-@pytest.mark.parametrize("shape", [(101, 104), (48, 52), (33, 104), (103, 40), (24, 26)])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *(pytest.param(s, marks=pytest.mark.slow) for s in ((101, 104), (33, 104), (103, 40))),
+        (48, 52),
+        (24, 26),
+    ],
+)
 @pytest.mark.parametrize("periodic", [False, True])
 def test_the_sweep_is_that_of_its_definition(
     periodic: bool,
@@ -389,7 +396,7 @@ def compare(name: str, replicates: int) -> None:
     assert (difference <= 4 * error + 1e-12).all(), report
 
 
-@pytest.mark.parametrize("name", list(CASES))
+@pytest.mark.parametrize("name", [name for name in CASES if "long" not in name])
 def test_agrees_with_the_naive_sweep(name: str) -> None:
     compare(name, 8)
 

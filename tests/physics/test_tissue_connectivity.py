@@ -49,7 +49,10 @@ def stretched_rules(grid: Grid, **changed: Any) -> Rules:
 
 
 @pytest.mark.parametrize("periodic", [False, True])
-@pytest.mark.parametrize("shape", [(101, 104), (33, 104), (48, 52)])
+@pytest.mark.parametrize(
+    "shape",
+    [*(pytest.param(s, marks=pytest.mark.slow) for s in ((101, 104), (33, 104))), (48, 52)],
+)
 def test_the_sweep_with_tissue_connectivity_is_that_of_its_definition(
     shape: tuple[int, int], periodic: bool
 ) -> None:

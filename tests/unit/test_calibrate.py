@@ -116,7 +116,9 @@ def undisturbed(tmp_path: Path) -> dict[str, bytes]:
 # --- the fit -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))]
+)
 def test_known_parameters_are_recovered(seed: int) -> None:
     plan = plan_calibration({**CALIBRATION, "seed": seed, "trials": 150})
     result = calibrate(plan, Here(plan))

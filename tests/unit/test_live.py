@@ -593,7 +593,10 @@ def test_what_cannot_be_drawn_ends_nothing(small: Client, monkeypatch: pytest.Mo
     assert small.do("step")[0] == 204 and small.next()[0]["step"] == 2
 
 
-@pytest.mark.parametrize("recorded", [{"record.frames": False}, {"record.fields": False}])
+@pytest.mark.parametrize(
+    "recorded",
+    [{"record.frames": False}, pytest.param({"record.fields": False}, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(
     ("name", "settings"),
     [

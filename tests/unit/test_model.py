@@ -244,7 +244,7 @@ ALONE = {
 """Cells that nothing signals to."""
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("threads", [pytest.param(1, marks=pytest.mark.slow), 2])
 @pytest.mark.parametrize(
     ("settings", "at_once"),
     [

@@ -211,7 +211,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 NAMES = {"network", "fields", "timeseries"}
 
 
-@pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
+@pytest.mark.parametrize("kind", ["png", pytest.param("pdf", marks=pytest.mark.slow), "svg"])
 def test_a_run_is_drawn_again_in_every_format(run: Path, tmp_path: Path, kind: str) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     options = ("--to", kind, "--width-mm", 89, "--no-title", "--no-skeleton")

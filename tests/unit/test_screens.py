@@ -632,7 +632,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "tree",
-    [SCREEN, pytest.param(ABLATION, marks=pytest.mark.slow), MORRIS],
+    [SCREEN, *(pytest.param(tree, marks=pytest.mark.slow) for tree in (ABLATION, MORRIS))],
     ids=["drugs", "receptors", "elementary effects"],
 )
 @pytest.mark.usefixtures("quick")
