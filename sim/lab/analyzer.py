@@ -220,8 +220,8 @@ class _Tree:
     def lengths(self) -> NDArray[np.int64]:
         """Half the perimeter of each piece as ImageJ traces it, in whole pixels.
 
-        Of a curve that is one pixel wide this is its length and sqrt 2. Of a closed one only the
-        outer outline is traced, so that it counts half.
+        Of a curve that is one pixel wide this is its length and sqrt 2, but for 1 % where it winds.
+        Of a closed one only the outer outline is traced, so that it counts half.
         """
         straight, diagonal = _links(self.pieces)
         closed = straight + diagonal == np.bincount(self.pieces.ravel())[1:]
