@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RunWarning,
         ScenarioWarning,
     )
+    from sim.lab.nca import nca
     from sim.model import model_of
     from sim.model.bed import VesselBedModel
     from sim.model.clock import AngiogenesisModel
@@ -39,7 +40,7 @@ __all__ = [
     "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
     "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
     "ScenarioWarning", "Study", "VesselBedModel",
-    "__version__", "calibrate", "design", "estimate", "load", "model_of", "pk", "run", "sweep",
+    "__version__", "calibrate", "design", "estimate", "load", "model_of", "nca", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -63,6 +64,7 @@ _HOME = {
     "estimate": "sim.api",
     "load": "sim.api",
     "model_of": "sim.model",
+    "nca": "sim.lab.nca",
     "pk": "sim.api",
     "run": "sim.api",
     "sweep": "sim.api",
@@ -73,6 +75,7 @@ hooks.PLACES |= {
     "design": "sim.api:design",
     "draw": "sim.view.draw:draw",
     "draw_map": "sim.view.draw:draw_map",
+    "save_figures": "sim.view.canvas:save_pictures",
     "save_pictures": "sim.view.run.pictures:save_pictures",
     "to_xarray": "sim.view.export.export:to_xarray",
     "dose_response": "sim.analysis.dose_response:dose_response",
