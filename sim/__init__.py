@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 __all__ = [
     "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
     "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
-    "ScenarioWarning", "Study", "VesselBedModel",
-    "__version__", "calibrate", "design", "estimate", "load", "model_of", "nca", "pk", "run", "sweep",
+    "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "estimate",
+    "load", "model_of", "nca", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {

@@ -276,8 +276,8 @@ def _nearest(name: str, known: dict[str, Path]) -> str:
 
 for command in (
     runs.run, live.view, runs.diff, runs.pk, designs.design, studies.sweep, studies.merge,
-    studies.calibrate, pictures.draw, exports.export,
-    samples.nca, scenarios, validate, describe, doctor, bench,
+    studies.calibrate, pictures.draw, exports.export, samples.nca,
+    scenarios, validate, describe, doctor, bench,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(drugs.drug, name="drug")

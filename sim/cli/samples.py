@@ -119,7 +119,7 @@ _TITLES = {
 def _print_nca(found: NCA, folder: Path) -> None:
     from rich.table import Table
 
-    rows = found.table()
+    rows = [one.row() for one in found.profiles]
     several = len({row["subject"] for row in rows}) < len(rows)
     by_mouth = {row["route"] for row in rows} == {"oral"}
     names = [name for name in _TITLES if any(row[name] is not None for row in rows)]

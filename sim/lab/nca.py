@@ -21,6 +21,7 @@ from sim.pharmacology.dosing import Dose
 from sim.version import __version__
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure, SubFigure
 
 MOST_EXTRAPOLATED = 20.0  # per cent of AUCinf, above which there is a warning
@@ -102,8 +103,14 @@ class Profile:
         """Whether nothing could be found."""
         return math.isnan(self.auc_last)
 
+    @property
+    def half_life_samples_h(self) -> Array:
+        """Times of the samples of the terminal phase."""
+        above = self.time_h[self.concentration > 0.0]
+        return above[len(above) - self.half_life_points :]
+
     def row(self) -> dict[str, Any]:
-        """Return the row of the table."""
+        """Return the row of the table, None where something is not known."""
         more = {
             "note": "; ".join(self.notes),
             "dose_h": self.dose.at_h,
@@ -145,9 +152,11 @@ class NCA:
         areas = dict.fromkeys(("auc_last", "auc_all", "auc_inf", "auc_tau"), _area_unit(unit))
         return levels | areas | {"cl": "L/h", "vz": "L", "vss": "L"}
 
-    def table(self) -> list[dict[str, Any]]:
-        """Return a row for each profile, by the names of `COLUMNS`."""
-        return [one.row() for one in self.profiles]
+    def table(self) -> pd.DataFrame:
+        """Return a row for each profile, in the columns of ``nca.csv``."""
+        import pandas as pd
+
+        return pd.DataFrame([one.row() for one in self.profiles], columns=list(COLUMNS))
 
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON, as in ``nca.json``."""
@@ -158,9 +167,8 @@ class NCA:
             "molar_mass_g_per_mol": self.samples.molar_mass,
             "notes": self.samples.notes,
             "profiles": [
-                row | {"half_life_from_h": one.time_h[one.concentration > 0][-n:] if n else []}
-                for one, row in zip(self.profiles, self.table(), strict=True)
-                for n in (one.half_life_points,)
+                one.row() | {"half_life_samples_h": one.half_life_samples_h}
+                for one in self.profiles
             ],
         })  # fmt: skip
         return found
@@ -170,7 +178,7 @@ class NCA:
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
         writer.writeheader()
-        writer.writerows(self.table())
+        writer.writerows(one.row() for one in self.profiles)
         return text.getvalue()
 
     def plot(self, fig: Figure | SubFigure | None = None) -> Figure:
@@ -232,7 +240,7 @@ def _profiles(one: Subject, mg_per_L: float) -> Iterator[Profile]:
     for place, (dose, end_h) in enumerate(zip(one.doses, [*ends, math.inf], strict=True)):
         inside = (one.time_h >= dose.at_h) & (one.time_h <= end_h)
         time, level = one.time_h[inside] - dose.at_h, one.concentration[inside]
-        if (time > 0.0).any():
+        if (time[time > 0.0] < end_h - dose.at_h).any():
             gaps = np.diff([d.at_h for d in one.doses])
             tau = float(gaps[min(place, len(gaps) - 1)]) if len(gaps) else math.nan
             found.append(partial(_profile, one.name, dose, time, level, tau, place > 0, mg_per_L))
@@ -289,7 +297,7 @@ def _profile(
     if not bolus and not later and peak == 1 and time[0] == 0.0 == level[0] and len(time) > 2:
         said.append("the first sample is the highest: the peak may have been missed")
     auc_last, aumc_last = areas(time, level)
-    triangle = level[-1] * (float(cut_h[0]) - time[-1]) / 2.0 if len(cut_h) else 0.0
+    triangle = float(level[-1]) * (float(cut_h[0]) - float(time[-1])) / 2.0 if len(cut_h) else 0.0
     known: dict[str, Any] = {
         "first_added": len(time) > sampled, "cmax": float(level[peak]),
         "tmax_h": float(time[peak]), "auc_last": auc_last, "auc_all": auc_last + triangle,
@@ -302,7 +310,7 @@ def _profile(
             known |= _over_interval(time, level, tau, dose, math.nan, mg_per_L, later)[0]
         return Profile(subject, dose, time, level, below, **known, notes=tuple(said))
     rate, intercept, r2, points = line
-    tail = level[-1] / rate
+    tail = float(level[-1]) / rate
     auc = auc_last + tail
     percent = 100.0 * tail / auc
     span = (time[-1] - time[level > 0.0][-points]) * rate / math.log(2.0)
@@ -314,7 +322,7 @@ def _profile(
         said.append(f"{percent:.1f} % of AUCinf is extrapolated (above {MOST_EXTRAPOLATED:g} %)")
     if span < 1.0:
         said.append(f"the samples of the half-life span {span:.2g} half-lives (below 1)")
-    aumc = aumc_last + tail * (time[-1] + 1.0 / rate)
+    aumc = aumc_last + tail * (float(time[-1]) + 1.0 / rate)
     if not later:
         cl = dose.amount_mg / (auc * mg_per_L)
         known |= _residence(aumc / auc, cl, cl / rate, dose)

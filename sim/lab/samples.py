@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from sim.data import nearest, one_of
 from sim.errors import InputError, Problem, ScenarioError, shown
 from sim.lab.table import column, labels_in, numbers_in, table_of
-from sim.pharmacology.dosing import ROUTES, Dose
+from sim.pharmacology.dosing import Dose
 from sim.pharmacology.drugs import Drug, load_drug, read_drug
 from sim.units import nM_to_ng_per_ml, parse_quantity
 
@@ -74,8 +75,8 @@ class Samples:
         The column of concentrations.
     unit : str
         Its unit.
-    mg_per_L : float or None
-        What one of it is in mg/L; None of a molar one if the molar mass is not known.
+    mg_per_L : float
+        What one of it is in mg/L.
     drug : Drug or None
         The drug, if it was named.
     molar_mass : float or None
@@ -90,7 +91,7 @@ class Samples:
     mg_per_L: float
     drug: Drug | None = None
     molar_mass: float | None = None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
 
 def read_samples(
@@ -169,7 +170,7 @@ def read_samples(
         if sorted(kept, key=lambda place: times[place]) != kept:
             kept.sort(key=lambda place: times[place])
             notes.append("rows were not in order of time, and were sorted")
-        for before, place in zip(kept, kept[1:], strict=False):
+        for before, place in pairwise(kept):
             if times[place] == times[before]:
                 hint = "rows of several subjects need --subject" if subject is None else ""
                 what = f"is the time of another row{f' of subject {one}' if one else ''}"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sim import data
 from sim.errors import InputError
+from sim.lab.nca import nca
 from sim.pharmacology.bateman import bateman
 from sim.pharmacology.compartments import Compartments, OneCompartment, TwoCompartment
 from sim.pharmacology.course import Course
@@ -29,7 +30,6 @@ from sim.pharmacology.metrics import (
     accumulation_ratio,
     blockade,
     exposure_metrics,
-    noncompartmental,
     window_times,
 )
 from sim.pharmacology.population import bands, draw_subjects
@@ -331,12 +331,17 @@ def test_noncompartmental_analysis_recovers_the_published_numbers(species: str) 
         np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7]) * half_life_h
     )
     iv = Regimen(dose_mg_per_kg=1, route="iv").doses(weight_kg)
-    found = noncompartmental(times, Course(model, iv).concentration(times), iv[0].amount_mg, "iv")
-    assert found.half_life_h == pytest.approx(half_life_h, rel=0.01)
-    assert found.CL / weight_kg == pytest.approx(CL, rel=0.02)
-    assert found.Vss / weight_kg == pytest.approx(Vss, rel=0.02)
     oral = Regimen(dose_mg_per_kg=1).doses(weight_kg)
-    by_mouth = noncompartmental(times, Course(model, oral).concentration(times), oral[0].amount_mg)
+    found, by_mouth = (
+        nca(
+            {"time_h": times, "conc_mg_L": Course(model, doses).concentration(times)},
+            dose_mg=doses[0].amount_mg, route=doses[0].route,
+        ).profiles[0]
+        for doses in (iv, oral)
+    )  # fmt: skip
+    assert found.half_life_h == pytest.approx(half_life_h, rel=0.01)
+    assert found.cl / weight_kg == pytest.approx(CL, rel=0.02)
+    assert found.vss / weight_kg == pytest.approx(Vss, rel=0.02)
     assert by_mouth.auc_inf / found.auc_inf == pytest.approx(float(model.F), rel=0.03)
     exact_ratio = Course(model, oral).auc(0.0, 1e4) / Course(model, iv).auc(0.0, 1e4)
     assert exact_ratio == pytest.approx(kinetics.parameters["F"].value)
@@ -471,89 +476,7 @@ def test_windows_hold_events_and_the_moment_before() -> None:
         window_times(course, 3.0, 3.0)
 
 
-THEOPHYLLINE = (  # subject 1 of R's data set Theoph: h, mg/L, after 319.992 mg by mouth
-    [0, 0.25, 0.57, 1.12, 2.02, 3.82, 5.1, 7.03, 9.05, 12.12, 24.37],
-    [0.74, 2.84, 6.57, 10.5, 9.66, 8.58, 8.36, 7.47, 6.89, 5.94, 3.28],
-)
-T = np.array([0, 0.25, 0.5, 1, 2, 4, 8, 12, 24])
-ORAL = 100 / 9 * (np.exp(-0.1 * T) - np.exp(-T))  # ka 1, k 0.1, 100 mg into 10 L
-BOLUS = 10 * np.exp(-0.1 * T)
-
-
-def test_analysis_of_the_classic_theophylline_subject() -> None:
-    time_h, mg_per_l = THEOPHYLLINE
-    found = noncompartmental(time_h, mg_per_l, 319.992)
-    assert (found.points, found.zeros) == (3, 0)
-    assert found.half_life_h == pytest.approx(14.304, abs=5e-4)
-    assert found.auc_last == pytest.approx(147.2347, abs=5e-5)
-    assert found.auc_inf == pytest.approx(214.9236, abs=5e-5)
-
-
-def test_analysis_uses_the_times_of_the_samples() -> None:
-    at_0 = noncompartmental(T, ORAL, 100)
-    clock = noncompartmental([20.0, *(T + 24)], [0.0, *ORAL], 100, dose_h=24)
-    for key in ("half_life_h", "auc_inf", "tmax_h", "mrt_h", "CL"):
-        assert getattr(clock, key) == pytest.approx(getattr(at_0, key)), key
-
-
-@pytest.mark.parametrize("missing", ["a zero before the dose", "nothing", "none"])
-def test_analysis_extrapolates_a_bolus_to_its_dose(missing: str) -> None:
-    level = BOLUS * (T > 0) if missing == "a zero before the dose" else BOLUS
-    kept = slice(1 if missing == "nothing" else 0, None)
-    found = noncompartmental(T[kept], level[kept], 100, "iv")
-    assert (found.cmax, found.tmax_h) == (pytest.approx(10), 0)
-    assert (found.CL, found.Vss, found.mrt_h) == pytest.approx((1, 10, 10))
-    with pytest.raises(InputError, match=r"0 at 0.25 h after a bolus"):
-        noncompartmental(T, np.where(T < 0.5, 0.0, BOLUS), 100, "iv")
-
-
-def test_analysis_of_samples_below_quantification() -> None:
-    """0 before the first, left out after the last, kept between; two in a row end the profile."""
-    whole = noncompartmental(T, ORAL, 100)
-    for tail in ([0.0], [0.0, 0.0], [0.0, 0.0, 0.1]):
-        times = [*T, *(30.0 + np.arange(len(tail)))]
-        assert repr(noncompartmental(times, [*ORAL, *tail], 100)) == repr(whole)
-    lagged = noncompartmental([-1, 0, 0.1, *(T[1:] + 0.2)], [0, 0, 0, *ORAL[1:]], 100)
-    assert lagged.auc_inf == pytest.approx(whole.auc_inf, rel=0.01)
-    assert lagged.zeros == 0
-    with_gap = noncompartmental([*T[:7], 10, *T[7:]], [*ORAL[:7], 0, *ORAL[7:]], 100)
-    assert with_gap.zeros == 1
-    assert with_gap.points == whole.points
-    lost = 0.5 * (ORAL[6] * 2 + ORAL[7] * 2)  # two linear trapezoids down to 0 and up again
-    between = (ORAL[6] - ORAL[7]) / np.log(ORAL[6] / ORAL[7]) * 4
-    assert with_gap.auc_last == pytest.approx(whole.auc_last - between + lost)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"time_h": T[[0, 4, 2, 8, 1, 3, 5, 7, 6]]}, r"time_h\[2\] = 0.5: must be above"),
-        ({"time_h": np.where(T == 1, 0.5, T)}, r"time_h\[3\] = 0.5: must be above the one before"),
-        ({"time_h": np.where(T == 1, np.nan, T)}, r"time_h\[3\] = nan: must be a number"),
-        ({"concentration": np.where(T == 4, -1, ORAL)}, r"concentration\[5\] = -1: must be at l"),
-        ({"concentration": np.where(T == 4, np.inf, ORAL)}, r"concentration\[5\] = inf"),
-        ({"concentration": np.ma.array(ORAL, mask=T == 4)}, r"\[5\] = nan: .*leave out a sample"),
-        ({"time_h": np.ma.array(T, mask=T == 4)}, r"time_h\[5\] = nan: must be a number"),
-        ({"concentration": ["BLQ", *ORAL[1:]]}, "must be numbers, 0 for a sample below"),
-        ({"concentration": ORAL[1:]}, "two lists of one length"),
-        ({"concentration": 0 * ORAL}, "no sample after the dose is above 0"),
-        ({"time_h": [], "concentration": []}, "no sample after the dose"),
-        ({"dose_mg": -5}, "dose_mg = -5: must be above 0"),
-        ({"dose_mg": 0}, "dose_mg = 0"),
-        ({"dose_mg": float("nan")}, "dose_mg = nan"),
-        ({"route": "IV"}, "route = 'IV': must be one of 'oral', 'iv'.*did you mean 'iv'"),
-        ({"dose_h": 0.3}, r"concentration\[1\] = .*: must be 0 before the dose at 0.3 h"),
-        ({"dose_h": float("inf")}, "dose_h = inf: must be a number"),
-    ],
-)
-def test_analysis_refuses_impossible_samples(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        noncompartmental(**({"time_h": T, "concentration": ORAL, "dose_mg": 100.0} | change))
-
-
-def test_analysis_needs_a_terminal_phase() -> None:
-    with pytest.raises(InputError, match="three falling samples"):
-        noncompartmental([0, 1, 2, 3], [0, 1, 2, 3], 1.0)
+def test_metrics_are_of_one_subject() -> None:
     exposure = Pharmacokinetic(
         draw_subjects(ANLOTINIB.kinetics("human"), 2, seed=1), [Dose(0, 12)], 0.07, 1.0, 407.44
     )

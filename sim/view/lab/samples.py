@@ -44,10 +44,9 @@ def draw_nca(found: NCA, *, fig: Figure | SubFigure | None = None) -> Figure:
     left = len(found.profiles) - len(drawn)
     if left:
         caption += f"; not drawn: {left} of {len(found.profiles)} profiles"
-    sheet = canvas.Sheet(
-        fig, 5.2 if len(drawn) < 2 else 10.0, title=f"Non-compartmental analysis: {found.samples.column}",
-        caption=f"{caption} · angiosim {__version__}",
-    )  # fmt: skip
+    title = f"Non-compartmental analysis: {found.samples.column}"
+    caption += f" · angiosim {__version__}"
+    sheet = canvas.Sheet(fig, 5.2 if len(drawn) < 2 else 10.0, title=title, caption=caption)
     count = max(1, len(drawn))
     across = min(sheet.across(style.points(_LEAST_IN), min(ACROSS, count)), count)
     axes = sheet.panels(count, across, sharey=True)
