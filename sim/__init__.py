@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RunWarning,
         ScenarioWarning,
     )
+    from sim.lab.fit import fit
     from sim.lab.nca import nca
     from sim.model import model_of
     from sim.model.bed import VesselBedModel
@@ -40,7 +41,7 @@ __all__ = [
     "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
     "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
     "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "estimate",
-    "load", "model_of", "nca", "pk", "run", "sweep",
+    "fit", "load", "model_of", "nca", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -62,6 +63,7 @@ _HOME = {
     "calibrate": "sim.api",
     "design": "sim.api",
     "estimate": "sim.api",
+    "fit": "sim.lab.fit",
     "load": "sim.api",
     "model_of": "sim.model",
     "nca": "sim.lab.nca",

@@ -86,7 +86,7 @@ def nca(
 
 def _write(found: Any, table: Path, out: Path | None, ending: str) -> Path:
     """Write what was found into a new folder; existing files are never overwritten."""
-    from sim.lab.samples import default_folder
+    from sim.lab.table import default_folder
     from sim.runs.folder import make_new
 
     folder, _ = make_new(out or default_folder(table, ending), numbered=out is None)

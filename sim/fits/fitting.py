@@ -47,6 +47,10 @@ def fit(
     stimulated: ArrayLike | None = None,
     *,
     paired: bool | None = None,
+    bottom: float | None = None,
+    top: float | None = None,
+    hill: float | None = None,
+    weights: ArrayLike | None = None,
 ) -> DoseResponse:
     """Fit a four-parameter logistic by least squares, with 95 % intervals.
 
@@ -71,6 +75,11 @@ def fit(
         True if a row is a whole replicate, whose values share their seed, donor or day; False if
         all values are independent, such as those of separate wells: their order within a dose
         then does not matter. By default rows are replicates if none of their values is missing.
+    bottom, top, hill : float, optional
+        A parameter that is known and not fitted: three free ones, or fewer. Its limits are itself.
+    weights : (D,) or (R, D) array_like, optional
+        Weight of each value, positive: one over its variance, up to a factor. By default all have
+        the same. See `sim.fits.limits.variance_weights`.
 
     Returns
     -------
@@ -79,14 +88,15 @@ def fit(
     Raises
     ------
     ValueError
-        If shapes do not agree, doses are negative, infinite, missing or repeated, or a response or
-        control is infinite or text.
+        If shapes do not agree, doses are negative, infinite, missing or repeated, a response or
+        control is infinite or text, or a known parameter or a weight is impossible.
 
     Notes
     -----
     Bounds: the Hill slope within `HILL_BOUNDS`, the IC50 within `BEYOND_DOSES` times the range of
-    the positive doses. Bottom and top are free: they enter linearly and are solved for exactly.
+    the positive doses. Bottom and top enter linearly and are solved for exactly.
     """
+    fixed = _checked(bottom, top, hill)
     dose = numbers(dose, "doses")
     response = measured(response, "response")
     if dose.ndim != 1 or response.ndim != 2 or response.shape[1] != dose.size:
@@ -96,8 +106,9 @@ def fit(
             f"not {dose.shape} and {response.shape}{hint}"
         )
     dose = distinct(dose)
+    weight = _weights(weights, response)
     order = np.argsort(dose)
-    dose, response = dose[order], response[:, order]
+    dose, response, weight = dose[order], response[:, order], weight[:, order]
     from_zero = stimulated is None and dose.size > 0 and dose[0] == 0
     controls = np.stack(
         [
@@ -118,9 +129,12 @@ def fit(
         if not paired:
             notes.append("rows with missing values are not taken as whole replicates")
     if paired:
-        return _fit(_Data(dose[used], response[kept][:, used], controls[kept]), notes)
+        data = _Data(dose[used], response[kept][:, used], controls[kept], weight[kept][:, used])
+        return _fit(data, fixed, notes)
     # A canonical order, so that not even the last digit depends on how values are put into rows.
-    response, controls = np.sort(response[:, used], axis=0), np.sort(controls, axis=0)
+    response, weight, controls = response[:, used], weight[:, used], np.sort(controls, axis=0)
+    ranks = np.lexsort((weight, response), axis=0)
+    response, weight = (np.take_along_axis(table, ranks, 0) for table in (response, weight))
     rows = np.isfinite(np.hstack([response, controls])).any(axis=1)
     moved = [[place] for place in range(response.shape[1])]
     if from_zero and used[0]:
@@ -128,28 +142,70 @@ def fit(
     for place, control in ((0, unstimulated), (1, stimulated)):
         if np.ndim(control) > 0:  # type: ignore[arg-type]
             moved.append([response.shape[1] + place])
-    return _fit(_Data(dose[used], response[rows], controls[rows]), notes, moved)
+    data = _Data(dose[used], response[rows], controls[rows], weight[rows])
+    return _fit(data, fixed, notes, moved)
+
+
+class _Fixed(NamedTuple):
+    """Parameters that are known; None for those to fit."""
+
+    bottom: float | None
+    top: float | None
+    hill: float | None
+
+    @property
+    def free(self) -> int:
+        """How many are fitted: these, and the IC50."""
+        return 1 + sum(value is None for value in self)
 
 
 class _Data(NamedTuple):
-    """Doses (D,), responses (R, D), and both controls (R, 2), unstimulated first."""
+    """Doses (D,), responses (R, D), both controls (R, 2), unstimulated first, weights (R, D)."""
 
     dose: Array
     response: Array
     controls: Array
+    weight: Array
 
     def without(self, replicate: int) -> _Data:
-        return _Data(
-            self.dose,
-            np.delete(self.response, replicate, axis=0),
-            np.delete(self.controls, replicate, axis=0),
-        )
+        rest = (np.delete(table, replicate, axis=0) for table in self[1:])
+        return _Data(self.dose, *rest)
 
     def shifted(self, columns: Sequence[int], by: float) -> _Data:
         """Return the data with columns of responses, followed by controls, moved."""
         table = np.hstack([self.response, self.controls])
         table[:, columns] += by
-        return _Data(self.dose, table[:, :-2], table[:, -2:])
+        return _Data(self.dose, table[:, :-2], table[:, -2:], self.weight)
+
+
+def _checked(bottom: float | None, top: float | None, hill: float | None) -> _Fixed:
+    """Return parameters that are known, or refuse them."""
+    for name, value in (("bottom", bottom), ("top", top), ("hill", hill)):
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{name} must be a finite number, not {value}")
+    if hill is not None and hill <= 0:
+        raise ValueError(f"hill must be positive, not {hill:g}")
+    if bottom is not None and bottom == top:
+        raise ValueError(f"bottom and top must differ; both are {top:g}")
+    return _Fixed(bottom, top, hill)
+
+
+def _weights(given: ArrayLike | None, response: Array) -> Array:
+    """Return a weight for each value; 1 where none are given."""
+    if given is None:
+        return np.ones(response.shape)
+    weights = numbers(given, "weights")
+    if weights.shape not in (response.shape, response.shape[1:]):
+        raise ValueError(
+            f"weights must have the shape of the response, {response.shape}, or a value for each "
+            f"dose, not {weights.shape}"
+        )
+    weights = np.array(np.broadcast_to(weights, response.shape))
+    known = np.isfinite(response)
+    if not (np.isfinite(weights) & (weights > 0))[known].all():
+        raise ValueError("weights must be positive and finite")
+    weights[~known] = 1.0
+    return weights
 
 
 def _control(given: ArrayLike | None, name: str, replicates: int) -> Array:
@@ -175,28 +231,35 @@ def _parts(data: _Data, moved: Sequence[Sequence[int]] | None) -> list[_Data]:
     count = len(data.response)
     if moved is None:
         return [data.without(r) for r in range(count)] if count > 1 else []
-    variance, degrees = variance_within_doses(data.response)
+    variance, degrees = variance_within_doses(data.response, data.weight)
     if degrees == 0:
         return []
-    counts = np.isfinite(np.hstack([data.response, data.controls])).sum(axis=0)
+    table = np.hstack([data.response, data.controls])
+    counts = np.isfinite(table).sum(axis=0)
+    total = np.where(np.isfinite(table), np.hstack([data.weight, np.ones((count, 2))]), 0.0)
+    sums = total.sum(axis=0)
+    if np.ptp(data.weight) > 0:  # that of a control is not known: it has its own variance
+        for place in (-2, -1):
+            own, some = variance_within_doses(table[:, place:][:, :1])
+            sums[place] *= variance / own if some and own > 0 else 1.0
     moved = [columns for columns in moved if counts[columns[0]] > 0]
     size = shift(variance, degrees, len(moved))
     return [
-        data.shifted(columns, sign * size / math.sqrt(counts[columns[0]]))
+        data.shifted(columns, sign * size / math.sqrt(sums[columns[0]]))
         for columns in moved
         for sign in (1, -1)
     ]
 
 
 def _fit(
-    data: _Data, notes: list[str], moved: Sequence[Sequence[int]] | None = None
+    data: _Data, fixed: _Fixed, notes: list[str], moved: Sequence[Sequence[int]] | None = None
 ) -> DoseResponse:
     """Fit paired data, or unpaired with the columns that `_parts` moves."""
-    dose, response, _ = data
+    dose, response, *_ = data
     paired = moved is None
     points = _points(data) | {"paired": paired}
-    if dose.size < 4:
-        words = f"doses with values: {dose.size}; a fit needs at least 4"
+    if dose.size < fixed.free or np.count_nonzero(dose) < min(fixed.free, 2):
+        words = f"doses with values: {dose.size}; a fit needs at least {fixed.free}"
         return DoseResponse(note="; ".join([words, *notes]), **points)
     single = points["replicates"] == 1
     back = reversal(response, paired=paired)
@@ -211,18 +274,20 @@ def _fit(
         notes.append(f"the response turns back by {100 * back:.0f} % of its range: {why}")
     if single:
         notes.append("no intervals: one replicate" if paired else "no intervals: one value a dose")
-    solve = _constant if flat else _least_squares
     parts = _parts(data, moved)
-    curves = [solve(part) for part in (data, *parts)]
+    curves = [_constant(part) if flat else _least_squares(part, fixed) for part in (data, *parts)]
     result: dict[str, Any] = {"left_out": tuple(tuple(map(float, curve)) for curve in curves)}
     for name in ("bottom", "top"):
         result |= limits_of(name, [getattr(curve, name) for curve in curves])
-    top_seen = dose[0] == 0 or share_of_top(dose[0], curves[0].log_ic50, curves[0].hill) >= SEEN
+    top_seen = fixed.top is not None or dose[0] == 0
+    top_seen = top_seen or share_of_top(dose[0], curves[0].log_ic50, curves[0].hill) >= SEEN
     if not flat:
-        result |= _relative(dose, curves, notes, top_seen=bool(top_seen))
+        known = fixed.hill is not None
+        result |= _relative(dose, curves, notes, top_seen=bool(top_seen), hill_known=known)
     result |= _absolute(dose, [mean(part.controls) for part in (data, *parts)], curves, notes)
     if not flat:  # an end of the curve beyond the doses is not a result
-        unseen = ["bottom", "emax"] if curves[0].log_ic50 > math.log(dose[-1]) else []
+        beyond = fixed.bottom is None and curves[0].log_ic50 > math.log(dose[-1])
+        unseen = ["bottom", "emax"] if beyond else []
         unseen += [] if top_seen else ["top"]
         result |= {name + end: None for name in unseen for end in ("", "_low", "_high")}
     return DoseResponse(note="; ".join(notes), **points, **result)
@@ -230,7 +295,7 @@ def _fit(
 
 def _points(data: _Data) -> dict[str, Any]:
     """Return the doses with means and standard errors, as they are in the result."""
-    dose, response, _ = data
+    dose, response, *_ = data
     count = np.isfinite(response).sum(axis=0)
     squares = np.nansum(np.square(response - mean(response)), axis=0)
     errors = np.sqrt(squares / np.maximum(count - 1, 1) / np.maximum(count, 1))
@@ -243,59 +308,77 @@ def _points(data: _Data) -> dict[str, Any]:
 
 
 def _constant(data: _Data) -> Curve:
-    mean = float(np.nanmean(data.response))
+    known = np.isfinite(data.response)
+    total = float(np.where(known, data.weight, 0.0).sum())
+    mean = float(np.nansum(data.response * data.weight)) / total if total else math.nan
     return Curve(mean, mean, 0.0, 0.0)
 
 
-def _least_squares(data: _Data) -> Curve:
-    """Return the logistic with the least sum of squares over all raw values.
+def _least_squares(data: _Data, fixed: _Fixed) -> Curve:
+    """Return the logistic with the least weighted sum of squares over all raw values.
 
-    That sum is the one around the means of the doses, weighted by the numbers of values, plus what
-    no curve can change. For a given IC50 and slope the best bottom and top are a linear regression
-    (variable projection, Golub & Pereyra 1973), so only two parameters are searched for: on a grid
-    first, then from its best point.
+    That sum is the one around the means of the doses, weighted by the weights of their values, plus
+    what no curve can change. For a given IC50 and slope the best bottom and top are a linear
+    regression (variable projection, Golub & Pereyra 1973), so only two parameters are searched for:
+    on a grid first, then from its best point.
     """
-    weight = np.isfinite(data.response).sum(axis=0).astype(float)
+    known = np.isfinite(data.response)
+    weight = np.where(known, data.weight, 0.0).sum(axis=0)
     dose = data.dose[weight > 0]
-    means = mean(data.response)[weight > 0]
+    means = mean(data.response, data.weight)[weight > 0]
     weight = weight[weight > 0] / weight.sum()
-    middle = float(weight @ means)
-    y = means - middle
+    origin = float(weight @ means)  # the curve is origin + span * (share of the top - offset)
+    if fixed.bottom is not None or fixed.top is not None:
+        origin = fixed.top if fixed.bottom is None else fixed.bottom  # type: ignore[assignment]
+    y = means - origin
+
+    def offset(share: Array) -> Array:
+        if fixed.bottom is None and fixed.top is None:
+            return np.asarray(share @ weight)
+        return np.full(share.shape[:-1], 1.0 if fixed.bottom is None else 0.0)
 
     def regression(log_ic50: float | Array, log_hill: float | Array) -> tuple[Array, Array]:
-        """Shares (..., D), and the best top - bottom (...) over them."""
+        """Shares (..., D) above the offset, and the best span (...) over them."""
         share = share_of_top(dose, log_ic50, np.exp(log_hill))
-        x = share - (share @ weight)[..., None]
-        return share, x @ (weight * y) / np.maximum(np.square(x) @ weight, 1e-300)
+        x = share - offset(share)[..., None]
+        if fixed.bottom is not None and fixed.top is not None:
+            return x, np.full(x.shape[:-1], fixed.top - fixed.bottom)
+        return x, x @ (weight * y) / np.maximum(np.square(x) @ weight, 1e-300)
 
     def misfit(shape: Array) -> Array:
-        share, span = regression(*shape)
-        x = share - share @ weight
+        x, span = regression(shape[0], shape[1] if shape.size > 1 else hills[0])
         return np.asarray(np.sqrt(weight) * (span * x - y) / scale)
 
     scale = math.sqrt(weight @ np.square(y)) or 1.0
     positive = np.log(data.dose[data.dose > 0])
+    hills = np.log(_START_HILLS if fixed.hill is None else [fixed.hill])
     log_ic50, log_hill = np.meshgrid(
-        np.linspace(positive[0], positive[-1], 4 * positive.size), np.log(_START_HILLS)
+        np.linspace(positive[0], positive[-1], 4 * positive.size), hills
     )
     grid = np.stack([log_ic50.ravel(), log_hill.ravel()], axis=1)
-    share, span = regression(grid[:, :1], grid[:, 1:])
-    x = share - (share @ weight)[:, None]
+    x, span = regression(grid[:, :1], grid[:, 1:])
     start = grid[np.argmin(np.square(span[:, None] * x - y) @ weight)]
     margin = math.log(BEYOND_DOSES)
     low, high = np.log(HILL_BOUNDS)
-    bounds = ([positive[0] - margin, low], [positive[-1] + margin, high])
-    found = least_squares(misfit, start, bounds=bounds, xtol=1e-10, ftol=1e-14, gtol=1e-14).x
-    share, span = regression(*found)
-    bottom = middle - float(span * (share @ weight))
-    return Curve(bottom, bottom + float(span), float(found[0]), math.exp(found[1]))
+    bounds = np.array([[positive[0] - margin, low], [positive[-1] + margin, high]])
+    sought = 2 if fixed.hill is None else 1
+    found = least_squares(
+        misfit, start[:sought], bounds=tuple(bounds[:, :sought]), xtol=1e-10, ftol=1e-14, gtol=1e-14
+    ).x
+    log_hill = found[1] if fixed.hill is None else hills[0]
+    share = share_of_top(dose, found[0], np.exp(log_hill))
+    _, span = regression(found[0], log_hill)
+    bottom = origin - float(span * offset(share)) if fixed.bottom is None else fixed.bottom
+    top = bottom + float(span) if fixed.top is None else fixed.top
+    hill = math.exp(log_hill) if fixed.hill is None else fixed.hill
+    return Curve(bottom, top, float(found[0]), hill)
 
 
 # --- what is read from the curve -------------------------------------------------------------
 
 
 def _relative(
-    dose: Array, curves: Sequence[Curve], notes: list[str], *, top_seen: bool
+    dose: Array, curves: Sequence[Curve], notes: list[str], *, top_seen: bool, hill_known: bool
 ) -> dict[str, Any]:
     """Return IC50 and Hill slope with limits, and whether they are determined."""
     out: dict[str, Any] = {
@@ -303,7 +386,8 @@ def _relative(
         for key, value in limits_of("hill", [math.log(curve.hill) for curve in curves]).items()
     }
     whole = curves[0]
-    flattest, steepest = (whole.hill < 1.01 * HILL_BOUNDS[0], whole.hill > 0.99 * HILL_BOUNDS[1])
+    flattest = whole.hill < 1.01 * HILL_BOUNDS[0] and not hill_known
+    steepest = whole.hill > 0.99 * HILL_BOUNDS[1]
     lowest, highest = dose[dose > 0][0] / BEYOND_DOSES, dose[-1] * BEYOND_DOSES
     farthest = not 1.01 * lowest < math.exp(whole.log_ic50) < 0.99 * highest
     if flattest or steepest or farthest:  # curves that stop at a bound agree, and know nothing

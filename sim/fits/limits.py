@@ -15,6 +15,8 @@ from scipy import stats
 Array = NDArray[np.float64]
 
 CONFIDENCE = 0.95
+POWERS = (0.0, 2.0)  # of the mean, that the variance may follow
+LEAST_MEAN = 0.02  # of the largest mean
 _STEPS_PER_DECADE = 40  # of the doses at which an interval is looked for
 
 # --- data --------------------------------------------------------------------------------------
@@ -100,19 +102,65 @@ def distinct(dose: ArrayLike) -> Array:
     return dose
 
 
-def mean(values: Array) -> Array:
-    """Return means over replicates, NaN where there is no value, without warnings."""
+def mean(values: Array, weights: Array | None = None) -> Array:
+    """Return (weighted) means over replicates, NaN where there is no value, without warnings."""
     known = np.isfinite(values)
-    count = known.sum(axis=0)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+    share = known if weights is None else np.where(known, weights, 0.0)
+    count = share.sum(axis=0)
+    total = (np.where(known, values, 0.0) * share).sum(axis=0)
+    return np.asarray(np.where(count > 0, total / np.where(count > 0, count, 1.0), np.nan))
 
 
-def variance_within_doses(values: Array) -> tuple[float, int]:
-    """Return the variance of (R, D) around the means of their doses, and its degrees of freedom."""
+def variance_within_doses(values: Array, weights: Array | None = None) -> tuple[float, int]:
+    """Return the variance of (R, D) around the means of their doses, and its degrees of freedom.
+
+    With weights it is the variance of a value of weight 1.
+    """
     count = np.isfinite(values).sum(axis=0)
     degrees = int(np.maximum(count - 1, 0).sum())
-    return float(np.nansum(np.square(values - mean(values)))) / max(degrees, 1), degrees
+    squares = np.square(values - mean(values, weights))
+    squares = squares if weights is None else squares * weights
+    return float(np.nansum(squares)) / max(degrees, 1), degrees
+
+
+def variance_weights(values: ArrayLike) -> tuple[Array, float]:
+    """Return weights for doses whose variance follows a power of their mean, and that power.
+
+    The power, from `POWERS[0]` (one variance) to `POWERS[1]` (one coefficient of variation), is
+    the most likely one of normal values around free means (Carroll & Ruppert 1988, Transformation
+    and Weighting in Regression, chapter 3), so that two replicates are enough: all doses tell it
+    together. A mean below `LEAST_MEAN` of the largest counts as that, else it would decide alone.
+
+    Parameters
+    ----------
+    values : (R, D) array_like
+        Responses by replicate and dose; NaN where missing.
+
+    Returns
+    -------
+    weights : (D,) array
+        One over the variance, in units of that at the largest mean.
+    power : float
+
+    Raises
+    ------
+    ValueError
+        If no dose has two values: nothing is known of their variance.
+    """
+    values = measured(values, "response")
+    count = np.isfinite(values).sum(axis=0)
+    degrees = np.maximum(count - 1, 0)
+    if not degrees.any():
+        raise ValueError("weights by variance need at least two values at some doses")
+    size = np.abs(np.where(count > 0, mean(values), 0.0))
+    size = np.log(np.maximum(size / (size.max() or 1.0), LEAST_MEAN))
+    squares = np.nansum(np.square(values - mean(values)), axis=0)
+    powers = np.linspace(*POWERS, 201)
+    spread = squares @ np.exp(-np.outer(size, powers)) / degrees.sum()
+    if not (spread > 0).all():
+        return np.ones(count.size), 0.0
+    power = powers[np.argmin(degrees.sum() * np.log(spread) + powers * (degrees @ size))]
+    return np.exp(-power * size), float(power)
 
 
 # --- limits ------------------------------------------------------------------------------------
@@ -316,3 +364,30 @@ def _changes(response: Array, *, paired: bool) -> tuple[Array, Array, int]:
     degrees = int(count.sum()) - count.size - len(response) + 1
     pooled = 2 * float(np.nansum(np.square(rest))) / max(degrees, 1)
     return change, np.sqrt(np.fmax(own, pooled) / both), degrees
+
+
+def has_bump(dose: Array, response: Array, *, paired: bool) -> tuple[float, float] | None:
+    """Return where a response goes beyond that of dose 0 against its direction, and how far.
+
+    That is the dose of the largest such change that exceeds the noise, as `reversal` judges it for
+    the doses above 0, and its share of the range of the means; None without one.
+    """
+    order = np.argsort(dose)
+    dose, response = dose[order], response[:, order]
+    used = np.isfinite(response).any(axis=0)
+    dose, response = dose[used], response[:, used]
+    if dose.size < 3 or dose[0] != 0:
+        return None
+    means = mean(response)
+    change, error, degrees = _changes(response, paired=paired)
+    pairs = np.transpose(np.triu_indices(dose.size, 1))
+    if degrees < 1 or len(pairs) != change.size or np.ptp(means) == 0:
+        return None
+    first = pairs[:, 0] == 0
+    against = -math.copysign(1.0, means[-1] - means[0]) * change[first]
+    limit = stats.t.ppf(1 - (1 - CONFIDENCE) / first.sum(), degrees)
+    beyond = np.where(against > limit * error[first], against, 0.0)
+    place = int(np.argmax(beyond))
+    if not beyond[place] > 0:
+        return None
+    return float(dose[pairs[first][place, 1]]), float(beyond[place] / np.ptp(means))

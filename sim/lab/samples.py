@@ -201,12 +201,6 @@ def read_samples(
     return Samples(tuple(found), name, unit, scale, known, mass, (said,) if spare else ())
 
 
-def default_folder(table: Any, ending: str) -> Path:
-    """Return the folder beside a user's table for what is found in it."""
-    path = Path(table)
-    return path.with_name(f"{path.stem}-{ending}")
-
-
 def _concentration_column(rows: pd.DataFrame, name: str | None) -> tuple[str, str]:
     """Return the column of concentrations, and its unit."""
     units = (*MASS_UNITS, *MOLAR_UNITS)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.errors import FileError, InputError, Problem, ScenarioError, shown
 from sim.files import MOST_BYTES, read_bytes, read_cells
+from sim.units import parse_quantity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -181,7 +182,10 @@ def _unmasked(cells: Any) -> Any:
 
     if not np.ma.isMaskedArray(cells):
         return cells
-    return np.where(np.ma.getmaskarray(cells), None, np.ma.getdata(cells).astype(object))
+    return [
+        None if gone else cell
+        for cell, gone in zip(cells.data.tolist(), np.ma.getmaskarray(cells), strict=True)
+    ]
 
 
 def _typed(columns: dict[str, list[str]]) -> dict[str, Any]:
@@ -244,3 +248,35 @@ def _hint(text: str) -> str:
     if re.match(r"[+-]?[\d.]+\s*[A-Za-zµμ]", text):
         return "write the unit into the name of the column"
     return ""
+
+
+def unit_of(name: str) -> tuple[str, str]:
+    """Return what a column of doses holds in words, and its unit, empty if its name has none.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``dose_nM``, ``dose (µM)`` or ``conc_ng_ml``. A dose is no length: ``nm`` is nM.
+    """
+    bracket = re.fullmatch(r"(.*?)[\s,_]*[(\[](.+)[)\]]\s*", name)
+    if bracket:
+        tries = [(bracket[1], bracket[2])]
+    else:
+        parts = re.split(r"[_\s]+", name)
+        tries = [(" ".join(parts[:-n]), "/".join(parts[-n:])) for n in (3, 2, 1)]
+    for words, text in tries:
+        unit = text.replace("/per/", "/").replace("µ", "u").replace("μ", "u")
+        unit = re.sub(r"(?<![A-Za-z])([munpd]?)l\b", r"\1L", unit)
+        unit = {"nm": "nM", "um": "uM", "mm": "mM", "pm": "pM"}.get(unit, unit)
+        try:
+            parse_quantity(f"1 {unit}", unit)
+        except ValueError:
+            continue
+        return words.replace("_", " ").strip() or "dose", unit
+    return name.replace("_", " "), ""
+
+
+def default_folder(table: Any, ending: str) -> Path:
+    """Return the folder beside a user's table for what is found in it."""
+    path = Path(table)
+    return path.with_name(f"{path.stem}-{ending}")

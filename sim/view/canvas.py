@@ -324,7 +324,7 @@ def save_picture(figure: Figure, path: str | Path, marks: Marks | None = None) -
 
 
 def save_pictures(
-    drawings: Mapping[str, Callable[[], Figure]], folder: Path, marks: Marks
+    drawings: Mapping[str, Callable[[], Figure]], folder: Path, marks: Marks | None
 ) -> list[Path]:
     """Draw and save pictures by their file names; return the files that could be written.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from itertools import cycle
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,10 +13,13 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import NDArray
 
 from sim.fits.logistic import DoseResponse
 from sim.version import __version__
 from sim.view import canvas, style
+
+Array = NDArray[np.float64]
 
 _COLOURS: Final = (
     style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY, style.INK,
@@ -36,6 +39,14 @@ MOST_DECADES: Final = 6  # with a label
 _GAP: Final = 0.55  # decades between dose 0 and the lowest other dose
 
 
+class Single(NamedTuple):
+    """Single values (N,) of a group at their doses, and which of them are outliers."""
+
+    dose: Array
+    value: Array
+    outlier: NDArray[np.bool_]
+
+
 @style.house_style()
 def draw_dose_response(
     fits: Mapping[str, DoseResponse],
@@ -46,8 +57,10 @@ def draw_dose_response(
     drug: str = "unbound drug",
     unit: str = "nM",
     controls: Mapping[str, float] | None = None,
+    values: Mapping[str, Single] | None = None,
     title: str = "",
     origin: str = "",
+    caveat: str = INPUT,
 ) -> Figure:
     """Draw the dose-responses of one or several groups on a logarithmic axis of doses.
 
@@ -69,8 +82,10 @@ def draw_dose_response(
         is dosed, such as ``"unbound anlotinib"``; the unit of doses.
     controls : mapping of str to float, optional
         Levels of controls, drawn as dotted lines: in the colour of the group of that name, or grey.
-    title, origin : str
-        What is shown, and where it comes from, such as seeds and study.
+    values : mapping of str to Single, optional
+        Single values by group, drawn small, outliers as crosses.
+    title, origin, caveat : str
+        What is shown, where it comes from, such as seeds and study, and what it does not show.
 
     Returns
     -------
@@ -84,7 +99,8 @@ def draw_dose_response(
     if ax is None:
         return draw_panels(
             {"": fits}, fig=fig, responses={"": response}, drug=drug, unit=unit,
-            controls={"": controls or {}}, title=title or _heading(response, drug), origin=origin,
+            controls={"": controls or {}}, values={"": values or {}}, origin=origin, caveat=caveat,
+            title=title or _heading(response, drug),
         )  # fmt: skip
     _check_doses(fits)
     canvas.into(ax, title)
@@ -97,7 +113,7 @@ def draw_dose_response(
         labelspacing=0.3,
     )
     above = min(0.6, legend.get_window_extent().height / ax.get_window_extent().height + 0.03)
-    _panel(ax, fits, response, drug, unit, controls or {}, width, above)
+    _panel(ax, fits, response, drug, unit, controls or {}, values or {}, width, above)
     style.plain_text(ax)
     return canvas.figure_of(ax)
 
@@ -111,8 +127,10 @@ def draw_panels(
     drug: str = "unbound drug",
     unit: str = "nM",
     controls: Mapping[str, Mapping[str, float]] | None = None,
+    values: Mapping[str, Mapping[str, Single]] | None = None,
     title: str = "",
     origin: str = "",
+    caveat: str = INPUT,
 ) -> Figure:
     """Draw dose-responses in several panels, each as `draw_dose_response` does.
 
@@ -122,10 +140,12 @@ def draw_panels(
         By the panel's name its groups by name, in order.
     responses : mapping of str to str
         By the panel's name what is measured there.
-    fig, drug, unit, title, origin
+    fig, drug, unit, title, origin, caveat
         As for `draw_dose_response`.
     controls : mapping of str to mapping of str to float, optional
         By the panel's name its controls by name.
+    values : mapping of str to mapping of str to Single, optional
+        By the panel's name its single values by group.
 
     Returns
     -------
@@ -143,14 +163,14 @@ def draw_panels(
     count = len(panels)
     sheet = canvas.Sheet(
         fig, _WIDE[min(count, 3)], title=style.sentence(title or _heading("dose-response", drug)),
-        caption=_caption((f for p in panels.values() for f in p.values()), origin),
+        caption=_caption((f for p in panels.values() for f in p.values()), origin, caveat),
     )  # fmt: skip
     across = sheet.across(style.points(_LEAST_IN), min(count, 3))
     axes = sheet.panels(count, across)
     wide = sheet.width_in / across
     for (name, fits), ax in zip(panels.items(), axes, strict=True):
         levels = (controls or {}).get(name, {})
-        _panel(ax, fits, responses[name], drug, unit, levels, wide)
+        _panel(ax, fits, responses[name], drug, unit, levels, (values or {}).get(name, {}), wide)
         heading = canvas.wrapped(name, style.points(13), wide - 0.6, lines=2)  # bold is wider
         ax.legend(
             handles=_handles(fits, levels, unit, wide - 0.5), title=heading, alignment="left",
@@ -204,6 +224,7 @@ def _panel(
     drug: str,
     unit: str,
     controls: Mapping[str, float],
+    values: Mapping[str, Single],
     width_in: float,
     above: float = 0.0,
 ) -> None:
@@ -218,9 +239,15 @@ def _panel(
         _points(ax, fit, zero, colour, marker)
         _line(ax, fit, zero, lowest, highest, colour, 0.3 / (1 + len(fits)))
     own = {name: colour for name, (_, colour, _) in zip(fits, looks, strict=True)}
+    for name, single in values.items():
+        at = np.where(single.dose > 0, single.dose, zero or lowest)
+        for which, shape in ((~single.outlier, "."), (single.outlier, "x")):
+            ax.plot(at[which], single.value[which], shape, color=own[name], alpha=0.55,
+                    markersize=style.points(4 if shape == "." else 7), zorder=3)  # fmt: skip
     for name, level in controls.items():
         ax.axhline(level, color=own.get(name, style.QUIET), zorder=1, **_LEVEL)
-    _response_axis(ax, fits, list(controls.values()), above)
+    more = [float(value) for single in values.values() for value in single.value]
+    _response_axis(ax, fits, [*controls.values(), *more], above)
     for place, (fit, colour, marker) in enumerate(looks):
         _mark_ic50(ax, fit, len(fits) - 1 - place, colour, marker, lowest, highest)
     dose_axis(ax, zero, lowest, highest)
@@ -231,21 +258,24 @@ def _panel(
     ax.set_ylabel(canvas.wrapped(response, size, style.points(_HIGH_IN), lines=2), size=size)
 
 
-def _caption(fits: Iterable[DoseResponse], origin: str) -> str:
+def _caption(fits: Iterable[DoseResponse], origin: str, caveat: str) -> str:
     """Return what points, lines and bands are, and where they come from."""
-    return f"{_about(fits)}\n{source(origin)}"
+    return f"{_about(fits)}\n{source(origin, caveat)}"
 
 
-def source(origin: str) -> str:
+def source(origin: str, caveat: str = INPUT) -> str:
     """Return where a picture comes from, the caveat and the version."""
-    return DOT.join(filter(None, [style.one_line(origin, 200), INPUT, f"angiosim {__version__}"]))
+    return DOT.join(filter(None, [style.one_line(origin, 200), caveat, f"angiosim {__version__}"]))
 
 
 def _about(fits: Iterable[DoseResponse]) -> str:
     """Return what points, lines and bands are."""
     fits = list(fits)
     counts = sorted({fit.replicates for fit in fits if fit.doses})
-    number = f"{' or '.join(map(str, counts))} replicate{'' if counts == [1] else 's'}"
+    what = "replicate" if any(fit.paired for fit in fits) else "value"
+    number = f"{' or '.join(map(str, counts))} {what}{'' if counts == [1] else 's'}"
+    if what == "value" and counts != [1]:  # of the dose that has the most
+        number = f"up to {number}"
     about = f"values of {number}" if counts == [1] else f"mean ± standard error of {number}"
     about += f"{DOT}logistic"
     if any(map(_has_band, fits)):
@@ -270,9 +300,9 @@ def _has_band(fit: DoseResponse) -> bool:
 def _ic50_words(fit: DoseResponse, unit: str) -> str:
     words = fit.words()
     if fit.ic50 is not None:
-        return f"IC50 {words.replace(' (', f' {unit} (', 1)}"
+        return f"IC50 {words.replace(' (', f' {unit} (', 1) if unit else words}"
     if words != "not determined":
-        return f"IC50 {words} {unit}"
+        return f"IC50 {words} {unit}".strip()
     return "no response found" if is_flat(fit) else "IC50 not determined"
 
 

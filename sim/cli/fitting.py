@@ -1,0 +1,133 @@
+"""The command ``fit``: dose-responses of a user's table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sim.cli.common import Quiet, exit_codes, say
+from sim.cli.tables import digits, print_parts
+
+if TYPE_CHECKING:
+    from sim.lab.fit import Fits
+
+FAILED = 3
+"""Exit code where a group could not be fitted."""
+
+Column = "COLUMN"
+
+
+def fit(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE",
+            help="A CSV file: a row for each value, or a matrix with a column of doses and a "
+            "column for each group or replicate.",
+        ),
+    ],
+    dose: Annotated[
+        str | None,
+        typer.Option(
+            metavar=Column,
+            help="Doses. [default: the column named dose... or conc..., else the first]",
+            show_default=False,
+        ),
+    ] = None,
+    response: Annotated[
+        str | None,
+        typer.Option(metavar=Column, help="Responses; without it the table is a matrix."),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar=Column, help="What tells groups apart; may be repeated."),
+    ] = None,
+    replicate: Annotated[
+        str | None,
+        typer.Option(
+            metavar=Column,
+            help="Plate, day or donor: values of one are paired. Without it all are independent.",
+        ),
+    ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option(
+            metavar=Column, help="Says positive (100 %, dose 0) or negative (0 %) of controls."
+        ),
+    ] = None,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Columns of a matrix are whole replicates.")
+    ] = False,
+    weights: Annotated[
+        str,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="equal; variance: one over the variance, found as a power of the mean; or a "
+            "column with the standard deviation of each value.",
+        ),
+    ] = "equal",
+    bottom: Annotated[
+        float | None, typer.Option(help="Response at infinite dose, if it is known.")
+    ] = None,
+    top: Annotated[
+        float | None, typer.Option(help="Response without drug, if it is known.")
+    ] = None,
+    hill: Annotated[float | None, typer.Option(help="Slope, if it is known.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the files, new or empty. [default: NAME-fit beside the table]",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit dose-responses of a table of your own."""
+    with exit_codes():
+        import json
+
+        from sim.lab.fit import fit as fit_table
+        from sim.lab.table import default_folder
+        from sim.runs.folder import make_new
+
+        found = fit_table(
+            table, dose, response, by or (), replicate=replicate, control=control, paired=paired,
+            weights=weights, bottom=bottom, top=top, hill=hill,
+        )  # fmt: skip
+        folder, _ = make_new(out or default_folder(table, "fit"), numbered=out is None)
+        found.write(folder)
+        if as_json:
+            say(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        elif not quiet:
+            _print_fits(found, folder)
+        for note in found.notes:
+            say(f"warning: {note}", err=True)
+        for name, one in found.groups.items():
+            for note in one.notes():
+                say(f"warning: {name}: {note}", err=True)
+        if found.failed:
+            raise typer.Exit(FAILED)
+
+
+def _print_fits(found: Fits, folder: Path) -> None:
+    """Print a row for each group."""
+    from rich.table import Table
+
+    unit = f"\n{found.unit}" if found.unit else ""
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("group")
+    for title in (f"IC50{unit}", f"absolute IC50{unit}", "slope", "top", "bottom"):
+        shown.add_column(title, justify="right")
+    for title in ("replicates", "R²", "residual\nerror", "lack of fit\np"):
+        shown.add_column(title, justify="right")
+    for name, one in found.groups.items():
+        words = (one.fit.words(key) for key in ("ic50", "absolute_ic50", "hill", "top", "bottom"))
+        how = one.quality
+        numbers = (how.r2, how.residual_error, how.lack_of_fit_p)
+        cells = ("-" if value is None else digits(value) for value in numbers)
+        kind = "paired" if one.fit.paired else "independent"
+        shown.add_row(name, *words, f"{one.fit.replicates} {kind}", *cells)
+    print_parts([shown, f"in {folder}"])
