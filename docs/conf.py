@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from docutils.nodes import SkipNode
+from latex2mathml.converter import convert
+
 import sim
 
 project = "angiosim"
@@ -9,7 +17,7 @@ author = "The angiosim developers"
 copyright = author
 version = release = sim.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 napoleon_google_docstring = False
@@ -17,5 +25,32 @@ napoleon_use_ivar = True
 autodoc_typehints = "none"  # the docstrings say it in words
 exclude_patterns = ["_build"]
 
+nb_execution_mode = "cache"  # a notebook is run again when its code has changed
+nb_execution_in_temp = True
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_output_stderr = "remove"  # progress
+# Its commands are those of this Python, also where the environment is not activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
 html_theme = "furo"
 html_title = f"angiosim {version}"
+html_math_renderer = "mathml"  # by the browser itself: MathJax would be fetched from elsewhere
+
+
+def _inline(writer: Any, node: Any) -> None:
+    writer.body.append(convert(node.astext()))
+    raise SkipNode
+
+
+def _display(writer: Any, node: Any) -> None:
+    formula = convert(node.astext(), display="block")
+    writer.body.append(f'<div class="math" style="overflow-x: auto">{formula}</div>')
+    raise SkipNode
+
+
+def setup(app: Any) -> None:
+    """Have equations written as MathML."""
+    app.add_html_math_renderer(
+        "mathml", inline_renderers=(_inline, None), block_renderers=(_display, None)
+    )

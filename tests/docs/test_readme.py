@@ -32,7 +32,7 @@ README = ROOT / "README.md"
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     ROOT / "benchmarks" / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
 ]
 SMALL = {"domain.size_um": [200, 200], "time.duration_h": 0.05, "time.record_every_h": 0.025}
 
@@ -49,12 +49,19 @@ def prose(page: Path) -> str:
     return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
+def cells(page: Path, magic: str) -> list[str]:
+    """Return the cells of a notebook that begin with a magic, without it."""
+    code = blocks(page, r"\{code-cell\} ipython3")
+    return [cell.partition("\n")[2] for cell in code if re.match(f"%%{magic}", cell)]
+
+
 def commands(page: Path) -> Iterator[list[str]]:
     """Yield the words of each call of angiosim in the console blocks and the code of a page."""
-    lines = [line for block in blocks(page, "console") for line in block.splitlines()]
+    scripts = [*blocks(page, "console"), *cells(page, "bash")]
+    lines = [line for script in scripts for line in script.replace("\\\n", " ").splitlines()]
     lines += re.findall(r"`(angiosim [^`]*)`", prose(page))
-    for line in lines:
-        for part in line.split("&&"):
+    for line in filter(re.compile(r"\bangiosim ").search, lines):
+        for part in re.split(r"&&|\||2>&1", line):
             words = shlex.split(part, comments=True)
             if words and words[0] == "angiosim":
                 yield words[1:]
@@ -131,7 +138,7 @@ def test_python_runs_as_written(page: Path, workplace: Path) -> None:
 def test_toml_is_valid(page: Path) -> None:
     import tomllib
 
-    for block in blocks(page, "toml"):
+    for block in [*blocks(page, "toml"), *cells(page, r"writefile \w+.toml")]:
         tree = tomllib.loads(block)
         if "vary" in tree:
             assert plan_design(tree).targets
@@ -196,7 +203,10 @@ def test_links_lead_somewhere(page: Path) -> None:
         file = (page.parent / path).resolve() if path else page
         assert file.exists(), target
         if anchor:
-            titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+            text = file.read_text()
+            for included in re.findall(r"^```{include} (\S+)", text, re.MULTILINE):
+                text += (file.parent / included).read_text()
+            titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
             slugs = {re.sub(r"[^\w -]", "", t.lower()).replace(" ", "-") for t in titles}
             assert anchor in slugs, target
 
