@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         ScenarioWarning,
     )
     from sim.lab.fit import fit
+    from sim.lab.folder import Measurements, measure
     from sim.lab.nca import nca
     from sim.model import model_of
     from sim.model.bed import VesselBedModel
@@ -38,10 +39,10 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
-    "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
+    "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate", "Measurements",
+    "NumericalError", "OutOfTime", "PK", "PKComparison", "PictureWarning", "Result", "RunWarning",
     "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "estimate",
-    "fit", "load", "model_of", "nca", "pk", "run", "sweep",
+    "fit", "load", "measure", "model_of", "nca", "pk", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -50,6 +51,7 @@ _HOME = {
     "CheckpointWarning": "sim.errors",
     "Design": "sim.design.result",
     "Estimate": "sim.runs.estimate",
+    "Measurements": "sim.lab.folder",
     "NumericalError": "sim.errors",
     "OutOfTime": "sim.errors",
     "PK": "sim.runs.pk",
@@ -65,6 +67,7 @@ _HOME = {
     "estimate": "sim.api",
     "fit": "sim.lab.fit",
     "load": "sim.api",
+    "measure": "sim.lab.folder",
     "model_of": "sim.model",
     "nca": "sim.lab.nca",
     "pk": "sim.api",
@@ -78,6 +81,7 @@ hooks.PLACES |= {
     "draw": "sim.view.draw:draw",
     "draw_map": "sim.view.draw:draw_map",
     "save_figures": "sim.view.canvas:save_pictures",
+    "save_overlay": "sim.view.lab.overlay:save",
     "save_pictures": "sim.view.run.pictures:save_pictures",
     "to_xarray": "sim.view.export.export:to_xarray",
     "dose_response": "sim.analysis.dose_response:dose_response",

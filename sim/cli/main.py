@@ -19,7 +19,7 @@ from typing import Annotated, TextIO, cast
 import typer
 
 from sim import signals
-from sim.cli import designs, drugs, exports, fitting, live, pictures, runs, samples, studies
+from sim.cli import designs, drugs, exports, fitting, live, measuring, pictures, runs, samples, studies
 from sim.cli.common import (
     Group,
     Unbroken,
@@ -276,7 +276,7 @@ def _nearest(name: str, known: dict[str, Path]) -> str:
 
 for command in (
     runs.run, live.view, runs.diff, runs.pk, designs.design, studies.sweep, studies.merge,
-    studies.calibrate, pictures.draw, exports.export, fitting.fit, samples.nca,
+    studies.calibrate, pictures.draw, exports.export, fitting.fit, measuring.measure, samples.nca,
     scenarios, validate, describe, doctor, bench,
 ):  # fmt: skip
     app.command()(command)

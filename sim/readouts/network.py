@@ -78,6 +78,7 @@ def measure_network(
     periodic: bool,
     cell_area_sites: float,
     closing_um: float = 0.0,
+    field: BoolArray | None = None,
 ) -> Network:
     """Measure the network that cells form.
 
@@ -95,6 +96,8 @@ def measure_network(
     closing_um : float
         Radius of the disc with which the cell phase is closed first: gaps narrower than twice
         this count as touching.
+    field : (H, W) bool, optional
+        Where cells can be seen, if not everywhere: what lies outside is neither domain nor gap.
 
     Returns
     -------
@@ -135,11 +138,13 @@ def measure_network(
     ends = graph.degree == 1
 
     mm = spacing_um / 1000
-    domain_mm2 = mask.size * mm**2
+    domain_sites = mask.size if field is None else int(np.count_nonzero(field))
+    domain_mm2 = domain_sites * mm**2
     unit_mm = mm / UNITS_PER_SITE
     tube_mm = graph.length * unit_mm
+    gap = ~phase[inner] if field is None else ~phase[inner] & field
     values: dict[str, float] = {
-        "covered_fraction": float(mask.mean()),
+        "covered_fraction": float(np.count_nonzero(mask) / domain_sites),
         "tube_length_mm": tube_mm,
         "total_length_mm": pruned.length * unit_mm,
         "tube_length_mm_per_mm2": tube_mm / domain_mm2,
@@ -149,8 +154,8 @@ def measure_network(
         "meshes": mesh_count,
         "mean_mesh_area_um2": float(np.count_nonzero(meshes) * spacing_um**2 / max(mesh_count, 1)),
         "largest_part_fraction": float(part_area.max() / max(part_area.sum(), 1)),
-        "mean_chord_um": _mean_chord(~phase[inner], periodic) * spacing_um,
-        "compactness": _compactness(parts, part_area, domain_sites=mask.size),
+        "mean_chord_um": _mean_chord(gap, periodic) * spacing_um,
+        "compactness": _compactness(parts, part_area, domain_sites),
     }
     return Network(
         parts=parts.labels[inner],

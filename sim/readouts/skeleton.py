@@ -66,6 +66,18 @@ class Graph:
         """Length of the skeleton, in `UNITS_PER_SITE`."""
         return int(self.pieces.lengths.sum())
 
+    @property
+    def mean_width(self) -> float:
+        """Mean width of the phase along the skeleton, in sites; 0 without links.
+
+        From the middle of a bar of w sites the gap is w + 1 positions away.
+        """
+        if not len(self.links):
+            return 0.0
+        steps = np.where(self.diagonal, WEIGHTS[1], WEIGHTS[0])
+        widths = np.sqrt(self.square)[self.links].mean(axis=1) - 1
+        return float(np.average(widths, weights=steps))
+
     def lies_in(self, sites: BoolArray) -> BoolArray:
         """Which positions (n,) lie in a block of some of the sites (H, W)."""
         near: BoolArray = thinning.lies_in(self.positions, self.shape[1], sites)

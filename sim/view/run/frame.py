@@ -318,9 +318,17 @@ def colour_bars(ax: Axes, bars: Sequence[Bar]) -> None:
         dress_colour_bar(bar)
 
 
-def finish(ax: Axes, sheet: Sheet | None, handles: Sequence[Artist], bars: Sequence[Bar]) -> Figure:
+def finish(
+    ax: Axes,
+    sheet: Sheet | None,
+    handles: Sequence[Artist],
+    bars: Sequence[Bar],
+    *,
+    in_um: bool = True,
+) -> Figure:
     """Say around a map what is drawn in it; return its figure, with all in its place."""
-    scale_bar(ax, abs(float(np.ptp(ax.get_xlim()))))
+    if in_um:
+        scale_bar(ax, abs(float(np.ptp(ax.get_xlim()))))
     if bars:
         colour_bars(ax, bars)
     style.plain_text(ax)

@@ -1,0 +1,121 @@
+"""The command ``measure``: networks on pictures of a lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from sim.cli.common import Quiet, exit_codes, say
+
+if TYPE_CHECKING:
+    from sim.lab.folder import Measurements
+
+SOME_FAILED = 3
+"""Exit code where some pictures could not be measured."""
+
+
+def measure(
+    source: Annotated[
+        Path, typer.Argument(metavar="PICTURE", help="A picture, or a folder of pictures.")
+    ],
+    um_per_px: Annotated[
+        float | None,
+        typer.Option(
+            metavar="UM", help="Side of a pixel in um. [default: what the file says]",
+            show_default=False,
+        ),
+    ] = None,
+    mode: Annotated[
+        Literal["auto", "phase", "fluorescence", "mask"],
+        typer.Option(help="What the pictures show; a mask is black and white."),
+    ] = "auto",
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PART",
+            help="The part to measure, in pixels: x,y,width,height or circle:x,y,radius of a well."
+            " [default: all]",
+            show_default=False,
+        ),
+    ] = None,
+    plane: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Plane of files with several. [default: the last in time, then the sharpest]",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--setting", metavar="NAME=VALUE",
+            help="Change a setting of the method, as settings.csv lists them; may be repeated.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new or empty folder. [default: NAME-measured beside PICTURE]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Measure the networks on micrographs as the simulation is measured."""
+    with exit_codes():
+        import json
+
+        from sim.files import plain
+        from sim.lab.folder import measure_into, options_of
+        from sim.scenario.settings import parse_setting
+
+        changes = dict(map(parse_setting, settings or []))
+        options = options_of(um_per_px, mode, crop, plane, changes)
+        found = measure_into(source, options, out)
+        for note in [] if quiet else found.notes:
+            say(note, err=True)
+        for row in found.rows:
+            for what in filter(None, [row["error"], row.get("doubts")]):
+                say(f"warning: {row['picture']}: {what}", err=True)
+        if as_json:
+            tree = {
+                "folder": str(found.folder),
+                "settings": options.table(),
+                "pictures": found.rows,
+            }
+            say(json.dumps(plain(tree), indent=2, ensure_ascii=False))
+        elif not quiet:
+            _print(found)
+        if found.failed:
+            raise typer.Exit(SOME_FAILED)
+
+
+SHOWN = ("tube_length_mm", "tube_length_px", "junctions", "meshes", "covered_fraction")
+"""Read-outs of a folder of pictures that are printed; the table has all."""
+
+
+def _print(found: Measurements) -> None:
+    """Print all read-outs of a picture, or some of many; and where all are."""
+    from rich.table import Table
+
+    from sim.cli.tables import console, digits
+
+    def words(value: Any) -> str:
+        return digits(value) if isinstance(value, float) else str(value)
+
+    rows = [row for row in found.rows if not row["error"]]
+    table = Table(box=None, show_header=len(rows) > 1)
+    if len(rows) > 1:
+        names = [name for name in SHOWN if any(name in row for row in rows)]
+        table.add_column("picture")
+        for name in names:
+            table.add_column(name, justify="right")
+        for row in rows:
+            table.add_row(row["picture"], *(words(row.get(name, "")) for name in names))
+    else:
+        for name, value in (item for row in rows for item in row.items()):
+            if name not in ("doubts", "error") and value is not None:
+                table.add_row(name, words(value))
+    console().print(table)
+    console().print(f"folder  {found.folder}")

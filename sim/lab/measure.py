@@ -1,0 +1,141 @@
+"""A picture measured as the simulation is: the same read-outs, by the same function.
+
+A picture becomes a mask of its cells (`sim.lab.segment`), which is measured by
+`sim.readouts.network.measure_network`, as a lattice is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from sim.lab.crop import Crop
+from sim.lab.doubts import doubts_of
+from sim.lab.picture import Picture
+from sim.lab.prepare import AUTO, prepare
+from sim.lab.segment import Grey, segment
+from sim.lab.settings import Settings
+from sim.readouts.network import Network, measure_network
+
+if TYPE_CHECKING:
+    BoolArray = NDArray[np.bool_]
+
+_UNIT: Final = re.compile(r"_(mm_per_mm2|mm|um2|um)$")
+_IN_PX: Final[Mapping[str, tuple[str, float, int]]] = {
+    "mm": ("px", 1000.0, 1),
+    "um": ("px", 1.0, 1),
+    "um2": ("px2", 1.0, 2),
+    "mm_per_mm2": ("px_per_px2", 0.001, -1),
+}
+"""Of units of read-outs: what they are without a scale, their size in um, and the power of that."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A picture with its read-outs, and the arrays that draw it.
+
+    Attributes
+    ----------
+    picture : str
+        Its name.
+    mode : str
+        What it was taken for.
+    um_per_px : float or None
+        Side of its pixels; None if it is not known, and lengths are in pixels.
+    values : dict
+        Read-outs by name.
+    doubts : list of str
+        Why they may mean nothing.
+    notes : list of str
+        What was chosen without being asked.
+    pixel_um : float
+        Side of the pixels of the arrays; without a scale it counts as one of the picture's.
+    grey : (H, W) float32
+        The part that was measured.
+    mask : (H, W) bool
+        Its cells.
+    network : Network
+    """
+
+    picture: str
+    mode: str
+    um_per_px: float | None
+    values: dict[str, float]
+    doubts: list[str]
+    notes: list[str]
+    pixel_um: float
+    grey: Grey = field(repr=False)
+    mask: BoolArray = field(repr=False)
+    network: Network = field(repr=False)
+
+
+def measure_picture(
+    picture: Picture, mode: str = AUTO, crop: Crop | None = None, settings: Settings | None = None
+) -> Measured:
+    """Measure the network of a picture.
+
+    Parameters
+    ----------
+    picture : Picture
+    mode : str
+        ``"phase"``, ``"fluorescence"`` or ``"mask"``; ``"auto"`` chooses.
+    crop : Crop, optional
+        The part to measure; by default all of it.
+    settings : Settings, optional
+
+    Raises
+    ------
+    InputError
+        If there is no such mode, the crop is outside of the picture, scikit-image is not installed,
+        or there is too little memory.
+    """
+    settings = settings or Settings()
+    seen = prepare(picture, mode, crop, settings)
+    found = segment(seen.grey, seen.mode, settings)
+    mask = found.mask if seen.field is None else found.mask & seen.field
+    network = measure_network(
+        mask,
+        spacing_um=settings.pixel_um,
+        periodic=False,
+        cell_area_sites=settings.cell_um2 / settings.pixel_um**2,
+        closing_um=settings.closing_um,
+        field=seen.field,
+    )
+    values = network.readouts()
+    width_um = network.skeleton.mean_width * settings.pixel_um
+    if seen.mode == "phase":
+        swell = settings.swell_um / settings.pixel_um
+        values["covered_fraction"] *= _share_inside(mask, swell)
+        width_um = max(width_um - 2 * settings.swell_um, 0.0)
+    values["tube_width_um"] = width_um
+    doubts = doubts_of(found, seen.mode, network, values["covered_fraction"], seen.field)
+    if picture.um_per_px is None:
+        values = in_pixels(values, settings.pixel_um)
+    return Measured(
+        picture.name, seen.mode, picture.um_per_px, values, [*seen.doubts, *doubts], seen.notes,
+        settings.pixel_um, seen.grey, mask, network,
+    )  # fmt: skip
+
+
+def _share_inside(mask: BoolArray, depth: float) -> float:
+    """Share of a mask that is deeper in it than this, in pixels."""
+    inside = ndimage.distance_transform_edt(mask) > depth
+    return int(np.count_nonzero(inside)) / max(int(np.count_nonzero(mask)), 1)
+
+
+def in_pixels(values: Mapping[str, float], pixel_um: float) -> dict[str, float]:
+    """Return read-outs of a picture without a scale, in its pixels, and named so."""
+    found = {}
+    for name, value in values.items():
+        if unit := _UNIT.search(name):
+            words, size_um, power = _IN_PX[unit[1]]
+            value *= size_um * pixel_um**-power
+            name = f"{name[: unit.start()]}_{words}"
+        found[name] = value
+    return found
