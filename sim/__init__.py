@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         ScenarioWarning,
     )
     from sim.lab.fit import fit
-    from sim.lab.folder import Measurements, measure
+    from sim.lab.folder import measure
     from sim.lab.nca import nca
     from sim.model import model_of
     from sim.model.bed import VesselBedModel
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate", "Measurements",
-    "NumericalError", "OutOfTime", "PK", "PKComparison", "PictureWarning", "Result", "RunWarning",
+    "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
+    "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
     "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "estimate",
     "fit", "load", "measure", "model_of", "nca", "pk", "run", "sweep",
 ]  # fmt: skip
@@ -51,7 +51,6 @@ _HOME = {
     "CheckpointWarning": "sim.errors",
     "Design": "sim.design.result",
     "Estimate": "sim.runs.estimate",
-    "Measurements": "sim.lab.folder",
     "NumericalError": "sim.errors",
     "OutOfTime": "sim.errors",
     "PK": "sim.runs.pk",

@@ -19,7 +19,18 @@ from typing import Annotated, TextIO, cast
 import typer
 
 from sim import signals
-from sim.cli import designs, drugs, exports, fitting, live, measuring, pictures, runs, samples, studies
+from sim.cli import (
+    designs,
+    drugs,
+    exports,
+    fitting,
+    live,
+    measuring,
+    pictures,
+    runs,
+    samples,
+    studies,
+)
 from sim.cli.common import (
     Group,
     Unbroken,
