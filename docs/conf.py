@@ -35,6 +35,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 html_theme = "furo"
 html_title = f"angiosim {version}"
+html_show_search_summary = False  # would be fetched, which browsers refuse to pages on a disk
 html_math_renderer = "mathml"  # by the browser itself: MathJax would be fetched from elsewhere
 
 

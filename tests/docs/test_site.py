@@ -96,6 +96,8 @@ def test_the_site_builds_without_warnings_and_works_offline(tmp_path: Path) -> N
     for style in tmp_path.rglob("*.css"):
         text = style.read_text(encoding="utf-8")
         assert not re.search(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", text), style
+    options = (tmp_path / "_static" / "documentation_options.js").read_text(encoding="utf-8")
+    assert "SHOW_SEARCH_SUMMARY: false" in options
     index = (tmp_path / "searchindex.js").read_text(encoding="utf-8")
     assert '"sprouting"' in index and "how-to/get-the-ic50" in index
     assert "<math" in (tmp_path / "model.html").read_text(encoding="utf-8")
