@@ -36,13 +36,14 @@ if TYPE_CHECKING:
     from sim.runs.pk_comparison import PKComparison
     from sim.runs.result import Result
     from sim.studies.table import Study
+    from sim.view.report.report import report
 
 
 __all__ = [
     "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
     "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
     "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "estimate",
-    "fit", "load", "measure", "model_of", "nca", "pk", "run", "sweep",
+    "fit", "load", "measure", "model_of", "nca", "pk", "report", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -70,6 +71,7 @@ _HOME = {
     "model_of": "sim.model",
     "nca": "sim.lab.nca",
     "pk": "sim.api",
+    "report": "sim.view.report.report",
     "run": "sim.api",
     "sweep": "sim.api",
 }

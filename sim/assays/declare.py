@@ -126,6 +126,9 @@ class Assay:
     keeps_off : tuple of str
         Axes, ``"x"`` and ``"y"``, whose edges cells must not reach: read-outs are cut short there,
         and a run that ends so is flagged. Periodic edges do not count.
+    limits : tuple of str
+        What a result of it does not show, in sentences, for reports. Its page in ``docs`` has them
+        word for word, beside more.
     default : bool
         Whether it is the assay of a scenario that names none.
 
@@ -158,6 +161,7 @@ class Assay:
     parts: tuple[str, ...] = ()
     adapted: bool = False
     keeps_off: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     default: bool = False
 
 

@@ -27,6 +27,7 @@ from sim.cli import (
     live,
     measuring,
     pictures,
+    reports,
     runs,
     samples,
     studies,
@@ -287,8 +288,8 @@ def _nearest(name: str, known: dict[str, Path]) -> str:
 
 for command in (
     runs.run, live.view, runs.diff, runs.pk, designs.design, studies.sweep, studies.merge,
-    studies.calibrate, pictures.draw, exports.export, fitting.fit, measuring.measure, samples.nca,
-    scenarios, validate, describe, doctor, bench,
+    studies.calibrate, pictures.draw, reports.report, exports.export, fitting.fit,
+    measuring.measure, samples.nca, scenarios, validate, describe, doctor, bench,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(drugs.drug, name="drug")

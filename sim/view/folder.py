@@ -1,4 +1,4 @@
-"""The pictures of a folder that exists: of a run, a study, a calibration or a design."""
+"""The kinds of folders: how each is opened, what is drawn of it, and what reports on it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import shutil
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sim.errors import InputError
 from sim.runs.folder import MANIFEST
@@ -18,15 +20,52 @@ from sim.view import canvas
 from sim.view.canvas import Drawings, Marks
 
 if TYPE_CHECKING:
+    from sim.analysis.analyse import Analysis
     from sim.calibration.result import Calibration
     from sim.design.result import Design
+    from sim.runs.pk import PK
+    from sim.runs.result import Result
     from sim.studies.task import Outcome, Task
 
 Found = TypeVar("Found")
 
 
-def pictures_of(folder: Path) -> tuple[Drawings, Marks]:
-    """Return how to draw each picture of a folder, by its name, and what the files say of it.
+@dataclass(frozen=True)
+class Kind:
+    """A kind of result, and of the folder that contains it.
+
+    Attributes
+    ----------
+    name : str
+        What it is called: ``"run"``.
+    of : str
+        Class of the result, as ``module:class``; it is not imported for the question.
+    report : str
+        ``module:function`` of `sim.view.report` that gives its part of a report.
+    drawn : callable
+        How to draw each picture of the result, by its name, and what the files say of it.
+    file : str
+        The file that says that a folder is of this kind; empty without folders.
+    opened : callable, optional
+        Gives the result in a folder.
+    """
+
+    name: str
+    of: str
+    report: str
+    drawn: Callable[[Any], tuple[Drawings, Marks]]
+    file: str = ""
+    opened: Callable[[Path], Any] | None = None
+
+
+def kind_of(result: Any) -> Kind | None:
+    """Return the kind of a result; None of what is none."""
+    classes = {f"{cls.__module__}:{cls.__qualname__}" for cls in type(result).__mro__}
+    return next((kind for kind in KINDS if kind.of in classes), None)
+
+
+def open_folder(folder: Path) -> Any:
+    """Return the result in a folder; of a study, its analysis.
 
     Raises
     ------
@@ -35,12 +74,31 @@ def pictures_of(folder: Path) -> tuple[Drawings, Marks]:
     """
     if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder")
-    for file, opened in _KINDS.items():
-        if os.path.isfile(folder / file):
-            return opened(folder)
+    for kind in KINDS:
+        if kind.opened is not None and os.path.isfile(folder / kind.file):
+            return kind.opened(folder)
+    names = [kind.name for kind in KINDS if kind.file]
     raise InputError(
-        f"{folder}: contains no run, study, calibration or design: none of {', '.join(_KINDS)}"
+        f"{folder}: contains no {', '.join(names[:-1])} or {names[-1]}: none of "
+        f"{', '.join(kind.file for kind in KINDS if kind.file)}"
     )
+
+
+def pictures_of(folder: Path) -> tuple[Drawings, Marks]:
+    """Return how to draw each picture of a folder, by its name, and what the files say of it.
+
+    Raises
+    ------
+    InputError
+        If it is no folder of a run, study, calibration or design, cannot be read, or has none.
+    """
+    result = open_folder(folder)
+    kind = kind_of(result)
+    assert kind is not None
+    drawings, marks = kind.drawn(result)
+    if not drawings:
+        raise InputError(f"{folder}: this {kind.name} has no picture: {_why_none(result)}")
+    return drawings, marks
 
 
 def save_beside(
@@ -89,60 +147,89 @@ def _free(folder: Path, name: str, kind: str) -> str:
     return file
 
 
-def _run(folder: Path) -> tuple[Drawings, Marks]:
+def _run(folder: Path) -> Result:
     from sim.runs.result import Result
+
+    return Result.open(folder)
+
+
+def _run_drawn(result: Result) -> tuple[Drawings, Marks]:
     from sim.view.run.pictures import drawings_of, marks_of
 
-    result = Result.open(folder)
     return drawings_of(result), marks_of(result)
 
 
-def _study(folder: Path) -> tuple[Drawings, Marks]:
+def _study(folder: Path) -> Analysis:
     from sim.analysis.analyse import analyse
-    from sim.view.study.pictures import drawings_of
 
     study = Study.open(folder)
     study.check_not_shard()
-    drawings = drawings_of(analyse(study))
-    if not drawings:
-        raise InputError(f"{folder}: this study has no picture: {_why_none(study)}")
-    return drawings, canvas.marks_of(study.plan)
+    return analyse(study)
 
 
-def _why_none(study: Study) -> str:
-    if not study.is_complete:
+def _study_drawn(result: Analysis) -> tuple[Drawings, Marks]:
+    from sim.view.study.pictures import drawings_of
+
+    return drawings_of(result), canvas.marks_of(result.study.plan)
+
+
+def _why_none(result: Analysis) -> str:
+    if not result.study.is_complete:
         return "some of its runs are still to be done"
     return "it asks for no analysis that is drawn, such as [dose_response]"
 
 
-def _calibration(folder: Path) -> tuple[Drawings, Marks]:
+def _calibration(folder: Path) -> Calibration:
     from sim.calibration.calibrate import calibrate
     from sim.calibration.file import plan_calibration
-    from sim.view.study.calibration import drawings_of
 
     def found(plan_text: str, copy: Path) -> Calibration:
         return calibrate(plan_calibration(tomllib.loads(plan_text)), _Nobody(folder), copy)
 
-    result = _again(folder, CALIBRATION, found)
+    return _again(folder, CALIBRATION, found)
+
+
+def _calibration_drawn(result: Calibration) -> tuple[Drawings, Marks]:
+    from sim.view.study.calibration import drawings_of
+
     return drawings_of(result), canvas.marks_of(result.plan)
 
 
-def _design(folder: Path) -> tuple[Drawings, Marks]:
+def _design(folder: Path) -> Design:
     from sim.design.design import design
     from sim.design.file import plan_design
-    from sim.view.study.design import drawings_of
 
     def found(plan_text: str, copy: Path) -> Design:
         return design(plan_design(tomllib.loads(plan_text)), copy, _Nobody(folder))
 
-    result = _again(folder, DESIGN, found)
+    return _again(folder, DESIGN, found)
+
+
+def _design_drawn(result: Design) -> tuple[Drawings, Marks]:
+    from sim.view.study.design import drawings_of
+
     return drawings_of(result), canvas.marks_of(result.plan)
 
 
-_KINDS: dict[str, Callable[[Path], tuple[Drawings, Marks]]] = {
-    MANIFEST: _run, STUDY: _study, CALIBRATION: _calibration, DESIGN: _design,
-}  # fmt: skip
-"""How a folder is opened, by the file that says what it is."""
+def _pk_drawn(result: PK) -> tuple[Drawings, Marks]:
+    from sim.runs.pk_comparison import PKComparison
+    from sim.view.run.pk import draw_pk, marks_of
+
+    return {"pk": partial(draw_pk, result)}, marks_of(PKComparison([result]))
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("run", "sim.runs.result:Result", "sim.view.report.run:of_run",
+         _run_drawn, MANIFEST, _run),
+    Kind("study", "sim.analysis.analyse:Analysis", "sim.view.report.study:of_study",
+         _study_drawn, STUDY, _study),
+    Kind("calibration", "sim.calibration.result:Calibration",
+         "sim.view.report.fitted:of_calibration", _calibration_drawn, CALIBRATION, _calibration),
+    Kind("design", "sim.design.result:Design", "sim.view.report.fitted:of_design",
+         _design_drawn, DESIGN, _design),
+    Kind("course of a drug", "sim.runs.pk:PK", "sim.view.report.run:of_pk", _pk_drawn),
+)  # fmt: skip
+"""All kinds; the first whose file is in a folder opens it."""
 
 
 def _again(folder: Path, file: str, compute: Callable[[str, Path], Found]) -> Found:

@@ -43,4 +43,13 @@ ASSAY = Assay(
     complete="sim.assays.chemotaxis.setup:complete",
     checks="sim.assays.chemotaxis.checks:CHECKS",
     cautions="sim.assays.chemotaxis.checks:CAUTIONS",
+    limits=(
+        "No threshold comes out: at low concentrations the response is proportional to the "
+        "gradient.",
+        "The optimum is put in: it lies where the concentration at the cells is near L50.",
+        "The IC50 of the drift is not that of the receptor alone: the drug acts on sensing and "
+        "on speed.",
+        "Cells do not adapt, and sense the field as it is now, not its course in time.",
+        "Means of one run vary much: use ten seeds or more.",
+    ),
 )  # fmt: skip

@@ -43,4 +43,14 @@ ASSAY = Assay(
     cautions="sim.assays.sprouting.checks:CAUTIONS",
     parts=("border", "notch", "sim.assays.sprouting.parts:tips_and_stalks"),
     keeps_off=("x", "y"),
+    limits=(
+        "That VEGF makes sprouts longer, by how much, and at which concentration, is an input "
+        "and no prediction.",
+        "The number of sprouts is not that of a lab, where they are counted by eye.",
+        "The spheroid is used up. Cells do not divide, and those in sprouts are twice as large.",
+        "Sprouts are one cell wide, in places two, about 13 µm on average, and have no lumen.",
+        "The matrix is uniform, is not degraded or stiffened, and has no gradient.",
+        "Pericytes, division, anastomosis with perfusion and regression are not there.",
+        "A spheroid differs much from the next: use ten seeds or more for each arm.",
+    ),
 )  # fmt: skip

@@ -52,5 +52,14 @@ ASSAY = Assay(
     ),
     checks="sim.assays.tube_formation.checks:CHECKS",
     cautions="sim.assays.tube_formation.checks:CAUTIONS",
+    limits=(
+        "Lengths and counts are not comparable between tools, nor with micrographs: compare "
+        "ratios to a control of the same age.",
+        "The attractant that pulls cells together (the cue) is phenomenological: no molecule is"
+        " claimed to be it.",
+        "How strongly a ligand drives cells is calibrated, alike for all three.",
+        "Networks coarsen for days, as published ones do, and have no lumen; cells neither "
+        "divide nor die, and the gel is neither degraded nor stiffened.",
+    ),
     default=True,
 )  # fmt: skip

@@ -68,4 +68,12 @@ ASSAY = Assay(
     complete="sim.assays.tumour_bed.setup:complete",
     checks="sim.assays.tumour_bed.checks:CHECKS",
     cautions="sim.assays.tumour_bed.checks:CAUTIONS",
+    limits=(
+        "Sizes, times and doses of any patient. It demonstrates how schedule, receptors and "
+        "drug in the tissue compare within one setting.",
+        "Delivery: vessels do not leak, there is no interstitial pressure, one calibre for all.",
+        "The drug's effect on tumour cells, which may have its receptors; immune cells; escape "
+        "by other factors than FGF-2.",
+        "Adverse events, which decide doses in the clinic.",
+    ),
 )  # fmt: skip

@@ -38,4 +38,10 @@ ASSAY = Assay(
     checks="sim.assays.viability.checks:CHECKS",
     parts=("border", "division", "death"),
     adapted=True,
+    limits=(
+        "Whether a drug kills cells: its cytotoxicity is an input here, the same for every "
+        "drug.",
+        "How many cells detach, take up a dye or have active enzymes: a cell is alive or dead.",
+        "Absolute doubling times: they are an input, and lengthen as the plastic fills.",
+    ),
 )  # fmt: skip

@@ -41,4 +41,12 @@ ASSAY = Assay(
     checks="sim.assays.wound_healing.checks:CHECKS",
     cautions="sim.assays.wound_healing.checks:CAUTIONS",
     parts=("border",),
+    limits=(
+        "That a driven layer is faster is an input, not a prediction.",
+        "Closure saturates as the cells come to the largest area. Compare treatments with a "
+        "control of the same age, at 12 h or before.",
+        "Absolute speeds hold for no particular plate or line; ratios to a control are what to "
+        "compare.",
+        "One piece of 240 µm differs from another: use several seeds.",
+    ),
 )  # fmt: skip

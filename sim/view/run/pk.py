@@ -96,10 +96,15 @@ def _is_first(ax: Axes) -> bool:
 
 def save_pk(found: PKComparison, path: Path) -> None:
     """Write the picture in the format that the file's suffix names, whole or not at all."""
+    canvas.save_picture(draw_comparison(found), path, marks_of(found))
+
+
+def marks_of(found: PKComparison) -> canvas.Marks:
+    """Return what the picture says of itself."""
     results = list(found.results.values())
     title = "; ".join(f"{one.drugs}, {one.drug.species}" for one in results)
     hashes = " ".join(scenario_hash(one.scenario) for one in results)
-    canvas.save_picture(draw_comparison(found), path, canvas.Marks(title, scenario_hash=hashes))
+    return canvas.Marks(title, scenario_hash=hashes)
 
 
 def _caption(found: PKComparison) -> str:

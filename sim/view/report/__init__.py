@@ -1,0 +1,1 @@
+"""Reports: a page about one result or several, for whoever has no angiosim."""
