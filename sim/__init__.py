@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sim.lab.fit import fit
     from sim.lab.folder import measure
     from sim.lab.nca import nca
+    from sim.lab.plate import plate
     from sim.model import model_of
     from sim.model.bed import VesselBedModel
     from sim.model.clock import AngiogenesisModel
@@ -43,7 +44,7 @@ __all__ = [
     "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
     "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
     "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "estimate",
-    "fit", "load", "measure", "model_of", "nca", "pk", "report", "run", "sweep",
+    "fit", "load", "measure", "model_of", "nca", "pk", "plate", "report", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -71,6 +72,7 @@ _HOME = {
     "model_of": "sim.model",
     "nca": "sim.lab.nca",
     "pk": "sim.api",
+    "plate": "sim.lab.plate",
     "report": "sim.view.report.report",
     "run": "sim.api",
     "sweep": "sim.api",

@@ -1,4 +1,4 @@
-"""Scenario, study, calibration, design or drug: which kind a file is."""
+"""Scenario, study, calibration, design, drug or plate map: which kind a file is."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ COMMANDS = {
     "calibration": "calibrate",
     "design": "design",
     "drug": "describe",
+    "plate map": "plate",
 }
 """The kinds of files, and the command of each."""
 
@@ -58,6 +59,8 @@ def kind_of(source: Source, likely: str = "scenario") -> str:
         elif found := [kind for kind, known in names.items() if str(source) in known()]:
             return found[0]
         else:
+            if str(source).lower().endswith(".csv"):
+                return "plate map"
             tree = read_toml(Path(source))
     except (InputError, TypeError):
         return likely

@@ -27,6 +27,7 @@ from sim.cli import (
     live,
     measuring,
     pictures,
+    plates,
     reports,
     runs,
     samples,
@@ -254,6 +255,11 @@ def _cautions(file: str) -> tuple[list[Problem], Callable[[str], None] | None]:
             from sim.design.file import plan_design
 
             return plan_design(file).cautions, None
+        case "plate map":
+            from sim.lab.wells import read_map
+
+            read_map(file)
+            return [], None
         case "drug":
             from sim.pharmacology.drug_file import placeholders, read_drug_file
 
@@ -289,7 +295,7 @@ def _nearest(name: str, known: dict[str, Path]) -> str:
 for command in (
     runs.run, live.view, runs.diff, runs.pk, designs.design, studies.sweep, studies.merge,
     studies.calibrate, pictures.draw, reports.report, exports.export, fitting.fit,
-    measuring.measure, samples.nca, scenarios, validate, describe, doctor, bench,
+    measuring.measure, plates.plate, samples.nca, scenarios, validate, describe, doctor, bench,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(drugs.drug, name="drug")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from sim.cli import plates
 from sim.cli.common import Quiet, exit_codes, say
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ def measure(
             help="Change a setting of the method, as settings.csv lists them; may be repeated.",
         ),
     ] = None,
+    plate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MAP",
+            help="A plate map: what is in the well of each picture; as for angiosim plate.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="A new or empty folder. [default: NAME-measured beside PICTURE]"),
@@ -68,8 +76,10 @@ def measure(
 
         from sim.files import plain
         from sim.lab.folder import measure_into, options_of
+        from sim.lab.wells import read_map
         from sim.scenario.settings import parse_setting
 
+        plate_map = None if plate is None else read_map(plate)
         changes = dict(map(parse_setting, settings or []))
         options = options_of(um_per_px, mode, crop, plane, changes)
         found = measure_into(source, options, out)
@@ -78,15 +88,27 @@ def measure(
         for row in found.rows:
             for what in filter(None, [row["error"], row.get("doubts")]):
                 say(f"warning: {row['picture']}: {what}", err=True)
+        joined = None
+        if plate_map is not None and found.folder is not None:
+            from sim.lab.plate import plate as join
+
+            joined = join(plate_map, found)
+            joined.write(found.folder)
         if as_json:
-            tree = {
+            tree: dict[str, Any] = {
                 "folder": str(found.folder),
                 "settings": options.table(),
                 "pictures": found.rows,
             }
+            if joined is not None:
+                tree["plate"] = joined.to_dict()
             say(json.dumps(plain(tree), indent=2, ensure_ascii=False))
         elif not quiet:
             _print(found)
+            if joined is not None:
+                plates.print_plate(joined)
+        if joined is not None:
+            plates.warn(joined)
         if found.failed:
             raise typer.Exit(SOME_FAILED)
 

@@ -147,6 +147,27 @@ def quality(
     return Quality(**out, residual_degrees=max(degrees, 0), outliers=outliers)
 
 
+def outliers_within(values: ArrayLike, group: ArrayLike) -> list[tuple[int, float, float]]:
+    """Return values that are too far from the others of their group, as `quality` looks for them.
+
+    Parameters
+    ----------
+    values : (N,) array_like
+        Finite. Their scatter is taken to be the same in all groups.
+    group : (N,) array_like of int
+
+    Returns
+    -------
+    list of (int, float, float)
+        Place, the mean of the others of its group, and p (with Bonferroni's correction).
+    """
+    y = np.asarray(values, dtype=float)
+    if y.size < 2:
+        return []
+    found = _outliers(_indicators(np.asarray(group)), y)
+    return [(n, float(y[n] - away), p) for n, away, p in found]
+
+
 def _indicators(places: NDArray[np.int_]) -> Array:
     """Return a column of zeros and ones for each place."""
     return np.asarray(places[:, None] == np.unique(places), dtype=float)

@@ -26,6 +26,7 @@ PANELS: Final = {
     "sim.analysis.sensitivity:Sensitivity": "sim.view.study.sensitivity:draw_sensitivity",
     "sim.calibration.result:Calibration": "sim.view.study.calibration:draw_fit",
     "sim.lab.nca:NCA": "sim.view.lab.samples:draw_nca",
+    "sim.lab.plate:PlateView": "sim.view.lab.plate:draw_plate",
     "sim.design.result:Design": "sim.view.study.design:draw_design",
     "sim.runs.pk:PK": "sim.view.run.pk:draw_pk",
     "sim.runs.pk_comparison:PKComparison": "sim.view.run.pk:draw_comparison",
