@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sim.lab.fit import fit
     from sim.lab.folder import measure
     from sim.lab.nca import nca
+    from sim.lab.pk_fit import pk_fit
     from sim.lab.plate import plate
     from sim.model import model_of
     from sim.model.bed import VesselBedModel
@@ -44,7 +45,7 @@ __all__ = [
     "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
     "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
     "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "estimate",
-    "fit", "load", "measure", "model_of", "nca", "pk", "plate", "report", "run", "sweep",
+    "fit", "load", "measure", "model_of", "nca", "pk", "pk_fit", "plate", "report", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -72,6 +73,7 @@ _HOME = {
     "model_of": "sim.model",
     "nca": "sim.lab.nca",
     "pk": "sim.api",
+    "pk_fit": "sim.lab.pk_fit",
     "plate": "sim.lab.plate",
     "report": "sim.view.report.report",
     "run": "sim.api",

@@ -12,6 +12,7 @@ from sim.cli.tables import digits, print_parts
 
 if TYPE_CHECKING:
     from sim.lab.nca import NCA
+    from sim.lab.pk_fit import PKFit
 
 FAILED = 3
 """Exit code where nothing could be found of some subjects."""
@@ -84,6 +85,48 @@ def nca(
             raise typer.Exit(FAILED)
 
 
+def pk_fit(
+    table: Samples,
+    time: Time = "time_h",
+    conc: Conc = None,
+    subject: SubjectColumn = None,
+    dose_mg: DoseMg = None,
+    doses: Doses = None,
+    route: Route = "oral",
+    infusion_h: InfusionH = 0.0,
+    drug: DrugName = None,
+    molar_mass: MolarMass = None,
+    compartments: Annotated[
+        int | None,
+        typer.Option(min=1, max=2, help="Fit this model only. [default: the one of lower AICc]"),
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="Of the residuals, y being the fit: 1/y^2, 1/y or 1.")
+    ] = "1/y^2",
+    species: Annotated[str, typer.Option(help="Whose samples they are.")] = "human",
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit one or two compartments to samples of a drug; write its drug file."""
+    with exit_codes():
+        from sim.lab.pk_fit import pk_fit as fit
+
+        found = fit(
+            table, time=time, conc=conc, subject=subject, dose_mg=dose_mg, doses=doses,
+            route=route, infusion_h=infusion_h, drug=drug, molar_mass=molar_mass,
+            compartments=compartments, weights=weights, species=species,
+        )  # fmt: skip
+        folder = _write(found, table, out, "pk-fit")
+        if as_json:
+            _print_json(found)
+        elif not quiet:
+            _print_fit(found, folder)
+        _warn(found, found.notes)
+        if found.failed:
+            raise typer.Exit(FAILED)
+
+
 def _write(found: Any, table: Path, out: Path | None, ending: str) -> Path:
     """Write what was found into a new folder; existing files are never overwritten."""
     from sim.lab.table import default_folder
@@ -136,3 +179,32 @@ def _print_nca(found: NCA, folder: Path) -> None:
         values = ("-" if row[name] is None else digits(row[name]) for name in names)
         shown.add_row(*first, *values)
     print_parts([shown, f"in {folder}"])
+
+
+def _print_fit(found: PKFit, folder: Path) -> None:
+    from rich.table import Table
+
+    from sim.lab.pk_fit import DERIVED, UNITS
+
+    tried = ", ".join(f"{number}: {value:.4g}" for number, value in found.aicc.items())
+    words = f"{found.compartments} compartment{'s' * (found.compartments > 1)}"
+    head = f"{words}, weights {found.weights} (AICc by compartments {tried})"
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("subject")
+    over = "ka" in found.typical and "F" not in found.typical
+    for name in found.typical:
+        apparent = "/F" if over and name[0] in "CVQ" else ""
+        unit = (UNITS | DERIVED)[name]
+        title = name.removesuffix("_h").replace("_", "-") + apparent
+        shown.add_column(f"{title}\n{unit}".rstrip(), justify="right")
+    for fit in found.fits:
+        row = [
+            f"{digits(value)}\n{digits(fit.limits[name][0])}-{digits(fit.limits[name][1])}"
+            for name, value in fit.values.items()
+        ]
+        shown.add_row(fit.subject, *row)
+    if len(found.fits) > 1:
+        shown.add_row("geometric mean", *map(digits, found.typical.values()))
+    if found.spread:
+        shown.add_row("CV, %", *(digits(100.0 * value) for value in found.spread.values()))
+    print_parts([head, shown, f"in {folder}, with drug.toml"])

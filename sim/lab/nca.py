@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -227,11 +227,11 @@ def nca(
         table, time=time, conc=conc, subject=subject, dose_mg=dose_mg, doses=doses, route=route,
         infusion_h=infusion_h, drug=drug, molar_mass=molar_mass,
     )  # fmt: skip
-    return NCA(samples, [p for one in samples.subjects for p in _profiles(one, samples.mg_per_L)])
+    return NCA(samples, [p for one in samples.subjects for p in profiles_of(one, samples.mg_per_L)])
 
 
-def _profiles(one: Subject, mg_per_L: float) -> Iterator[Profile]:
-    """Yield what is found after each dose that samples follow.
+def profiles_of(one: Subject, mg_per_L: float) -> list[Profile]:
+    """Return what is found after each dose that samples follow.
 
     A sample at the time of the next dose was taken before it.
     """
@@ -246,10 +246,9 @@ def _profiles(one: Subject, mg_per_L: float) -> Iterator[Profile]:
             found.append(partial(_profile, one.name, dose, time, level, tau, place > 0, mg_per_L))
     if not found:
         nothing = np.empty(0)
-        note = "no samples after the dose"
-        yield Profile(one.name, one.doses[0], nothing, nothing, nothing, notes=(*one.notes, note))
-    for place, analyse in enumerate(found):
-        yield analyse(one.notes if place == 0 else ())
+        notes = (*one.notes, "no samples after the dose")
+        return [Profile(one.name, one.doses[0], nothing, nothing, nothing, notes=notes)]
+    return [analyse(one.notes if place == 0 else ()) for place, analyse in enumerate(found)]
 
 
 def _profile(

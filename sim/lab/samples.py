@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim import data
 from sim.data import nearest, one_of
 from sim.errors import InputError, Problem, ScenarioError, shown
 from sim.lab.table import column, labels_in, numbers_in, table_of
 from sim.pharmacology.dosing import Dose
-from sim.pharmacology.drugs import Drug, load_drug, read_drug
+from sim.pharmacology.drug_file import read_drug_file
+from sim.pharmacology.drugs import load_drug
 from sim.units import nM_to_ng_per_ml, parse_quantity
 
 if TYPE_CHECKING:
@@ -77,8 +79,8 @@ class Samples:
         Its unit.
     mg_per_L : float
         What one of it is in mg/L.
-    drug : Drug or None
-        The drug, if it was named.
+    drug : dict or None
+        The content of the data file of the drug, if it was named.
     molar_mass : float or None
         In g/mol, where known.
     notes : tuple of str
@@ -89,7 +91,7 @@ class Samples:
     column: str
     unit: str
     mg_per_L: float
-    drug: Drug | None = None
+    drug: Mapping[str, Any] | None = None
     molar_mass: float | None = None
     notes: tuple[str, ...] = ()
 
@@ -228,24 +230,23 @@ def _unit(name: str, units: Sequence[str]) -> str | None:
     return next((unit for unit, end in ends.items() if words.endswith(end)), None)
 
 
-def _molar_mass(drug: str | Path | None, mass: float | None) -> tuple[Drug | None, float | None]:
-    if mass is not None:
-        if not (isinstance(mass, (int, float)) and isfinite(mass) and mass > 0.0):
-            raise InputError(str(Problem("--molar-mass", mass, "must be above 0 (g/mol)")))
-        mass = float(mass)
+def _molar_mass(
+    drug: str | Path | None, mass: float | None
+) -> tuple[Mapping[str, Any] | None, float | None]:
+    """Return the data file of the drug, and the molar mass."""
+    if mass is not None and not (isinstance(mass, (int, float)) and isfinite(mass) and mass > 0.0):
+        raise InputError(str(Problem("--molar-mass", mass, "must be above 0 (g/mol)")))
     if drug is None:
         return None, mass
     if Path(drug).suffix == ".toml":
-        from sim.pharmacology.drug_file import read_drug_file
-
-        known = read_drug(Path(drug).stem, read_drug_file(Path(drug)))
+        tables = read_drug_file(Path(drug))
     else:
-        known = load_drug(str(drug))
-    if mass is not None and mass != known.molar_mass:
-        raise InputError(
-            f"--molar-mass = {mass:g}: {known.name} has {known.molar_mass:g} g/mol; leave one out"
-        )
-    return known, known.molar_mass
+        name = load_drug(str(drug)).name  # refuses one that there is not
+        tables = data.read("drugs", name)
+    known = float(tables["molar_mass_g_per_mol"]["value"])
+    if mass is not None and mass != known:
+        raise InputError(f"--molar-mass = {mass:g}: {drug} has {known:g} g/mol; leave one out")
+    return tables, known
 
 
 def _times(rows: pd.DataFrame, name: str) -> Array:

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from sim.lab.nca import NCA, Profile
+from sim.lab.pk_fit import Fit, PKFit
 from sim.version import __version__
 from sim.view import canvas, style
 
@@ -98,3 +99,71 @@ def _profile(ax: Axes, one: Profile, unit: str, *, several: bool) -> None:
     ax.set_ylabel(f"concentration, {unit}")
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.label_outer()
+
+
+@style.house_style()
+def draw_pk_fit(found: PKFit, *, fig: Figure | SubFigure | None = None) -> Figure:
+    """Draw the samples of each subject on a log scale, with the chosen model and the other one.
+
+    Parameters
+    ----------
+    found : PKFit
+    fig : matplotlib.figure.Figure or SubFigure, optional
+        An empty one to draw into; a new figure without it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    drawn = found.fits[:MOST_PANELS]
+    words = f"{found.compartments} compartment{'s' * (found.compartments > 1)}"
+    tried = ", ".join(f"{value:.1f} of {number}" for number, value in found.aicc.items())
+    caption = f"weights {found.weights}; AICc by number of compartments: {tried}"
+    if left := len(found.fits) + len(found.failed) - len(drawn):
+        caption += f"; not drawn: {left} subject{'s' * (left > 1)}"
+    sheet = canvas.Sheet(
+        fig, 5.2 if len(drawn) < 2 else 10.0, title=f"{words} fitted: {found.samples.column}",
+        caption=f"{caption} · angiosim {__version__}",
+    )  # fmt: skip
+    across = sheet.across(style.points(_LEAST_IN), min(ACROSS, len(drawn)))
+    axes = sheet.panels(len(drawn), across, sharey=True)
+    others = {fit.subject: fit for fit in found.others}
+    scale = found.samples.mg_per_L
+    for ax, fit in zip(axes, drawn, strict=True):
+        _fit(ax, fit, others.get(fit.subject), scale)
+        ax.set_ylabel(f"concentration, {found.samples.unit}")
+        ax.label_outer()
+    levels = np.concatenate([fit.concentration for fit in drawn]) / scale
+    axes[0].set_ylim(0.4 * levels.min(), 2.0 * levels.max())
+    style.log_axis(axes[0].yaxis)
+    handles = [
+        Line2D([], [], marker="o", ls="", mfc="white", color=style.BLUE, label="sample"),
+        Line2D([], [], color=style.VERMILION, label=words),
+    ]
+    if others:
+        other = "1 compartment" if found.compartments == 2 else "2 compartments"
+        handles.append(Line2D([], [], color=style.QUIET, ls="--", lw=1.0, label=other))
+    sheet.legend(handles)
+    high = (4.2 if len(drawn) == 1 else _HIGH_IN) * -(-len(drawn) // across)
+    return sheet.done(axes[::across], high)
+
+
+def _fit(ax: Axes, fit: Fit, other: Fit | None, scale: float) -> None:
+    ax.set_yscale("log")
+    first, last = fit.doses[0].at_h, float(fit.time_h[-1])
+    times = np.unique(np.concatenate([
+        np.linspace(first, last + 0.05 * (last - first), 400),
+        *(dose.at_h + np.array([-1e-6, 0.0, 1e-6]) * (last - first) for dose in fit.doses),
+    ]))  # fmt: skip
+    times = times[times >= first]
+    for one, look in ((other, {"color": style.QUIET, "ls": "--", "lw": 1.0}),
+                      (fit, {"color": style.VERMILION, "lw": 1.4})):  # fmt: skip
+        if one is not None:
+            level = one.curve(times) / scale
+            ax.plot(times, np.where(level > 0.0, level, np.nan), **look)
+    ax.plot(fit.time_h, fit.concentration / scale, "o", mfc="white", color=style.BLUE,
+            ms=style.points(5), zorder=3)  # fmt: skip
+    half = f"half-life {style.number(fit.values['half_life_h'])} h"
+    ax.set_title("\n".join(filter(None, [fit.subject, half])), loc="left", size=style.points(9))
+    ax.set_xlabel("time, h")
+    ax.xaxis.set_major_locator(MaxNLocator(5))
