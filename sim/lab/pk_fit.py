@@ -32,12 +32,15 @@ WEIGHTS: Final = {"1/y^2": 1.0, "1/y": 0.5, "1": 0.0}
 UNITS: Final = {"CL": "L/h", "V": "L", "V1": "L", "Q": "L/h", "V2": "L", "ka": "1/h", "F": ""}
 DERIVED: Final = {"half_life_h": "h", "Vss": "L"}
 CONFIDENCE = 0.95
-_STARTS, _TRIED = 300, 8  # drawn around a first guess, and the best of them that are followed
+_STARTS, _TRIED = 300, 5  # drawn around a first guess, and the best of them that are followed
 _WIDE = 1e4  # parameters are looked for up to so many times above and below the guess
 _STEP = 1e-5  # of logarithms, for derivatives
-_ROUNDS = 50  # of new weights
-_SAME = 1e-6  # of the residuals of two equally good solutions
+_SAME = 1e-4  # of the residuals of two equally good solutions
 _LOOSE = 30.0  # from limit to limit: hardly determined
+
+
+class TooFewSamplesError(InputError):
+    """A model has too many parameters for the samples of a subject."""
 
 
 @dataclass(frozen=True)
@@ -279,18 +282,18 @@ def pk_fit(
     check_species(species)
     numbers = (1, 2) if compartments is None else (compartments,)
     found: dict[int, dict[str, Fit]] = {number: {} for number in numbers}
-    failed: dict[str, str] = {}
+    failed: dict[int, dict[str, str]] = {number: {} for number in numbers}
     for one in samples.subjects:
         for number in numbers:
             try:
                 found[number][one.name] = fit_subject(one, samples.mg_per_L, number, weights)
-            except InputError as error:
-                failed[one.name] = str(error)
+            except TooFewSamplesError as error:
+                failed[number][one.name] = str(error)
     both = set.intersection(*(set(fits) for fits in found.values()))
     aicc = {n: sum(fits[name].aicc for name in both) for n, fits in found.items() if both}
     best = min(aicc, key=lambda n: aicc[n]) if both else numbers[0]
     if not found[best]:
-        reasons = "; ".join(f"{name}: {why}" if name else why for name, why in failed.items())
+        reasons = "; ".join(f"{name}: {why}" if name else why for name, why in failed[best].items())
         raise InputError(f"no subject could be fitted: {reasons}")
     return PKFit(
         samples,
@@ -300,7 +303,7 @@ def pk_fit(
         aicc,
         list(found[best].values()),
         [fit for n, fits in found.items() if n != best for fit in fits.values()],
-        {name: why for name, why in failed.items() if name not in found[best]},
+        failed[best],
     )
 
 
@@ -333,8 +336,8 @@ def fit_subject(one: Subject, mg_per_L: float, compartments: int, weights: str) 
 
     Raises
     ------
-    InputError
-        If there are too few samples.
+    TooFewSamplesError
+        If there are too few samples for it.
     """
     power = WEIGHTS[weights]
     notes = list(one.notes)
@@ -352,7 +355,8 @@ def fit_subject(one: Subject, mg_per_L: float, compartments: int, weights: str) 
     least = len(names) + 3
     if len(time) < least:
         words = f"{compartments} compartment{'s' * (compartments > 1)}"
-        raise InputError(f"{words} need at least {least} measurable samples, not {len(time)}")
+        words += f" need{'s' * (compartments == 1)} at least {least} measurable samples"
+        raise TooFewSamplesError(f"{words}, not {len(time)}")
 
     def curves(logs: Array) -> Array:
         return response(_model(names, logs), one.doses, time)
@@ -437,44 +441,41 @@ def _guess(one: Subject, mg_per_L: float, names: Sequence[str]) -> Array:
 def _search(curves: Any, guess: Array, names: Sequence[str], level: Array, power: float) -> Array:
     """Return the logarithms of the parameters with the least weighted squares, from many starts.
 
-    First with residuals of logarithms, from the best of many draws around the guess; then with
-    weights by the fitted concentration, which are renewed until they stay.
+    First with residuals of logarithms, from the best of many draws around the guess. Then
+    residuals are divided by the fitted concentration to a power, and multiplied by the geometric
+    mean of that: the least sum of their squares is the highest likelihood of an error that
+    follows the curve, and does not favour high curves.
     """
     rng = np.random.default_rng(0)
     reach = np.array([math.log(3.0) if name in ("CL", "F") else math.log(20.0) for name in names])
     low, high = guess - math.log(_WIDE), guess + math.log(_WIDE)
     if "F" in names:
-        high[names.index("F")] = 0.0
+        high[names.index("F")] = -2.0 * _STEP  # at most 1, also beside it
     draws = np.clip(guess + reach * rng.uniform(-1.0, 1.0, (_STARTS, len(names))), low, high)
     draws[0] = guess
-    target = np.log(level)
     tiny = 1e-12 * level.min()  # no drug: an infinite residual otherwise
-    costs = ((np.log(np.maximum(curves(draws), tiny)) - target) ** 2).sum(axis=1)
 
-    def solve(start: Array, residuals: Any) -> Any:
+    def by_logarithm(logs: Array) -> Array:
+        return np.asarray(np.log(np.maximum(curves(logs), tiny)) - np.log(level))
+
+    def by_weight(logs: Array) -> Array:
+        found = np.maximum(curves(logs), tiny)
+        scale = found**power
+        return (found - level) / scale * np.exp(np.log(scale).mean(axis=1, keepdims=True))
+
+    def solve(start: Array, residuals: Any, digits: float) -> Any:
         return optimize.least_squares(
-            lambda one: residuals(curves(one))[0],
-            start,
-            lambda one: _slopes(lambda many: residuals(curves(many)), one),
-            bounds=(low, high), xtol=1e-11, ftol=1e-12, gtol=1e-12, max_nfev=200,
+            lambda one: residuals(one)[0], start, lambda one: _slopes(residuals, one),
+            bounds=(low, high), xtol=digits, ftol=digits, gtol=1e-12, max_nfev=100,
         )  # fmt: skip
 
-    def by_logarithm(found: Array) -> Array:
-        return np.asarray(np.log(np.maximum(found, tiny)) - target)
-
-    tried = [solve(draws[at], by_logarithm) for at in np.argsort(costs)[:_TRIED]]
+    order = np.argsort((by_logarithm(draws) ** 2).sum(axis=1))[:_TRIED]
+    tried = [solve(draws[at], by_logarithm, 1e-7) for at in order]
     least = min(one.cost for one in tried)
     good = [one.x for one in tried if one.cost <= least * (1.0 + _SAME) + 1e-20]
     if "ka" in names:  # of equal curves the one with the fastest absorption
         good.sort(key=lambda x: -float(x[names.index("ka")]))
-    x: Array = good[0]
-    for _ in range(_ROUNDS):
-        scale = np.maximum(curves(x)[0], tiny) ** power
-        new = solve(np.clip(x, low, high), lambda found, by=scale: (found - level) / by).x
-        moved = float(np.abs(new - x).max())
-        x = new
-        if moved < 1e-8 or power == 0.0:
-            break
+    x: Array = solve(np.clip(good[0], low, high), by_weight, 1e-10).x
     return _unflipped(x, names)
 
 
