@@ -88,7 +88,7 @@ class Fit:
 
     def curve(self, time_h: Array) -> Array:
         """Return the fitted concentration (mg/L); at the time of a later dose, that before it."""
-        return response(self.model, self.doses, np.asarray(time_h, dtype=np.float64))[0]
+        return np.asarray(response(self.model, self.doses, np.asarray(time_h, dtype=float))[0])
 
     def to_dict(self) -> dict[str, Any]:
         """Return it ready for JSON."""
@@ -461,16 +461,23 @@ def _search(curves: Any, guess: Array, names: Sequence[str], level: Array, power
     def by_weight(logs: Array) -> Array:
         found = np.maximum(curves(logs), tiny)
         scale = found**power
-        return (found - level) / scale * np.exp(np.log(scale).mean(axis=1, keepdims=True))
+        mean = np.exp(np.log(scale).mean(axis=1, keepdims=True))
+        return np.asarray((found - level) / scale * mean)
 
     def solve(start: Array, residuals: Any, digits: float) -> Any:
+        def at(logs: Array) -> Array:
+            return np.asarray(residuals(logs)[0])
+
+        def slopes(logs: Array) -> Array:
+            return _slopes(residuals, logs)
+
         return optimize.least_squares(
-            lambda one: residuals(one)[0], start, lambda one: _slopes(residuals, one),
-            bounds=(low, high), xtol=digits, ftol=digits, gtol=1e-12, max_nfev=100,
+            at, start, slopes, bounds=(low, high), xtol=digits, ftol=digits, gtol=1e-12,
+            max_nfev=100,
         )  # fmt: skip
 
     order = np.argsort((by_logarithm(draws) ** 2).sum(axis=1))[:_TRIED]
-    tried = [solve(draws[at], by_logarithm, 1e-7) for at in order]
+    tried = [solve(draws[one], by_logarithm, 1e-7) for one in order]
     least = min(one.cost for one in tried)
     good = [one.x for one in tried if one.cost <= least * (1.0 + _SAME) + 1e-20]
     if "ka" in names:  # of equal curves the one with the fastest absorption

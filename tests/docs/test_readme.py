@@ -100,7 +100,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def options() -> dict[str, set[str]]:
     """The options of every command, from its help; "" stands for angiosim itself."""
     texts = {"": CliRunner().invoke(app, ["--help"]).stdout}
-    names = re.findall(r"^  (\w+) ", texts[""].partition("Commands:")[2], re.MULTILINE)
+    names = re.findall(r"^  ([\w-]+) ", texts[""].partition("Commands:")[2], re.MULTILINE)
     texts |= {name: CliRunner().invoke(app, [name, "--help"]).stdout for name in names}
     assert len(texts) > 4
     return {

@@ -156,11 +156,11 @@ def _fit(ax: Axes, fit: Fit, other: Fit | None, scale: float) -> None:
         *(dose.at_h + np.array([-1e-6, 0.0, 1e-6]) * (last - first) for dose in fit.doses),
     ]))  # fmt: skip
     times = times[times >= first]
-    for one, look in ((other, {"color": style.QUIET, "ls": "--", "lw": 1.0}),
-                      (fit, {"color": style.VERMILION, "lw": 1.4})):  # fmt: skip
+    for one, look, width in ((other, "--", 1.0), (fit, "-", 1.4)):
         if one is not None:
             level = one.curve(times) / scale
-            ax.plot(times, np.where(level > 0.0, level, np.nan), **look)
+            colour = style.VERMILION if one is fit else style.QUIET
+            ax.plot(times, np.where(level > 0.0, level, np.nan), look, color=colour, lw=width)
     ax.plot(fit.time_h, fit.concentration / scale, "o", mfc="white", color=style.BLUE,
             ms=style.points(5), zorder=3)  # fmt: skip
     half = f"half-life {style.number(fit.values['half_life_h'])} h"
