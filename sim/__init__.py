@@ -38,11 +38,12 @@ if TYPE_CHECKING:
     from sim.runs.pk_comparison import PKComparison
     from sim.runs.result import Result
     from sim.studies.table import Study
+    from sim.view.film.observer import Film
     from sim.view.report.report import report
 
 
 __all__ = [
-    "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate",
+    "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate", "Film",
     "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
     "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "estimate",
     "fit", "load", "measure", "model_of", "nca", "pk", "pk_fit", "plate", "report", "run", "sweep",
@@ -54,6 +55,7 @@ _HOME = {
     "CheckpointWarning": "sim.errors",
     "Design": "sim.design.result",
     "Estimate": "sim.runs.estimate",
+    "Film": "sim.view.film.observer",
     "NumericalError": "sim.errors",
     "OutOfTime": "sim.errors",
     "PK": "sim.runs.pk",

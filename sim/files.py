@@ -57,23 +57,9 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 
 def write_new_text(path: Path, text: str) -> None:
-    """Write a new text file, or nothing; an existing one is never overwritten.
-
-    Raises
-    ------
-    OSError
-        `FileExistsError` if there is one.
-    """
-    with path.open("x", encoding="utf-8") as file:
-        passing.add(path)
-        try:
-            file.write(text)
-            file.flush()
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        finally:
-            passing.discard(path)
+    """Write a new text file, or nothing: where there is one, raise `FileExistsError`."""
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_npz_atomic(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
@@ -454,15 +440,39 @@ def sha256(data: bytes | str) -> str:
 
 def _write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write to a temporary neighbour, flush it to the disk, and move it to `path`."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{_TOKEN}{secrets.token_hex(4)}.tmp")
-    passing.add(temporary)
-    try:
+    with _temporary(path := Path(path)) as temporary:
         with temporary.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary neighbour, which becomes a new file unless something goes wrong.
+
+    Where there is a file, raise `FileExistsError` and leave that one as it is.
+    """
+    with _temporary(path) as temporary:
+        temporary.touch(exist_ok=False)
+        yield temporary
+        try:
+            os.link(temporary, path)  # unlike a move, it never replaces anything
+            temporary.unlink()
+        except OSError:
+            if os.path.lexists(path):
+                raise
+            os.replace(temporary, path)  # on file systems without links
+
+
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Yield a name beside a file that is to be written; sync their folder, remove what is left."""
+    temporary = path.with_name(f".{path.name}.{_TOKEN}{secrets.token_hex(4)}.tmp")
+    passing.add(temporary)
+    try:
+        yield temporary
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno:  # names the file, not the temporary one

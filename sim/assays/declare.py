@@ -89,6 +89,8 @@ class Assay:
     memory : str or None
         Module with ``begin(tissue, scenario)``, which gives the arrays that the assay remembers by
         name, and ``after_step(tissue, memory, scenario)``, which brings them up to date in place.
+        With ``before(memory, mcs)``, which gives, from what is remembered at the end, what was at
+        an earlier step, films of a finished run show its picture; without, cells alone.
     tables : tuple of (str, str)
         Tables of its own in a run folder: the name of the file, ``"tracks.csv"``, and
         ``table(tissue, memory, scenario)``, which gives its columns by name. ``tracks.csv``

@@ -23,6 +23,7 @@ from sim.cli import (
     designs,
     drugs,
     exports,
+    films,
     fitting,
     live,
     measuring,

@@ -83,6 +83,13 @@ def run(
     no_pictures: Annotated[
         bool, typer.Option("--no-pictures", help="Draw no pictures into the folder.")
     ] = False,
+    film: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Film it at its record times into this new file: .gif, .apng or .mp4.",
+        ),
+    ] = None,
     strict: Strict = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -115,6 +122,12 @@ def run(
         if not quiet:
             print_cautions([*of_source(file), *cautions(scenario)])
             print_estimate(estimate(scenario))
+        observers = []
+        if film is not None:
+            from sim.view.film.film import free_path
+            from sim.view.film.observer import Film
+
+            observers.append(Film(free_path(film) if resume else film))
         shown = nullcontext() if quiet else show_run()
         with stop_at("stopping after this step", first=2) as check, shown as show:
 
@@ -125,7 +138,7 @@ def run(
                     check()
 
             result = run_into(
-                out, scenario, progress=progress,
+                out, scenario, observers=observers, progress=progress,
                 threads=threads, pictures=not no_pictures, resume=resume,
                 checkpoint_every_min=checkpoint_every, max_hours=max_hours, branch=branch,
                 paranoid=paranoid, strict=strict,

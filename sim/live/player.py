@@ -6,20 +6,17 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.files import plain
-from sim.live.scene import BedScene, CellScene, Scene
 from sim.live.session import about
 from sim.live.stage import Stage
-from sim.model.bed import bed_of
 from sim.runs.result import Result
 from sim.scenario.bed import BedScenario
 from sim.scenario.branch import time_of
 from sim.scenario.classes import ligands_of
-from sim.scenario.schema import LatticeScenario
+from sim.view.scene import Scene, scene_of_frame
 
 
 class Player(Stage):
@@ -71,15 +68,7 @@ class Player(Stage):
 
     def scenes(self) -> Sequence[Scene]:
         """Return what is to see in this frame."""
-        arrays, scenario = self._arrays, self.scenario
-        if isinstance(scenario, BedScenario):
-            known = "oxygen" in arrays
-            shape = arrays["phi"].shape
-            fields = {} if known else {"oxygen": np.zeros(shape), "vegf": np.zeros(shape)}
-            bed = bed_of(scenario, self._result.seed, {**arrays, **fields})
-            return [BedScene(scenario, bed, fields=known)]
-        assert isinstance(scenario, LatticeScenario)
-        return [CellScene(scenario, arrays)]
+        return [scene_of_frame(self.scenario, self._result.seed, self._arrays)]
 
     def _go(self, frame: int) -> None:
         """Go to a frame, if it can be read."""
@@ -87,12 +76,7 @@ class Player(Stage):
 
     def _read(self, frame: int) -> Mapping[str, NDArray[Any]]:
         mcs, result = self._steps[frame], self._result
-        if mcs in result.frames:
-            return result.frames[mcs]
-        if "cell_id" not in result.final:
-            return result.final
-        rows = int(result.final["cell_id"].max(initial=0)) + 1
-        return {"cell_unique_id": np.arange(rows), **result.final}
+        return result.frames.get(mcs, result.final)
 
     def head(self) -> dict[str, Any]:
         """Return where it is."""

@@ -12,25 +12,11 @@ from typing import Any, Final
 import numpy as np
 
 from sim.assays import DRIVE, assay, readout
-from sim.assays.declare import called
 from sim.errors import InputError, shown
 from sim.files import plain
-from sim.live.paint import Overlay
-from sim.live.scene import (
-    BedScene,
-    CellScene,
-    Details,
-    Scene,
-    cell_looks,
-    grounds,
-    legend,
-    type_names,
-)
 from sim.live.stage import SPEEDS, Row, Stage
 from sim.model import model_of
-from sim.model.assay import tissue_of
 from sim.model.base import AssayModel
-from sim.model.bed import VesselBedModel
 from sim.model.clock import AngiogenesisModel
 from sim.model.pace import Pace
 from sim.runs.folder import folder_name
@@ -40,6 +26,18 @@ from sim.scenario.exposure import doses_of
 from sim.scenario.schema import Scenario
 from sim.scenario.writing import dump
 from sim.view import style
+from sim.view.paint import Overlay
+from sim.view.scene import (
+    CellScene,
+    Details,
+    Scene,
+    cell_looks,
+    grounds,
+    legend,
+    overlay_of,
+    scene_of,
+    type_names,
+)
 
 TURN_S: Final = 0.05
 """Steps are taken for so long before commands and pictures have their turn."""
@@ -118,12 +116,7 @@ class Session(Stage):
         self._measured, self._cost_s = monotonic(), monotonic() - began
 
     def _overlay(self, model: AssayModel) -> Overlay | None:
-        if not (self.look.overlay and isinstance(model, AngiogenesisModel)):
-            return None
-        over = Overlay(model.scenario.shape)
-        draw = called(assay(model.scenario.assay).picture)
-        draw(over, tissue_of(model), model.assay.memory, model.scenario)
-        return over
+        return overlay_of(model) if self.look.overlay else None
 
     def scenes(self) -> Sequence[Scene]:
         """Return what is to see of each arm."""
@@ -254,14 +247,6 @@ class Session(Stage):
         self.rows, self.epoch = [], self.epoch + 1
         self._pace, self.chosen = Pace(TURN_S), None
         self._measure()
-
-
-def scene_of(model: AssayModel, fields: bool, overlay: Overlay | None = None) -> Scene:
-    """Return what is to see of a model now."""
-    if isinstance(model, VesselBedModel):
-        return BedScene(model.scenario, model.bed)
-    assert isinstance(model, AngiogenesisModel)
-    return CellScene(model.scenario, model.frame(fields=fields), overlay)
 
 
 def about(scenario: Scenario) -> dict[str, Any]:

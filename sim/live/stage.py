@@ -17,9 +17,9 @@ import numpy as np
 
 from sim.errors import AngiosimError, InputError, shown
 from sim.files import plain
-from sim.live.paint import round_limits
-from sim.live.scene import Details, Limits, Scene, cell_looks, first_look, grounds
 from sim.scenario.schema import Scenario
+from sim.view.paint import round_limits
+from sim.view.scene import Details, Limits, Scene, cell_looks, first_look, grounds
 
 logger = logging.getLogger(__name__)
 
@@ -327,7 +327,7 @@ class Stage(ABC):
             "epoch": self.epoch,
             **self.head(),
         }
-        pictures = tuple(scene.paint(self.look, limits, self.chosen) for scene in scenes)
+        pictures = tuple(scene.paint(self.look, limits, self.chosen).png() for scene in scenes)
         made = Snapshot(
             self._version + 1, self.epoch, plain(head), self.rows, len(self.rows), pictures
         )

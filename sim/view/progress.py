@@ -17,7 +17,7 @@ LINE_EVERY_S = 60
 COMPILING = "compiling kernels: up to half a minute, once for each kind of model"
 
 Steps = Callable[[int, int], None]
-"""Called with the steps done and the steps in all."""
+"""Called with the steps, or whatever is counted, done and in all."""
 
 
 def on_terminal() -> bool:
@@ -34,7 +34,7 @@ def write_line(line: str) -> None:
 
 
 @contextmanager
-def show_run() -> Iterator[Steps]:
+def show_run(unit: str = "steps") -> Iterator[Steps]:
     """Yield a callback that shows the steps done: a bar on a terminal, else plain lines."""
     with ExitStack() as stack:
 
@@ -45,12 +45,12 @@ def show_run() -> Iterator[Steps]:
             stack.enter_context(when_compiling(tell))
 
         if on_terminal():
-            yield _step_bar(stack, watch)
+            yield _step_bar(stack, watch, unit)
         else:
-            yield _step_lines(watch)
+            yield _step_lines(watch, unit)
 
 
-def _step_bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None]) -> Steps:
+def _step_bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None], unit: str) -> Steps:
     """Return a callback that moves a bar."""
     from rich.console import Console
     from rich.progress import (
@@ -66,7 +66,7 @@ def _step_bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None]) -> 
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("steps"),
+        TextColumn(unit),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -89,7 +89,7 @@ def _step_bar(stack: ExitStack, watch: Callable[[Callable[[], None]], None]) -> 
     return show
 
 
-def _step_lines(watch: Callable[[Callable[[], None]], None]) -> Steps:
+def _step_lines(watch: Callable[[Callable[[], None]], None], unit: str) -> Steps:
     """Return a callback that writes a line at each tenth of the run."""
     began = time.monotonic()
     last = -1
@@ -101,7 +101,7 @@ def _step_lines(watch: Callable[[Callable[[], None]], None]) -> Steps:
         tenth = 10 * mcs // max(total, 1)
         if tenth != last:
             last = tenth
-            write_line(f"{mcs}/{total} steps, {time.monotonic() - began:.0f} s")
+            write_line(f"{mcs}/{total} {unit}, {time.monotonic() - began:.0f} s")
 
     return show
 

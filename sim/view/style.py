@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
@@ -207,6 +207,12 @@ def part_of_viridis(name: str, end: float) -> Colormap:
 def flow_map() -> Colormap:
     """Return the map of the velocity of blood: dark is fast, even the palest is red."""
     return LinearSegmentedColormap.from_list("flow", ["#f79b7f", "#d7301f", "#5c0013"])
+
+
+def tint(share: float) -> str:
+    """Return the colour that is a share of ink on white."""
+    red, green, blue = (1.0 - share * (1.0 - value) for value in to_rgb(INK))
+    return to_hex((red, green, blue))
 
 
 def font_size(width_in: float) -> float:

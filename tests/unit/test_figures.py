@@ -24,6 +24,7 @@ from scipy.spatial import cKDTree
 from sim.assays.tube_formation.measure import network_of
 from sim.errors import PictureWarning
 from sim.view import style
+from sim.view.lines import smooth_lines
 from sim.view.run import fields, frame, network, pictures, timeseries
 
 
@@ -151,8 +152,8 @@ def row(width: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 def test_smooth_lines_over_a_periodic_border_come_twice() -> None:
     places, links = row(10)
-    assert len(network._smooth_lines(places, links[:-1], (6, 10))) == 19
-    lines = network._smooth_lines(places, links, (6, 10))
+    assert len(smooth_lines(places, links[:-1], (6, 10))) == 19
+    lines = smooth_lines(places, links, (6, 10))
     assert len(lines) == 21
     np.testing.assert_allclose(np.abs(np.diff(lines, axis=1)).max(axis=(1, 2)), 0.5)
     assert lines[..., 1].min() == -0.5

@@ -25,7 +25,6 @@ from PIL import Image
 import sim
 from sim.errors import InputError
 from sim.live import stage as staging
-from sim.live.paint import GROUND_SHADES, NUMBER, Ramp, paint_cells, round_limits
 from sim.live.player import Player
 from sim.live.server import Server, page, policy
 from sim.live.session import Session, about, controls
@@ -33,6 +32,7 @@ from sim.live.stage import Stage
 from sim.runs.result import Result
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped
+from sim.view.paint import GROUND_SHADES, NUMBER, Ramp, paint_cells, round_limits
 
 SMALL = {
     "domain.size_um": [100, 100],

@@ -52,3 +52,10 @@ def after_step(tissue: Tissue, memory: Memory, scenario: Scenario) -> None:
         now = np.where(there[:, None], memory["place"], np.nan)
         memory["looks"] = np.append(memory["looks"], tissue.mcs)
         memory["places"] = np.concatenate([memory["places"], now[None]])
+
+
+def before(memory: Memory, mcs: int) -> Memory:
+    """Return what was remembered at an earlier step: the tracks up to the latest look."""
+    looks = memory["looks"] <= mcs
+    places = memory["places"][looks]
+    return {**memory, "looks": memory["looks"][looks], "places": places, "place": places[-1]}

@@ -36,3 +36,8 @@ def after_step(tissue: Tissue, memory: dict[str, NDArray[Any]], scenario: Scenar
 def core(memory: Mapping[str, NDArray[Any]]) -> Core:
     """Return the core of the start."""
     return Core(*memory["core"].tolist())
+
+
+def before(memory: dict[str, NDArray[Any]], mcs: int) -> dict[str, NDArray[Any]]:
+    """Return what is known of an earlier step: the core, and not who was a tip."""
+    return {**memory, "tip": np.zeros_like(memory["tip"])}

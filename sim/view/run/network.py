@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from sim.assays import assay
 from sim.assays.declare import Tissue, called
 from sim.view import canvas, style
+from sim.view.lines import SMOOTHINGS, smooth_lines
 from sim.view.run import frame
 from sim.view.run.frame import Snapshot
 
 WIDTH: Final = 9.0  # in
 _THIN: Final = 1.4  # sites, of lines over the cells
 _SHADES: Final = 0.28
-_SMOOTHINGS: Final = 8
 _GOLDEN: Final = 0.618033988749895
 
 
@@ -75,48 +75,6 @@ def _painted(cells: NDArray[Any], colours: NDArray[np.float32]) -> NDArray[np.fl
     return np.take(both, 2 * cells + frame.outlines(cells), axis=0)
 
 
-def _smooth_lines(
-    places: NDArray[np.float64],
-    links: NDArray[Any],
-    shape: tuple[int, int],
-    smoothings: int = _SMOOTHINGS,
-) -> NDArray[np.float64]:
-    """Return short lines between linked places, stairs smoothed.
-
-    Places in the middle of a line move towards their two neighbours; ends and branch points
-    stay. Lines over a periodic border are given once at each side.
-
-    Parameters
-    ----------
-    places : (n, 2) float
-        Places (y, x), in sites.
-    links : (m, 2) int
-        Pairs of neighbours among them.
-    shape : (int, int)
-        Sites of the domain.
-    smoothings : int
-        How often stairs are smoothed.
-
-    Returns
-    -------
-    (m or more, 2, 2) float
-        Start and end of each line as (y, x) in sites.
-    """
-    start, end = links.T
-    jump = np.round((places[start] - places[end]) / shape) * shape  # across the border
-    middle = np.bincount(links.ravel(), minlength=len(places)) == 2
-    place = places.copy()
-    for _ in range(smoothings):
-        total = np.zeros_like(place)
-        np.add.at(total, start, place[end] + jump)
-        np.add.at(total, end, place[start] - jump)
-        place[middle] = (place[middle] + total[middle] / 2) / 2
-
-    lines = np.stack([place[start], place[end] + jump], axis=1)
-    over = jump.any(axis=1)
-    return np.concatenate([lines, lines[over] - jump[over, None]])
-
-
 class _Canvas:
     """What an assay draws on: `sim.assays.declare.Canvas`."""
 
@@ -138,8 +96,8 @@ class _Canvas:
         """
         if kind == "skeleton" and not style.PAGE.get().skeleton:
             return
-        smoothings = _SMOOTHINGS if kind in style.STAIRS else 0
-        lines = self._um(_smooth_lines(places, links, self._shape, smoothings))
+        smoothings = SMOOTHINGS if kind in style.STAIRS else 0
+        lines = self._um(smooth_lines(places, links, self._shape, smoothings))
         broken = np.pad(lines, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)  # one path: fast
         x, y = broken.reshape(-1, 2).T
         (drawn,) = self._ax.plot(

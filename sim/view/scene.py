@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays import assay
-from sim.assays.declare import called
+from sim.assays.declare import Tissue, called
 from sim.bed import Bed
-from sim.live.paint import (
+from sim.model.assay import PREFIX, tissue_of
+from sim.model.base import AssayModel
+from sim.model.bed import VesselBedModel, bed_of
+from sim.model.clock import AngiogenesisModel
+from sim.scenario.bed import BedScenario
+from sim.scenario.branch import time_of
+from sim.scenario.classes import has_receptors, ligands_of
+from sim.scenario.schema import LatticeScenario, Scenario
+from sim.view import style
+from sim.view.paint import (
+    BED_PIXELS,
     CELL_RAMPS,
     FLOW,
     NAMED,
     SHADES,
     Overlay,
     Ramp,
+    Raster,
     VesselCanvas,
     paint_cells,
     png,
     type_colour,
 )
-from sim.scenario.bed import BedScenario
-from sim.scenario.classes import has_receptors, ligands_of
-from sim.scenario.schema import LatticeScenario, Scenario
-from sim.view import style
 
 Limits = tuple[float, float]
 Details = dict[str, Any]
@@ -43,14 +50,28 @@ class Look:
     overlay: bool = False
 
 
+class Painted(NamedTuple):
+    """A picture as numbers of colours, and the ramps that some of them are of."""
+
+    raster: Raster
+    cells: Ramp
+    ground: Ramp | None
+
+    def png(self) -> bytes:
+        """Return it as a PNG."""
+        return png(*self)
+
+
 class Scene(Protocol):
     """What is seen of a model or of a frame; coordinates are shares of the domain [y, x]."""
 
     def range(self, ground: str) -> Limits:
         """Return the lowest and the highest value of a field."""
 
-    def paint(self, look: Look, limits: Limits, chosen: int | None) -> bytes:
-        """Return the picture as PNG."""
+    def paint(
+        self, look: Look, limits: Limits, chosen: int | None = None, scale: float | None = None
+    ) -> Painted:
+        """Return the picture; with so many pixels for the side of a site or voxel."""
 
     def find(self, y: float, x: float) -> int | None:
         """Return the id of what is at a place."""
@@ -123,8 +144,10 @@ class CellScene:
         values = self._arrays.get(f"field_{ground}")
         return (np.nan, np.nan) if values is None else (float(values.min()), float(values.max()))
 
-    def paint(self, look: Look, limits: Limits, chosen: int | None) -> bytes:
-        """Return the picture as PNG."""
+    def paint(
+        self, look: Look, limits: Limits, chosen: int | None = None, scale: float | None = None
+    ) -> Painted:
+        """Return the picture; see `Scene`."""
         ramp, arrays = CELL_RAMPS[look.cells], self._arrays
         ids, types = arrays["cell_unique_id"], arrays["cell_type"]
         by_type = range(1 if look.cells == "type" else 2, int(types.max(initial=1)) + 1)
@@ -136,9 +159,9 @@ class CellScene:
         ground = self._ground(look.ground, limits)
         raster = paint_cells(
             self._labels, shades, special=special, hollow=look.cells == "outline", ground=ground,
-            chosen=self._row(chosen), overlay=self._overlay if look.overlay else None,
+            chosen=self._row(chosen), overlay=self._overlay if look.overlay else None, scale=scale,
         )  # fmt: skip
-        return png(raster, ramp, None if ground is None else ground[0])
+        return Painted(raster, ramp, None if ground is None else ground[0])
 
     def _ground(self, name: str, limits: Limits) -> tuple[Ramp, Any] | None:
         values = self._arrays.get(f"field_{name}")
@@ -206,14 +229,18 @@ class BedScene:
             return style.SHADES["oxygen"].limits
         return float(self._bed.vegf.min()), float(self._bed.vegf.max())
 
-    def paint(self, look: Look, limits: Limits, chosen: int | None) -> bytes:
-        """Return the picture as PNG, as the assay draws it."""
-        bed, ground = self._bed, self._ground(look.ground, limits)
-        canvas = VesselCanvas(self._scenario.domain.size_um[0], ground)
+    def paint(
+        self, look: Look, limits: Limits, chosen: int | None = None, scale: float | None = None
+    ) -> Painted:
+        """Return the picture as the assay draws it; see `Scene`."""
+        bed, ground, domain = self._bed, self._ground(look.ground, limits), self._scenario.domain
+        side = domain.size_um[0]
+        pixels = BED_PIXELS if scale is None else round(side / domain.spacing_um * scale)
+        canvas = VesselCanvas(side, ground, pixels)
         called(assay(self._scenario.assay).picture)(canvas, bed, {}, self._scenario)
         if (row := self._row(chosen)) is not None:
             canvas.ring(self._ends(row))
-        return png(canvas.raster(), FLOW, None if ground is None else ground[0])
+        return Painted(canvas.raster(), FLOW, None if ground is None else ground[0])
 
     def _ground(self, name: str, limits: Limits) -> tuple[Ramp, NDArray[np.float64]] | None:
         if not name or not self._fields:
@@ -263,6 +290,105 @@ class BedScene:
             ],
             "receptors": [],
         }
+
+
+def scene_of_frame(
+    scenario: Scenario,
+    seed: int,
+    arrays: Mapping[str, NDArray[Any]],
+    overlay: Overlay | None = None,
+) -> Scene:
+    """Return what there is to see of a frame, or of the end of a run.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    seed : int
+    arrays : mapping of str to ndarray
+        As in ``frames/`` or ``final.npz``.
+    overlay : Overlay, optional
+        What the assay draws over cells; see `overlay_of_frame`.
+    """
+    if isinstance(scenario, BedScenario):
+        known = "oxygen" in arrays
+        shape = arrays["phi"].shape
+        fields = {} if known else {"oxygen": np.zeros(shape), "vegf": np.zeros(shape)}
+        return BedScene(scenario, bed_of(scenario, seed, {**arrays, **fields}), fields=known)
+    assert isinstance(scenario, LatticeScenario)
+    if "cell_unique_id" not in arrays:  # of a run of an earlier version
+        rows = int(arrays["cell_id"].max(initial=0)) + 1
+        arrays = {**arrays, "cell_unique_id": np.arange(rows)}
+    return CellScene(scenario, arrays, overlay)
+
+
+def scene_of(model: AssayModel, fields: bool, overlay: Overlay | None = None) -> Scene:
+    """Return what there is to see of a model now."""
+    if isinstance(model, VesselBedModel):
+        return BedScene(model.scenario, model.bed)
+    assert isinstance(model, AngiogenesisModel)
+    return CellScene(model.scenario, model.frame(fields=fields), overlay)
+
+
+def overlay_of(model: AssayModel, *, skeleton: bool = True) -> Overlay | None:
+    """Return what the assay draws over the cells of a model now; None where there are none."""
+    if not isinstance(model, AngiogenesisModel):
+        return None
+    over = Overlay(model.scenario.shape, skeleton)
+    draw = called(assay(model.scenario.assay).picture)
+    draw(over, tissue_of(model), model.assay.memory, model.scenario)
+    return over
+
+
+def overlay_of_frame(
+    scenario: LatticeScenario,
+    mcs: int,
+    arrays: Mapping[str, NDArray[Any]],
+    end: Mapping[str, NDArray[Any]],
+    *,
+    skeleton: bool = True,
+) -> Overlay | None:
+    """Return what the assay draws over a frame; None if that cannot be known from the end.
+
+    Parameters
+    ----------
+    scenario : LatticeScenario
+    mcs : int
+        Its step.
+    arrays : mapping of str to ndarray
+        As in ``frames/``.
+    end : mapping of str to ndarray
+        As in ``final.npz``, which has what the assay remembers.
+    skeleton : bool
+        Whether the skeleton of a network is drawn.
+    """
+    declared, domain = assay(scenario.assay), scenario.domain
+    memory = {
+        name.removeprefix(PREFIX): array for name, array in end.items() if name.startswith(PREFIX)
+    }
+    if "events" in memory:
+        memory["events"] = memory["events"][memory["events"][:, 0] <= mcs]
+    if declared.memory is not None:
+        before = getattr(called(declared.memory), "before", None)
+        if before is None:
+            return None
+        memory = before(memory, mcs)
+    lattice = arrays["cell_id"]
+    cells = {
+        name.removeprefix("cell_"): rows
+        for name, rows in arrays.items()
+        if name.startswith("cell_") and name != "cell_id"
+    }
+    there = np.zeros(cells["type"].size, np.bool_)
+    there[np.unique(lattice)] = True
+    there[0] = False
+    tissue = Tissue(
+        mcs=mcs, mcs_s=scenario.time.mcs_s, time_h=time_of(scenario, mcs),
+        spacing_um=domain.spacing_um, periodic=domain.boundary == "periodic", lattice=lattice,
+        cells={**cells, "alive": there}, fields={},
+    )  # fmt: skip
+    over = Overlay(scenario.shape, skeleton)
+    called(declared.picture)(over, tissue, memory, scenario)
+    return over
 
 
 def legend(scenario: Scenario) -> Details:
