@@ -295,7 +295,7 @@ def _nearest(name: str, known: dict[str, Path]) -> str:
 
 for command in (
     runs.run, live.view, runs.diff, runs.pk, designs.design, studies.sweep, studies.merge,
-    studies.calibrate, pictures.draw, reports.report, exports.export, fitting.fit,
+    studies.calibrate, pictures.draw, films.film, reports.report, exports.export, fitting.fit,
     measuring.measure, plates.plate, samples.nca, samples.pk_fit,
     scenarios, validate, describe, doctor, bench,
 ):  # fmt: skip

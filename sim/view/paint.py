@@ -117,13 +117,19 @@ def png(raster: Raster, cells: Ramp, ground: Ramp | None) -> bytes:
 def round_limits(
     low: float, high: float, before: tuple[float, float] | None
 ) -> tuple[float, float]:
-    """Return round numbers around two; those before as long as they fit."""
+    """Return round numbers around two; those before as long as they fit.
+
+    They are apart by a twentieth of the larger one at least: noise is not magnified.
+    """
     if not (np.isfinite(low) and np.isfinite(high)):
         return before or (0.0, 1.0)
+    narrow = 0.05 * max(abs(low), abs(high)) - (high - low)
+    if narrow > 0:
+        low, high = low - narrow / 2, high + narrow / 2
     inside = before is not None and before[0] <= low <= high <= before[1]
     if before and inside and high - low > 0.3 * (before[1] - before[0]):
         return before
-    span = max(high - low, 0.02 * max(abs(low), abs(high)), 1e-12)
+    span = max(high - low, 1e-12)
     step = style.nice_length(span / 4)
     low = np.floor(low / step) * step
     return float(f"{low:.6g}"), float(f"{max(np.ceil(high / step) * step, low + step):.6g}")

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from sim.errors import InputError, shown
 from sim.files import new_file
 from sim.runs.folder import not_writable
 from sim.runs.result import Result
 from sim.scenario.bed import BedScenario
 from sim.scenario.schema import LatticeScenario, Scenario
+from sim.scenario.writing import scenario_hash
 from sim.version import __version__
 from sim.view import style
 from sim.view.export.snapshots import Snapshot, Snapshots
@@ -31,6 +34,7 @@ from sim.view.scene import (
     scene_of_frame,
 )
 
+Marks = tuple[tuple[tuple[str, str], ...], bool]
 DEFAULT: Final = "film"
 FPS: Final = 10
 MOST_ARMS: Final = 6
@@ -209,10 +213,12 @@ def film(
     ]
     steps = _moments(runs)
     limits = _limits(runs, look, options)
-    arms = [
-        Arm(run.result.scenario, style.one_line(name, 60), origin_of(run.result), reel.marks)
-        for run, reel, name in zip(runs, reels, names, strict=True)
-    ]
+    arms = []
+    for run, reel, name in zip(runs, reels, names, strict=True):
+        result = run.result
+        version = str(result.manifest.get("version", __version__))
+        origin = origin_of(result.scenario, result.seed, version)
+        arms.append(Arm(result.scenario, style.one_line(name, 60), origin, *reel.marks))
     start_h = float(runs[0].result.scenario.time.start_h)
     times_h = [start_h + seconds / 3600 for seconds in steps]
     sheet = Sheet(
@@ -250,14 +256,14 @@ class _Reel:
             self._scene, _ = self._of(now)
         return self._scene
 
-    def _of(self, snapshot: Snapshot) -> tuple[Scene, list[tuple[str, str]]]:
+    def _of(self, snapshot: Snapshot) -> tuple[Scene, Marks]:
         scenario, over = self._run.result.scenario, None
         if isinstance(scenario, LatticeScenario):
             over = overlay_of_frame(
                 scenario, snapshot.step, snapshot.arrays, self._end, skeleton=self._skeleton
             )
         scene = scene_of_frame(scenario, self._run.result.seed, snapshot.arrays, over)
-        return scene, marks_of(over)
+        return scene, marks_of(over, snapshot.arrays)
 
 
 def _look_of(runs: Sequence[Snapshots], folders: Sequence[Path], options: Options) -> Look:
@@ -313,12 +319,21 @@ def fixed_limits(scenario: Scenario, look: Look) -> Limits | None:
     return shade.limits if shade and isinstance(scenario, BedScenario) else None
 
 
-def marks_of(over: Overlay | None) -> list[tuple[str, str]]:
-    """Return what an assay draws over its cells: how, and of which kind."""
+def marks_of(over: Overlay | None, arrays: Mapping[str, Any]) -> Marks:
+    """Return what an assay draws over its cells, how and of which kind, and if all are stained.
+
+    `arrays` are those of a frame.
+    """
     if over is None:
-        return []
-    drawn = [(what, kind) for what, _, kind in over.drawn]
-    return list(dict.fromkeys([*(("stain", kind) for _, kind in over.stains), *drawn]))
+        return (), False
+    drawn = [
+        *(("stain", kind) for _, kind in over.stains),
+        *((w, kind) for w, _, kind in over.drawn),
+    ]
+    there = np.unique(arrays["cell_id"])
+    some = [rows[there] for rows, _ in over.stains]
+    stained = bool(some) and bool(np.any(some, axis=0)[there > 0].all())
+    return tuple(dict.fromkeys(drawn)), stained
 
 
 def digits_of(scenario: Scenario, times_h: Sequence[float]) -> int:
@@ -332,13 +347,10 @@ def digits_of(scenario: Scenario, times_h: Sequence[float]) -> int:
     return next((n for n in (0, 1) if all(abs(v - round(v, n)) < 1e-6 for v in values)), 2)
 
 
-def origin_of(result: Any) -> str:
+def origin_of(scenario: Scenario, seed: int, version: str = __version__) -> str:
     """Return where a run comes from: scenario, seed, version, hash."""
-    words = [style.one_line(str(result.scenario.name), 48), f"seed {result.seed}"]
-    words.append(f"angiosim {result.manifest.get('version', __version__)}")
-    if known := result.manifest.get("scenario_hash"):
-        words.append(f"scenario {known[:12]}")
-    return " · ".join(words)
+    words = [style.one_line(str(scenario.name), 48), f"seed {seed}", f"angiosim {version}"]
+    return " · ".join([*words, f"scenario {scenario_hash(scenario)[:12]}"])
 
 
 def about(arms: Sequence[Arm]) -> dict[str, str]:

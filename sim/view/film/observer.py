@@ -102,10 +102,10 @@ class Film:
             self._every = max(1, round(self._every_h * 3600 / time.mcs_s))
         self._look = self._options.look(scenario)
         self._limits = fixed_limits(scenario, self._look)
-        known = {"seed": model.seed, "manifest": {}, "scenario": scenario}
-        origin = origin_of(type("Origin", (), known))
         over = overlay_of(model, skeleton=self._options.skeleton)
-        arm = Arm(scenario, style.one_line(str(scenario.name), 60), origin, marks_of(over))
+        name = style.one_line(str(scenario.name), 60)
+        marks = marks_of(over, model.frame(fields=False))
+        arm = Arm(scenario, name, origin_of(scenario, model.seed), *marks)
         span_h = [time.start_h + step * time.mcs_s / 3600 for step in (model.mcs, self._end)]
         digits = digits_of(scenario, [*span_h, span_h[0] + self._every * time.mcs_s / 3600])
         self._sheet = Sheet(

@@ -57,12 +57,15 @@ class Arm:
     marks : sequence of (str, str)
         What its assay draws over the cells: ``lines``, ``dots``, ``outline`` or ``stain``, and the
         kind.
+    stained : bool
+        Whether that colours all cells, so that none shows its drive.
     """
 
     scenario: Scenario
     label: str
     origin: str
     marks: Sequence[tuple[str, str]] = ()
+    stained: bool = False
 
 
 @dataclass
@@ -229,7 +232,8 @@ class Sheet:
     def _items(self, limits: Limits | None) -> list[_Item]:
         """Return the parts of the legend."""
         found = []
-        if self._look.cells in ("drive", "activity", "flow"):
+        stained = all(arm.stained for arm in self._arms)
+        if self._look.cells in ("drive", "activity", "flow") and not stained:
             label = self._ramp.label.replace(" (0-1)", "")
             found.append(self._bar(label, self._ramp.limits, CELLS, SHADES))
         if self._ground is not None:
