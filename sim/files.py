@@ -469,8 +469,7 @@ def new_file(path: Path) -> Iterator[Path]:
 @contextmanager
 def _temporary(path: Path) -> Iterator[Path]:
     """Yield a name beside a file that is to be written; sync their folder, remove what is left."""
-    temporary = path.with_name(f".{path.name}.{_TOKEN}{secrets.token_hex(4)}.tmp")
-    passing.add(temporary)
+    passing.add(temporary := path.with_name(f".{path.name}.{_TOKEN}{secrets.token_hex(4)}.tmp"))
     try:
         yield temporary
     except BaseException as error:
