@@ -184,7 +184,7 @@ def _print_nca(found: NCA, folder: Path) -> None:
 def _print_fit(found: PKFit, folder: Path) -> None:
     from rich.table import Table
 
-    from sim.lab.pk_fit import DERIVED, UNITS
+    from sim.lab.compartment_fit import DERIVED, UNITS
 
     tried = ", ".join(f"{number}: {value:.4g}" for number, value in found.aicc.items())
     words = f"{found.compartments} compartment{'s' * (found.compartments > 1)}"

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 import sim
 from sim.errors import InputError
-from sim.lab.pk_fit import Fit, PKFit, response
+from sim.lab.compartment_fit import Fit, response
+from sim.lab.pk_fit import PKFit
 from sim.pharmacology.compartments import Compartments, OneCompartment, TwoCompartment
 from sim.pharmacology.course import Course
 from sim.pharmacology.dosing import Dose

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from sim.lab.compartment_fit import Fit
 from sim.lab.nca import NCA, Profile
-from sim.lab.pk_fit import Fit, PKFit
+from sim.lab.pk_fit import PKFit
 from sim.version import __version__
 from sim.view import canvas, style
 
