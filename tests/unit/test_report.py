@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -395,7 +395,7 @@ def test_the_page_opens_from_disk_without_a_word_or_a_request(run: Path, page: P
 def test_a_report_of_12_hours_is_small_and_quick(tmp_path: Path) -> None:
     run_into(tmp_path / "run", load("tube_formation", {"time.duration_h": 12.0}), pictures=False)
     sim.report(tmp_path / "run")  # imports, and kernels
-    began = time.process_time()
+    began = sum(os.times()[:4])  # of the processor, with that of the process that helps to draw
     path = sim.report(tmp_path / "run")
-    assert time.process_time() - began < 5
+    assert sum(os.times()[:4]) - began < 5
     assert path.stat().st_size < 3e6

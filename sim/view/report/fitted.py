@@ -18,7 +18,7 @@ from sim.view.report.limits import limits_of
 from sim.view.report.parameters import by_table, differing, of_drugs, of_table, parameters_of
 from sim.view.report.part import Part, Table, capital, counted, definitions, without_empty
 from sim.view.report.run import again, made_of, text_of
-from sim.view.report.words import of_base
+from sim.view.report.words import of_base, of_body
 
 FITTED = (
     "A good fit proves little: parameters can compensate for each other, and what the model leaves "
@@ -26,6 +26,11 @@ FITTED = (
     "The best objective is not a test: it was minimised on its own seeds. The one on fresh seeds "
     "is to be reported.",
 )
+DRUG = {
+    "drug": "Drug", "species": "Species", "potency": "Potency", "pk_set": "Pharmacokinetics",
+    "fraction_unbound": "Unbound in plasma",
+}  # fmt: skip
+"""What `Design.drug` says, in words."""
 TYPICAL = (
     "Doses follow from the model of the body and its potencies, which are inputs; a share of "
     "subjects is that of virtual ones, whose spread is quoted from publications."
@@ -87,7 +92,7 @@ def _values(result: Calibration) -> Table:
         searched = f"{spread.distribution} {low}, {high}"
         rows.append([key, shown(result.values[key]), str(ranges[key]), searched])
     columns = ("key", "calibrated value", "one standard error", "searched")
-    return Table("Calibrated values", columns, rows, capital(NOTE))
+    return Table("Calibrated values", columns, rows, capital(NOTE.replace("`", "")))
 
 
 def _matches(result: Calibration) -> Table:
@@ -114,6 +119,7 @@ def of_design(result: Design) -> Part:
     found, vary = parameters_of(base), result.plan.vary
     tissue = any(target.of_tissue for target in plan.targets)
     targets = "; ".join(map(str, plan.targets))
+    compared = {vary.key, *(key for one in plan.schedules for key in one.settings)}
     words = [capital(plan.description)] if plan.description else []
     words += [
         f"Sought is the least {vary.key}, from {vary.low:g} to {vary.high:g} {vary.unit}, at which "
@@ -123,15 +129,13 @@ def of_design(result: Design) -> Part:
         title=plan.name,
         kind=f"design of {counted(len(result.found), 'schedule')}",
         facts={
-            **{
-                name.capitalize(): value for name, value in result.drug.items() if value is not None
-            },
+            **{DRUG.get(name, name): value for name, value in result.drug.items()},
             "Subjects": plan.subjects,
             "Seed": plan.seed,
             "Version": f"angiosim {__version__}",
             "Scenario": scenario_hash(base)[:12],
         },
-        words=[*words, *of_base(base)],
+        words=[*words, *(of_base(base, compared) if tissue else of_body(base, compared))],
         cautions=[
             *(f"{one.schedule.name}: {one.reason}" for one in result.found if one.reason),
             *(f"{one.schedule.name}: {note}" for one in result.found for note in one.notes),

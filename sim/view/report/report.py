@@ -109,7 +109,7 @@ def page(parts: Sequence[Part]) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["cell"] = cell
+    environment.filters |= {"cell": cell, "breakable": breakable}
     labels = labels_of(parts)
     title = parts[0].title if len(parts) == 1 else f"{len(parts)} results side by side"
     text: str = environment.get_template("page.html").render(
@@ -129,6 +129,13 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{float(f'{value:.4g}'):g}" if abs(value) < 1e6 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def breakable(value: Any) -> str:
+    """Return a key that may be broken after its dots."""
+    from markupsafe import Markup
+
+    return Markup(".<wbr>").join(cell(value).split("."))
 
 
 def pictures_of(drawings: Drawings, marks: Marks) -> tuple[list[Picture], list[str]]:

@@ -18,7 +18,7 @@ from sim.view.progress import duration
 from sim.view.report.limits import limits_of
 from sim.view.report.parameters import by_table, differing, of_drugs, of_table, parameters_of
 from sim.view.report.part import Part, Table, capital, counted, definitions, unit_words
-from sim.view.report.words import experiment, given
+from sim.view.report.words import experiment, given, of_body
 
 if TYPE_CHECKING:
     from sim.runs.pk import PK
@@ -81,10 +81,7 @@ def of_pk(result: PK) -> Part:
     scenario, found = result.scenario, parameters_of(result.scenario)
     drugs = [one for one in found if one.table in ("drug", "partner")]
     origin = result.provenance
-    words = [
-        "The drug is computed in a body, without any tissue.",
-        *(paragraph for paragraph in experiment(scenario) if result.drug.name in paragraph.lower()),
-    ]
+    words = ["The drug is computed in a body, without any tissue.", *of_body(scenario)]
     if result.subjects:
         words.append(f"Bands are of {counted(result.subjects, 'virtual subject')}.")
     return Part(

@@ -48,6 +48,11 @@ def of_base(base: Scenario, compared: Collection[str] = ()) -> list[str]:
     return [f"All runs, unless said otherwise: {first[:1].lower()}{first[1:]}", *others]
 
 
+def of_body(base: Scenario, compared: Collection[str] = ()) -> list[str]:
+    """Return what is given to a body, without any tissue; see `experiment`."""
+    return [" ".join(_drugs(base, compared))]
+
+
 def given(scenario: Scenario) -> str:
     """Return ligands and drugs in a line, for a table."""
     words = [_ligand(name, one) for name, one in ligands_of(scenario).items() if _is_given(one)]
@@ -160,14 +165,16 @@ def _drug(scenario: Scenario, compared: bool) -> Iterator[str]:
     drug, potency = scenario.drug, potency_of(scenario)
     assert drug is not None
     if compared:
-        yield f"Runs differ in the drug; that of the base is {drug.name}."
-    elif drug.exposure == "pk":
+        yield "Runs differ in the drug; this is that of the base."
+    if drug.exposure == "pk":
         yield from _dosed(scenario, drug)
     elif drug.exposure == "schedule":
         yield f"The drug is {drug.name}, by a schedule of media: {_in_medium(drug)}."
     elif not (drug.free_nM or drug.nominal_nM):
-        yield f"The drug is {drug.name} at a concentration of 0: this is a control without drug."
-        return
+        control = "" if compared else ": this is a control without drug"
+        yield f"The drug is {drug.name} at a concentration of 0{control}."
+        if not compared:
+            return
     else:
         yield f"The drug is {drug.name}, {_in_medium(drug)} throughout."
     if drug.fraction_unbound_medium is not None:
