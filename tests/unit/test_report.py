@@ -63,6 +63,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.append((tag, dict(attrs)))
+        if tag == "wbr":  # a word may be broken there
+            self.text = self.text[:-1]
 
     def handle_data(self, data: str) -> None:
         self.text += data + " "
