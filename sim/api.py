@@ -410,12 +410,12 @@ def calibrate_plan(
 ) -> Calibration:
     """Run a planned calibration, and draw its pictures into its folder; see `calibrate`."""
     from sim.calibration.calibrate import calibrate as make
-    from sim.calibration.runner import simulate_records
+    from sim.calibration.runner import forecast, simulate_records
     from sim.kernels.threads import processors
     from sim.studies.executors import Pool
-    from sim.studies.forecast import check_workers
+    from sim.studies.forecast import check_room_for
 
-    check_workers(plan.base, workers or processors())
+    check_room_for(forecast(plan), workers or processors(), out)
     most = max_minutes_per_run
     with closing(Pool(plan.base, workers or processors(), simulate_records, most)) as pool:
         result = make(plan, pool, out, progress=progress, max_minutes_per_run=most)
@@ -477,8 +477,13 @@ def design_plan(
 ) -> Design:
     """Solve a planned design, and draw its picture into its folder; see `design`."""
     from sim.design.design import design as make
+    from sim.design.tissue import forecast
+    from sim.kernels.threads import processors
     from sim.studies.executors import start_executor
+    from sim.studies.forecast import check_room_for
 
+    if needs := forecast(plan):
+        check_room_for(needs, workers or processors(), out)
     with closing(start_executor(plan.base, workers, None)) as pool:
         result = make(plan, out, pool, progress=progress)
     if out is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import FolderError, stage
+from sim.studies import worker
 from sim.studies.task import Outcome, Task
 from sim.studies.worker import Run, attempt, simulate
 
@@ -170,6 +171,9 @@ class Here:
         self.running = 0
         self.tasks: list[Task] = []
         self.made: list[str] = []
+
+    def environments(self) -> list[Any]:
+        return [worker.environment()]
 
     def submit(self, tasks: Sequence[Task]) -> None:
         self.tasks += tasks

@@ -17,6 +17,7 @@ from sim.errors import AngiosimError, InputError, shown, stage
 from sim.scenario.resolve import load
 from sim.scenario.writing import decisive
 from sim.studies.executors import Executor
+from sim.studies.forecast import Forecast, forecast_of
 from sim.studies.identity import code_hash, key_of
 from sim.studies.ledger import Entry, Ledger
 from sim.studies.mixing import check_mixing
@@ -54,6 +55,18 @@ def simulate_records(base: dict[str, Any], task: Task) -> Metrics:
     }
     metrics |= rows[-1]
     return metrics
+
+
+def forecast(plan: CalibrationPlan) -> Forecast:
+    """Return what all runs of a calibration need."""
+    middle = {key: spread.at(0.5) for key, spread in plan.parameters.items()}
+    each = [load(plan.base, condition | middle) for condition in plan.conditions]
+    return forecast_of(each, runs_in_all(plan))
+
+
+def runs_in_all(plan: CalibrationPlan) -> int:
+    """Return how many runs a calibration has: those of the trials, and of the best on new seeds."""
+    return (plan.trials + 1) * len(plan.conditions) * plan.replicates
 
 
 class Runner:
@@ -130,7 +143,7 @@ class Runner:
             clear_outputs(self._stale)
             self._stale = None
         if missing:
-            check_mixing(self._known.values(), resumed=True)
+            check_mixing(self._known.values(), self._executor.environments())
         for _ in range(2):
             if not missing:
                 break
@@ -163,8 +176,7 @@ class Runner:
 
     def _report(self, counts: Counts) -> None:
         if self._progress is not None:
-            plan = self._plan
-            total = (plan.trials + 1) * len(plan.conditions) * plan.replicates
+            total = runs_in_all(self._plan)
             spent = time.monotonic() - self._began
             self._progress(replace(counts, total=total, before=self._before, seconds=spent))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.common import Quiet, Settings, Verbose, exit_codes, print_cautions, say
-from sim.cli.studies import study_progress
+from sim.cli.studies import print_forecast, study_progress
 from sim.cli.tables import digits, print_parts
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def design(
 
         from sim import api
         from sim.design.file import plan_design
+        from sim.design.tissue import forecast
         from sim.files import plain
         from sim.kinds import expected
         from sim.scenario.settings import parse_settings
@@ -52,6 +53,8 @@ def design(
             plan = plan_design(file, parse_settings(settings or []), seed)
         if not quiet:
             print_cautions(plan.cautions)
+            if needs := forecast(plan):
+                print_forecast(needs, workers, planned=False)
         folder = out or default_folder(plan.name)
         tissue = any(target.of_tissue for target in plan.targets)
         with study_progress(folder, quiet=quiet or not tissue, checks=tissue) as progress:

@@ -249,13 +249,23 @@ def _cautions(file: str) -> tuple[list[Problem], Callable[[str], None] | None]:
             found = forecast(plan, plan.runs, {})
             return plan.cautions, lambda label: studies.print_forecast(found, file=label)
         case "calibration":
+            from sim.calibration import runner
             from sim.calibration.file import plan_calibration
 
-            return plan_calibration(file).cautions, None
+            fit = plan_calibration(file)
+            return fit.cautions, lambda label: studies.print_forecast(
+                runner.forecast(fit), file=label, planned=False
+            )
         case "design":
+            from sim.design import tissue
             from sim.design.file import plan_design
 
-            return plan_design(file).cautions, None
+            design = plan_design(file)
+            if not (in_tissue := tissue.forecast(design)):
+                return design.cautions, None
+            return design.cautions, lambda label: studies.print_forecast(
+                in_tissue, file=label, planned=False
+            )
         case "plate map":
             from sim.lab.wells import read_map
 

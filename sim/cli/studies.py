@@ -91,6 +91,7 @@ def sweep(
         from sim.scenario.settings import parse_settings
         from sim.studies.file import plan_study
         from sim.studies.folder import default_folder
+        from sim.studies.forecast import entries_in, forecast
         from sim.studies.plan import runs_of
         from sim.studies.sweep import SweepOptions, parse_shard
 
@@ -107,6 +108,9 @@ def sweep(
             return
         if not quiet:
             print_cautions(plan.cautions)
+            left = runs_of(plan.runs, options.shard)
+            needs = forecast(plan, left, entries_in(folder), keep_runs=keep_runs)
+            print_forecast(needs, workers)
         with study_progress(folder, quiet=quiet) as progress:
             study, found = api.sweep_plan(plan, folder, options, progress)
         _finish_study(study, found, quiet=quiet)
@@ -148,6 +152,7 @@ def calibrate(
     with exit_codes(verbose=verbose):
         from sim import api
         from sim.calibration.file import plan_calibration
+        from sim.calibration.runner import forecast
         from sim.kinds import expected
         from sim.studies.folder import default_folder
 
@@ -155,6 +160,7 @@ def calibrate(
             plan = plan_calibration(file, trials)
         if not quiet:
             print_cautions(plan.cautions)
+            print_forecast(forecast(plan), workers, planned=False)
         folder = out or default_folder(plan.name)
         with study_progress(folder, quiet=quiet) as progress:
             result = api.calibrate_plan(plan, folder, workers, progress, max_minutes_per_run)
@@ -300,8 +306,13 @@ def _print_plan(plan: Plan, runs: list[PlannedRun], folder: Path, options: Sweep
     print_forecast(forecast(plan, runs, entries, keep_runs=options.keep_runs), options.workers)
 
 
-def print_forecast(found: Forecast, workers: int | None = None, file: str = "") -> None:
-    """Print how far a study is, and what the runs that are left need."""
+def print_forecast(
+    found: Forecast, workers: int | None = None, file: str = "", *, planned: bool = True
+) -> None:
+    """Print how far a study is, and what the runs that are left need.
+
+    Of a calibration or a design only the most runs are known, as they are not `planned`.
+    """
     from sim.kernels.threads import processors
     from sim.runs.estimate import in_bytes
     from sim.view.progress import duration
@@ -309,7 +320,9 @@ def print_forecast(found: Forecast, workers: int | None = None, file: str = "") 
     workers = workers or processors()
     label = f"{file}: " if file else ""
     status = f"{found.done} done, {found.failed} failed, {found.left} left"
-    say(f"{label}{found.total} runs: {status}", err=True)
+    at_most = f"up to about {found.total:,} runs, with those that have finished"
+    line = f"{found.total} runs: {status}" if planned else at_most
+    say(f"{label}{line}", err=True)
     if found.left:
         took = duration(max(1.0, found.seconds / min(workers, found.left)))
         basis = (
@@ -318,6 +331,7 @@ def print_forecast(found: Forecast, workers: int | None = None, file: str = "") 
             else "a rough estimate, from sites and steps"
         )
         count = f"{workers} worker process{'es' if workers > 1 else ''}"
-        say(f"about {took} for those left, with {count} ({basis})", err=True)
+        what = "those left" if planned else "all"
+        say(f"about {took} for {what}, with {count} ({basis})", err=True)
         memory, disk = in_bytes(found.memory_with(workers)), in_bytes(found.disk)
         say(f"about {memory} of memory in all, and {disk} on disk", err=True)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import inf, isfinite, nan, sqrt
+from math import ceil, inf, isfinite, log, log2, nan, sqrt
 from statistics import fmean, stdev
 from typing import Any
 
@@ -26,6 +26,7 @@ from sim.runs.seeds import replicate_seed
 from sim.scenario.bed import BedScenario
 from sim.scenario.resolve import load
 from sim.studies.executors import Executor
+from sim.studies.forecast import Forecast, forecast_of
 from sim.studies.identity import code_hash, content_of, key_of
 from sim.studies.ledger import Entry, Ledger
 from sim.studies.mixing import check_mixing
@@ -82,7 +83,7 @@ class Runner:
         due = [r for r in self._runs.values()
                if r.key not in self._known or must_run(self._known[r.key], False)]  # fmt: skip
         if due:
-            check_mixing(self._known.values(), resumed=True)
+            check_mixing(self._known.values(), self._executor.environments())
             assay = self._plan.scenario(self._plan.schedules[0], self._plan.vary.low).assay
             self._ledger.plan(list(self._runs.values()), self._plan.text, code_hash(assay))
             again = {run.key for run in due}
@@ -156,6 +157,21 @@ def _window(plan: DesignPlan, schedule: Schedule, target: Target) -> dict[str, A
     first_h = drug.regimen.first_h if drug and drug.regimen else 0.0
     day = int(target.window.removeprefix("day "))
     return {"time.start_h": first_h + 24.0 * (day - 1)}
+
+
+def forecast(plan: DesignPlan) -> Forecast | None:
+    """Return what the runs of a design need if all searches are long; None if it has none."""
+    targets = [target for target in plan.targets if target.of_tissue]
+    if not targets:
+        return None
+    halvings = ceil(log2(max(1.0, log(plan.vary.high / plan.vary.low) / 2 / log(NARROW))))
+    doses = [3 + halvings + target.relative for target in targets]  # with the control
+    scenarios = []
+    for target in targets:
+        for schedule in plan.schedules:
+            base, settings = arm_of(plan, schedule, target, plan.vary.low)
+            scenarios.append(load(base or plan.base, settings))
+    return forecast_of(scenarios, sum(doses) * len(plan.schedules) * plan.replicates)
 
 
 class Search:

@@ -22,8 +22,8 @@ SOURCES = ("kernels", "tissue", "bed", "signalling", "readouts")  # packages wit
 
 
 def _fingerprint() -> str:
-    """Hash of every kernel source and of numba: code that changed is never served stale."""
-    digest = hashlib.sha256(numba.__version__.encode())
+    """Hash of every kernel source and of what compiles it: nothing stale is ever used."""
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__}".encode())
     for folder in SOURCES:
         for source in sorted((Path(__file__).parents[1] / folder).glob("*.py")):
             digest.update(source.read_bytes())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import tomllib
 from collections.abc import Mapping
@@ -13,9 +12,9 @@ from typing import Any
 from sim.errors import BusyError, CheckpointError, FolderError, InputError, OutOfTime
 from sim.model.records import rows_of
 from sim.runs.checkpoint import Checkpoint, Parent, Start, checkpoints_in
-from sim.runs.folder import CHECKPOINT, LOCK, MANIFEST, SCENARIO, SUMS
+from sim.runs.folder import CHECKPOINT, LOCK, SCENARIO, SUMS
 from sim.runs.into import run_into
-from sim.runs.reading import check, read_manifest
+from sim.runs.reading import check, is_run, read_manifest
 from sim.runs.resume import check_versions, usable_checkpoint
 from sim.scenario.branch import changed, step_of, time_of
 from sim.scenario.resolve import load
@@ -51,7 +50,7 @@ def branch_of(
         If the run has checkpoints up to that time, and none can be used.
     """
     folder, time_h = _parsed(str(parent))
-    if not os.path.isfile(folder / MANIFEST):
+    if not is_run(folder):
         raise InputError(f"{folder}: is not the folder of a run")
     manifest = read_manifest(folder)
     check(folder, {SCENARIO: manifest.get(SUMS, {}).get(SCENARIO)})
@@ -86,6 +85,8 @@ def start_in(folder: Path, parent: Scenario, mcs: int) -> Start:
             break
         except BusyError:
             time.sleep(WAIT_S)
+        except CheckpointError:  # it was killed on the way, and what it left is damaged
+            return Start()
     about = {
         "folder": str(folder),
         "time_h": time_of(parent, mcs),

@@ -28,6 +28,7 @@ from sim.files import (
 )
 from sim.model.pace import LONGEST_S, Pace
 from sim.model.records import Rows, give_rows, keep_rows, record_again, rows_of
+from sim.runs.estimate import estimate
 from sim.scenario.writing import dump
 from sim.version import __version__
 
@@ -103,9 +104,9 @@ def write_checkpoint(folder: Path, model: AssayModel, frames: Mapping[int, str])
 
 
 def most_bytes(scenario: Scenario) -> int:
-    """Return more bytes than any state of a scenario has."""
-    width, height = scenario.domain.size_um
-    return 200_000_000 + int(1000 * width * height / scenario.domain.spacing_um**2)
+    """Return more bytes than any checkpoint of a scenario has, with its rows and tracks."""
+    found = estimate(scenario)
+    return 200_000_000 + 1000 * found.sites + 2 * found.disk
 
 
 def read_checkpoint(path: Path, most: int = MOST_ARRAY_BYTES) -> Checkpoint:

@@ -68,7 +68,7 @@ def run_into(
     ------
     InputError
         If the folder is taken or holds another run, or the scenario turns out to be wrong; nothing
-        is written.
+        is written. One that an observer raises later ends the run as any other error.
     CheckpointError
         If no checkpoint of the run can be used.
     OutOfTime
@@ -145,13 +145,13 @@ def _run(
         if pictures:
             hooks.call("save_pictures", result, folder.path)
         return result
-    except InputError:
-        folder.discard()
-        raise
     except OutOfTime as error:
         error.add_note(_so_far(folder))
         raise
     except Exception as error:
+        if isinstance(error, InputError) and getattr(error, "stage", "set-up") == "set-up":
+            folder.discard()
+            raise
         logger.exception("the run failed")
         error.add_note(f"see {folder.path / LOG}")
         raise

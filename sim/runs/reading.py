@@ -18,12 +18,14 @@ from sim.runs.folder import (
     CHECKSUM,
     FINAL,
     FRAMES,
+    LOG,
     MANIFEST,
     SCENARIO,
     SUMMARY,
     SUMS,
     TIMESERIES,
     checksum_of,
+    holds_run,
     refuse_links,
 )
 from sim.scenario.resolve import load
@@ -64,7 +66,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     InputError
         If it is not the folder of a run that has ended, or cannot be read.
     """
-    if not os.path.isfile(folder / MANIFEST):
+    if not is_run(folder):
         raise InputError(f"{folder}: {_what_it_is(folder)}")
     manifest = read_manifest(folder)
     sums = manifest.pop(SUMS, {})
@@ -97,6 +99,12 @@ def read_run(folder: Path) -> dict[str, Any]:
             if (folder / name).is_file()  # a run of an earlier version has none
         },
     }
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run, whose manifest may be lost."""
+    began = all(os.path.isfile(folder / name) for name in (LOG, SCENARIO))
+    return os.path.isfile(folder / MANIFEST) or (began and holds_run(folder))
 
 
 class _Session(BaseModel):

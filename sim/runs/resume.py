@@ -91,21 +91,24 @@ def stored_run(folder: Path, scenario: Scenario) -> Stored:
         If the folder holds no run, or that of another scenario; the message names the keys that
         differ. The same scenario with a longer duration is no other one.
     """
-    if not (folder / SCENARIO).is_file() and not (folder.is_dir() and holds_run(folder)):
-        raise FolderError(
-            f"{folder}: is not a run folder, and existing files are never overwritten; choose "
-            "another with --out"
-        )
+    other = FolderError(
+        f"{folder}: is not a run folder, and existing files are never overwritten; choose "
+        "another with --out"
+    )
+    if not folder.is_dir():
+        raise other
     try:
         manifest = read_manifest(folder)
     except FileError as error:
+        if not (holds_run(folder) or checkpoints_in(folder / CHECKPOINT)):
+            raise other from error  # perhaps with a scenario.toml of the user's own
         if (folder / SCENARIO).is_file():  # else it was killed before it had one
             warn(f"{error.args[0]}: is lost or damaged; it is written again")
         manifest = {}
     sums = manifest.get(SUMS, {})
     if SCENARIO in damaged(folder, {SCENARIO: sums.get(SCENARIO)}):
         _check_without_scenario(folder, manifest, scenario)
-        return Stored(manifest, finished=False)
+        return Stored({**manifest, "completed": False}, finished=False)
     try:
         theirs = load(folder / SCENARIO)
     except InputError as error:

@@ -111,7 +111,7 @@ def step_of(scenario: Scenario, time_h: float, key: str = "time_h") -> int:
         If it is not on a whole step of a run.
     """
     step = scenario.time.step_at(time_h)
-    if not (step > -1e-6 and abs(step - round(step)) < 1e-6):
+    if not (-1e-6 < step < inf and abs(step - round(step)) < 1e-6):
         start_h, mcs_s = scenario.time.start_h, scenario.time.mcs_s
         what = f"must be on a whole step of the run, {start_h:g} h and multiples of {mcs_s:g} s"
         raise ScenarioError("branch", [Problem(key, time_h, f"{what} after it")])

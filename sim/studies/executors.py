@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sim import signals
 from sim.errors import AngiosimError, InputError
 from sim.kernels.threads import processors
+from sim.runs.environment import Environment, environment
 from sim.studies.task import TIME_LIMIT, WORKER, Outcome, Task
 from sim.studies.worker import Run, attempt, serve, simulate
 
@@ -37,6 +38,9 @@ class Executor(Protocol):
     @property
     def running(self) -> int:
         """Runs in progress."""
+
+    def environments(self) -> Sequence[Environment]:
+        """Return the versions and processors that make the runs, as far as they are known."""
 
     def submit(self, tasks: Sequence[Task]) -> None:
         """Take tasks."""
@@ -92,6 +96,10 @@ class Pool:
     def running(self) -> int:
         """Runs in progress."""
         return sum(task is not None for task in self._busy.values())
+
+    def environments(self) -> Sequence[Environment]:
+        """Return that of this machine."""
+        return [environment()]
 
     def submit(self, tasks: Sequence[Task]) -> None:
         """Take tasks."""
@@ -238,6 +246,11 @@ class Dask:
         """Runs in progress, as far as known here."""
         threads: dict[str, int] = self._client.nthreads() if self._tasks else {}
         return min(sum(threads.values()), len(self._tasks))
+
+    def environments(self) -> Sequence[Environment]:
+        """Return those of the workers that have joined; one without angiosim runs nothing."""
+        found = self._client.run(environment, on_error="ignore")
+        return [one for one in found.values() if isinstance(one, dict)]
 
     def submit(self, tasks: Sequence[Task]) -> None:
         """Take tasks."""

@@ -8,12 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from sim.errors import AngiosimError
 from sim.runs.estimate import LIBRARIES, START_S, Estimate, estimate, in_bytes
 from sim.runs.room import check_disk, check_memory, memory_free
-from sim.scenario.resolve import load
+from sim.scenario.schema import Scenario
 from sim.studies.ledger import LEDGER, Entry, Ledger
 from sim.studies.plan import Plan, PlannedRun
 from sim.studies.task import DONE, FAILED, WORKER
@@ -128,10 +127,12 @@ def check_room_for(found: Forecast, workers: int, folder: Path | None) -> None:
         check_disk(found.disk, folder)
 
 
-def check_workers(base: dict[str, Any], workers: int) -> None:
-    """Refuse so many workers with runs of a base if they need more memory than there is."""
-    memory = estimate(load(base), bare_frames=False).memory_bare
-    check_room_for(Forecast(workers, 0, 0, workers, 0.0, 0, memory, 0.0), workers, None)
+def forecast_of(scenarios: Sequence[Scenario], runs: int) -> Forecast:
+    """Return what so many runs of these scenarios need, in a study whose runs are not planned."""
+    each = [estimate(one, bare_frames=False) for one in scenarios]
+    seconds = runs * fmean(one.seconds - START_S for one in each)
+    memory = max(one.memory_bare for one in each)
+    return Forecast(runs, 0, 0, runs, seconds, 0, memory, float(KEPT_RUN * runs))
 
 
 def _is_done(entries: Mapping[str, Entry], run: PlannedRun) -> bool:

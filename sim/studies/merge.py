@@ -55,7 +55,7 @@ def merge(
             keys = {run.index: run.key for run in shard.runs} | keys | done
         entries = together.entries()
         planned = [entries[key] for key in {*keys.values()} & entries.keys()]
-        check_mixing(planned, resumed=False, strict=out if strict else None)
+        check_mixing(planned, strict=out if strict else None)
         with hold(out, STUDY, plan.name), Ledger(out / LEDGER) as ledger:
             about, entries = ledger.about(), ledger.entries()
             if about and (about["study"], about["code"]) != (plan.text, code):

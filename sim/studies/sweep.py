@@ -183,7 +183,7 @@ def sweep(
     runs = runs_of(plan.runs, options.shard)
     with (
         hold(out, STUDY, plan.name) if out else nullcontext(),
-        _opened(out, runs, options) as ledger,
+        _opened(out, runs, options, executor) as ledger,
     ):
         if out:
             _check_same(ledger, plan, out)
@@ -208,8 +208,12 @@ def sweep(
                 for run in due.values()
             ]
             others = {run.key for run in runs} - due.keys()
-            check_mixing([entries[key] for key in others], resumed=bool(due))
+            now = executor.environments() if due else ()
+            differ = check_mixing([entries[key] for key in others], now)
             make_runs(tasks, [entries[key].status for key in others], ledger, executor, progress)
+            if due and not differ:  # workers of a cluster that joined later
+                made = ledger.entries()
+                check_mixing(made[run.key] for run in runs)
         except BaseException:
             with suppress(Exception):  # the first error is the one to report
                 finish(Study(plan, plan.runs, ledger.entries(), out), ledger, analyse)
@@ -226,15 +230,19 @@ def finish(study: Study, ledger: Ledger, analyse: Analyse | None) -> None:
         analyse(study)
 
 
-def _opened(out: Path | None, runs: list[PlannedRun], options: SweepOptions) -> Ledger:
+def _opened(
+    out: Path | None, runs: list[PlannedRun], options: SweepOptions, executor: Executor
+) -> Ledger:
     """Open the ledger of a study; with `strict` nothing in it is changed before it is looked at."""
-    if out and options.strict and (out / LEDGER).is_file():
-        with Ledger(out / LEDGER, read_only=True) as ledger:
-            entries = ledger.entries()
+    if out and options.strict:
+        entries: Mapping[str, Entry] = {}
+        if (out / LEDGER).is_file():
+            with Ledger(out / LEDGER, read_only=True) as ledger:
+                entries = ledger.entries()
         known = [entries.get(key, Entry(PLANNED, {})) for key in {run.key for run in runs}]
         again, most = options.retry_failed, options.max_minutes_per_run
         due = any(must_run(entry, again, most) for entry in known)
-        check_mixing(known, resumed=due, strict=out)
+        check_mixing(known, executor.environments() if due else (), out)
     return Ledger(out and out / LEDGER)
 
 

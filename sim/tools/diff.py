@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,8 @@ import numpy as np
 
 from sim.errors import CheckpointError, FileError, InputError
 from sim.runs.checkpoint import checkpoints_in, read_checkpoint
-from sim.runs.folder import CHECKPOINT, FINAL, FRAMES, MANIFEST, SCENARIO, SUMS, TIMESERIES
-from sim.runs.reading import Frames, arrays_of, check, read_manifest, table_of
+from sim.runs.folder import CHECKPOINT, FINAL, FRAMES, SCENARIO, SUMS, TIMESERIES
+from sim.runs.reading import Frames, arrays_of, check, is_run, read_manifest, table_of
 from sim.runs.resume import differing, in_words, warn
 from sim.scenario.branch import time_of
 from sim.scenario.resolve import load
@@ -88,7 +87,7 @@ class _Run:
     kept_once: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not os.path.isfile(self.folder / MANIFEST):
+        if not is_run(self.folder):
             raise InputError(f"{self.folder}: is not the folder of a run")
         self.manifest = read_manifest(self.folder)
         sums = self.manifest.get(SUMS, {})
@@ -213,5 +212,5 @@ def _versions(manifest: dict[str, Any]) -> dict[str, Any]:
     return {
         "angiosim": manifest.get("version"),
         **manifest.get("libraries", {}),
-        "machine": manifest.get("platform", {}).get("machine"),
+        **{name: manifest.get("platform", {}).get(name) for name in ("machine", "processor")},
     }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sim.analysis.analyse import Analysis
     from sim.calibration.result import Calibration
     from sim.design.result import Design
+    from sim.runs.environment import Environment
     from sim.runs.pk import PK
     from sim.runs.result import Result
     from sim.studies.task import Outcome, Task
@@ -249,6 +250,10 @@ class _Nobody:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def environments(self) -> Sequence[Environment]:
+        """Return none: nothing is run."""
+        return ()
 
     def submit(self, tasks: Sequence[Task]) -> NoReturn:
         """Refuse to run anything."""

@@ -237,6 +237,8 @@ def test_the_command_branches(parent: Path, workplace: Path, angiosim: Angiosim)
         (["--from", "{parent}@noon"], "must be FOLDER or FOLDER@TIME, the time in h"),
         (["--from", "{parent}@0.201"], "time_h = 0.201: must be on a whole step of the run"),
         (["--from", "{parent}@-1"], "time_h = -1: must be on a whole step of the run"),
+        (["--from", "{parent}@inf"], "time_h = inf: must be on a whole step of the run"),
+        (["--from", "{parent}@nan"], "time_h = nan: must be on a whole step of the run"),
         (["--from", "{parent}@5"], "time.duration_h = 0.4: must be longer: the branch begins at 5"),
         (["--from", "{parent}@0.2", "--set=engine.temperature=60"],
          "engine.temperature = 60: cannot be changed during a run: only concentrations, media"),

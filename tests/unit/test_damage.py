@@ -21,8 +21,8 @@ import pytest
 
 from sim.errors import AngiosimError, FolderError, InputError, LedgerWarning
 from sim.runs import environment as environments
+from sim.studies import executors, worker
 from sim.studies import ledger as ledgers
-from sim.studies import mixing, worker
 from sim.studies.file import plan_study
 from sim.studies.ledger import Ledger
 from sim.studies.merge import merge
@@ -362,7 +362,7 @@ def test_an_upgrade_that_is_killed_changes_nothing(tmp_path: Path) -> None:
 def elsewhere(monkeypatch: pytest.MonkeyPatch, **other: str) -> None:
     """Go on as if other versions were installed, or on another machine."""
     found = {**environments.environment(), **other}
-    for module in (environments, mixing, worker):
+    for module in (environments, executors, worker):
         monkeypatch.setattr(module, "environment", lambda: found)
 
 
@@ -397,6 +397,41 @@ def test_mixing_can_be_refused(plan: Plan, folder: Path, monkeypatch: pytest.Mon
     with pytest.raises(InputError, match=r"processor was .*, is abacus .*--strict refuses"):
         sweep(more, here(more), folder, SweepOptions(strict=True))
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+class Cluster(fake_runs.Here):
+    """Workers of several machines."""
+
+    machines: tuple[str, ...] = ()
+
+    def environments(self) -> list[Any]:
+        return [{**environments.environment(), "processor": name} for name in self.machines]
+
+
+def test_machines_of_a_cluster_are_those_that_count(plan: Plan, folder: Path) -> None:
+    more = plan_study({**STUDY, "replicates": 4})
+    cluster = Cluster(more, fake_runs.instant)
+    cluster.machines = ("abacus", "soroban")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match=r"processor was .*, is abacus and soroban\)"):
+        sweep(more, cluster, folder, SweepOptions(strict=True))
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    with pytest.raises(InputError, match=r"\(processor abacus and soroban\)"):
+        sweep(more, cluster, folder.with_name("new"), SweepOptions(strict=True))
+    assert not folder.with_name("new").exists()
+    with pytest.warns(LedgerWarning, match="is abacus and soroban"):
+        sweep(more, cluster, folder)
+
+
+def test_a_machine_that_joins_later_is_reported(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep(plan, here(plan), tmp_path / "study", SweepOptions(shard=(1, 2)))
+    first, second = (environments.environment(), environments.environment() | {"numba": "9.9"})
+    made = iter([first, first, *[second] * 20])
+    monkeypatch.setattr(worker, "environment", lambda: next(made))
+    with pytest.warns(LedgerWarning, match=r"numba .* and 9\.9"):
+        sweep(plan, here(plan), tmp_path / "study")
 
 
 def test_merging_reports_what_differs(

@@ -77,10 +77,14 @@ def test_a_damaged_file_is_named_and_written_again(
     with pytest.raises(InputError) as caught:
         sim.Result.open(folder)
     said = str(caught.value)
-    if not (name == "manifest.json" and how == "lost"):
-        assert said.startswith(f"{folder / name}: "), said
-        assert "--resume` writes it again" in said
+    assert said.startswith(f"{folder / name}: "), said
+    assert "--resume` writes it again" in said
     assert "\n" not in said
+    if name in ("scenario.toml", "manifest.json"):
+        for look in (lambda: branch_of(folder, {}), lambda: compare(folder, whole)):
+            with pytest.raises(InputError) as caught:
+                look()
+            assert str(caught.value) == said
     with pytest.warns(CheckpointWarning, match=rf"{name}.* written again|written again: .*{name}"):
         resume(folder)
     for file in WRITTEN_ONCE[:-1]:
@@ -89,12 +93,16 @@ def test_a_damaged_file_is_named_and_written_again(
     assert sim.Result.open(folder).manifest["completed"]
 
 
-def test_a_run_without_checkpoint_is_repaired_from_its_start(whole: Path, folder: Path) -> None:
+@pytest.mark.parametrize("name", ["final.npz", "scenario.toml"])
+def test_a_run_without_checkpoint_is_repaired_from_its_start(
+    name: str, whole: Path, folder: Path
+) -> None:
     shutil.rmtree(folder / "checkpoint")
-    damage(folder / "final.npz", "altered")
-    with pytest.warns(CheckpointWarning, match=r"written again: final.npz"):
+    damage(folder / name, "altered")
+    with pytest.warns(CheckpointWarning, match=rf"written again: {name}|{name}: .*written again"):
         resume(folder)
-    assert (folder / "final.npz").read_bytes() == (whole / "final.npz").read_bytes()
+    for file in WRITTEN_ONCE[:-1]:
+        assert (folder / file).read_bytes() == (whole / file).read_bytes()
 
 
 @pytest.mark.parametrize("how", HOW)

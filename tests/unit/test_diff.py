@@ -95,6 +95,17 @@ def test_a_killed_run_and_damaged_checkpoints_are_compared(runs: Path, tmp_path:
         assert compare(runs / "a", tmp_path / "b").equal
 
 
+def test_another_processor_is_named(runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs / "a", tmp_path / "a")
+    manifest = json.loads((tmp_path / "a" / "manifest.json").read_text())
+    del manifest["checksum"]
+    manifest["platform"]["processor"] = "abacus (features 0)"
+    (tmp_path / "a" / "manifest.json").write_text(json.dumps(manifest))
+    found = compare(runs / "a", tmp_path / "a")
+    assert found.equal
+    assert found.versions["processor"][1] == "abacus (features 0)"
+
+
 def test_other_folders_are_refused(runs: Path, tmp_path: Path, angiosim: Angiosim) -> None:
     for folders in ((tmp_path, runs / "a"), (runs / "a", tmp_path / "none")):
         done = angiosim("diff", *folders)

@@ -116,6 +116,11 @@ def test_it_is_printed_and_writes_nothing(workplace: Path, angiosim: Callable[..
         "sweep", "sweeps/dose_response", "--list", "--workers", 3
     ).stderr  # fmt: skip
     assert "of memory in all, and 1 MB on disk" in study.stderr
+    fit = angiosim("validate", "calibration/example")
+    assert "up to about 492 runs, with those that have finished\nabout 1 min for all" in fit.stderr
+    rats = angiosim("validate", "designs/rat_network")
+    assert "up to about 66 runs, with those that have finished\nabout " in rats.stderr
+    assert angiosim("validate", "designs/human_intensity").stderr == ""
     assert not list(workplace.iterdir())
 
 
@@ -134,6 +139,33 @@ def test_a_run_that_needs_more_than_there_is_is_refused(
     found = angiosim("run", "tube_formation", "--out", "here")
     assert found.exit_code == 2
     assert "here: about 6 MB will be written, and 2 MB are free there; a longer" in found.stderr
+    assert not list(workplace.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "runs"),
+    [
+        (["sweep", "sweeps/dose_response"], "296 runs: 0 done, 0 failed, 296 left"),
+        (["calibrate", "calibration/example"], "up to about 492 runs"),
+        (["design", "designs/rat_network"], "up to about 66 runs"),
+    ],
+)
+def test_what_many_runs_need_is_said_and_refused_before_they_begin(
+    words: list[str],
+    runs: str,
+    workplace: Path,
+    angiosim: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sim.studies import forecast as studies
+
+    for module in (room, studies):
+        monkeypatch.setattr(module, "memory_free", lambda: 400_000_000)
+    found = angiosim(*words, "--workers", 2)
+    assert found.exit_code == 2
+    assert runs in found.stderr
+    assert "with 2 worker processes (a rough estimate" in found.stderr
+    assert "400 MB are free here; 2 workers with" in found.stderr
     assert not list(workplace.iterdir())
 
 

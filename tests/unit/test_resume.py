@@ -351,11 +351,43 @@ def test_other_folders_are_refused(workplace: Path) -> None:
     Path("mine").mkdir()
     Path("mine/notes.txt").write_text("mine")
     Path("file").write_text("mine")
-    for out in ("mine", "file"):
-        with pytest.raises(FolderError, match="is not a run folder"):
-            run("ligands", out)
+    Path("scenarios").mkdir()  # of the user's own
+    own = {name: f"{name}, # mine" for name in ("scenario.toml", "manifest.json", "run.log")}
+    for name, text in own.items():
+        Path("scenarios", name).write_text(text)
+        for out in ("mine", "file", "scenarios"):
+            with pytest.raises(FolderError, match="is not a run folder"):
+                run("ligands", out)
+    assert {path.name: path.read_text() for path in Path("scenarios").iterdir()} == own
     with RunFolder.create(Path("busy"), "x", 1), pytest.raises(FolderError, match="another angio"):
         run("ligands", "busy")
+
+
+@pytest.mark.parametrize("at", [-1, 9])
+def test_what_an_observer_raises_discards_no_work(at: int, workplace: Path) -> None:
+    """Wrong input of a run leaves nothing behind; wrong input in the course of it does no harm."""
+
+    class Wrong(StopAt):
+        def next_mcs(self, mcs: int) -> int | None:
+            if at < 0:
+                raise InputError("no such step")
+            return super().next_mcs(mcs)
+
+    name, settings = KINDS["ligands"]
+    more = {"checkpoint_every": EVERY_STEP, "observers": [Wrong(at, InputError)]}
+    with pytest.raises(InputError):
+        sim.run(name, settings, out="run", **more)
+    assert len(checkpoints_in(Path("run/checkpoint"))) == 2 * (at > 0)
+    run("ligands", "whole")
+    run("ligands", "run")
+    assert_same_run("whole", "run")
+
+
+def test_a_run_in_the_way_can_be_resumed(workplace: Path) -> None:
+    run("steps", "out")
+    name, settings = KINDS["steps"]
+    with pytest.raises(FolderError, match=r"choose another, or resume the run in it"):
+        sim.run(name, settings, out="out")
 
 
 def test_the_default_folder_is_that_of_this_run(workplace: Path, angiosim: Angiosim) -> None:

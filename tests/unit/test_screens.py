@@ -66,6 +66,9 @@ class Chain:
     def __init__(self, failing: float = -1) -> None:
         self.failing = failing
 
+    def environments(self) -> list[Any]:
+        return []
+
     def submit(self, tasks: Any) -> None:
         self.outcomes = [attempt(self.run, {}, task) for task in tasks]
 

@@ -268,6 +268,10 @@ def test_arrays_that_unpack_to_too_much_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="too large; must be at most 0 MB"):
         read_checkpoint(path, 1000)
     assert 2e8 < most_bytes(load("tube_formation")) < 1e9
+    hours = {"time.duration_h": 8000, "time.record_every_h": "30 s", "cells.count": 40}
+    long = load("chemotaxis", hours)
+    row, places = 30 * 20, 40 * 8000 * 60 / long.readout.every_min
+    assert most_bytes(long) > long.time.steps * row + 16 * places
     header = (
         b"\x93NUMPY\x01\x00v\x00" + b"{'descr':'<f8','fortran_order':False,'shape':(10**9**9,)}"
     )

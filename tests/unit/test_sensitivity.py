@@ -85,6 +85,9 @@ class Cheap:
     def __init__(self, function: Callable[[dict[str, Any], int], float | None]) -> None:
         self.function = function
 
+    def environments(self) -> list[Any]:
+        return []
+
     def submit(self, tasks: Sequence[Task]) -> None:
         self.outcomes = [attempt(self.run, {}, task) for task in tasks]
 

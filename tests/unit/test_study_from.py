@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 import sim
-from sim.errors import ScenarioError
+from sim.errors import OutOfTime, ScenarioError
+from sim.runs.branch import start_in
+from sim.runs.checkpoint import Start, checkpoints_in
 from sim.scenario.branch import changed, step_of
 from sim.scenario.resolve import load
 from sim.scenario.writing import scenario_hash
 from sim.studies.file import plan_study
-from tests.unit.test_resume import assert_same_run
+from tests.unit.test_resume import StopAt, assert_same_run
 
 Angiosim = Callable[..., Any]
 
@@ -107,6 +109,15 @@ def test_a_damaged_parent_costs_time_only(made: Path, tmp_path: Path) -> None:
     fresh = sim.sweep(more, out=tmp_path / "fresh", workers=1)
     assert (fresh.results["status"] == "done").all()
     assert (out / "results.csv").read_bytes() == (tmp_path / "fresh" / "results.csv").read_bytes()
+
+
+def test_a_parent_that_was_killed_and_damaged_costs_time_only(tmp_path: Path) -> None:
+    parent = load("tube_formation", SMALL)
+    with pytest.raises(OutOfTime):
+        sim.run(parent, out=tmp_path, observers=[StopAt(5)])
+    for path in checkpoints_in(tmp_path / "checkpoint").values():
+        path.write_bytes(b"damaged")
+    assert start_in(tmp_path, parent, 24) == Start()
 
 
 def test_the_control_is_the_undisturbed_run() -> None:
