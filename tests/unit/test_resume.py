@@ -365,7 +365,7 @@ def test_other_folders_are_refused(workplace: Path) -> None:
 
 @pytest.mark.parametrize("at", [-1, 9])
 def test_what_an_observer_raises_discards_no_work(at: int, workplace: Path) -> None:
-    """Wrong input of a run leaves nothing behind; wrong input in the course of it does no harm."""
+    """Only wrong input of the run itself leaves nothing behind."""
 
     class Wrong(StopAt):
         def next_mcs(self, mcs: int) -> int | None:

@@ -1161,6 +1161,32 @@ def test_a_dask_cluster_of_processes_survives_a_worker(study_file: Path, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("processor", [None, "generic"])
+def test_strict_asks_the_workers_of_a_dask_cluster(
+    processor: str | None, plan: Plan, table: bytes, tmp_path: Path
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    out, strict = tmp_path / "study", SweepOptions(strict=True)
+    sweep(plan, Here(plan), out, SweepOptions(shard=(1, 2)))
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1",
+            env={"NUMBA_CPU_NAME": processor} if processor else {},
+        ) as cluster,
+        closing(Dask(plan.base, cluster.scheduler_address, fake_runs.instant)) as executor,
+    ):  # fmt: skip
+        if processor is None:
+            sweep(plan, executor, out, strict)
+            assert (out / "results.csv").read_bytes() == table
+            return
+        with pytest.raises(InputError, match=r"processor was .*, is generic .*--strict refuses"):
+            sweep(plan, executor, out, strict)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_dask_worker_of_another_version_runs_nothing(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
     plan = plan_study({**TINY, "replicates": 1})
