@@ -35,7 +35,7 @@ TRACKS, TRACKS_PICTURE = "tracks.csv", "tracks.png"
 """Content of a run folder, beside the picture and the tables that its assay names."""
 _PICTURES = (FIELDS_PICTURE, TIMESERIES_PICTURE, TRACKS_PICTURE)
 _FILES = (LOG, SCENARIO, MANIFEST, TIMESERIES, SUMMARY, FINAL, LOCK, *_PICTURES)
-_NUMBERED = {FRAMES: r"\d{6,}\.npz", CHECKPOINT: r"\d{6,}\.ckpt"}
+NUMBERED = {FRAMES: r"\d{6,}\.npz", CHECKPOINT: r"\d{6,}\.ckpt"}
 """Folders with a file for each of some steps, and what those are called."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)  # file systems without locks
 SUMS, CHECKSUM = "sha256", "checksum"
@@ -89,7 +89,7 @@ def refuse_links(folder: Path) -> None:
         If there is one; the message names it.
     """
     for path in _entries(folder):
-        if path.is_symlink() and (path.name in _NUMBERED or _is_known(path, folder)):
+        if path.is_symlink() and (path.name in NUMBERED or _is_known(path, folder)):
             raise FolderError(f"{path}: is a link; replace it by what it leads to")
 
 
@@ -194,7 +194,7 @@ class RunFolder:
         if self._made is not None:
             for item in _content(self.path):
                 item.unlink()
-            remove_empty([*self._made, *(self.path / name for name in _NUMBERED)])
+            remove_empty([*self._made, *(self.path / name for name in NUMBERED)])
 
     def go_back(self, mcs: int, frames: Mapping[int, str]) -> None:
         """Remove what was written after a step, and what the end of the run will write.
@@ -231,12 +231,12 @@ class RunFolder:
         if path.is_dir() and not path.is_symlink():
             refuse_links(path)
             known = _content(path)
-            others = bool({*path.rglob("*")} - {*known, *(path / name for name in _NUMBERED)})
+            others = bool({*path.rglob("*")} - {*known, *(path / name for name in NUMBERED)})
         if others or not holds_run(path):
             raise FolderError(f"{path}: contains other files than those of a run; move it away")
         for item in known:
             item.unlink()
-        remove_empty([path, *(path / name for name in _NUMBERED)])
+        remove_empty([path, *(path / name for name in NUMBERED)])
 
     def write_scenario(self, text: str) -> None:
         """Write the resolved scenario as ``scenario.toml``."""
@@ -321,7 +321,7 @@ def _entries(folder: Path) -> Iterator[Path]:
     """Walk through a run folder and the folders in it; links are not followed."""
     for path in sorted(folder.iterdir()):
         yield path
-        if path.name in _NUMBERED and path.is_dir() and not path.is_symlink():
+        if path.name in NUMBERED and path.is_dir() and not path.is_symlink():
             yield from path.iterdir()
 
 
@@ -329,7 +329,7 @@ def _is_known(path: Path, folder: Path) -> bool:
     """Whether a file in a run folder is called as one that a run writes."""
     name = re.sub(r"^\.(.+)\.[0-9a-f]{16}\.tmp$", r"\1", path.name)
     if path.parent != folder:
-        return re.fullmatch(_NUMBERED[path.parent.name], name) is not None
+        return re.fullmatch(NUMBERED[path.parent.name], name) is not None
     return name in _FILES or any(
         name in (one.picture_file, *(table for table, _ in one.tables)) for one in assays().values()
     )

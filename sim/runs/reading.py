@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ from sim.runs.folder import (
     FRAMES,
     LOG,
     MANIFEST,
+    NUMBERED,
     SCENARIO,
     SUMMARY,
     SUMS,
@@ -43,7 +45,8 @@ class Frames(Mapping[int, "Arrays"]):
     def __init__(self, folder: Path, sums: Mapping[str, str] | None = None) -> None:
         names = {path.name for path in (folder / FRAMES).glob("*.npz")}
         names |= {Path(name).name for name in sums or {} if name.startswith(f"{FRAMES}/")}
-        self._files = {int(Path(name).stem): folder / FRAMES / name for name in sorted(names)}
+        frames = sorted(name for name in names if re.fullmatch(NUMBERED[FRAMES], name))
+        self._files = {int(Path(name).stem): folder / FRAMES / name for name in frames}
         self._folder, self._sums = folder, sums or {}
 
     def __getitem__(self, mcs: int) -> Arrays:
@@ -113,6 +116,9 @@ class _Session(BaseModel):
     mcs: Annotated[int, Strict(), Field(ge=0)]
     from_mcs: Annotated[int, Strict(), Field(ge=0)]
     wall_s: dict[str, float]
+    version: str | None = None
+    libraries: dict[str, str | None] = {}
+    platform: dict[str, Any] = {}
 
 
 class _Manifest(BaseModel):
@@ -124,6 +130,7 @@ class _Manifest(BaseModel):
     version: str | None = None
     libraries: dict[str, str | None] = {}
     platform: dict[str, Any] = {}
+    parent: dict[str, Any] | None = None
     sessions: list[_Session] = []
     sha256: dict[Annotated[str, Field(pattern=r"^(frames/)?[\w-]+\.\w+$")], str] = {}
 

@@ -105,6 +105,19 @@ def test_a_run_without_checkpoint_is_repaired_from_its_start(
         assert (folder / file).read_bytes() == (whole / file).read_bytes()
 
 
+def test_other_files_beside_frames_and_checkpoints_are_left_alone(
+    whole: Path, folder: Path
+) -> None:
+    others = [folder / "frames" / "000001 copy.npz", folder / "checkpoint" / "copy.ckpt"]
+    for path in others:
+        path.write_text("mine")
+    assert list(sim.Result.open(folder).frames) == [0, 1, 2, 3]
+    assert compare(folder, whole).equal
+    longer = resume(folder, **{"time.duration_h": "120 s"})
+    assert list(longer.frames) == [0, 1, 2, 3, 4]
+    assert [path.read_text() for path in others] == ["mine", "mine"]
+
+
 @pytest.mark.parametrize("how", HOW)
 def test_a_damaged_frame_is_named_when_it_is_read(how: str, folder: Path) -> None:
     damage(folder / "frames" / "000001.npz", how)

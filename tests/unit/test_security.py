@@ -298,8 +298,10 @@ def test_what_is_no_regular_file_is_not_read(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["[" * 100_000, "[]", '{"seed": "a", "mcs": 1}', '{"seed": 1, "mcs": 1, "sessions": [3]}',
-     '{"seed": 1, "mcs": 1, "libraries": ["\\u001b[2J"]}', "\x1b[2J", '{"seed": 1, "mcs": 1e999}'],
-    ids=range(7),
+     '{"seed": 1, "mcs": 1, "libraries": ["\\u001b[2J"]}', "\x1b[2J", '{"seed": 1, "mcs": 1e999}',
+     '{"completed": true, "parent": 3}',
+     '{"completed": true, "sessions": [{"mcs": 1, "from_mcs": 0, "wall_s": {}, "libraries": 3}]}'],
+    ids=range(9),
 )  # fmt: skip
 def test_manifests_with_evil_contents_are_refused(run: Path, text: str) -> None:
     (run / "manifest.json").write_text(text)
