@@ -18,7 +18,8 @@ def report(
         list[Path],
         typer.Argument(
             metavar="DIR...",
-            help="Folders of runs, studies, calibrations or designs; several are put side by side.",
+            help="Folders of runs, studies, calibrations, designs, fits, plates or measurements; "
+            "several are put side by side.",
         ),
     ],
     out: Annotated[

@@ -174,8 +174,11 @@ def _study_drawn(result: Analysis) -> tuple[Drawings, Marks]:
     return drawings_of(result), canvas.marks_of(result.study.plan)
 
 
-def _why_none(result: Analysis) -> str:
-    if not result.study.is_complete:
+def _why_none(result: Any) -> str:
+    study = getattr(result, "study", None)
+    if study is None:
+        return "those that were drawn with it are in the folder"
+    if not study.is_complete:
         return "some of its runs are still to be done"
     return "it asks for no analysis that is drawn, such as [dose_response]"
 
@@ -219,6 +222,23 @@ def _pk_drawn(result: PK) -> tuple[Drawings, Marks]:
     return {"pk": partial(draw_pk, result)}, marks_of(PKComparison([result]))
 
 
+def _saved(file: str, folder: Path) -> Any:
+    from sim.view.report.saved import Saved
+
+    return Saved(folder, file)
+
+
+def _as_saved(result: Any) -> tuple[Drawings, Marks]:
+    """Return nothing: the pictures of a user's own data are in the folder already."""
+    return {}, Marks()
+
+
+def _own(name: str, file: str) -> Kind:
+    """Return a kind of folder with results of a user's own data."""
+    return Kind(name, "sim.view.report.saved:Saved", "sim.view.report.saved:of_saved",
+                _as_saved, file, partial(_saved, file))  # fmt: skip
+
+
 KINDS: tuple[Kind, ...] = (
     Kind("run", "sim.runs.result:Result", "sim.view.report.run:of_run",
          _run_drawn, MANIFEST, _run),
@@ -229,6 +249,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("design", "sim.design.result:Design", "sim.view.report.fitted:of_design",
          _design_drawn, DESIGN, _design),
     Kind("course of a drug", "sim.runs.pk:PK", "sim.view.report.run:of_pk", _pk_drawn),
+    _own("plate", "plate.json"), _own("fit", "fit.json"), _own("analysis of samples", "nca.json"),
+    _own("set of measurements", "measurements.csv"),
 )  # fmt: skip
 """All kinds; the first whose file is in a folder opens it."""
 

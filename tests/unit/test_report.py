@@ -363,6 +363,26 @@ def test_results_side_by_side(
     assert len(page.all("img")) == 2  # each once
 
 
+def test_results_of_own_tables_are_reported(tmp_path: Path, angiosim: Call) -> None:
+    table = tmp_path / "table.csv"
+    doses = [0, 1, 3, 10, 30, 100] * 2
+    lines = [f"{dose},{9 / (1 + dose / 8) + 1 + n % 3 / 20}" for n, dose in enumerate(doses)]
+    table.write_text("\n".join(["dose_nM,length_mm", *lines]) + "\n")
+    found = sim.fit(table, "dose_nM", "length_mm")
+    (tmp_path / "<fit>").mkdir()
+    found.write(tmp_path / "<fit>")
+    assert angiosim("report", tmp_path / "<fit>").exit_code == 0
+    page = Page(tmp_path / "<fit>" / "report.html")
+    row = found.rows()[0]
+    assert f"{row['ic50']:.3g} ({row['ic50_low']:.3g} to {row['ic50_high']:.3g})" in page.text
+    assert "<fit>" in page.text and "Limits cover the scatter of the values given" in page.text
+    assert len(page.all("img")) == 1
+    ids = {str(one["id"]) for _, one in page.found if "id" in one}
+    assert {str(one["href"])[1:] for one in page.all("a")} <= ids
+    drawn = angiosim("draw", tmp_path / "<fit>")
+    assert drawn.exit_code == 2 and "in the folder" in drawn.stderr
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 

@@ -107,7 +107,7 @@ class Part:
     values : dict of str to float
         Final read-outs, for comparison with others.
     pictures : list of Picture
-        Added last.
+        Those that are in the folder; those that are drawn anew are added.
     """
 
     title: str

@@ -89,7 +89,8 @@ def write_report(results: Sequence[Any], out: Path | None) -> Written:
     parts, missing = [], []
     for kind, result in zip(kinds, opened, strict=True):
         part: Part = called(kind.report)(result)
-        part.pictures, lost = pictures_of(*kind.drawn(result))
+        drawn, lost = pictures_of(*kind.drawn(result))
+        part.pictures += drawn
         missing += lost
         part.cautions += lost
         parts.append(part)

@@ -1,0 +1,179 @@
+"""The part of a report that is about a user's own tables and pictures, as their folder has it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sim.errors import FileError
+from sim.files import parse_json, read_bytes, read_csv, read_text
+from sim.version import __version__
+from sim.view.report.part import MOST_ROWS, Part, Picture, Table, capital, counted, without_empty
+
+MOST_READ: Final = 100_000
+MOST_PICTURES: Final = 12
+_ENDS: Final = ("_low", "_high")
+_NOT_FACTS: Final = ("version", "notes")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a folder has of one kind.
+
+    Attributes
+    ----------
+    kind, words : str
+        What it is, and what was done, in a sentence.
+    table : str
+        Its table.
+    pictures : str
+        Which of its files are its pictures.
+    command : str
+        What wrote it.
+    limits : tuple of str
+    """
+
+    kind: str
+    words: str
+    table: str
+    pictures: str
+    command: str
+    limits: tuple[str, ...]
+
+
+SCATTER: Final = (
+    "Limits cover the scatter of the values given, not errors that all of them share: of doses, "
+    "staining, pictures or assays."
+)
+FOUND: Final[Mapping[str, Found]] = {
+    "fit.json": Found(
+        "dose-response fit", "Dose-responses of a table were fitted as those of studies are.",
+        "fit.csv", "fit*.png", "angiosim fit TABLE",
+        (SCATTER, "What may be unbound drug at the cells is not known from a nominal dose."),
+    ),
+    "plate.json": Found(
+        "plate", "The read-outs of a plate were put beside what was in its wells.",
+        "plate.csv", "plate*.png", "angiosim measure PICTURES --plate MAP",
+        (SCATTER, "One plate shows no scatter between days, passages or donors."),
+    ),
+    "nca.json": Found(
+        "non-compartmental analysis", "Drug samples were analysed without a model of the body.",
+        "nca.csv", "nca*.png", "angiosim nca TABLE",
+        ("What lies between samples and behind the last one is interpolated or extrapolated.",),
+    ),
+    "measurements.csv": Found(
+        "measurements of pictures", "Networks on pictures were measured as simulated ones are.",
+        "measurements.csv", "overlays/*.png", "angiosim measure PICTURES",
+        ("Absolute counts depend on staining, magnification and settings: compare pictures that "
+         "were made alike.",),
+    ),
+}  # fmt: skip
+"""By the file that says what is in a folder; the first of them counts."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was found in a user's tables or pictures, in its folder; `file` is one of `FOUND`."""
+
+    folder: Path
+    file: str
+
+
+def of_saved(result: Saved) -> Part:
+    """Return what a report says of a user's table or pictures."""
+    found, folder = FOUND[result.file], result.folder
+    tree = _tree(folder / result.file)
+    columns, lines = read_csv(folder / found.table, MOST_READ)
+    rows = [[_value(row[name]) for name in columns] for _, row in lines]
+    facts = {
+        _words(key): value
+        for key, value in tree.items()
+        if isinstance(value, str | int | float) and value != "" and key not in _NOT_FACTS
+    }
+    version = tree.get("version")
+    return Part(
+        title=folder.resolve().name,
+        kind=found.kind,
+        facts={**facts, "Rows": f"{len(rows):,}"},
+        words=[found.words],
+        cautions=[*map(str, tree.get("notes") or ()), *_doubts(columns, rows)],
+        tables=[_table(capital(found.kind)[:-1], columns, rows)],
+        made={"Version": f"angiosim {version}" if version else None,
+              "Report by": f"angiosim {__version__}"},
+        again=[f"{found.command}  # with the options that were given"],
+        limits=list(found.limits),
+        pictures=list(_pictures(folder, found)),
+    )  # fmt: skip
+
+
+def _tree(path: Path) -> dict[str, Any]:
+    """Return what a file of JSON says; nothing of a table."""
+    if path.suffix != ".json":
+        return {}
+    try:
+        return parse_json(read_text(path))
+    except ValueError as error:
+        raise FileError(path, str(error)) from error
+
+
+def _value(text: str) -> Any:
+    """Return a cell of a CSV file: a number, a text, or None where it is empty."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text or None
+    return int(text) if re.fullmatch(r"-?\d{1,15}", text) else number
+
+
+def _words(key: str) -> str:
+    return capital(key.replace("_", " "))[:-1]
+
+
+def _doubts(columns: list[str], rows: list[list[Any]]) -> Iterator[str]:
+    """Yield how many rows have doubts or errors."""
+    for name, what in (("error", "could not be measured"), ("doubts", "are doubtful")):
+        if name in columns:
+            place = columns.index(name)
+            if many := sum(row[place] not in (None, "") for row in rows):
+                yield f"{counted(many, 'picture')} {what}: see the column {name}"
+
+
+def _table(caption: str, columns: list[str], rows: list[list[Any]]) -> Table:
+    """Return a table, with the limits of each value in its cell."""
+    names = [name for name in columns if not name.endswith(_ENDS)]
+    limited = {name for name in names if all(f"{name}{end}" in columns for end in _ENDS)}
+    place = {name: n for n, name in enumerate(columns)}
+    shown = [
+        [
+            _limits(*(row[place[f"{name}{end}"]] for end in ("", *_ENDS)))
+            if name in limited
+            else row[place[name]]
+            for name in names
+        ]
+        for row in rows[:MOST_ROWS]
+    ]
+    more = len(rows) - MOST_ROWS
+    note = "Limits are of 95 %." if limited else ""
+    note += f" {more:,} more rows are in the files of the folder." if more > 0 else ""
+    return without_empty(caption, [name.replace("_", " ") for name in names], shown, note.strip())
+
+
+def _limits(value: Any, low: Any, high: Any) -> Any:
+    """Return a value with its limits; a number where it has none."""
+    if low is None and high is None:
+        return value
+    span = " to ".join("open" if end is None else f"{end:.3g}" for end in (low, high))
+    return span if value is None else f"{value:.3g} ({span})"
+
+
+def _pictures(folder: Path, found: Found) -> Iterator[Picture]:
+    """Yield the pictures of a folder, as they are in it."""
+    for path in sorted(folder.glob(found.pictures))[:MOST_PICTURES]:
+        content = base64.b64encode(read_bytes(path)).decode()
+        title = f"{_words(path.stem)} ({found.kind})"
+        yield Picture(path.stem, title, f"{title}, as in {path.name}",
+                      f"data:image/png;base64,{content}")  # fmt: skip
