@@ -250,6 +250,7 @@ KINDS: tuple[Kind, ...] = (
          _design_drawn, DESIGN, _design),
     Kind("course of a drug", "sim.runs.pk:PK", "sim.view.report.run:of_pk", _pk_drawn),
     _own("plate", "plate.json"), _own("fit", "fit.json"), _own("analysis of samples", "nca.json"),
+    _own("fit of samples", "pk-fit.json"),
     _own("set of measurements", "measurements.csv"),
 )  # fmt: skip
 """All kinds; the first whose file is in a folder opens it."""

@@ -383,6 +383,21 @@ def test_results_of_own_tables_are_reported(tmp_path: Path, angiosim: Call) -> N
     assert drawn.exit_code == 2 and "in the folder" in drawn.stderr
 
 
+def test_a_plate_is_reported(tmp_path: Path) -> None:
+    wells = {
+        "well": ["A1", "A2", "B1", "B2", "C1", "C2"],
+        "control": ["positive", "positive", "", "", "negative", "negative"],
+        "dose_nM": [0, 0, 10, 10, 0, 0],
+        "tube_length_mm": [14.1, 13.6, 8.9, 9.2, 5.8, 5.6],
+    }
+    plate = sim.plate(wells)
+    plate.write(tmp_path)
+    page = Page(sim.report(tmp_path))
+    assert f"{plate.quality['', 'tube_length_mm'].z_prime:.4g}" in page.text
+    assert "Quality of the plate" in page.text and "B2 10" in page.text
+    assert len(page.all("img")) == 1
+
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sim.assays import readout
 from sim.errors import FileError
 from sim.files import parse_json, read_bytes, read_csv, read_text
 from sim.version import __version__
@@ -17,6 +18,11 @@ from sim.view.report.part import MOST_ROWS, Part, Picture, Table, capital, count
 MOST_READ: Final = 100_000
 MOST_PICTURES: Final = 12
 _ENDS: Final = ("_low", "_high")
+WORDS: Final = {
+    "aicc": "AICc by number of compartments", "typical": "Typical parameters",
+    "cv_percent": "Between subjects, CV in %", "known": "Given, and not fitted",
+    "table": "Table", "column": "Column of the table",
+}  # fmt: skip
 _NOT_FACTS: Final = ("version", "notes")
 
 
@@ -29,7 +35,7 @@ class Found:
     kind, words : str
         What it is, and what was done, in a sentence.
     table : str
-        Its table.
+        Its table; empty without one.
     pictures : str
         Which of its files are its pictures.
     command : str
@@ -57,13 +63,19 @@ FOUND: Final[Mapping[str, Found]] = {
     ),
     "plate.json": Found(
         "plate", "The read-outs of a plate were put beside what was in its wells.",
-        "plate.csv", "plate*.png", "angiosim measure PICTURES --plate MAP",
+        "plate.csv", "plate*.png", "angiosim plate MAP",
         (SCATTER, "One plate shows no scatter between days, passages or donors."),
     ),
     "nca.json": Found(
         "non-compartmental analysis", "Drug samples were analysed without a model of the body.",
         "nca.csv", "nca*.png", "angiosim nca TABLE",
         ("What lies between samples and behind the last one is interpolated or extrapolated.",),
+    ),
+    "pk-fit.json": Found(
+        "fit of a compartment model", "A compartment model was fitted to drug samples.",
+        "", "pk-fit*.png", "angiosim pk-fit TABLE",
+        ("A good fit proves little: parameters can compensate for each other.",
+         "Spread between subjects is that of the subjects sampled."),
     ),
     "measurements.csv": Found(
         "measurements of pictures", "Networks on pictures were measured as simulated ones are.",
@@ -87,8 +99,12 @@ def of_saved(result: Saved) -> Part:
     """Return what a report says of a user's table or pictures."""
     found, folder = FOUND[result.file], result.folder
     tree = _tree(folder / result.file)
-    columns, lines = read_csv(folder / found.table, MOST_READ)
-    rows = [[_value(row[name]) for name in columns] for _, row in lines]
+    columns, rows = _read(folder / found.table) if found.table else ([], [])
+    settings = folder / "settings.csv"
+    units = tree.get("units")
+    tables = [*_quality(tree), *_of_names(tree)]
+    if rows:
+        tables.append(_table(capital(found.kind)[:-1], columns, rows, units or {}))
     facts = {
         _words(key): value
         for key, value in tree.items()
@@ -98,16 +114,48 @@ def of_saved(result: Saved) -> Part:
     return Part(
         title=folder.resolve().name,
         kind=found.kind,
-        facts={**facts, "Rows": f"{len(rows):,}"},
+        facts={**facts, **({"Rows": f"{len(rows):,}"} if rows else {})},
         words=[found.words],
         cautions=[*map(str, tree.get("notes") or ()), *_doubts(columns, rows)],
-        tables=[_table(capital(found.kind)[:-1], columns, rows)],
+        tables=tables,
+        setup=[Table("Settings", *_read(settings))] if settings.is_file() else [],
         made={"Version": f"angiosim {version}" if version else None,
               "Report by": f"angiosim {__version__}"},
         again=[f"{found.command}  # with the options that were given"],
         limits=list(found.limits),
         pictures=list(_pictures(folder, found)),
     )  # fmt: skip
+
+
+def _read(path: Path) -> tuple[list[str], list[list[Any]]]:
+    """Return columns and rows of a CSV file."""
+    columns, lines = read_csv(path, MOST_READ)
+    return columns, [[_value(row[name]) for name in columns] for _, row in lines]
+
+
+def _of_names(tree: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield what a file of JSON says by name, a table each."""
+    for key, found in tree.items():
+        if key == "units" or not isinstance(found, dict) or not found:
+            continue
+        if all(isinstance(value, str | int | float | None) for value in found.values()):
+            yield Table(_words(key), ("", "value"), list(found.items()))
+
+
+def _quality(tree: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield how good the plates of a file are."""
+    rows = []
+    for plate, about in tree.get("plates", {}).items():
+        for name, one in about["readouts"].items():
+            edge = [one.get(f"edge_{end}") for end in ("percent", "low", "high")]
+            means = [(one.get(kind) or {}).get("mean") for kind in ("positive", "negative")]
+            outliers = len(one.get("outliers") or ())
+            label = readout(name).label
+            rows.append([label, plate, *means, one.get("z_prime"), _limits(*edge), outliers])
+    if rows:
+        columns = ("read-out", "plate", "positive control", "negative control", "Z'",
+                   "wells at the edge, %", "outliers")  # fmt: skip
+        yield without_empty("Quality of the plate", columns, rows)
 
 
 def _tree(path: Path) -> dict[str, Any]:
@@ -130,7 +178,7 @@ def _value(text: str) -> Any:
 
 
 def _words(key: str) -> str:
-    return capital(key.replace("_", " "))[:-1]
+    return WORDS.get(key) or capital(key.replace("_", " "))[:-1]
 
 
 def _doubts(columns: list[str], rows: list[list[Any]]) -> Iterator[str]:
@@ -142,7 +190,9 @@ def _doubts(columns: list[str], rows: list[list[Any]]) -> Iterator[str]:
                 yield f"{counted(many, 'picture')} {what}: see the column {name}"
 
 
-def _table(caption: str, columns: list[str], rows: list[list[Any]]) -> Table:
+def _table(
+    caption: str, columns: list[str], rows: list[list[Any]], units: Mapping[str, str]
+) -> Table:
     """Return a table, with the limits of each value in its cell."""
     names = [name for name in columns if not name.endswith(_ENDS)]
     limited = {name for name in names if all(f"{name}{end}" in columns for end in _ENDS)}
@@ -159,7 +209,8 @@ def _table(caption: str, columns: list[str], rows: list[list[Any]]) -> Table:
     more = len(rows) - MOST_ROWS
     note = "Limits are of 95 %." if limited else ""
     note += f" {more:,} more rows are in the files of the folder." if more > 0 else ""
-    return without_empty(caption, [name.replace("_", " ") for name in names], shown, note.strip())
+    heads = [", ".join(filter(None, [name.replace("_", " "), units.get(name)])) for name in names]
+    return without_empty(caption, heads, shown, note.strip())
 
 
 def _limits(value: Any, low: Any, high: Any) -> Any:
@@ -172,8 +223,9 @@ def _limits(value: Any, low: Any, high: Any) -> Any:
 
 def _pictures(folder: Path, found: Found) -> Iterator[Picture]:
     """Yield the pictures of a folder, as they are in it."""
-    for path in sorted(folder.glob(found.pictures))[:MOST_PICTURES]:
+    paths = sorted(folder.glob(found.pictures))
+    for path in paths[:MOST_PICTURES]:
         content = base64.b64encode(read_bytes(path)).decode()
-        title = f"{_words(path.stem)} ({found.kind})"
+        title = capital(found.kind)[:-1] + f": {path.stem}" * (len(paths) > 1)
         yield Picture(path.stem, title, f"{title}, as in {path.name}",
                       f"data:image/png;base64,{content}")  # fmt: skip
