@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
+from nbclient import NotebookClient
 
 import sim
 
@@ -23,13 +25,14 @@ myst_heading_anchors = 3
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 autodoc_typehints = "none"  # the docstrings say it in words
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "**.ipynb"]
 
 nb_execution_mode = "cache"  # a notebook is run again when its code has changed
 nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_output_stderr = "remove"  # progress
+NotebookClient.coalesce_streams.default_value = True  # what a command prints comes in pieces
 # Its commands are those of this Python, also where the environment is not activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
@@ -50,8 +53,14 @@ def _display(writer: Any, node: Any) -> None:
     raise SkipNode
 
 
+def _of_property(app: Any, what: str, name: str, thing: Any, options: Any, lines: Any) -> None:
+    if what == "property":  # in which napoleon takes the words before a colon for a type
+        lines[:] = [*(inspect.getdoc(thing) or "").splitlines(), ""]
+
+
 def setup(app: Any) -> None:
-    """Have equations written as MathML."""
+    """Have equations written as MathML, and docstrings of properties as they are."""
+    app.connect("autodoc-process-docstring", _of_property, priority=600)  # after napoleon
     app.add_html_math_renderer(
         "mathml", inline_renderers=(_inline, None), block_renderers=(_display, None)
     )
