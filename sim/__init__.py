@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RunWarning,
         ScenarioWarning,
     )
+    from sim.lab.checkerboard import checkerboard
     from sim.lab.fit import fit
     from sim.lab.folder import measure
     from sim.lab.nca import nca
@@ -45,8 +46,9 @@ if TYPE_CHECKING:
 __all__ = [
     "PK", "AngiogenesisModel", "Calibration", "CheckpointWarning", "Design", "Estimate", "Film",
     "NumericalError", "OutOfTime", "PKComparison", "PictureWarning", "Result", "RunWarning",
-    "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "design", "estimate",
-    "fit", "load", "measure", "model_of", "nca", "pk", "pk_fit", "plate", "report", "run", "sweep",
+    "ScenarioWarning", "Study", "VesselBedModel", "__version__", "calibrate", "checkerboard",
+    "design", "estimate", "fit", "load", "measure", "model_of", "nca", "pk", "pk_fit", "plate",
+    "report", "run", "sweep",
 ]  # fmt: skip
 
 _HOME = {
@@ -67,6 +69,7 @@ _HOME = {
     "Study": "sim.studies.table",
     "VesselBedModel": "sim.model.bed",
     "calibrate": "sim.api",
+    "checkerboard": "sim.lab.checkerboard",
     "design": "sim.api",
     "estimate": "sim.api",
     "fit": "sim.lab.fit",

@@ -11,6 +11,11 @@ from sim.cli.common import Quiet, exit_codes, say
 from sim.cli.tables import digits, print_parts
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from sim.lab.against import Against
+    from sim.lab.checkerboard import Checkerboard
     from sim.lab.fit import Fits
 
 FAILED = 3
@@ -29,10 +34,11 @@ def fit(
         ),
     ],
     dose: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar=Column,
-            help="Doses. [default: the column named dose... or conc..., else the first]",
+            help="Doses; given twice, a checkerboard of two drugs. [default: the column named "
+            "dose... or conc..., else the first]",
             show_default=False,
         ),
     ] = None,
@@ -75,6 +81,28 @@ def fit(
         float | None, typer.Option(help="Response without drug, if it is known.")
     ] = None,
     hill: Annotated[float | None, typer.Option(help="Slope, if it is known.")] = None,
+    inhibition: Annotated[
+        bool,
+        typer.Option(
+            "--inhibition", help="Responses of a checkerboard are inhibitions, as fractions."
+        ),
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STUDY",
+            help="Folder of a study to compare with, both in percent of their own controls.",
+        ),
+    ] = None,
+    readout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which read-out of the study. [default: that named as the response, else its "
+            "first]",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -89,31 +117,60 @@ def fit(
     with exit_codes():
         import json
 
+        from sim.errors import InputError
+        from sim.lab.checkerboard import checkerboard
         from sim.lab.fit import fit as fit_table
         from sim.lab.table import default_folder
         from sim.runs.folder import make_new
 
-        found = fit_table(
-            table, dose, response, by or (), replicate=replicate, control=control, paired=paired,
-            weights=weights, bottom=bottom, top=top, hill=hill,
-        )  # fmt: skip
+        found: Fits | Checkerboard
+        notes: list[str] = []
+        if dose and len(dose) > 1:
+            others = (by, paired, weights != "equal", bottom, top, hill, against, readout)
+            if response is None or any(one not in (None, False, []) for one in others):
+                raise InputError(
+                    "--dose: a checkerboard needs --response, and takes no other option than "
+                    "--replicate, --control and --inhibition"
+                )
+            found = checkerboard(
+                table, dose, response, replicate=replicate, control=control, inhibition=inhibition
+            )
+        elif inhibition:
+            raise InputError("--inhibition: goes with two columns of doses, a checkerboard")
+        else:
+            found = fit_table(
+                table, dose[0] if dose else None, response, by or (), replicate=replicate,
+                control=control, paired=paired, weights=weights, bottom=bottom, top=top, hill=hill,
+                against=against, readout=readout,
+            )  # fmt: skip
+            notes = [f"{name}: {note}" for name, one in found.groups.items()
+                     for note in one.notes()]  # fmt: skip
+            notes += found.against.notes if found.against else ()
         folder, _ = make_new(out or default_folder(table, "fit"), numbered=out is None)
         found.write(folder)
         if as_json:
             say(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
         elif not quiet:
-            _print_fits(found, folder)
-        for note in found.notes:
+            print_parts([*_parts(found), f"in {folder}"])
+        for note in [*found.notes, *notes]:
             say(f"warning: {note}", err=True)
-        for name, one in found.groups.items():
-            for note in one.notes():
-                say(f"warning: {name}: {note}", err=True)
         if found.failed:
             raise typer.Exit(FAILED)
 
 
-def _print_fits(found: Fits, folder: Path) -> None:
-    """Print a row for each group."""
+def _parts(found: Fits | Checkerboard) -> list[RenderableType]:
+    """Return the tables to print."""
+    from sim.lab.checkerboard import Checkerboard
+
+    if isinstance(found, Checkerboard):
+        return [_scores(found)]
+    if found.against is None:
+        return [_curves(found)]
+    return [_curves(found), _pairs(found.against)]
+
+
+def _curves(found: Fits) -> Table:
+    """Return a row for each group."""
     from rich.table import Table
 
     unit = f"\n{found.unit}" if found.unit else ""
@@ -130,4 +187,36 @@ def _print_fits(found: Fits, folder: Path) -> None:
         cells = ("-" if value is None else digits(value) for value in numbers)
         kind = "paired" if one.fit.paired else "independent"
         shown.add_row(name, *words, f"{one.fit.replicates} {kind}", *cells)
-    print_parts([shown, f"in {folder}"])
+    return shown
+
+
+def _pairs(against: Against) -> Table:
+    """Return a row for each group beside an arm of the study."""
+    from rich.table import Table
+
+    unit = f"\n{against.unit}" if against.unit else ""
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("group")
+    shown.add_column("arm")
+    for title in (f"IC50 measured{unit}", f"simulated{unit}", "ratio", "ratio of\nabsolute ones"):
+        shown.add_column(title, justify="right")
+    for pair in against.pairs:
+        ratios = map(str, pair.ratios.values())
+        shown.add_row(
+            pair.group, pair.arm, pair.measured.fit.words(), pair.simulated.fit.words(), *ratios
+        )
+    return shown
+
+
+def _scores(found: Checkerboard) -> Table:
+    """Return a row for each expectation."""
+    from rich.table import Table
+
+    from sim.lab.checkerboard import words
+
+    shown = Table(box=None, pad_edge=False)
+    shown.add_column("expectation")
+    shown.add_column("mean excess of inhibition\npercent points", justify="right")
+    for name, score in found.scores.items():
+        shown.add_row(name, words(score))
+    return shown

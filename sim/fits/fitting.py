@@ -146,6 +146,33 @@ def fit(
     return _fit(data, fixed, notes, moved)
 
 
+def curve_of(
+    dose: ArrayLike,
+    response: ArrayLike,
+    *,
+    bottom: float | None = None,
+    top: float | None = None,
+    hill: float | None = None,
+) -> Curve:
+    """Return the curve that `fit` finds to one response (D,) at each dose, and nothing else.
+
+    Raises
+    ------
+    ValueError
+        As `fit` does, or if there are fewer doses than parameters to find.
+    """
+    fixed = _checked(bottom, top, hill)
+    dose, response = distinct(dose), measured(response, "response")
+    known = np.isfinite(response)
+    if known.sum() < fixed.free or np.count_nonzero(dose[known]) < min(fixed.free, 2):
+        raise ValueError(f"doses with values: {known.sum()}; a fit needs at least {fixed.free}")
+    order = np.argsort(dose[known])
+    row = response[known][order][None]
+    nothing = np.full((1, 2), np.nan)
+    data = _Data(dose[known][order], row, nothing, np.ones(row.shape))
+    return _constant(data) if np.ptp(row) == 0 else _least_squares(data, fixed)
+
+
 class _Fixed(NamedTuple):
     """Parameters that are known; None for those to fit."""
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,15 +11,18 @@ import numpy as np
 
 from sim import hooks
 from sim.errors import InputError, shown
-from sim.files import plain, write_text_atomic
+from sim.files import plain
 from sim.fits.fitting import fit as fit_curve
 from sim.fits.limits import variance_weights
 from sim.fits.logistic import DoseResponse
 from sim.fits.quality import Quality, quality
 from sim.input import checked_path
 from sim.lab import layout
+from sim.lab.against import Against, compare
 from sim.lab.layout import Group
 from sim.lab.table import column, table_of
+from sim.lab.writing import write
+from sim.studies.table import Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
 
-JSON, CSV, PICTURE = "fit.json", "fit.csv", "fit.png"
 QUANTITIES = ("ic50", "absolute_ic50", "hill", "top", "bottom", "emax")
 QUALITIES = (
     "residual_error", "residual_degrees", "r2", "lack_of_fit_f", "lack_of_fit_p", "hormesis_dose",
@@ -76,7 +75,7 @@ class Fitted:
     def outliers(self) -> list[dict[str, Any]]:
         """Return the outliers, each with the rows of the table behind it."""
         return [
-            {"lines": list(self.values.lines[one.row, one.column])}
+            {"lines": list(self.values.lines[one.row, one.column] or ())}
             | {key: value for key, value in one._asdict().items() if key not in ("row", "column")}
             for one in self.quality.outliers
         ]
@@ -130,6 +129,8 @@ class Fits:
     groups : dict of str to Fitted
     notes : tuple of str
         What was assumed about the table.
+    against : Against or None
+        The same beside the dose-responses of a study.
     """
 
     table: str
@@ -140,6 +141,7 @@ class Fits:
     known: dict[str, float]
     groups: dict[str, Fitted]
     notes: tuple[str, ...] = ()
+    against: Against | None = None
 
     def __repr__(self) -> str:
         lines = [f"  {name}: IC50 {one.fit.words()}" for name, one in self.groups.items()]
@@ -191,6 +193,8 @@ class Fits:
             "fits": {name: one.to_dict() for name, one in self.groups.items()},
             "notes": list(self.notes),
         }
+        if self.against is not None:
+            tree["against"] = self.against.to_dict()
         found: dict[str, Any] = plain(tree)
         return found
 
@@ -200,24 +204,12 @@ class Fits:
 
     def write(self, folder: str | Path) -> None:
         """Write ``fit.json``, ``fit.csv`` and ``fit.png`` into a folder, which exists."""
-        write(self, self.rows(), checked_path("folder", folder))
-
-
-def write(found: Any, rows: list[dict[str, Any]], folder: Path) -> None:
-    """Write what was found in a table: as JSON, as a table, and drawn."""
-    text = json.dumps(plain(found.to_dict()), indent=2, allow_nan=False, ensure_ascii=False)
-    write_text_atomic(folder / JSON, text + "\n")
-    table = io.StringIO(newline="")
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text_atomic(folder / CSV, table.getvalue())
-    hooks.call("save_figures", {PICTURE: found.plot}, folder, None)
+        write(self, "fit", self.rows(), checked_path("folder", folder))
 
 
 def fit(
     table: Any,
-    dose: str | Sequence[str] | None = None,
+    dose: str | None = None,
     response: str | None = None,
     by: str | Sequence[str] = (),
     *,
@@ -228,6 +220,8 @@ def fit(
     bottom: float | None = None,
     top: float | None = None,
     hill: float | None = None,
+    against: Study | str | Path | None = None,
+    readout: str | None = None,
 ) -> Fits:
     """Fit the dose-responses of a table, as those of studies are fitted.
 
@@ -256,6 +250,11 @@ def fit(
         column with the standard deviation of each value.
     bottom, top, hill : float, optional
         A parameter that is known, and not fitted.
+    against : Study, str or Path, optional
+        A study of simulations, or its folder, to compare with: both in percent of their own
+        controls.
+    readout : str, optional
+        Which read-out of the study; by default that with the name of `response`, else its first.
 
     Returns
     -------
@@ -272,6 +271,8 @@ def fit(
     sd = None if weights in (EQUAL, VARIANCE) else weights
     if dose is None:
         dose = layout.dose_column(frame)
+    given = {"bottom": bottom, "top": top, "hill": hill}
+    known = {key: value for key, value in given.items() if value is not None}
     if not isinstance(dose, str):
         raise InputError(f"dose = {shown(dose)}: must be the name of a column")
     if response is None:
@@ -287,12 +288,21 @@ def fit(
         if sd is not None:
             column(frame, sd, "weights")
         found = layout.long_form(frame, dose, response, by, replicate, control, sd)
-    given = {"bottom": bottom, "top": top, "hill": hill}
-    known = {key: value for key, value in given.items() if value is not None}
     groups = {label: fit_group(one, weights, known) for label, one in found.groups.items()}
+    beside = None
+    if against is not None:
+        if {"bottom", "top"} & {*known}:
+            raise InputError("against: is in percent of controls; give neither bottom nor top")
+        study = against if isinstance(against, Study) else Study.open(against)
+        beside = compare(
+            found.groups, found.response, found.unit, study, readout,
+            lambda one: fit_group(one, weights, known),
+        )  # fmt: skip
+    elif readout is not None:
+        raise InputError("readout: goes with against, a study")
     return Fits(
-        name, found.dose, found.unit, found.response, weights, known, groups, found.notes
-    )  # fmt: skip
+        name, found.dose, found.unit, found.response, weights, known, groups, found.notes, beside
+    )
 
 
 def fit_group(values: Group, weights: str, known: dict[str, float]) -> Fitted:

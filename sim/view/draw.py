@@ -25,6 +25,7 @@ PANELS: Final = {
     "sim.analysis.panel:Panel": "sim.view.study.panel:draw_panel",
     "sim.analysis.sensitivity:Sensitivity": "sim.view.study.sensitivity:draw_sensitivity",
     "sim.calibration.result:Calibration": "sim.view.study.calibration:draw_fit",
+    "sim.lab.checkerboard:Checkerboard": "sim.view.lab.checkerboard:draw_checkerboard",
     "sim.lab.pk_fit:PKFit": "sim.view.lab.samples:draw_pk_fit",
     "sim.lab.nca:NCA": "sim.view.lab.samples:draw_nca",
     "sim.lab.plate:PlateView": "sim.view.lab.plate:draw_plate",
