@@ -34,6 +34,7 @@ TOP = (*reading.TOP, "trials", "batch", "parameters", "data")
 TIME = "time_h"
 MOST_TRIALS = 100_000
 MOST_ROWS = 10_000
+MOST_RATIO = 20.0  # to a control; what is more is percent
 LEAST_SD = 1e-12  # of a number, and as a share of it: chi-square stays a number
 
 
@@ -54,6 +55,8 @@ class Target:
         The value and its standard error.
     metric : str
         What a run calls the read-out at that time.
+    control : int or None
+        Index of the condition to which the value is a ratio; None for a plain value.
     """
 
     row: int
@@ -63,6 +66,7 @@ class Target:
     value: float
     sd: float
     metric: str
+    control: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +80,7 @@ class CalibrationPlan(Planned):
     parameters : dict of str to Spread
         What is fitted, by dotted key.
     conditions : list of dict
-        The different conditions of the table: settings by dotted key.
+        The different conditions of the table, and their controls: settings by dotted key.
     targets : list of Target
 
     Notes
@@ -132,6 +136,7 @@ class _Reading(Reader):
         self.trials = self._number("trials", 100, 1, MOST_TRIALS)
         self.batch = self._number("batch", 4, 1, 1000)
         self.compared = responses(self.assay.name)
+        self.relative_to: Tree = {}
         self.reported: set[str] = set()
         self.cautions: list[Problem] = []
         scenario = self._resolved("base", {}) if self.base else None
@@ -235,12 +240,14 @@ class _Reading(Reader):
         """Yield each row of the table with what messages call it."""
         table = self._table("data")
         for key in table:
-            if key not in (known := ("file", "rows", "relative_error")):
+            if key not in (known := ("file", "rows", "relative_error", "relative_to")):
                 self._wrong(f"data.{key}", None, "unknown key", data.nearest(key, known))
         share: Any = table.get("relative_error")
         self.relative_error = share if _is_number(share) and share > 0 else None
         if share is not None and self.relative_error is None:
             self._wrong("data.relative_error", share, "must be a number above 0")
+        if "relative_to" in table:
+            self.relative_to = self._control(table["relative_to"])
         if ("file" in table) == ("rows" in table):
             what = "must have either file, a CSV table, or rows, a list of tables"
             if table or self.tree.get("data", {}) == {}:
@@ -258,6 +265,24 @@ class _Reading(Reader):
                 yield f"data, row {place}", row
             else:
                 self._wrong(f"data, row {place}", row, "must be a table")
+
+    def _control(self, given: Any) -> Tree:
+        """Return the settings that make a condition the control of all values."""
+        if not isinstance(given, dict) or not given:
+            what = "must be a table of the settings of the control"
+            self._wrong("data.relative_to", given, what, 'for instance {"drug.free_nM" = 0}')
+            return {}
+        for key, value in given.items():
+            where = f"data.relative_to, {key}"
+            if wrong := not_swept(key, value):
+                self._wrong(where, value, f"cannot be set: {wrong}")
+            elif keys.find(key.split("."), self.assay.name) is None:
+                known = map(keys.dotted, keys.leaves(self.assay.name))
+                hint = data.nearest(key, tuple(known))
+                self._wrong(where, value, "must be a key of scenarios", hint)
+            elif key in self.parameters:
+                self._wrong(where, value, "is fitted, and cannot be set")
+        return given
 
     def _file_rows(self, name: Any, folder: Path) -> Iterator[tuple[str, Tree]]:
         """Yield the rows of a CSV table; cells of conditions must not be empty."""
@@ -328,16 +353,26 @@ class _Reading(Reader):
     def _make_targets(self) -> None:
         """Sort the rows by condition, and find their records."""
         scenarios: dict[str, tuple[int, Scenario | None]] = {}
-        for number, (place, row) in enumerate(self.rows, 1):
-            condition = condition_of(row)
+
+        def known(place: str, condition: Tree) -> tuple[int, Scenario | None]:
             name = repr(sorted(condition.items()))
             if name not in scenarios:
-                scenarios[name] = (
-                    len(self.conditions),
-                    self._resolved(place, self._middle() | condition),
-                )
+                resolved = self._resolved(place, self._middle() | condition)
+                scenarios[name] = len(self.conditions), resolved
                 self.conditions.append(condition)
-            index, scenario = scenarios[name]
+            return scenarios[name]
+
+        for number, (place, row) in enumerate(self.rows, 1):
+            condition, control = condition_of(row), None
+            index, scenario = known(place, condition)
+            if scenario is not None and self.relative_to:
+                control, other = known("data.relative_to", condition | self.relative_to)
+                if other is None:
+                    continue
+                if scenario == other:
+                    self._wrong(place, None, "is the control itself, whose ratio is 1; remove it")
+                    continue
+                self.cautions += cautions(other)
             if scenario is None:
                 continue
             self.cautions += cautions(scenario)
@@ -348,9 +383,15 @@ class _Reading(Reader):
                 if sd < LEAST_SD * max(1.0, abs(value)):
                     what = f"has a standard error of {sd:g}, which is implausibly small"
                     self._wrong(f"{place}, {readout}", value, what)
+                if self.relative_to and value > MOST_RATIO:
+                    what = f"must be a ratio to the control, at most {MOST_RATIO:g}"
+                    self._wrong(
+                        f"{place}, {readout}", value, what, "if it is percent, divide by 100"
+                    )
                 metric = readout if record is None else at_record(readout, record)
+                time_h = row.get(TIME)
                 self.targets.append(
-                    Target(number, index, row.get(TIME), readout, value, float(sd), metric)
+                    Target(number, index, time_h, readout, value, float(sd), metric, control)
                 )
 
     def _record(self, place: str, time_h: float | None, scenario: Scenario) -> int | None:
@@ -383,7 +424,8 @@ class _Reading(Reader):
             "trials": self.trials,
             "batch": self.batch,
             "parameters": {key: spread.table() for key, spread in self.parameters.items()},
-            "data": {"rows": self._complete_rows()},
+            "data": {"rows": self._complete_rows()}
+            | ({"relative_to": self.relative_to} if self.relative_to else {}),
             "base": self.base,
         }
         return CalibrationPlan(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim import hooks
-from sim.calibration.file import CalibrationPlan, Values
+from sim.calibration.file import CalibrationPlan, Target, Values
 from sim.errors import shown
 from sim.runs.seeds import replicate_seed
 from sim.studies.task import DONE, FAILED
@@ -309,6 +309,7 @@ class Calibration:
                     "readout": target.readout,
                     "value": target.value,
                     "value_sd": target.sd,
+                    **_control_of(plan, target),
                     "fitted": vars(match),
                     "fresh": vars(self.fresh.matches[place]) if self.fresh.matches else None,
                 }
@@ -322,6 +323,11 @@ class Calibration:
     def plot(self, fig: Figure | SubFigure | None = None) -> Figure:
         """Draw data against fit, a panel for each read-out; return the figure."""
         return hooks.draw(self, fig=fig)
+
+
+def _control_of(plan: CalibrationPlan, target: Target) -> dict[str, Any]:
+    """Return the condition to which a value is a ratio, if it is one."""
+    return {} if target.control is None else {"ratio_to": plan.conditions[target.control]}
 
 
 def best_of(trials: Sequence[Trial]) -> Trial:

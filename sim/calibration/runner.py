@@ -196,10 +196,30 @@ class Runner:
             values = [entry.metrics.get(target.metric, math.nan) for entry in arm]
             if not all(map(math.isfinite, values)):
                 return None, [], f"read-out: {target.readout} of row {target.row} is not a number"
+            if target.control is not None:
+                controls = [
+                    entry.metrics.get(target.metric, math.nan) for entry in arms[target.control]
+                ]
+                values = ratios(values, controls)
+                if not all(map(math.isfinite, values)):
+                    what = f"read-out: the control of {target.readout} of row {target.row} is 0"
+                    return None, [], what
             mean = fmean(values)
             sd = stdev(values) if len(values) > 1 else None
             matches.append(Match(mean, sd, (mean - target.value) / target.sd))
         return math.fsum(match.residual**2 for match in matches), matches, ""
+
+
+def ratios(values: list[float], controls: list[float]) -> list[float]:
+    """Return values with the mean and, to first order, the standard deviation of their ratio.
+
+    Replicates share their seeds, so what a value and its control have in common cancels.
+    """
+    control = fmean(controls)
+    if control == 0.0:
+        return [math.nan] * len(values)
+    ratio = fmean(values) / control
+    return [ratio + (m - ratio * c) / control for m, c in zip(values, controls, strict=True)]
 
 
 def clear_outputs(out: Path) -> None:

@@ -304,7 +304,8 @@ def has_trend(response: Array, *, paired: bool) -> bool:
     """Return whether the response rises or falls with the rank of the dose (Student's t).
 
     Of paired data one slope for each replicate, so that what a replicate's doses share does not
-    count; else one slope of all values.
+    count; else one slope of all values. Two or three slopes are few for a test, but where each of
+    them differs from 0 within its replicate, all the same way, that is a response, too.
     """
     rank = np.where(np.isfinite(response), np.arange(response.shape[1], dtype=float), np.nan)
     if not paired:
@@ -317,9 +318,17 @@ def has_trend(response: Array, *, paired: bool) -> bool:
     values = response - np.nanmean(response, axis=1, keepdims=True)
     spread = np.nansum(np.square(offset), axis=1)
     slopes = np.nansum(offset * values, axis=1) / np.where(spread > 0, spread, np.nan)
-    slopes = slopes[np.isfinite(slopes)]
+    left = np.nansum(np.square(values - slopes[:, None] * offset), axis=1)
+    degrees = np.maximum(np.isfinite(values).sum(axis=1) - 2, 0)
+    within = np.sqrt(left / np.maximum(degrees, 1) / np.where(spread > 0, spread, np.nan))
+    within = within * stats.t.ppf(0.5 + CONFIDENCE / 2, np.maximum(degrees, 1))
+    usable = np.isfinite(slopes)
+    slopes, within, degrees = slopes[usable], within[usable], degrees[usable]
     if slopes.size < 2:
         return False
+    clear = (degrees > 0).all() and (np.abs(slopes) > within).all()
+    if clear and abs(np.sign(slopes).sum()) == slopes.size:
+        return True
     error = slopes.std(ddof=1) / math.sqrt(slopes.size)
     limit = stats.t.ppf(1 - (1 - CONFIDENCE) / 2, slopes.size - 1)
     return bool(abs(slopes.mean()) > limit * error)

@@ -30,6 +30,7 @@ from sim.calibration.calibrate import calibrate
 from sim.calibration.file import CalibrationPlan, plan_calibration
 from sim.calibration.precision import standard_errors
 from sim.calibration.result import Range, seeds_of
+from sim.calibration.runner import ratios
 from sim.errors import AngiosimError, FolderError, InputError, LedgerWarning, ScenarioError
 from sim.kinds import kind_of
 from sim.runs.seeds import replicate_seed
@@ -293,6 +294,81 @@ def test_ranges_are_open_at_the_ends_of_what_was_searched() -> None:
     here = Here(plan, lambda base, task: fake_runs.tubes(base, task_with(task, {MU: 300})))
     result = calibrate(plan, here)
     assert str(result.ranges[GLUE]).startswith("7.8 or less to 8.")
+
+
+RATIOS: dict[str, Any] = {
+    **CALIBRATION,
+    "parameters": {MU: CALIBRATION["parameters"][MU]},
+    "set": CALIBRATION["set"] | {GLUE: TRUTH[GLUE]},
+    "data": {
+        "relative_to": {"drug.free_nM": 0},
+        "relative_error": 0.02,
+        "rows": [
+            {"drug.free_nM": dose, "tube_length_mm": number(dose, "tube_length_mm")
+             / number(0, "tube_length_mm")}
+            for dose in (5, 20, 60)
+        ],
+    },
+}  # fmt: skip
+
+
+def glued(base: dict[str, Any], task: Task) -> dict[str, float]:
+    return fake_runs.tubes(base, replace(task, settings=task.settings | {GLUE: TRUTH[GLUE]}))
+
+
+def glued_times_seven(base: dict[str, Any], task: Task) -> dict[str, float]:
+    """Another lab's numbers: the same network in another unit, with a level of each seed."""
+    level = 7 * (1 + task.seed % 13 / 10)
+    return {name: level * value for name, value in glued(base, task).items()}
+
+
+def test_ratios_to_a_control_are_fitted() -> None:
+    """The control needs no row; neither units nor what seeds share with it matter."""
+    plan = plan_calibration(RATIOS, trials=60)
+    assert [target.control for target in plan.targets] == [1, 1, 1]
+    assert plan.conditions[1] == {"drug.free_nM": 0}
+    found = calibrate(plan, fake_runs.Here(plan, glued))
+    assert found.values[MU] == pytest.approx(TRUTH[MU], rel=0.1)
+    other = calibrate(plan, fake_runs.Here(plan, glued_times_seven))
+    assert other.values[MU] == pytest.approx(TRUTH[MU], rel=0.1)
+    assert other.best.matches[0].sd < 0.05 * other.best.matches[0].mean
+    data = found.as_dict()["data"][0]
+    assert data["ratio_to"] == {"drug.free_nM": 0} and 0.5 < data["fitted"]["mean"] < 1
+
+
+def test_a_ratio_is_that_of_means_with_the_scatter_of_pairs() -> None:
+    rng = np.random.default_rng(1)
+    controls = 10 * (1 + 0.2 * rng.normal(size=2000))
+    values = 0.4 * controls * (1 + 0.01 * rng.normal(size=2000))
+    found = ratios(values.tolist(), controls.tolist())
+    assert fmean(found) == pytest.approx(values.mean() / controls.mean(), rel=1e-12)
+    assert stdev(found) == pytest.approx(0.004, rel=0.1)
+    assert math.isnan(ratios([1.0], [0.0])[0])
+
+
+def test_a_control_of_zero_fails_the_trial_with_the_reason() -> None:
+    plan = plan_calibration(RATIOS, trials=2)
+    with pytest.raises(AngiosimError, match="the control of tube_length_mm of row 1 is 0"):
+        calibrate(plan, fake_runs.Here(plan, lambda base, task: {"tube_length_mm": 0.0}))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"relative_to": 3}, "data.relative_to = 3: must be a table of the settings"),
+        ({"relative_to": {}}, "must be a table of the settings of the control"),
+        ({"relative_to": {"drug.fre_nM": 0}}, "must be a key of scenarios"),
+        ({"relative_to": {MU: 100}}, "is fitted, and cannot be set"),
+        ({"relative_to": {"seed": 1}}, "data.relative_to, seed"),
+        ({"relative_to": {"drug.free_nM": -1}}, "data.relative_to: drug.free_nM"),
+        ({"relative_to": {"drug.free_nM": 5}}, "is the control itself, whose ratio is 1"),
+        ({"rows": [{"drug.free_nM": 5, "tube_length_mm": 84}]}, "if it is percent, divide by 100"),
+    ],
+)
+def test_wrong_controls_and_percent_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(ScenarioError) as found:
+        plan_calibration({**RATIOS, "data": RATIOS["data"] | change})
+    assert words in str(found.value)
 
 
 def test_a_relative_error_must_be_given() -> None:

@@ -253,6 +253,59 @@ def test_hormesis_outliers_and_lack_of_fit_are_reported_and_dropped_nowhere() ->
     assert [out["lines"] for out in paired.outliers()] == [[13]]
 
 
+TRUTH = {"bottom": 5.5, "top": 14.6, "ic50": 6.0, "hill": 1.0, "absolute_ic50": 6.0 * 7.3 / 1.8}
+
+
+def tables(count: int, replicates: int, *, paired: bool, proportional: bool = False) -> Any:
+    """Tables of a known curve: plates that differ in level, span and IC50, or separate wells."""
+    for seed in range(count):
+        rng = np.random.default_rng([seed, replicates, paired])
+        rows = []
+        for _ in range(replicates):
+            level, span, shift = rng.normal(size=3) * ([0.3, 0.05, 0.15] if paired else [0, 0, 0])
+            y = logistic(DOSES, 5.5, 5.5 + 9.1 * (1 + span), 6.0 * np.exp(shift), 1.0) + level
+            noise = rng.normal(size=len(DOSES)) * (0.3 if paired else 0.4)
+            rows.append(y * (1 + noise / 4) if proportional else y + noise)
+        order = rng.permutation(replicates * len(DOSES))
+        yield {
+            "dose": np.tile(DOSES, replicates)[order],
+            "y": np.ravel(rows)[order],
+            "plate": np.repeat(np.arange(replicates), len(DOSES))[order],
+        }
+
+
+def coverage(some: Any, **options: Any) -> dict[str, float]:
+    """Percent of limits that hold the truth, by quantity."""
+    found = [sim.fit(table, "dose", "y", **options)["y"] for table in some]
+    return {
+        name: 100.0 * np.mean([
+            (getattr(fit, f"{name}_low") or -np.inf) <= truth
+            and truth <= (getattr(fit, f"{name}_high") or np.inf)
+            for fit in found
+        ])
+        for name, truth in TRUTH.items()
+    }  # fmt: skip
+
+
+def test_limits_hold_the_truth() -> None:
+    """The designs at which they are hardest to give: of 25 tables each, at most 4 may miss."""
+    held = coverage(tables(25, 2, paired=True), replicate="plate")
+    held |= {f"{k} of wells": v for k, v in coverage(tables(25, 2, paired=False)).items()}
+    assert min(held.values()) >= 84, held
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("replicates", [2, 3, 4, 6, 8])
+@pytest.mark.parametrize("kind", ["paired", "independent", "proportional"])
+def test_limits_hold_in_90_to_99_of_100_tables(kind: str, replicates: int) -> None:
+    """Of 400 tables a design, for every quantity."""
+    some = tables(400, replicates, paired=kind == "paired", proportional=kind == "proportional")
+    options = {"paired": {"replicate": "plate"}, "proportional": {"weights": "variance"}}
+    held = coverage(some, **options.get(kind, {}))
+    print(kind, replicates, held)
+    assert all(90 <= share <= 99 for share in held.values()), held
+
+
 @pytest.mark.slow
 def test_chance_alone_gives_few_alarms() -> None:
     """At 5 % each; with 2, 3 and 8 replicates, paired and not."""

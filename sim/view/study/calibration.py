@@ -115,7 +115,12 @@ def draw_fit(result: Calibration, *, fig: Figure | SubFigure | None = None) -> F
         ax.set_xticks(at, labels)
         ax.set_xlim(0.4, len(at) + 0.6)
         ax.set_xlabel(names)
-        label = canvas.wrapped(readout(name).label, style.points(10), style.points(_HIGH_IN), 2)
+        words = (
+            readout(name).label
+            if targets[0].control is None
+            else f"{readout(name).words} / control"
+        )
+        label = canvas.wrapped(words, style.points(10), style.points(_HIGH_IN), 2)
         ax.set_ylabel(label)
     sheet.legend(panels[0].get_legend_handles_labels()[0])
     return sheet.done(panels[::across], _HIGH_IN * -(-len(readouts) // across))
