@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_ROWS = 1_000_000
+MOST = 1e100  # of a number: its square is one, too
 MISSING = ("", "na", "n/a", "#n/a", "nan", "none", "null", "-", ".")
 """Cells of a column of numbers that hold none, in any case."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
@@ -143,17 +144,21 @@ def numbers_in(table: pd.DataFrame, name: str, key: str) -> NDArray[np.float64]:
     from sim.fits.limits import numbers
 
     cells = column(table, name, key)
+    values, problems = np.full(len(cells), math.nan), []
     try:
-        return numbers(cells.to_numpy(), name)
+        values = numbers(cells.to_numpy(), name)
+        if not (np.abs(values) > MOST).any():  # NaN is not
+            return values
     except ValueError:
         pass
-    values, problems = np.full(len(cells), math.nan), []
     for place, (line, cell) in enumerate(cells.items()):
         text = str(cell).strip()
+        where = f"{table.index.name} {line}: {name}"
         if _NUMBER.fullmatch(text):
             values[place] = float(text)
+            if abs(values[place]) > MOST:
+                problems.append(Problem(where, cell, f"must be at most {MOST:g} in size"))
         elif text.lower() not in MISSING and cell is not None and cell == cell:
-            where = f"{table.index.name} {line}: {name}"
             problems.append(Problem(where, cell, "must be a number", _hint(text)))
     if problems:
         raise ScenarioError(f"column {name}", problems)
