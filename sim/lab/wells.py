@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sim.errors import InputError, Problem, ScenarioError
@@ -95,12 +96,13 @@ def read_map(source: Any) -> PlateMap:
     import pandas as pd
 
     table = table_of(source)
+    label = str(source) if isinstance(source, str | Path) else "plate map"
     if "well" not in table.columns:
         listed = ", ".join(map(str, table.columns[:30]))
-        raise InputError(f"plate map: has no column well; its columns are {listed}")
+        raise InputError(f"{label}: has no column well; its columns are {listed}")
     doses = [name for name in table.columns if name.lower().startswith("dose")]
     if len(doses) > 1:
-        raise InputError(f"plate map: has several columns of doses: {', '.join(doses)}")
+        raise InputError(f"{label}: has several columns of doses: {', '.join(doses)}")
     found = pd.DataFrame(index=table.index)
     problems: list[Problem] = []
     where = table.index.name
@@ -131,7 +133,7 @@ def read_map(source: Any) -> PlateMap:
     conditions = ("drug", dose, "ligand", "control", *texts)
     problems += _several(found, conditions, has_files="file" in table.columns, where=str(where))
     if problems:
-        raise ScenarioError("plate map", problems)
+        raise ScenarioError(label, problems)
     head = ["plate", "well", "drug", dose, "ligand", "replicate", "control", "file", *texts]
     return PlateMap(found[[*head, *readouts]], dose, "file" in table.columns, conditions,
                     tuple(readouts))  # fmt: skip

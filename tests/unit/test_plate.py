@@ -158,6 +158,13 @@ def test_maps_that_are_refused(table: Table, said: str) -> None:
         sim.plate(table)
 
 
+@pytest.mark.parametrize("text", ["wel\nA1\n", "well,dose_a,dose_b\nA1,1,2\n", "well\nZ9\n"])
+def test_a_map_that_is_refused_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "map.csv").write_text(text)
+    with pytest.raises(InputError, match=rf"^{tmp_path}/map\.csv: "):
+        sim.plate(tmp_path / "map.csv")
+
+
 @pytest.mark.parametrize(
     ("numbers", "said"),
     [
