@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,11 +27,12 @@ Grey = NDArray[np.float32]
 DIRECTIONS: Final = ("auto", "vertical", "horizontal")
 """Which way a scratch runs over the picture."""
 DARK = 0.05  # of white: what is added where a picture is divided by its light
-BLACK = 0.15  # of the median light: what is darker at the edge is outside of the field of view
+BLACK = 0.15  # of the light: what is darker at the edge is outside of the field of view
 FRAME_UM = 12.0  # at its border, which is no texture
 AROUND = np.ones((3, 3), np.bool_)
-LEAST_CONTRAST = {"phase": 2.0, "fluorescence": 2.0}
+LEAST_CONTRAST = 2.0  # of cells, in the median
 MOST_HOLES = 0.1  # of the layer
+LEAST_ALONG = 0.8  # of the field: what a scratch runs over
 NOWHERE = 3  # what is outside of the field, beside `LEFT` and `RIGHT`
 
 
@@ -131,16 +133,15 @@ def measure_wounds(
     settings = settings or Settings()
     pictures = [np.asarray(picture, np.float32) for picture in pictures]
     _check(pictures, times_h, settings)
-    seen = list(fields or [None] * len(pictures))
-    fields = [
+    seen = [
         _field(grey, mode, settings) if field is None else field
-        for grey, field in zip(pictures, seen, strict=True)
+        for grey, field in zip(pictures, fields or [None] * len(pictures), strict=True)
     ]
-    layers, doubts = _layers(pictures, fields, mode, settings)
-    frame = _frame(layers[0], fields[0], settings)
-    first = _gap(layers[0], ~layers[0], fields[0], frame)[1]
+    layers, doubts = _layers(pictures, seen, mode, settings)
+    frame = _frame(layers[0], seen[0], settings)
+    first = _gap(layers[0], ~layers[0], seen[0], frame)[1]
     found = []
-    for turn, (covered, field) in enumerate(zip(layers, fields, strict=True)):
+    for turn, (covered, field) in enumerate(zip(layers, seen, strict=True)):
         hours = times_h[turn] - times_h[0] if times_h is not None else None
         values, gap = _gap(covered, first, field, frame, hours, settings.pixel_um)
         mine = [*doubts, *_doubts(covered, gap, first, field, frame)]
@@ -148,9 +149,7 @@ def measure_wounds(
     return found
 
 
-def _check(
-    pictures: Sequence[Grey], times_h: Sequence[float] | None, settings: Settings
-) -> None:
+def _check(pictures: Sequence[Grey], times_h: Sequence[float] | None, settings: Settings) -> None:
     if not pictures:
         raise InputError("no picture of a wound")
     shapes = {picture.shape for picture in pictures}
@@ -162,7 +161,7 @@ def _check(
     if times_h is not None:
         if len(times_h) != len(pictures):
             raise InputError(f"{len(times_h)} times for {len(pictures)} pictures")
-        if not all(a < b for a, b in zip(times_h, times_h[1:], strict=False)):
+        if not all(a < b for a, b in pairwise(times_h)):
             raise InputError(f"times {list(times_h)} must be ascending, the first one the start")
 
 
@@ -171,10 +170,13 @@ def _check(
 
 def _field(grey: Grey, mode: str, settings: Settings) -> BoolArray:
     """What is no black frame, nor dark around a round field of view: both are at the edge."""
-    dark = grey == grey.min() if mode != "phase" else _smooth(grey, 3.0) < BLACK * np.median(grey)
-    dark = ndimage.binary_opening(dark, AROUND, iterations=3) if mode != "mask" else dark & False
-    parts, _ = ndimage.label(np.pad(dark, 1, constant_values=True), AROUND)
-    outside = (parts == parts[0, 0])[1:-1, 1:-1]
+    if mode == "mask":
+        return np.ones(grey.shape, np.bool_)
+    even = _smooth(grey, 3.0)
+    dark = even < BLACK * np.percentile(even, 90) if mode == "phase" else grey == grey.min()
+    wide = ndimage.binary_opening(np.pad(dark, 4, mode="edge"), AROUND, iterations=3)
+    parts, _ = ndimage.label(np.pad(wide, 1, constant_values=True), AROUND)
+    outside = (parts == parts[0, 0])[5:-5, 5:-5]
     if not outside.any():
         return np.ones(grey.shape, np.bool_)
     return ndimage.distance_transform_edt(~outside) * settings.pixel_um > FRAME_UM
@@ -194,26 +196,27 @@ def _layers(
     seen = [feature[field] for feature, field in zip(features, fields, strict=True)]
     logs = np.log(np.concatenate(seen) + np.float32(1e-6))
     threshold = float(np.exp(threshold_otsu(logs)))
-    layers = []
-    inside, outside = [], []
-    for feature, field in zip(features, fields, strict=True):
-        covered = _cleaned((feature > threshold) & field, field, settings)
-        inside.append(feature[covered & field])
-        outside.append(feature[~covered & field])
-        layers.append(covered)
-    cells, gap = np.concatenate(inside), np.concatenate(outside)
-    contrast = float(np.median(cells) / max(np.median(gap), 1e-6)) if gap.size else math.inf
-    if contrast < LEAST_CONTRAST[mode]:
+    layers = [
+        _without_debris((feature > threshold) & field, settings)
+        for feature, field in zip(features, fields, strict=True)
+    ]
+    both = list(zip(features, layers, fields, strict=True))
+    cells = np.concatenate([feature[layer & field] for feature, layer, field in both])
+    gap = np.concatenate([feature[~layer & field] for feature, layer, field in both])
+    contrast = float(np.median(cells)) / max(float(np.median(gap)), 1e-6) if gap.size else math.inf
+    if not cells.size or contrast < LEAST_CONTRAST:
         return [np.ones_like(layer) for layer in layers], [
             "nothing parts cells from a gap: it is closed, or the picture is empty or out of focus"
         ]
+    swell = 0.0
     if mode == "phase":  # a window reaches beyond the cells as far as the threshold is low
         share = (threshold**2 - np.median(gap) ** 2) / np.mean(cells**2)
         swell = -settings.window_um * float(ndtri(min(max(share, 1e-4), 0.5)))
-        layers = [
-            _cleaned(_eroded(covered, swell / settings.pixel_um), field, settings)
-            for covered, field in zip(layers, fields, strict=True)
-        ]
+    for turn, field in enumerate(fields):
+        layer = _filled(layers[turn], field, settings)
+        layer = _eroded(layer | ~field, swell / settings.pixel_um) & field
+        layer = _without_debris(layer, settings)
+        layers[turn] = _filled(layer, field, settings)
     return layers, []
 
 
@@ -239,15 +242,18 @@ def _smooth(field: Grey, deviation: float) -> Grey:
     return smooth
 
 
-def _cleaned(covered: BoolArray, field: BoolArray, settings: Settings) -> BoolArray:
-    """Without debris in the gap and holes of the layer that are too small."""
-    site = settings.pixel_um**2
+def _without_debris(covered: BoolArray, settings: Settings) -> BoolArray:
+    """Without parts that are smaller than a cell."""
     parts, _ = ndimage.label(covered, AROUND)
-    kept = np.bincount(parts.ravel()) >= settings.cell_um2 / site
+    kept = np.bincount(parts.ravel()) >= settings.cell_um2 / settings.pixel_um**2
     kept[0] = False
-    covered = kept[parts]
+    return np.asarray(kept[parts])
+
+
+def _filled(covered: BoolArray, field: BoolArray, settings: Settings) -> BoolArray:
+    """Without small holes."""
     holes, _ = ndimage.label(~covered & field)
-    small = np.bincount(holes.ravel()) < settings.hole_um2 / site
+    small = np.bincount(holes.ravel()) < settings.hole_um2 / settings.pixel_um**2
     small[0] = False
     return np.asarray(covered | small[holes])
 
@@ -275,9 +281,7 @@ def _frame(covered: BoolArray, field: BoolArray, settings: Settings) -> _Frame:
     gap = ~covered & field
     direction = settings.direction
     if direction == "auto":
-        across, along = (
-            np.var(gap.sum(axis) / np.maximum(field.sum(axis), 1)) for axis in (0, 1)
-        )
+        across, along = (_unevenness(gap, field, axis) for axis in (0, 1))
         direction = "vertical" if across >= along else "horizontal"
     if direction == "horizontal":
         gap = gap.T
@@ -291,6 +295,13 @@ def _frame(covered: BoolArray, field: BoolArray, settings: Settings) -> _Frame:
         return _Frame(direction, 0.0, float(middles[0]))
     slope, middle = np.polyfit(rows, middles, 1)
     return _Frame(direction, float(slope), float(middle))
+
+
+def _unevenness(gap: BoolArray, field: BoolArray, axis: int) -> float:
+    """Variance of the share of the gap in columns (0) or rows (1), over the field's long ones."""
+    length = np.asarray(field.sum(axis), np.int64)
+    long = length > length.max() / 2
+    return float(np.var(gap.sum(axis)[long] / length[long])) if long.any() else 0.0
 
 
 def _gap(
@@ -311,7 +322,7 @@ def _gap(
 
     def upright(mask: BoolArray) -> BoolArray:
         mask = mask.T if turned else mask
-        return mask[y, np.clip(wide, 0, width - 1)] & there
+        return np.asarray(mask[y, np.clip(wide, 0, width - 1)] & there)
 
     inside, start = upright(field), upright(first & field)
     middle = frame.middle + frame.slope * (height - 1) / 2
@@ -344,10 +355,11 @@ def _doubts(
     if not first.any():
         found.append("no gap runs between two sides of the layer in the first picture")
     layer = field & ~first
-    holes = np.count_nonzero(layer & ~covered & ~gap)
-    if holes > MOST_HOLES * max(np.count_nonzero(layer), 1):
+    holes = int(np.count_nonzero(layer & ~covered & ~gap))
+    if holes > MOST_HOLES * int(np.count_nonzero(layer)):
         found.append("the layer is full of holes: cells are sparse, or hardly to be seen")
-    along = first.any(axis=1 if frame.direction == "vertical" else 0)
-    if first.any() and along.mean() < 0.8:
+    axis = 1 if frame.direction == "vertical" else 0
+    along = np.count_nonzero(first.any(axis))
+    if 0 < along < LEAST_ALONG * int(np.count_nonzero(field.any(axis))):
         found.append("the gap does not run across the picture")
     return found
