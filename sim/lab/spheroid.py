@@ -1,4 +1,4 @@
-"""Pictures of a spheroid: length and number of its sprouts, by the sprouting assay's read-outs.
+"""Pictures of a spheroid: length and number of its sprouts, by the function that measures a lattice.
 
 The core, from which lengths count, is the spheroid in the first picture of a series; of a single
 picture it is the largest disc that the spheroid holds.
@@ -34,7 +34,7 @@ class Spheroid:
     Attributes
     ----------
     values : dict
-        Read-outs by name: those of the sprouting assay, but for cells that a picture does not tell
+        Read-outs by name: those of a lattice, but for cells that a picture does not tell
         apart.
     covered : (y, x) bool
         Where cells are.
