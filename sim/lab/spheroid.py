@@ -1,4 +1,4 @@
-"""Pictures of a spheroid: length and number of its sprouts, by the function that measures a lattice.
+"""Pictures of a spheroid: length and number of its sprouts, by the function for lattices.
 
 The core, from which lengths count, is the spheroid in the first picture of a series; of a single
 picture it is the largest disc that the spheroid holds.
