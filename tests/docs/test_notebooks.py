@@ -25,7 +25,7 @@ def code(page: Path) -> list[str]:
 
 def test_there_is_a_tutorial_for_each_kind_of_user() -> None:
     names = {page.stem for page in TUTORIALS}
-    assert names == {"biologist", "cluster", "modeller", "pharmacologist"}
+    assert names == {"biologist", "cluster", "modeller", "pharmacologist", "plate"}
 
 
 @tutorials
