@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sim.hooks import Figure, SubFigure
 
 JSON, CSV, PICTURE = "plate.json", "plate.csv", "plate.png"
+MAIN: Final = ("tube_length_mm", "tube_length_px", "closure_percent", "cumulative_length_um")
+"""Read-outs of pictures that are drawn if nobody chooses."""
 FILE_COLUMNS: Final = ("picture", "file", "image", "image name", "label")
 """Columns of tables of numbers that name a picture, in lower case."""
 NO_READOUTS: Final = ("um_per_px", "fields", "replicate", "row", "column", "slice", "")
@@ -97,7 +99,7 @@ class Plate:
         Parameters
         ----------
         readout, plate : str, optional
-            By default the first.
+            By default network length, or the first; and the first plate.
         fig : matplotlib.figure.Figure or SubFigure, optional
             An empty one to draw into.
 
@@ -110,7 +112,9 @@ class Plate:
 
     def view(self, readout: str | None = None, plate: str | None = None) -> PlateView:
         """Return what is drawn of a plate; see `plot`."""
-        readout = self.readouts[0] if readout is None else readout
+        if readout is None:
+            usual = (name for name in MAIN if name in self.readouts)
+            readout = next(usual, self.readouts[0])
         plate = self.plates[0] if plate is None else plate
         if readout not in self.readouts:
             raise InputError(f"readout = {shown(readout)}: must be {', '.join(self.readouts)}")
@@ -175,7 +179,6 @@ def plate(
         If a table cannot be read, or rows do not fit together.
     """
     found = plate_map if isinstance(plate_map, PlateMap) else read_map(plate_map)
-    name = Path(plate_map).name if isinstance(plate_map, str | Path) else ""
     notes: list[str] = []
     if numbers is None:
         table, names = found.table.copy(), list(found.readouts)
@@ -205,7 +208,7 @@ def plate(
             bad = table["well"].isin([one.well for one in check.outliers]) & rows
             table.loc[bad, "outlier"] += f"{readout} "
     table["outlier"] = table["outlier"].str.strip()
-    return Plate(name, table, found.dose, tuple(names), checks, tuple(dict.fromkeys(notes)),
+    return Plate(found.name, table, found.dose, tuple(names), checks, tuple(dict.fromkeys(notes)),
                  found.conditions)  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ class PlateMap:
 
     Attributes
     ----------
+    name : str
+        Of its file; empty if it has none.
     table : pandas.DataFrame
         A row for each picture or well: ``plate, well, drug, DOSE, ligand, replicate, control`` and
         further columns of the map.
@@ -45,6 +48,7 @@ class PlateMap:
         Columns of numbers that came with it.
     """
 
+    name: str
     table: pd.DataFrame
     dose: str
     files: bool
@@ -135,7 +139,8 @@ def read_map(source: Any) -> PlateMap:
     if problems:
         raise ScenarioError(label, problems)
     head = ["plate", "well", "drug", dose, "ligand", "replicate", "control", "file", *texts]
-    return PlateMap(found[[*head, *readouts]], dose, "file" in table.columns, conditions,
+    name = Path(source).name if isinstance(source, str | os.PathLike) else ""
+    return PlateMap(name, found[[*head, *readouts]], dose, "file" in table.columns, conditions,
                     tuple(readouts))  # fmt: skip
 
 
