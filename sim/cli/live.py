@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 def view(
     what: Annotated[
-        str,
+        list[str],
         typer.Argument(
-            metavar="FILE|DIR",
-            help="A scenario file, the name of a shipped one, or the folder of a finished run.",
+            metavar="FILE|DIR...",
+            help="A scenario file, the name of a shipped one, or the folder of a finished run; "
+            "several folders are shown side by side.",
         ),
     ],
     seed: Annotated[
@@ -42,16 +43,18 @@ def view(
         import threading
         import webbrowser
 
-        stage = _player(Path(what), seed, settings) if os.path.isdir(what) else None
-        if stage is None:
+        stage: Stage
+        if len(what) > 1 or os.path.isdir(what[0]):
+            stage = _player([Path(one) for one in what], seed, settings)
+        else:
             from sim.kinds import expected
             from sim.live.session import Session
             from sim.scenario.cautions import cautions
             from sim.scenario.resolve import load
             from sim.scenario.settings import parse_settings
 
-            with expected("scenario", what):
-                scenario = load(what, parse_settings(settings or []), seed)
+            with expected("scenario", what[0]):
+                scenario = load(what[0], parse_settings(settings or []), seed)
             print_cautions(cautions(scenario))
             stage = Session(scenario, threads)
         from sim.live.server import Server
@@ -71,11 +74,19 @@ def view(
             server.serve_forever()
 
 
-def _player(folder: Path, seed: int | None, settings: list[str] | None) -> Stage:
-    """Return the player of a run."""
+def _player(folders: list[Path], seed: int | None, settings: list[str] | None) -> Stage:
+    """Return the player of runs."""
     from sim.live.player import Player
     from sim.runs.result import Result
 
     if seed is not None or settings:
-        raise InputError(f"{folder}: a finished run is shown as it was; leave --seed and --set out")
-    return Player(Result.open(folder))
+        raise InputError(
+            f"{folders[0]}: a finished run is shown as it was; leave --seed and --set out"
+        )
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder}: no such folder; only finished runs can be given together, and a "
+                "scenario has two arms on its page"
+            )
+    return Player(*map(Result.open, folders))

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 IDLE_S: Final = 15.0
 """When nobody has looked for so long, the model pauses."""
 PICTURES_PER_S: Final = 15.0
+ARMS: Final = 4
+"""Most runs side by side; of a session, two."""
 SPEEDS: Final = (1, 2, 5, 10, 20, 50, 100, 0)
 """Steps a second that a page may choose; 0 is as fast as possible."""
 PAGES: Final = 32
@@ -363,7 +365,7 @@ _NUMBER = ("a finite number", _number)
 _SHARE = ("a number from 0 to 1", lambda value: _number(value) and 0 <= value <= 1)
 _TEXT = ("a text", lambda value: isinstance(value, str))
 _KINDS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
-    "arm": ("0 or 1", lambda value: _count(value) and value < 2),
+    "arm": (f"a whole number below {ARMS}", lambda value: _count(value) and value < ARMS),
     "overlay": ("true or false", lambda value: type(value) is bool),
     **dict.fromkeys(("cell", "frame"), _COUNT),
     **dict.fromkeys(("value", "amount_mg"), _NUMBER),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
+from zlib import Z_RLE
 
 import matplotlib as mpl
 import numpy as np
@@ -110,7 +111,7 @@ def png(raster: Raster, cells: Ramp, ground: Ramp | None) -> bytes:
     image = Image.frombytes("P", raster.shape[::-1], raster.tobytes())
     image.putpalette(palette(cells, ground))
     out = io.BytesIO()
-    image.save(out, "png", compress_level=1)
+    image.save(out, "png", compress_level=1, compress_type=Z_RLE)  # half the time, and smaller
     return out.getvalue()
 
 

@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import sim
+from sim.cli.main import app
 from sim.errors import InputError
 from sim.live import stage as staging
 from sim.live.player import Player
@@ -565,6 +567,48 @@ def test_a_run_is_played(client: Callable[..., Client], tmp_path: Path) -> None:
     there.do("look", cells="drive", ground="", overlay=False)
     there.do("pick", arm=0, y=0.0, x=0.0)
     assert there.next()[1] == [first]
+
+
+def test_runs_are_played_side_by_side(client: Callable[..., Client], tmp_path: Path) -> None:
+    """At one time since the start; one without a frame then keeps the one before."""
+    rarely = {"time.record_every_h": 0.5, "domain.size_um": [120, 100]}
+    for name, more in (("one", {}), ("other", rarely)):
+        sim.run("tube_formation", SMALL | more, seed=3, out=tmp_path / name)
+    one, other = (Result.open(tmp_path / name) for name in ("one", "other"))
+    there = client(Player(one, other))
+    about = there.stage.about
+    assert about["labels"] == ["one", "other"] and about["times_h"] == [0, 0.25, 0.5, 0.75, 1.0]
+    assert [list(size) for size in about["sizes_um"]] == [[100, 100], [120, 100]]
+    seen = []
+    for frame in range(5):
+        there.do("frame", frame=frame)
+        head, pictures = there.next()
+        assert len(pictures) == len(head["arms"]) == 2 and head["row"] == frame
+        seen.append(pictures)
+        row = head["rows"][frame]
+        assert [arm["mcs"] for arm in row] == [30 * frame, 60 * (frame // 2)]
+        assert [arm["time_h"] for arm in row] == [frame / 4] * 2
+    assert len({left for left, _ in seen}) == 5 and len({right for _, right in seen}) == 3
+    alone = client(Player(other))
+    for frame in (0, 1, 2):
+        alone.do("frame", frame=frame)
+        assert alone.next()[1] == [seen[2 * frame][1]]
+    there.do("look", cells="drive", ground="", overlay=True)  # what is measured, from a frame
+    head, pictures = there.next()
+    assert "skeleton" in head["marks"] and pictures[0] != seen[4][0]
+    with pytest.raises(InputError, match="at most 4"):
+        Player(*[one] * 5)
+
+
+def test_only_runs_of_one_assay_are_side_by_side(tmp_path: Path) -> None:
+    short = {"time.duration_h": 0.1, "time.record_every_h": 0.1}
+    sim.run("tube_formation", SMALL | short, out=tmp_path / "tubes")
+    sim.run("viability", short, out=tmp_path / "stained")
+    with pytest.raises(InputError, match="only runs of one assay"):
+        Player(Result.open(tmp_path / "tubes"), Result.open(tmp_path / "stained"))
+    words = ["view", str(tmp_path / "tubes"), "tube_formation", "--no-browser"]
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 2 and "only finished runs can be given together" in found.output
 
 
 def test_a_damaged_frame_is_named_and_the_others_are_shown(

@@ -92,6 +92,9 @@ def test_a_session_in_the_browser(
     process, url = started(*SMALL)
     page = open_page(url)
     picture = page.locator("#pictures canvas")
+    covers = """() => document.querySelector(".rule").getBoundingClientRect().top
+        < document.querySelector("#pictures canvas").getBoundingClientRect().bottom"""
+    assert not page.evaluate(covers)
     before = picture.screenshot()
     page.click("#play")
     until(page, "+document.body.dataset.step > 20")
