@@ -239,7 +239,7 @@ def paint_cells(
         below = (GROUND + ramp.shades(values, GROUND_SHADES)).astype(np.uint8)
         below = below.repeat(factor, 0).repeat(factor, 1)
         small = np.where((labels == 0) | hollow, below, small)
-    raster = small.take(rows, 0).take(columns, 1)
+    raster = small.take(columns, 1).take(rows, 0)
     border = np.zeros(raster.shape, bool)
     left, upper = (1 + np.flatnonzero(np.diff(sites)) for sites in (columns, rows))
     ends = labels[:, columns[left]] != labels[:, columns[left - 1]]
