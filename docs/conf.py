@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
+import nbclient
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
-from nbclient import NotebookClient
 
 import sim
 
@@ -32,7 +33,9 @@ nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_output_stderr = "remove"  # progress
-NotebookClient.coalesce_streams.default_value = True  # what a command prints comes in pieces
+nbclient.client.NotebookClient.__init__ = partialmethod(  # what is printed comes in pieces
+    nbclient.NotebookClient.__init__, coalesce_streams=True
+)
 # Its commands are those of this Python, also where the environment is not activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 

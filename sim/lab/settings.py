@@ -19,7 +19,7 @@ def _size(default: float, unit: str, words: str, least: float = 0, most: float =
 
 @dataclass(frozen=True)
 class Settings:
-    """Sizes and thresholds; `table` has what each means."""
+    """Sizes and thresholds; ``table`` has what each means."""
 
     pixel_um: float = _size(2.0, "um", "pixels to which every picture is brought first", 0.1, 100)
     inverted: bool = field(
