@@ -12,6 +12,7 @@ from typing import Any
 import nbclient
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
+from sphinx.domains.python import PyObject
 
 import sim
 
@@ -63,6 +64,9 @@ def _of_property(app: Any, what: str, name: str, thing: Any, options: Any, lines
 
 def setup(app: Any) -> None:
     """Have equations written as MathML, and docstrings of properties as they are."""
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":  # else names of attributes lead to those of other classes
+            field.rolename = ""
     app.connect("autodoc-process-docstring", _of_property, priority=600)  # after napoleon
     app.add_html_math_renderer(
         "mathml", inline_renderers=(_inline, None), block_renderers=(_display, None)
