@@ -99,21 +99,21 @@ def measure_picture(
     seen = prepare(picture, mode, crop, settings)
     found = segment(seen.grey, seen.mode, settings)
     mask = found.mask if seen.field is None else found.mask & seen.field
+    swell_um, closing_um = 0.0, settings.closing_um
+    if seen.mode == "phase":
+        swell_um, closing_um = settings.swell_um, settings.closing_phase_um
     network = measure_network(
         mask,
         spacing_um=settings.pixel_um,
         periodic=False,
         cell_area_sites=settings.cell_um2 / settings.pixel_um**2,
-        closing_um=settings.closing_um,
+        closing_um=closing_um,
         field=seen.field,
+        sure=ndimage.distance_transform_edt(mask) > swell_um / settings.pixel_um,
     )
     values = network.readouts()
-    width_um = network.skeleton.mean_width * settings.pixel_um
-    if seen.mode == "phase":
-        swell = settings.swell_um / settings.pixel_um
-        values["covered_fraction"] *= _share_inside(mask, swell)
-        width_um = max(width_um - 2 * settings.swell_um, 0.0)
-    values["tube_width_um"] = width_um
+    width_um = network.skeleton.mean_width * settings.pixel_um - 2 * swell_um
+    values["tube_width_um"] = max(width_um, 0.0)
     doubts = doubts_of(found, seen.mode, network, values["covered_fraction"], seen.field)
     if picture.um_per_px is None:
         values = in_pixels(values, settings.pixel_um)
@@ -121,12 +121,6 @@ def measure_picture(
         picture.name, seen.mode, picture.um_per_px, values, [*seen.doubts, *doubts], seen.notes,
         settings.pixel_um, seen.grey, mask, network,
     )  # fmt: skip
-
-
-def _share_inside(mask: BoolArray, depth: float) -> float:
-    """Share of a mask that is deeper in it than this, in pixels."""
-    inside = ndimage.distance_transform_edt(mask) > depth
-    return int(np.count_nonzero(inside)) / max(int(np.count_nonzero(mask)), 1)
 
 
 def in_pixels(values: Mapping[str, float], pixel_um: float) -> dict[str, float]:

@@ -79,6 +79,7 @@ def measure_network(
     cell_area_sites: float,
     closing_um: float = 0.0,
     field: BoolArray | None = None,
+    sure: BoolArray | None = None,
 ) -> Network:
     """Measure the network that cells form.
 
@@ -98,6 +99,8 @@ def measure_network(
         this count as touching.
     field : (H, W) bool, optional
         Where cells can be seen, if not everywhere: what lies outside is neither domain nor gap.
+    sure : (H, W) bool, optional
+        The part of a mask whose area counts, where it reaches beyond the cells, as in pictures.
 
     Returns
     -------
@@ -121,12 +124,13 @@ def measure_network(
         raise ValueError("spacing_um and cell_area_sites must be positive, closing_um not negative")
     frame = 0 if periodic else 1
     cells = np.pad(mask, frame)
+    weighed = cells if sure is None else np.pad(sure, frame)
     inner = np.s_[frame : frame + mask.shape[0], frame : frame + mask.shape[1]]
 
     phase = close_pinholes(close(cells, closing_um / spacing_um, periodic), cell_area_sites)
     pruned = prune(skeleton(phase), math.sqrt(cell_area_sites / math.pi))  # needs the most memory
     parts = _label(phase, DIAGONAL_TOO)
-    part_area = _areas(parts, cells)
+    part_area = _areas(parts, weighed)
     large = part_area >= SMALLEST_PART_CELLS * cell_area_sites
     kept = large[parts.labels]
     meshes = _meshes(kept)
@@ -144,7 +148,7 @@ def measure_network(
     tube_mm = graph.length * unit_mm
     gap = ~phase[inner] if field is None else ~phase[inner] & field
     values: dict[str, float] = {
-        "covered_fraction": float(np.count_nonzero(mask) / domain_sites),
+        "covered_fraction": float(np.count_nonzero(weighed) / domain_sites),
         "tube_length_mm": tube_mm,
         "total_length_mm": pruned.length * unit_mm,
         "tube_length_mm_per_mm2": tube_mm / domain_mm2,
