@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 
     BoolArray = NDArray[np.bool_]
 
-LEAST_CONTRAST: Final[Mapping[str, float]] = {"phase": 2.1, "fluorescence": 7.5}
+LEAST_CONTRAST: Final[Mapping[str, float]] = {"phase": 2.5, "fluorescence": 7.5}
 MOST_COVERED: Final[Mapping[str, float]] = {"phase": 0.50, "fluorescence": 0.38}
 LEAST_IN_PARTS: Final = 0.75
+MOST_NOISE: Final = 0.33
 NOTHING: Final = "no cells found"
 FAINT: Final = "cells hardly differ from the background: empty, out of focus or noise"
 DENSE: Final = "cells cover so much that there are hardly tubes: dense or out of focus"
 CRUMBS: Final = "much of what was found is smaller than three cells"
+NOISY: Final = "few photons: the noise of cells is more than a third of their light"
+WALL: Final = (
+    "a part of the picture is so dark that it may be the wall of a well or a frame: mark the field "
+    "with --crop, or what is there counts as cells"
+)
 
 
 def doubts_of(

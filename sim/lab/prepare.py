@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from sim.lab.crop import Crop
+from sim.lab.doubts import MOST_NOISE, NOISY, WALL
 from sim.lab.picture import Picture
 from sim.lab.segment import Grey, resample
 from sim.lab.settings import Settings
@@ -26,10 +28,7 @@ WIDE_UM, NARROW_UM = 30.0, 2.0  # Gaussians between which cells are seen
 SKEW: Final = 1.3  # of that, above which cells are bright: fluorescence
 DARK_CORNER: Final = 0.35  # of the median light: what no uneven lamp does
 CORNER_SHARE: Final = 0.01
-WALL: Final = (
-    "a part of the picture is so dark that it may be the wall of a well or a frame: mark the field "
-    "with --crop, or what is there counts as cells"
-)
+NOISE_UM, BRIGHT, GROUND = 1.5, 90, 20  # Gaussian, percentiles of cells and of what is around them
 
 
 @dataclass(frozen=True)
@@ -98,6 +97,8 @@ def prepare(picture: Picture, mode: str, crop: Crop | None, settings: Settings) 
         values = _cells_of_mask(values, doubts)
     elif crop is None and mode == "phase" and _shows_wall(values, um, settings):
         doubts.append(WALL)
+    elif mode == "fluorescence" and _noise(values, um) > MOST_NOISE:
+        doubts.append(NOISY)
     grey = resample(values, ratio)
     field = None
     if crop and crop.is_circle:
@@ -150,3 +151,16 @@ def _shows_wall(values: NDArray[Any], um: float, settings: Settings) -> bool:
     step = max(1, round(settings.flat_um / um / 4))
     light = ndimage.gaussian_filter(resample(values, step), settings.flat_um / um / step)
     return float(np.mean(light < DARK_CORNER * np.median(light))) > CORNER_SHARE
+
+
+def _noise(values: NDArray[Any], um: float) -> float:
+    """Noise of the brightest pixels relative to their light, at pixels of 2 um."""
+    light = values.astype(np.float32)
+    smooth = ndimage.gaussian_filter(light, NOISE_UM / um)
+    ground, bright = np.percentile(smooth, (GROUND, BRIGHT))
+    cells = smooth > bright
+    signal = float(np.median(smooth[cells])) - float(ground) if cells.any() else 0.0
+    beside = light[:, 1:-1] - (light[:, 2:] + light[:, :-2]) / 2
+    here = beside[cells[:, 1:-1]]
+    noise = 1.4826 * float(np.median(np.abs(here))) / math.sqrt(1.5) if here.size else 0.0
+    return noise / signal * math.sqrt(um / 2) if signal > 0 else math.inf
