@@ -63,6 +63,14 @@ def measure(
             help="A plate map: what is in the well of each picture; as for angiosim plate.",
         ),
     ] = None,
+    as_: Annotated[
+        Literal["angiogenesis-analyzer"] | None,
+        typer.Option(
+            "--as",
+            help="Give the counts of that ImageJ macro, by its rules and under its names.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="A new or empty folder. [default: NAME-measured beside PICTURE]"),
@@ -81,7 +89,7 @@ def measure(
 
         plate_map = None if plate is None else read_map(plate)
         changes = dict(map(parse_setting, settings or []))
-        options = options_of(um_per_px, mode, crop, plane, changes)
+        options = options_of(um_per_px, mode, crop, plane, changes, as_)
         found = measure_into(source, options, out)
         for note in [] if quiet else found.notes:
             say(note, err=True)
@@ -113,7 +121,10 @@ def measure(
             raise typer.Exit(SOME_FAILED)
 
 
-SHOWN = ("tube_length_mm", "tube_length_px", "junctions", "meshes", "covered_fraction")
+SHOWN = (
+    "tube_length_mm", "tube_length_px", "junctions", "meshes", "covered_fraction", "Nb Junctions",
+    "Nb meshes", "Tot. lenght", "Nb master segments",
+)  # fmt: skip
 """Read-outs of a folder of pictures that are printed; the table has all."""
 
 

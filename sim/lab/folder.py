@@ -14,8 +14,9 @@ from sim import hooks
 from sim.errors import InputError, shown
 from sim.files import write_bytes_atomic, write_text_atomic
 from sim.input import checked_count, checked_path
+from sim.lab.analyzer import COLUMNS
 from sim.lab.crop import Crop
-from sim.lab.measure import Measured, measure_picture
+from sim.lab.measure import ANALYZER, Measured, measure_picture
 from sim.lab.picture import ENDINGS, Picture, checked_scale, from_array, need, read_picture
 from sim.lab.prepare import AUTO
 from sim.lab.segment import MODES
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 TABLE, SETTINGS = "measurements.csv", "settings.csv"
 MASKS, OVERLAYS = "masks", "overlays"
+IMAGE_NAME = COLUMNS[0]
 _LAST = ("doubts", "error")
 _DIGITS = re.compile(r"(\d+)")
 
@@ -50,6 +52,8 @@ class Options:
     plane : int or None
         Of files with several, from 1.
     settings : Settings
+    as_ : str or None
+        Another tool whose counts are given.
     """
 
     um_per_px: float | None = None
@@ -57,6 +61,7 @@ class Options:
     crop: Crop | None = None
     plane: int | None = None
     settings: Settings = field(default_factory=Settings)
+    as_: str | None = None
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row for each setting: its name, value, default, unit and meaning."""
@@ -64,6 +69,7 @@ class Options:
             "um_per_px": (self.um_per_px, None, "um", "side of a pixel, in place of the file's"),
             "mode": (self.mode, AUTO, "", "what pictures show"),
             "crop": (self.crop and str(self.crop), None, "px", "the part that is measured"),
+            "as": (self.as_, None, "", "another tool whose counts are given"),
             "plane": (self.plane, None, "", "which plane of files with several"),
         }
         names = ("value", "default", "unit", "meaning")
@@ -110,7 +116,8 @@ class Measurements:
         columns = [*(name for name in found if name not in _LAST), *_LAST]
         table = pd.DataFrame(self.rows, columns=columns)
         counts = [name for name in columns if self._is_count(name)]
-        return table.astype(dict.fromkeys(counts, "Int64"))
+        table = table.astype(dict.fromkeys(counts, "Int64"))
+        return table.rename(columns={"picture": IMAGE_NAME}) if self.options.as_ else table
 
     def _is_count(self, name: str) -> bool:
         values = [row[name] for row in self.rows if row.get(name) is not None]
@@ -157,6 +164,7 @@ def measure(
     crop: str | Sequence[float] | None = None,
     plane: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    as_: str | None = None,
     out: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Measurements:
@@ -179,6 +187,9 @@ def measure(
         the sharpest.
     settings : mapping, optional
         Values by name, as `sim.lab.settings.Settings` has them.
+    as_ : str, optional
+        ``"angiogenesis-analyzer"``: the counts of that ImageJ macro by its rules, under its names,
+        in pixels, in place of the read-outs.
     out : str or Path, optional
         A new or empty folder for table, overlays and masks; by default nothing is written.
     progress : callable, optional
@@ -190,7 +201,7 @@ def measure(
         If an option is wrong, there is no picture, or scikit-image is not installed. A picture of a
         folder that cannot be measured is a row with the error.
     """
-    options = options_of(um_per_px, mode, crop, plane, settings)
+    options = options_of(um_per_px, mode, crop, plane, settings, as_)
     folder = None if out is None else checked_path("out", out)
     pictures = (
         from_array(source, options.um_per_px)
@@ -206,6 +217,7 @@ def options_of(
     crop: str | Sequence[float] | None,
     plane: int | None,
     settings: Mapping[str, Any] | None,
+    as_: str | None,
 ) -> Options:
     """Return options, checked, as `measure` has them."""
     need("skimage")
@@ -214,7 +226,9 @@ def options_of(
     if plane is not None:
         checked_count("plane", plane, least=1)
     scale = None if um_per_px is None else checked_scale(um_per_px)
-    return Options(scale, mode, Crop.of(crop), plane, Settings.of(settings))
+    if as_ not in (None, ANALYZER):
+        raise InputError(f"as_ = {shown(as_)}: must be {ANALYZER}")
+    return Options(scale, mode, Crop.of(crop), plane, Settings.of(settings), as_)
 
 
 def measure_into(
@@ -297,7 +311,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 def _measured(source: Path | Picture, options: Options) -> Measured:
     if isinstance(source, Path):
         source = read_picture(source, options.um_per_px, options.plane)
-    return measure_picture(source, options.mode, options.crop, options.settings)
+    return measure_picture(source, options.mode, options.crop, options.settings, options.as_)
 
 
 def _name(source: Path | Picture) -> str:

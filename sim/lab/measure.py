@@ -6,26 +6,30 @@ A picture becomes a mask of its cells (`sim.lab.segment`), which is measured by
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from sim.lab.analyzer import Analysis, analyse
 from sim.lab.crop import Crop
 from sim.lab.doubts import doubts_of
 from sim.lab.picture import Picture
 from sim.lab.prepare import AUTO, prepare
-from sim.lab.segment import Grey, segment
+from sim.lab.segment import Grey, resample, segment
 from sim.lab.settings import Settings
 from sim.readouts.network import Network, measure_network
 
 if TYPE_CHECKING:
     BoolArray = NDArray[np.bool_]
 
+ANALYZER: Final = "angiogenesis-analyzer"
+"""Whose counts are given in place of the read-outs."""
 _UNIT: Final = re.compile(r"_(mm_per_mm2|mm|um2|um)$")
 _IN_PX: Final[Mapping[str, tuple[str, float, int]]] = {
     "mm": ("px", 1000.0, 1),
@@ -60,7 +64,11 @@ class Measured:
         The part that was measured.
     mask : (H, W) bool
         Its cells.
+    field : (H, W) bool or None
+        What of it was measured; None for all.
     network : Network
+    analysis : Analysis or None
+        The counts by another tool's rules, on the pixels of the picture, if they were asked for.
     """
 
     picture: str
@@ -70,13 +78,19 @@ class Measured:
     doubts: list[str]
     notes: list[str]
     pixel_um: float
-    grey: Grey = field(repr=False)
-    mask: BoolArray = field(repr=False)
-    network: Network = field(repr=False)
+    grey: Grey = dataclasses.field(repr=False)
+    mask: BoolArray = dataclasses.field(repr=False)
+    field: BoolArray | None = dataclasses.field(repr=False)
+    network: Network = dataclasses.field(repr=False)
+    analysis: Analysis | None = dataclasses.field(default=None, repr=False)
 
 
 def measure_picture(
-    picture: Picture, mode: str = AUTO, crop: Crop | None = None, settings: Settings | None = None
+    picture: Picture,
+    mode: str = AUTO,
+    crop: Crop | None = None,
+    settings: Settings | None = None,
+    as_: str | None = None,
 ) -> Measured:
     """Measure the network of a picture.
 
@@ -88,6 +102,8 @@ def measure_picture(
     crop : Crop, optional
         The part to measure; by default all of it.
     settings : Settings, optional
+    as_ : str, optional
+        `ANALYZER`, for its counts in place of the read-outs.
 
     Raises
     ------
@@ -115,11 +131,16 @@ def measure_picture(
     width_um = network.skeleton.mean_width * settings.pixel_um - 2 * swell_um
     values["tube_width_um"] = max(width_um, 0.0)
     doubts = doubts_of(found, seen.mode, network, values["covered_fraction"], seen.field)
-    if picture.um_per_px is None:
+    analysis = None
+    if as_ == ANALYZER:
+        phase = resample(network.parts > 0, seen.um_per_px / settings.pixel_um)
+        analysis = analyse(phase > 0.5)
+        values = dict(analysis.values)
+    elif picture.um_per_px is None:
         values = in_pixels(values, settings.pixel_um)
     return Measured(
         picture.name, seen.mode, picture.um_per_px, values, [*seen.doubts, *doubts], seen.notes,
-        settings.pixel_um, seen.grey, mask, network,
+        settings.pixel_um, seen.grey, mask, seen.field, network, analysis,
     )  # fmt: skip
 
 

@@ -149,7 +149,7 @@ def _cells_of_mask(values: NDArray[Any], doubts: list[str]) -> Grey:
 def _shows_wall(values: NDArray[Any], um: float, settings: Settings) -> bool:
     """Whether a part of a phase picture is darker than uneven light makes it."""
     step = max(1, round(settings.flat_um / um / 4))
-    light = ndimage.gaussian_filter(resample(values, step), settings.flat_um / um / step)
+    light = ndimage.gaussian_filter(resample(values, step), settings.flat_um / um / step / 2)
     return float(np.mean(light < DARK_CORNER * np.median(light))) > CORNER_SHARE
 
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import math
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import rendering
+import tifffile
+from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 import sim
-from sim.errors import InputError
+from sim.errors import FileError, InputError
+from sim.lab.analyzer import COLUMNS
+from sim.lab.doubts import NOISY, WALL
+from sim.lab.picture import read_picture
 from sim.readouts.network import measure_network
 
 Grey = NDArray[np.uint8]
@@ -70,3 +82,269 @@ def test_a_folder_is_measured_into_a_table(tmp_path: Path) -> None:
 def test_wrong_crops_are_refused(crop: str) -> None:
     with pytest.raises(InputError, match="must be a rectangle"):
         sim.measure(grid(), crop=crop)
+
+
+# --- drawn graphs ---------------------------------------------------------------------------------
+
+
+def drawn(*lines: tuple[float, float, float, float], turned: float = 0.0) -> Grey:
+    """Tubes 5 pixels wide along lines (x, y, x, y) about the middle, turned by an angle."""
+    y, x = np.mgrid[-200:200, -200:200] + 0.5
+    angle = math.radians(turned)
+    x, y = x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
+    mask = np.zeros(x.shape, bool)
+    for x0, y0, x1, y1 in lines:
+        along = np.array([x1 - x0, y1 - y0])
+        share = np.clip(((x - x0) * along[0] + (y - y0) * along[1]) / (along @ along), 0, 1)
+        mask |= np.hypot(x - x0 - share * along[0], y - y0 - share * along[1]) <= 2.5
+    return (255 * mask).astype(np.uint8)
+
+
+GRID = [(-130, at, 130, at) for at in (-130, 0, 130)] + [
+    (at, -130, at, 130) for at in (-130, 0, 130)
+]
+ARMS = [(100 * math.cos(k * math.tau / 3), 100 * math.sin(k * math.tau / 3)) for k in range(3)]
+STAR = [(0.0, 0.0, x, y) for x, y in ARMS]
+CORNERS = [(90 * math.cos(k * math.tau / 60), 90 * math.sin(k * math.tau / 60)) for k in range(60)]
+RING = [(*CORNERS[k - 1], *CORNERS[k]) for k in range(60)]
+TREE = [(0, 100, 0, 20), (0, 20, -70, -50), (0, 20, 70, -50), (-70, -50, -70, -110),
+        (-70, -50, -120, -60), (70, -50, 70, -110), (70, -50, 120, -60)]  # fmt: skip
+GRAPHS = {"grid": (GRID, 5, 0, 4), "star": (STAR, 1, 3, 0), "ring": (RING, 0, 0, 1),
+          "tree": (TREE, 3, 5, 0)}  # fmt: skip
+COUNTED = ("junctions", "end_points", "meshes")
+
+
+def measured(picture: Grey) -> dict[str, float]:
+    return sim.measure(picture, um_per_px=2.0, mode="mask").rows[0]
+
+
+@pytest.mark.parametrize("turned", [0, 17, 30, 45, 73])
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_drawn_graphs_have_exact_counts_and_lengths(graph: str, turned: float) -> None:
+    lines, *counts = GRAPHS[graph]
+    found = measured(drawn(*lines, turned=turned))
+    assert [found[name] for name in COUNTED] == counts
+    length = sum(math.dist(line[:2], line[2:]) for line in lines)
+    assert found["tube_length_mm"] == pytest.approx(length * 0.002, rel=0.03)
+
+
+def test_a_picture_that_is_turned_or_mirrored_has_the_same_values() -> None:
+    picture = drawn(*TREE, turned=20)
+    expected = measured(picture)
+    for way in range(8):
+        turned = np.rot90(picture if way < 4 else picture[::-1], way % 4)
+        assert measured(turned) == expected
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def saved(path: Path, values: NDArray[Any], **options: Any) -> Path:
+    tifffile.imwrite(path, values, **options)
+    return path
+
+
+OME = {"axes": "YX", "PhysicalSizeX": 650, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 650,
+       "PhysicalSizeYUnit": "nm"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "scale"),
+    [
+        ({"ome": True, "metadata": OME}, 0.65),
+        ({"imagej": True, "resolution": (0.5, 0.5), "metadata": {"unit": "um"}}, 2.0),
+        ({"imagej": True, "resolution": (2000, 2000), "metadata": {"unit": "mm"}}, 0.5),
+        ({"imagej": True, "metadata": {}}, None),
+        ({"resolution": (5000, 5000), "resolutionunit": "CENTIMETER"}, 2.0),
+        ({"resolution": (25400, 25400), "resolutionunit": "INCH"}, 1.0),
+        ({"resolution": (300, 300), "resolutionunit": "INCH"}, None),  # a printer's
+        ({}, None),
+    ],
+)
+def test_the_size_of_pixels_comes_from_the_file(
+    tmp_path: Path, options: dict[str, Any], scale: float | None
+) -> None:
+    picture = read_picture(saved(tmp_path / "a.tif", grid(), **options))
+    assert picture.um_per_px == (None if scale is None else pytest.approx(scale))
+    np.testing.assert_array_equal(picture.values, grid())
+
+
+def test_a_given_size_wins_and_pixels_must_be_square(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.tif", grid(), resolution=(5000, 4000), resolutionunit="CENTIMETER")
+    with pytest.raises(FileError, match="must be square"):
+        read_picture(path)
+    assert read_picture(path, 1.5).um_per_px == 1.5
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_compressed_files_are_read(tmp_path: Path, compression: str | None) -> None:
+    Image.fromarray(grid()).save(tmp_path / "a.tif", compression=compression)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif").values, grid())
+
+
+def test_the_channel_with_the_largest_spread_is_taken(tmp_path: Path) -> None:
+    colours = np.zeros((*grid().shape, 3), np.uint8)
+    colours[..., 1], colours[..., 2] = grid(), 30
+    Image.fromarray(colours).save(tmp_path / "a.png")
+    saved(tmp_path / "b.tif", colours, photometric="rgb")
+    for name in ("a.png", "b.tif"):
+        np.testing.assert_array_equal(read_picture(tmp_path / name).values, grid())
+
+
+def test_grey_values_of_any_depth_give_the_same() -> None:
+    expected = measured(grid())
+    for values in (grid().astype(np.uint16) * 257, grid() > 0, grid().astype(np.float32)):
+        assert measured(values) == expected
+
+
+def test_a_plane_of_a_stack_is_chosen_by_a_stated_rule(tmp_path: Path) -> None:
+    blurred = ndimage.gaussian_filter(grid(), 4)
+    times = np.stack([blurred, grid(), blurred, blurred])
+    path = saved(tmp_path / "z.tif", times, imagej=True, metadata={"axes": "ZYX"})
+    assert read_picture(path).plane == "2 of 4, the sharpest"
+    assert read_picture(path, plane=3).plane == "3 of 4"
+    path = saved(tmp_path / "t.tif", times, imagej=True, metadata={"axes": "TYX"})
+    assert read_picture(path).plane == "4 of 4, the last in time"
+    with pytest.raises(FileError, match="no plane 5"):
+        read_picture(path, plane=5)
+
+
+def test_files_that_are_no_pictures_are_refused(tmp_path: Path) -> None:
+    for name, content in (("a.png", b"text"), ("b.tif", b"II*\0"), ("c.jpg", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(FileError, match=name):
+            read_picture(tmp_path / name)
+    with pytest.raises(FileError, match="is a folder"):
+        read_picture(tmp_path)
+    with pytest.raises(InputError, match="has no pictures"):
+        (tmp_path / "empty").mkdir()
+        sim.measure(tmp_path / "empty")
+
+
+def test_files_that_unpack_to_too_much_are_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((16_000, 16_000), bool)).save(tmp_path / "large.png")
+    with pytest.raises(FileError, match="at most 150 million"):
+        read_picture(tmp_path / "large.png")
+    path = saved(tmp_path / "bomb.tif", np.zeros((2000, 2000), np.uint8), compression="zlib")
+    content = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        tag = file.pages[0].tags["ImageLength"]
+        at = tag.valueoffset
+    content[at : at + 2] = (8).to_bytes(2, "little")
+    path.write_bytes(content)
+    with pytest.raises(FileError):
+        read_picture(path)
+
+
+def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.lab.picture.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"scikit-image: pip install 'angiosim\[lab\]'"):
+        sim.measure(grid())
+
+
+# --- micrographs ----------------------------------------------------------------------------------
+
+
+def cells() -> NDArray[np.int32]:
+    """A lattice of cells along a grid of tubes, sites of 2 um."""
+    mask = np.zeros((200, 200), bool)
+    for at in (30, 100, 170):
+        mask[at - 4 : at + 5, 26:175] = mask[26:175, at - 4 : at + 5] = True
+    y, x = np.indices(mask.shape) // 10
+    return np.where(mask, 1 + y * 20 + x, 0).astype(np.int32)
+
+
+RENDERED = {"phase": rendering.phase, "fluorescence": rendering.fluorescence}
+
+
+@pytest.mark.parametrize("um_per_px", [1, 3])
+@pytest.mark.parametrize("mode", RENDERED)
+def test_rendered_cells_are_found(mode: str, um_per_px: float) -> None:
+    found = sim.measure(RENDERED[mode](cells(), um_per_px, 5), um_per_px=float(um_per_px)).rows[0]
+    truth = measure_network(
+        cells() > 0, spacing_um=2, periodic=False, cell_area_sites=100, closing_um=6
+    ).readouts()
+    assert (found["mode"], found["doubts"], found["meshes"]) == (mode, "", truth["meshes"])
+    assert found["tube_length_mm"] == pytest.approx(truth["tube_length_mm"], rel=0.06)
+    assert found["covered_fraction"] == pytest.approx(truth["covered_fraction"], rel=0.35)
+
+
+@pytest.mark.parametrize("mode", RENDERED)
+def test_pictures_without_a_network_are_doubted(mode: str) -> None:
+    noise = np.clip(np.random.default_rng(1).normal(120, 20, (200, 200)), 0, 255).astype(np.uint8)
+    empty = RENDERED[mode](np.zeros((200, 200), int), 2, 1)
+    for picture in (noise, empty, np.full((200, 200), 90, np.uint8), np.zeros((200, 200))):
+        assert sim.measure(picture, um_per_px=2.0, mode=mode).rows[0]["doubts"]
+
+
+def test_faint_and_dark_pictures_are_doubted() -> None:
+    faint = rendering.phase(cells(), 3, 1, contrast=0.15)
+    assert sim.measure(faint, um_per_px=3.0, mode="phase").rows[0]["doubts"]
+    dark = rendering.fluorescence(cells(), 3, 1, photons=3)
+    assert NOISY in sim.measure(dark, um_per_px=3.0, mode="fluorescence").rows[0]["doubts"]
+
+
+def test_a_wall_without_a_crop_is_doubted_and_a_crop_leaves_it_out() -> None:
+    picture = rendering.phase(cells(), 2, 3)
+    y, x = np.indices(picture.shape)
+    outside = np.hypot(y - 100, x - 100) > 96
+    walled = np.where(outside, np.where((y + x) % 8 < 4, 0, 30), picture).astype(np.uint8)
+    assert WALL in sim.measure(walled, um_per_px=2.0, mode="phase").rows[0]["doubts"]
+    crop = "circle:100,100,95"
+    marked, clean = (
+        sim.measure(each, um_per_px=2.0, mode="phase", crop=crop).rows[0]
+        for each in (walled, np.where(outside, 255, picture).astype(np.uint8))
+    )
+    assert marked == clean
+    assert marked["doubts"] == ""
+    area_mm2 = math.pi * 0.19**2
+    assert marked["tube_length_mm"] / marked["tube_length_mm_per_mm2"] == pytest.approx(
+        area_mm2, rel=0.01
+    )
+
+
+def test_wrong_settings_are_refused_and_right_ones_are_in_the_table() -> None:
+    with pytest.raises(InputError, match="did you mean 'closing_um'"):
+        sim.measure(grid(), settings={"closing": 3})
+    with pytest.raises(InputError, match="must be a number from"):
+        sim.measure(grid(), settings={"closing_um": math.nan})
+    found = sim.measure(grid(), mode="mask", settings={"closing_um": 3})
+    (row,) = [row for row in found.options.table() if row["setting"] == "closing_um"]
+    assert (row["value"], row["default"], row["unit"]) == (3, 6, "um")
+
+
+# --- another tool's names, the command ------------------------------------------------------------
+
+
+def test_counts_of_another_tool_have_its_names() -> None:
+    table = sim.measure(grid(), mode="mask", as_="angiogenesis-analyzer").table
+    assert set(COLUMNS) <= set(table.columns)
+    assert table["Nb meshes"][0] == 6
+
+
+def angiosim(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sim", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_leaves_a_folder_and_says_what_failed(tmp_path: Path) -> None:
+    folder = tmp_path / "plate"
+    folder.mkdir()
+    Image.fromarray(grid()).save(folder / "a.png")
+    (folder / "b.png").write_bytes(b"no picture")
+    found = angiosim("measure", str(folder), "--json", "--um-per-px", "2")
+    assert found.returncode == 3
+    assert "b.png: is not a picture" in found.stderr
+    tree = json.loads(found.stdout)
+    assert Path(tree["folder"]) == tmp_path / "plate-measured"
+    assert [row["picture"] for row in tree["pictures"]] == ["a.png", "b.png"]
+    alone = angiosim("measure", str(folder / "b.png"))
+    assert (alone.returncode, len(list(tmp_path.iterdir()))) == (2, 2)
+
+
+def test_what_was_found_is_drawn() -> None:
+    found = sim.measure(grid(), um_per_px=2.0, mode="mask")
+    words = [text.get_text() for text in found.plot().findobj(Text)]
+    assert "junctions" in words
+    with pytest.raises(InputError, match="must be one of"):
+        found.plot("other.png")

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from sim.files import write_bytes_atomic
 from sim.lab.measure import Measured
@@ -26,27 +27,41 @@ from sim.view.run import frame
 
 ACROSS: Final = 1600  # pixels of an overlay, unless the picture has more
 MOST_LARGER: Final = 4
-TINT: Final = 0.22
+TINT, PALE = 0.22, 0.75
 LINE, JUNCTION, END = style.SKY, style.VERMILION, "#F0E442"
 _BRIGHTNESS: Final = (0.5, 99.8)  # percentiles that become black and white
 
 
 def overlay(one: Measured) -> NDArray[np.uint8]:
-    """Return the picture [y, x, colour] with what was found on it."""
-    height, width = one.grey.shape
-    larger = max(1, min(MOST_LARGER, round(ACROSS / max(height, width))))
+    """Return the picture [y, x, colour] with what was found on it; what was left out is pale."""
     low, high = np.percentile(one.grey, _BRIGHTNESS)
     grey = np.clip((one.grey - low) / max(high - low, 1e-9), 0, 1)
+    if one.field is not None:
+        grey = np.where(one.field, grey, PALE + (1 - PALE) * grey)
     image = np.repeat((255 * grey).astype(np.uint8)[..., None], 3, axis=2)
+    found = one.analysis
+    if found is not None:  # on pixels of its own
+        height, width = found.skeleton.shape
+        image = np.asarray(Image.fromarray(image).resize((width, height))).copy()
     tints = np.array([to_rgb(colour) for colour in style.SOFT_CYCLE]) * 255 * TINT
-    where = one.network.meshes > 0
-    number = one.network.meshes[where] % len(tints)
-    image[where] = ((1 - TINT) * image[where] + tints[number]).astype(np.uint8)
-    large = Image.fromarray(image).resize(
-        (width * larger, height * larger), Image.Resampling.BICUBIC
-    )
-    _draw_skeleton(ImageDraw.Draw(large), one, larger)
-    return np.asarray(large)
+    meshes = one.network.meshes if found is None else found.meshes
+    where = meshes > 0
+    image[where] = ((1 - TINT) * image[where] + tints[meshes[where] % len(tints)]).astype(np.uint8)
+    height, width = image.shape[:2]
+    larger = max(1, min(MOST_LARGER, round(ACROSS / max(height, width))))
+    size = width * larger, height * larger
+    large = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+    if found is None:
+        _draw_skeleton(ImageDraw.Draw(large), one, larger)
+        return np.asarray(large)
+    drawn = np.array(large)
+    for pixels, colour in (
+        (ndimage.binary_dilation(found.skeleton), LINE),
+        (ndimage.binary_dilation(found.branches > 0), style.GREEN),
+        (found.junctions > 0, JUNCTION),
+    ):
+        drawn[np.repeat(np.repeat(pixels, larger, 0), larger, 1)] = np.array(to_rgb(colour)) * 255
+    return drawn
 
 
 def _draw_skeleton(draw: ImageDraw.ImageDraw, one: Measured, larger: int) -> None:
@@ -98,27 +113,25 @@ def draw_measured(
     extent = (0.0, width, height, 0.0)
     ax.imshow(overlay(one), extent=extent, origin="upper", interpolation="antialiased")
     frame.bare(ax, extent)
-    return frame.finish(ax, sheet, _handles(), [], in_um=one.um_per_px is not None)
+    return frame.finish(ax, sheet, _handles(one), [], in_um=one.um_per_px is not None)
 
 
 def _words(one: Measured) -> str:
-    values: dict[str, Any] = one.values
-    length = next(
-        f"{style.number(value)} {name.rpartition('_')[2]}"
-        for name, value in values.items()
-        if name.startswith("tube_length")
-    )
-    return frame.DOT.join(
-        [length, f"{values['junctions']} junctions", f"{values['meshes']} meshes", *one.doubts]
-    )
+    """Say how much was found."""
+    names = ("tube_length_mm", "tube_length_px", "junctions", "meshes", "Nb Junctions", "Nb meshes")
+    found = [f"{name} {style.number(one.values[name])}" for name in names if name in one.values]
+    return frame.DOT.join([*found, *one.doubts])
 
 
-def _handles() -> list[Line2D | Patch]:
+def _handles(one: Measured) -> list[Line2D | Patch]:
     """Say what is drawn."""
     dot: dict[str, Any] = {"ls": "", "marker": "o"}
+    thick = style.points(2)
     return [
-        Line2D([], [], color=LINE, lw=style.points(2), label="skeleton"),
+        Line2D([], [], color=LINE, lw=thick, label="skeleton"),
         Line2D([], [], **dot, color=JUNCTION, mec="white", label="junctions"),
-        Line2D([], [], **dot, color=END, mec="black", label="ends"),
+        Line2D([], [], **dot, color=END, mec="black", label="ends")
+        if one.analysis is None
+        else Line2D([], [], color=style.GREEN, lw=thick, label="branches"),
         Patch(color=style.SOFT_CYCLE[0], alpha=2 * TINT, label="meshes"),
     ]
