@@ -13,6 +13,7 @@ import nbclient
 from docutils.nodes import SkipNode
 from latex2mathml.converter import convert
 from sphinx.domains.python import PyObject
+from sphinx.ext.napoleon import NumpyDocstring
 
 import sim
 
@@ -26,6 +27,9 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 napoleon_google_docstring = False
 napoleon_use_ivar = True
+NumpyDocstring._consume_fields = partialmethod(  # "a, b : int" are two, of attributes as well
+    NumpyDocstring._consume_fields, multiple=True
+)
 autodoc_typehints = "none"  # the docstrings say it in words
 exclude_patterns = ["_build", "**.ipynb"]
 
