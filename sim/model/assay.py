@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sim.assays import assay
 from sim.assays.declare import Assay, Tissue, Uniforms, called
+from sim.scenario import image
 from sim.scenario.schema import LatticeScenario
 from sim.tissue import CellStore
 
@@ -94,7 +95,10 @@ class RunningAssay:
 
     def start(self, uniforms: Uniforms) -> tuple[NDArray[Any], list[int]]:
         """Return the lattice with the cells on it, and their types."""
-        sites, types = self._start(self.scenario, uniforms)
+        if self.scenario.cells.seeding == image.SEEDING:
+            sites, types = image.cells_of(self.scenario)
+        else:
+            sites, types = self._start(self.scenario, uniforms)
         return np.ascontiguousarray(sites, np.int32), types
 
     def begin(self, model: Model) -> None:

@@ -15,6 +15,7 @@ from sim.assays.rules import NEAR, Check, reads, related
 from sim.errors import Problem
 from sim.files import read_toml
 from sim.pharmacology.drug_file import placeholders
+from sim.scenario.image import in_parts
 from sim.scenario.partner import for_partner
 from sim.scenario.schema import LatticeScenario, Scenario
 from sim.signalling.clock import substeps
@@ -67,7 +68,7 @@ def _of(assay: str) -> tuple[Check, ...]:
         for_partner(_placeholders),
     )  # fmt: skip
     if assays()[assay].model == "lattice":
-        every += (_borders, _creep)
+        every += (_borders, _creep, in_parts)
     return (*every, *(called(own) if own else ()))
 
 

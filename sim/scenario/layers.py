@@ -14,6 +14,7 @@ from sim.input import MOST_DEPTH, default_name, plain
 from sim.pharmacology.dose_table import read_doses
 from sim.pharmacology.drug_file import as_own
 from sim.scenario import keys
+from sim.scenario.image import read_image
 from sim.scenario.resolved import OWN
 from sim.scenario.settings import ALTERNATIVES, contradictions
 from sim.scenario.shipped import shipped
@@ -112,8 +113,9 @@ def layers_of(
 
 
 def _take_files(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -> None:
-    """Replace the names of files by what they hold: doses, and drugs."""
+    """Replace the names of files by what they hold: doses, drugs and label pictures."""
     _take_doses(tree, folder, root, problems)
+    _take_image(tree, folder, root, problems)
     for table in ("drug", "partner"):
         drug, key = tree.get(table), f"{table}.file"
         if not isinstance(drug, dict) or not isinstance(drug.get("file"), str):
@@ -150,6 +152,20 @@ def _take_doses(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -
             problems.append(Problem(key, name, error.reason))
         else:
             drug["doses"] = [asdict(dose) for dose in doses]
+
+
+def _take_image(tree: Tree, folder: Path, root: Path, problems: list[Problem]) -> None:
+    """Keep the content of a label picture, unless it was kept before."""
+    name, kept = dig(tree, ("cells", "image")), dig(tree, ("resolved", "image"))
+    if not isinstance(name, str) or (isinstance(kept, dict) and kept.get("name") == name):
+        return  # other values than texts are reported by the schema
+    written = tree.get("resolved")
+    written = written if isinstance(written, dict) else {}
+    try:
+        found = read_image(named_file(name, folder, root), name)
+        tree["resolved"] = written | {"image": found}
+    except InputError as error:
+        problems.append(Problem("cells.image", name, error.reason))
 
 
 def _in_file(key: str, error: ScenarioError) -> Iterator[Problem]:
@@ -226,6 +242,9 @@ def merge_layers(layers: list[Tree], problems: list[Problem]) -> Tree:
         problems += _contradictions(layer)
         for table in ("drug", "partner"):
             laid = _without_sets_of_others(laid, layer, table)
+        if isinstance(dig(layer, ("cells", "image")), str):  # the picture has the cells
+            for key in ("count", "density_per_mm2"):
+                (dig(laid, ("cells",)) or {}).pop(key, None)
         laid = overlay(laid, layer)
     return laid
 

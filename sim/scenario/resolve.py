@@ -21,6 +21,7 @@ from sim.scenario import keys, resolved
 from sim.scenario.checks import check
 from sim.scenario.classes import class_of
 from sim.scenario.defaults import assay_of, default_leaves
+from sim.scenario.image import settle
 from sim.scenario.layers import DRIVEN, layers_of, merge_layers, override_tree
 from sim.scenario.schema import Domain, LatticeScenario, Scenario, Time
 from sim.scenario.tree import (
@@ -35,6 +36,7 @@ from sim.scenario.writing import as_tree
 
 OF_FILES = (
     "extends", "drug.file", "drug.doses_csv", "partner.file", "partner.doses_csv",
+    "cells.image",
 )  # fmt: skip
 """Keys that name files."""
 
@@ -112,6 +114,8 @@ def _resolve(user: Tree, label: str, problems: list[Problem], lost: bool) -> Sce
         _follow_domain(tree, user, defaults)
     _follow_duration(tree, user)
     _settle(tree, defaults)
+    if on_lattice:
+        problems += settle(tree, user, lost=lost)
     if complete := assay_of(tree).complete:
         called(complete)(tree, user)
     tree["resolved"] = resolved.resolve(tree)

@@ -17,7 +17,7 @@ from sim import data
 from sim.errors import InputError
 from sim.pharmacology.drug_file import is_own
 from sim.pharmacology.drugs import Kinetics, Parameter, Potency, body_weight_kg, load_drug
-from sim.tables import Kilograms, NanoMolar, Number, Switch, Table, Text
+from sim.tables import Kilograms, NanoMolar, Number, Switch, Table, Text, Whole
 
 Tree = dict[str, Any]
 
@@ -89,6 +89,18 @@ class ResolvedLigand(Table):
     molar_mass_g_per_mol: Number = Field(gt=0, description="of what its receptor binds")
 
 
+class ResolvedImage(Table):
+    """What ``cells.image`` holds; written, not typed."""
+
+    name: Text = Field(description="name of the file")
+    size_px: tuple[Whole, Whole] = Field(description="width and height, pixels")
+    whole: Switch = Field(description="whether it shows all of the domain: a PIFF need not")
+    cells: Whole = Field(ge=1, description="how many cells it has")
+    types: list[Text] = Field([], description="type of each cell, where the file says so")
+    sha256: Text = Field(description="of its labels, 32 bits each, row by row")
+    labels: list[Text] = Field(description="the labels, compressed, in base 64")
+
+
 class Resolved(Table):
     """What was looked up in data files; written, not typed."""
 
@@ -98,6 +110,7 @@ class Resolved(Table):
     partner_pk: ResolvedKinetics | None = None
     own: Text | None = Field(None, description="content of drug.file, as JSON")
     partner_own: Text | None = Field(None, description="content of partner.file, as JSON")
+    image: ResolvedImage | None = Field(None, description="content of cells.image")
     receptors: dict[str, ResolvedReceptor] = Field({}, description="by name")
     ligands: dict[str, ResolvedLigand] = Field({}, description="by name")
 

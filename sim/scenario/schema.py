@@ -140,9 +140,15 @@ class Cells(Table):
         "are narrower than in culture: no attractant crosses wide ones",
     )
     count: Whole | None = Field(None, ge=0, description="cells seeded, instead of a density")
-    seeding: Literal["random", "grid", "blob", "confluent"] = Field(
-        description="random without overlap, on a regular grid, as one round cluster, or as a "
-        "layer without gaps"
+    seeding: Literal["random", "grid", "blob", "confluent", "image"] = Field(
+        description="random without overlap, on a regular grid, as one round cluster, as a layer "
+        "without gaps, or as a label picture has them"
+    )
+    image: Text | None = Field(
+        None, description="label picture (.npy, .tif, .png, .piff) with seeding = 'image'"
+    )
+    um_per_px: Micrometres | None = Field(
+        None, gt=0, description="side of its pixels; that of a site if unset"
     )
     line: Text = Field(description="cell line (a file in sim/data/lines)")
     division: Switch = Field(False, description="whether cells divide, in assays that let them")

@@ -15,7 +15,9 @@ from sim.scenario.tree import Tree
 _UNHASHED = {"name", "description", "seed", "record"}
 _UNDECIDED: Any = {
     **dict.fromkeys(_UNHASHED, True),
+    "cells": {"image"},
     "resolved": {
+        "image": {"name", "labels"},
         "drug": {"source"},
         "pk": {"source", "remark"},
         "partner": {"source"},
@@ -32,7 +34,16 @@ _NOT_STRUCTURE: Any = {
     "partner": True,
     "time": {"duration_h", "duration_mcs", "record_every_h", "record_every_mcs"},
     "ligands": {"__all__": {"media"}},
-    "resolved": {"drug", "pk", "partner", "partner_pk", "own", "partner_own"},
+    "cells": {"image"},
+    "resolved": {
+        "drug": True,
+        "pk": True,
+        "partner": True,
+        "partner_pk": True,
+        "own": True,
+        "partner_own": True,
+        "image": {"name", "labels"},
+    },
 }
 
 
@@ -53,13 +64,21 @@ def decisive(scenario: Scenario) -> Tree:
     for table in (content, content["resolved"]):
         for key in [key for key in ("partner", "partner_pk") if table.get(key, 0) is None]:
             del table[key]
-    for ligand in content.get("ligands", {}).values():
-        if not ligand["media"]:  # a later key, as in `LATER`
-            del ligand["media"]
+    _drop_later(content)
     for key in ("drug", "partner"):
         if content.get(key) is not None:
             content[key] = _as_before(content[key])
     return content
+
+
+def _drop_later(content: Tree) -> None:
+    """Remove later keys that are not given, as in `LATER`, in place."""
+    for ligand in content.get("ligands", {}).values():
+        if "media" in ligand and not ligand["media"]:
+            del ligand["media"]
+    for table, key in (("cells", "um_per_px"), ("resolved", "image")):
+        if table in content and content[table].get(key, 0) is None:
+            del content[table][key]
 
 
 def _as_before(value: Any) -> Any:
@@ -79,6 +98,7 @@ def structure_of(scenario: Scenario) -> dict[str, str]:
     media of ligands, how long it lasts and how often it is recorded.
     """
     content = _canonical(scenario.model_dump(mode="json", by_alias=True, exclude=_NOT_STRUCTURE))
+    _drop_later(content)
     texts = {key: json.dumps(value, sort_keys=True) for key, value in content.items()}
     return {key: hashlib.sha256(text.encode()).hexdigest()[:16] for key, text in texts.items()}
 

@@ -44,8 +44,10 @@ def _gradient(scenario: Scenario) -> Iterator[Problem]:
 @reads("cells", "domain", "engine.area", "types")
 def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     cells, count = scenario.cells, cell_count(scenario)
+    if cells.seeding == "image":
+        return  # a picture has its own checks
     if cells.seeding != "random":
-        yield Problem("cells.seeding", cells.seeding, "must be 'random' in this assay")
+        yield Problem("cells.seeding", cells.seeding, "must be 'random' or 'image' in this assay")
     (x, y), site_um = scenario.domain.size_um, scenario.domain.spacing_um
     kinds = {"engine": scenario.engine.area}
     kinds |= {f"types.{name}": further.area for name, further in scenario.types.items()}

@@ -23,13 +23,17 @@ COVERED = {"random": 0.4, "grid": 0.75, "blob": math.pi / 4}
 
 @reads("cells.seeding")
 def _seeding(scenario: Scenario) -> Iterator[Problem]:
-    if scenario.cells.seeding not in COVERED:
-        yield Problem("cells.seeding", scenario.cells.seeding, f"{data.one_of(COVERED)} here")
+    if scenario.cells.seeding not in (*COVERED, "image"):
+        known = data.one_of([*COVERED, "image"])
+        yield Problem("cells.seeding", scenario.cells.seeding, f"{known} here")
 
 
-@reads("domain", "setup.region_um")
+@reads("cells.seeding", "domain", "setup.region_um")
 def _region_fits(scenario: Scenario) -> Iterator[Problem]:
     site = scenario.domain.spacing_um
+    if scenario.cells.seeding == "image" and scenario.setup.region_um is not None:
+        what = "must not be given with cells.seeding = 'image'"
+        yield Problem("setup.region_um", scenario.setup.region_um, what)
     for place, side in enumerate(scenario.setup.region_um or ()):
         whole = scenario.domain.size_um[place]
         if not site <= side <= whole:
@@ -48,7 +52,7 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     cells, site = scenario.cells, scenario.domain.spacing_um**2
     x, y = scenario.setup.region_um or scenario.domain.size_um
     if cells.seeding not in COVERED:
-        return  # reported elsewhere
+        return  # a picture has its own checks; others are reported elsewhere
     too_small = min(scenario.domain.size_um) < SIDE_SITES * scenario.domain.spacing_um * (1 - NEAR)
     if too_small or min(x, y) <= 0:
         return  # reported elsewhere

@@ -15,20 +15,21 @@ COVERED = 0.4  # share that cells may cover at the start: discs at random jam at
 
 @reads("cells.seeding", "types:")
 def _at_random(scenario: Scenario) -> Iterator[Problem]:
-    if scenario.cells.seeding != "random":
-        yield Problem("cells.seeding", scenario.cells.seeding, "must be 'random' in this assay")
+    if scenario.cells.seeding not in ("random", "image"):
+        what = "must be 'random' or 'image' in this assay"
+        yield Problem("cells.seeding", scenario.cells.seeding, what)
     if scenario.types:
         yield Problem("types", len(scenario.types), "must be 0 further cell types in this assay")
 
 
 @reads(
-    "domain.size_um", "domain.spacing_um", "cells.count", "cells.density_per_mm2",
-    "engine.area.target_sites",
+    "cells.seeding", "domain.size_um", "domain.spacing_um", "cells.count",
+    "cells.density_per_mm2", "engine.area.target_sites",
 )  # fmt: skip
 def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     cells, (x, y) = scenario.cells, scenario.domain.size_um
-    if min(x, y) <= 0:
-        return  # reported elsewhere
+    if min(x, y) <= 0 or cells.seeding == "image":
+        return  # reported elsewhere, or by the checks of a picture
     if cells.count is None and cells.density_per_mm2 is None:
         yield Problem("cells", None, "needs density_per_mm2 or count")
         return

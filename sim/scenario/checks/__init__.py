@@ -8,6 +8,7 @@ from typing import Any
 from sim.assays import assays
 from sim.assays.declare import called
 from sim.errors import Problem
+from sim.scenario import image
 from sim.scenario.checks import bed, behaviour, cells, domain, drug, fields, time
 from sim.scenario.checks import scenario as whole
 from sim.scenario.schema import Scenario
@@ -17,7 +18,7 @@ SMALLEST_NUMBER = 1e-100  # and products of two of these stay above 0
 
 CHECKS = {
     "lattice": (
-        *whole.CHECKS, *domain.CHECKS, *cells.CHECKS, *time.CHECKS, *fields.CHECKS,
+        *whole.CHECKS, *domain.CHECKS, *cells.CHECKS, *image.CHECKS, *time.CHECKS, *fields.CHECKS,
         *behaviour.CHECKS, *drug.CHECKS,
     ),
     "bed": (*whole.CHECKS, *bed.CHECKS, *time.CHECKS, *drug.CHECKS),

@@ -23,6 +23,7 @@ SEEDED = {
     "grid": "placed on a regular grid",
     "blob": "in one round cluster",
     "confluent": "in a layer without gaps",
+    "image": "as a label picture has them",
 }
 
 
