@@ -220,11 +220,11 @@ def _largest_parts(sites: NDArray[np.int32], *, periodic: bool) -> tuple[NDArray
 @reads("cells", "domain", "types", "resolved.image")
 def _fits(scenario: LatticeScenario) -> Iterator[Problem]:
     """The picture is as large as the domain, and its cells are cells of this scenario."""
-    import numpy as np
-
     cells, image = scenario.cells, scenario.resolved.image
     if cells.seeding != SEEDING or image is None or not cells.um_per_px:
         return
+    import numpy as np  # here, so that a scenario without a picture needs no NumPy
+
     try:
         pixels_of(scenario)
     except InputError as error:

@@ -206,7 +206,7 @@ def test_of_a_cell_in_parts_the_largest_is_laid_and_that_is_said(workplace: Path
     torus[:3, 70:75] = 5
     torus[-3:, 70:75] = 5  # one part over a periodic border
     write_npy(workplace / "t.npy", torus)
-    over = {"domain__size_um": [160, 160], "domain__boundary": "periodic"}
+    over: dict[str, Any] = {"domain__size_um": [160, 160], "domain__boundary": "periodic"}
     assert sites_of(load("t.npy", **over))[1] == 0
 
 
@@ -267,7 +267,7 @@ def test_the_content_is_kept_and_decides_the_hash(npy: str, workplace: Path) -> 
     write_npy(workplace / "other.npy", changed)
     assert scenario_hash(load("other.npy")) != scenario_hash(scenario)
     assert structure_of(load("other.npy")) != structure_of(scenario)
-    again = sim.load(scenario, {"cells.image": "other.npy"})
+    again: Any = sim.load(scenario, {"cells.image": "other.npy"})
     assert again.cells.count == 4
     text = dump(scenario)
     sha = scenario.resolved.image.sha256
@@ -313,4 +313,5 @@ def test_a_file_extends_one_with_a_picture_below_it(workplace: Path, angiosim: A
     (workplace / "mine.toml").write_text('extends = "base/base.toml"\nname = "m"\n')
     done = angiosim("validate", "mine.toml")
     assert done.exit_code == 0, done.stderr
-    assert sim.load("mine.toml").cells.count == 3
+    found: Any = sim.load("mine.toml")
+    assert found.cells.count == 3
