@@ -91,7 +91,7 @@ hooks.PLACES |= {
     "draw": "sim.view.draw:draw",
     "draw_map": "sim.view.draw:draw_map",
     "save_figures": "sim.view.canvas:save_pictures",
-    "save_overlay": "sim.view.lab.overlay:save",
+    "save_overlay": "sim.view.lab.measured:save",
     "save_pictures": "sim.view.run.pictures:save_pictures",
     "to_xarray": "sim.view.export.export:to_xarray",
     "dose_response": "sim.analysis.dose_response:dose_response",

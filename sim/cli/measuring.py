@@ -71,6 +71,16 @@ def measure(
             show_default=False,
         ),
     ] = None,
+    assay: Annotated[
+        Literal["tubes", "wound", "spheroid"],
+        typer.Option(help="What is measured; pictures of a scratch or spheroid are one series."),
+    ] = "tubes",
+    interval_h: Annotated[
+        float | None,
+        typer.Option(
+            metavar="H", help="Hours from one picture of a series to the next.", show_default=False
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="A new or empty folder. [default: NAME-measured beside PICTURE]"),
@@ -78,18 +88,21 @@ def measure(
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Measure the networks on micrographs as the simulation is measured."""
+    """Measure networks, scratches or spheroids on pictures as the simulation is measured."""
     with exit_codes():
         import json
 
+        from sim.errors import InputError
         from sim.files import plain
         from sim.lab.folder import measure_into, options_of
         from sim.lab.wells import read_map
         from sim.scenario.settings import parse_setting
 
+        if plate is not None and assay != "tubes":
+            raise InputError("--plate needs --assay tubes: a series of pictures is of one well")
         plate_map = None if plate is None else read_map(plate)
         changes = dict(map(parse_setting, settings or []))
-        options = options_of(um_per_px, mode, crop, plane, changes, as_)
+        options = options_of(um_per_px, mode, crop, plane, changes, as_, assay, interval_h)
         found = measure_into(source, options, out)
         for note in [] if quiet else found.notes:
             say(note, err=True)
@@ -124,6 +137,8 @@ def measure(
 SHOWN = (
     "tube_length_mm", "tube_length_px", "junctions", "meshes", "covered_fraction", "Nb Junctions",
     "Nb meshes", "Tot. lenght", "Nb master segments",
+    "closure_percent", "gap_area_um2", "gap_area_px2", "sprouts", "cumulative_length_um",
+    "cumulative_length_px",
 )  # fmt: skip
 """Read-outs of a folder of pictures that are printed; the table has all."""
 

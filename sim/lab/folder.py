@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from sim import hooks
 from sim.errors import InputError, shown
 from sim.files import write_bytes_atomic, write_text_atomic
-from sim.input import checked_count, checked_path
+from sim.input import checked_count, checked_path, wrong_name
 from sim.lab.analyzer import COLUMNS
 from sim.lab.crop import Crop
 from sim.lab.measure import ANALYZER, Measured, measure_picture
 from sim.lab.picture import ENDINGS, Picture, checked_scale, from_array, need, read_picture
 from sim.lab.prepare import AUTO
 from sim.lab.segment import MODES
+from sim.lab.series import SERIES, measure_series
 from sim.lab.settings import Settings
 from sim.labels import UM_PER_INCH
 from sim.runs.folder import make_new, remove_empty
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 TABLE, SETTINGS = "measurements.csv", "settings.csv"
 MASKS, OVERLAYS = "masks", "overlays"
+TUBES, ASSAYS, MOST_HOURS = "tubes", ("tubes", *SERIES), 10_000
 IMAGE_NAME = COLUMNS[0]
 _LAST = ("doubts", "error")
 _DIGITS = re.compile(r"(\d+)")
@@ -54,6 +56,10 @@ class Options:
     settings : Settings
     as_ : str or None
         Another tool whose counts are given.
+    assay : str
+        One of `ASSAYS`.
+    interval_h : float or None
+        Hours from one picture of a series to the next.
     """
 
     um_per_px: float | None = None
@@ -62,6 +68,8 @@ class Options:
     plane: int | None = None
     settings: Settings = field(default_factory=Settings)
     as_: str | None = None
+    assay: str = TUBES
+    interval_h: float | None = None
 
     def table(self) -> list[dict[str, Any]]:
         """Return a row for each setting: its name, value, default, unit and meaning."""
@@ -69,6 +77,8 @@ class Options:
             "um_per_px": (self.um_per_px, None, "um", "side of a pixel, in place of the file's"),
             "mode": (self.mode, AUTO, "", "what pictures show"),
             "crop": (self.crop and str(self.crop), None, "px", "the part that is measured"),
+            "assay": (self.assay, TUBES, "", "what is measured"),
+            "interval_h": (self.interval_h, None, "h", "from one picture of a series to the next"),
             "as": (self.as_, None, "", "another tool whose counts are given"),
             "plane": (self.plane, None, "", "which plane of files with several"),
         }
@@ -154,6 +164,10 @@ class Measurements:
         source = self.source
         if isinstance(source, Path):
             source = source / picture if source.is_dir() else source
+        if self.options.assay in SERIES:
+            read = _read_all(_pictures(self.source, []), self.options)
+            series = _series([one for one in read if isinstance(one, Picture)], self.options)
+            return hooks.draw(series[names.index(picture)], ax=ax, fig=fig)
         return hooks.draw(_measured(source, self.options), ax=ax, fig=fig)
 
 
@@ -165,6 +179,8 @@ def measure(
     plane: int | None = None,
     settings: Mapping[str, Any] | None = None,
     as_: str | None = None,
+    assay: str = TUBES,
+    interval_h: float | None = None,
     out: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Measurements:
@@ -190,6 +206,11 @@ def measure(
     as_ : str, optional
         ``"angiogenesis-analyzer"``: the counts of that ImageJ macro by its rules, under its names,
         in pixels, in place of the read-outs.
+    assay : str
+        ``"tubes"``; or ``"wound"`` or ``"spheroid"``, of which a folder has one series of pictures
+        in the order of their names, the first at the start.
+    interval_h : float, optional
+        Hours from one picture of a series to the next, for the speed of a front.
     out : str or Path, optional
         A new or empty folder for table, overlays and masks; by default nothing is written.
     progress : callable, optional
@@ -201,7 +222,7 @@ def measure(
         If an option is wrong, there is no picture, or scikit-image is not installed. A picture of a
         folder that cannot be measured is a row with the error.
     """
-    options = options_of(um_per_px, mode, crop, plane, settings, as_)
+    options = options_of(um_per_px, mode, crop, plane, settings, as_, assay, interval_h)
     folder = None if out is None else checked_path("out", out)
     pictures = (
         from_array(source, options.um_per_px)
@@ -217,7 +238,9 @@ def options_of(
     crop: str | Sequence[float] | None,
     plane: int | None,
     settings: Mapping[str, Any] | None,
-    as_: str | None,
+    as_: str | None = None,
+    assay: str = TUBES,
+    interval_h: float | None = None,
 ) -> Options:
     """Return options, checked, as `measure` has them."""
     need("skimage")
@@ -228,7 +251,16 @@ def options_of(
     scale = None if um_per_px is None else checked_scale(um_per_px)
     if as_ not in (None, ANALYZER):
         raise InputError(f"as_ = {shown(as_)}: must be {ANALYZER}")
-    return Options(scale, mode, Crop.of(crop), plane, Settings.of(settings), as_)
+    if assay not in ASSAYS:
+        raise InputError(f"assay = {shown(assay)}: must be {', '.join(ASSAYS)}")
+    if as_ is not None and assay != TUBES:
+        raise InputError(f"as_ = {shown(as_)}: counts networks, with assay = {TUBES!r} only")
+    if interval_h is not None:
+        number = isinstance(interval_h, (int, float)) and not isinstance(interval_h, bool)
+        if not number or not 0 < interval_h <= MOST_HOURS:
+            allowed = f"must be a number of hours above 0, at most {MOST_HOURS:,}"
+            raise InputError(f"interval_h = {shown(interval_h)}: {allowed}")
+    return Options(scale, mode, Crop.of(crop), plane, Settings.of(settings), as_, assay, interval_h)
 
 
 def measure_into(
@@ -256,27 +288,24 @@ def _measure_all(
     """Measure what there is, one picture after the other; a picture alone must not fail."""
     found = Measurements(source, options)
     pictures = _pictures(source, found.notes)
-    files = _file_names([_name(each) for each in pictures])
+    files = _file_names([each.name for each in pictures])
     made: list[Path] = []
     if out is not None:
         found.folder, made = make_new(out, numbered=numbered)
         made += [found.folder / part for part in (MASKS, OVERLAYS)]
     try:
-        for number, (each, file) in enumerate(zip(pictures, files, strict=True)):
-            try:
-                one = _measured(each, options)
-            except InputError as error:
-                if len(pictures) == 1:
-                    raise
-                found.rows.append({"picture": _name(each), "error": error.reason})
-                continue
-            finally:
-                if progress is not None:
-                    progress(number + 1, len(pictures))
-            found.rows.append(_row(one))
-            found.notes += [f"{one.picture}: {note}" for note in one.notes]
-            if found.folder is not None:
-                _write_pictures(one, found.folder, file)
+        for number, one in enumerate(_each(pictures, options)):
+            if isinstance(one, Measured):
+                found.rows.append(_row(one))
+                found.notes += [f"{one.picture}: {note}" for note in one.notes]
+                if found.folder is not None:
+                    _write_pictures(one, found.folder, files[number])
+            elif len(pictures) == 1:
+                raise one
+            else:
+                found.rows.append({"picture": pictures[number].name, "error": one.reason})
+            if progress is not None:
+                progress(number + 1, len(pictures))
     finally:
         if found.folder is not None:
             if found.rows:
@@ -286,9 +315,46 @@ def _measure_all(
     return found
 
 
+def _each(pictures: Sequence[Path | Picture], options: Options) -> Iterator[Measured | InputError]:
+    """Measure pictures; yield for each what was found, or why it could not be measured."""
+    if options.assay in SERIES:  # all are needed at once
+        read = list(_read_all(pictures, options))
+        series = iter(_series([one for one in read if isinstance(one, Picture)], options))
+        for one in read:
+            yield next(series) if isinstance(one, Picture) else one
+        return
+    for each in pictures:
+        try:
+            yield _measured(each, options)
+        except InputError as error:
+            yield error
+
+
+def _read_all(
+    pictures: Sequence[Path | Picture], options: Options
+) -> Iterator[Picture | InputError]:
+    """Read pictures; yield each, or why it cannot be read."""
+    for each in pictures:
+        try:
+            yield _read(each, options)
+        except InputError as error:
+            yield error
+
+
+def _series(pictures: Sequence[Picture], options: Options) -> list[Measured]:
+    if not pictures:
+        return []
+    return measure_series(
+        pictures, options.assay, options.mode, options.crop, options.settings, options.interval_h
+    )
+
+
 def _pictures(source: Path | Picture, notes: list[str]) -> Sequence[Path | Picture]:
     """Return the pictures of a folder in the order in which people count, or the one given."""
-    if isinstance(source, Picture) or not source.is_dir():
+    if isinstance(source, Picture):
+        return [source]
+    if not source.is_dir():
+        _check_name(source)
         return [source]
     files = sorted(
         (path for path in source.iterdir() if not path.name.startswith(".")), key=_natural
@@ -297,9 +363,17 @@ def _pictures(source: Path | Picture, notes: list[str]) -> Sequence[Path | Pictu
     others = [path.name for path in files if path not in pictures]
     if not pictures:
         raise InputError(f"{source}: has no pictures; their names end in {', '.join(ENDINGS)}")
+    for path in pictures:
+        _check_name(path)
     if others:
         notes.append(f"not measured, for these are no pictures: {', '.join(others)}")
     return pictures
+
+
+def _check_name(path: Path) -> None:
+    """Refuse a name that must not be in a table."""
+    if wrong := wrong_name(path.name):
+        raise InputError(f"{path}: the name of a picture {wrong}; rename it")
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -308,14 +382,16 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(part) if part.isdecimal() else -1, part) for part in parts]
 
 
+def _read(source: Path | Picture, options: Options) -> Picture:
+    if isinstance(source, Picture):
+        return source
+    return read_picture(source, options.um_per_px, options.plane)
+
+
 def _measured(source: Path | Picture, options: Options) -> Measured:
-    if isinstance(source, Path):
-        source = read_picture(source, options.um_per_px, options.plane)
-    return measure_picture(source, options.mode, options.crop, options.settings, options.as_)
-
-
-def _name(source: Path | Picture) -> str:
-    return source.name
+    return measure_picture(
+        _read(source, options), options.mode, options.crop, options.settings, options.as_
+    )
 
 
 def _row(one: Measured) -> dict[str, Any]:

@@ -26,16 +26,20 @@ from sim.lab.settings import Settings
 from sim.readouts.network import Network, measure_network
 
 if TYPE_CHECKING:
+    from sim.lab.spheroid import Spheroid
+    from sim.lab.wound import Wound
+
     BoolArray = NDArray[np.bool_]
 
 ANALYZER: Final = "angiogenesis-analyzer"
 """Whose counts are given in place of the read-outs."""
-_UNIT: Final = re.compile(r"_(mm_per_mm2|mm|um2|um)$")
+_UNIT: Final = re.compile(r"_(mm_per_mm2|mm|um2|um_h|um)$")
 _IN_PX: Final[Mapping[str, tuple[str, float, int]]] = {
     "mm": ("px", 1000.0, 1),
     "um": ("px", 1.0, 1),
     "um2": ("px2", 1.0, 2),
     "mm_per_mm2": ("px_per_px2", 0.001, -1),
+    "um_h": ("px_h", 1.0, 1),
 }
 """Of units of read-outs: what they are without a scale, their size in um, and the power of that."""
 
@@ -66,9 +70,8 @@ class Measured:
         Its cells.
     field : (H, W) bool or None
         What of it was measured; None for all.
-    network : Network
-    analysis : Analysis or None
-        The counts by another tool's rules, on the pixels of the picture, if they were asked for.
+    found : Network, Analysis, Wound or Spheroid
+        What was measured; an `Analysis` is on the pixels of the picture.
     """
 
     picture: str
@@ -81,8 +84,7 @@ class Measured:
     grey: Grey = dataclasses.field(repr=False)
     mask: BoolArray = dataclasses.field(repr=False)
     field: BoolArray | None = dataclasses.field(repr=False)
-    network: Network = dataclasses.field(repr=False)
-    analysis: Analysis | None = dataclasses.field(default=None, repr=False)
+    found: Network | Analysis | Wound | Spheroid = dataclasses.field(repr=False)
 
 
 def measure_picture(
@@ -131,16 +133,16 @@ def measure_picture(
     width_um = network.skeleton.mean_width * settings.pixel_um - 2 * swell_um
     values["tube_width_um"] = max(width_um, 0.0)
     doubts = doubts_of(found, seen.mode, network, values["covered_fraction"], seen.field)
-    analysis = None
+    shown: Network | Analysis = network
     if as_ == ANALYZER:
         phase = resample(network.parts > 0, seen.um_per_px / settings.pixel_um)
-        analysis = analyse(phase > 0.5)
-        values = dict(analysis.values)
+        shown = analyse(phase > 0.5)
+        values = dict(shown.values)
     elif picture.um_per_px is None:
         values = in_pixels(values, settings.pixel_um)
     return Measured(
         picture.name, seen.mode, picture.um_per_px, values, [*seen.doubts, *doubts], seen.notes,
-        settings.pixel_um, seen.grey, mask, seen.field, network, analysis,
+        settings.pixel_um, seen.grey, mask, seen.field, shown,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sim.errors import FileError, InputError
 from sim.lab.analyzer import COLUMNS
 from sim.lab.doubts import NOISY, WALL
 from sim.lab.picture import read_picture
+from sim.lab.spheroid import measure_spheroids
 from sim.readouts.network import measure_network
 
 Grey = NDArray[np.uint8]
@@ -221,6 +223,16 @@ def test_files_that_are_no_pictures_are_refused(tmp_path: Path) -> None:
         sim.measure(tmp_path / "empty")
 
 
+def test_names_that_no_table_may_have_are_refused(tmp_path: Path) -> None:
+    for name in ("=1+1.png", "a\nb.png"):
+        path = tmp_path / name
+        Image.fromarray(grid()).save(path)
+        for source in (path, tmp_path):
+            with pytest.raises(InputError, match="rename it"):
+                sim.measure(source)
+        path.unlink()
+
+
 def test_files_that_unpack_to_too_much_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((16_000, 16_000), bool)).save(tmp_path / "large.png")
     with pytest.raises(FileError, match="at most 150 million"):
@@ -254,6 +266,32 @@ def cells() -> NDArray[np.int32]:
     return np.where(mask, 1 + y * 20 + x, 0).astype(np.int32)
 
 
+NETWORKS = [(seed, 0.0) for seed in range(1001, 1009)]
+SPARSE = [(1011, 5.6), (1012, 5.6), (1013, 30.0), (1014, 30.0)]
+"""Seeds and unbound drug, nM."""
+COUNTS = ("tube_length_mm", "junctions", "meshes")
+
+
+@cache
+def simulated(seed: int, free_nM: float) -> NDArray[np.int32]:
+    drug = {"drug.name": "anlotinib", "drug.free_nM": free_nM} if free_nM else {}
+    cells: NDArray[np.int32] = sim.run("tube_formation", drug, seed=seed).final["cell_id"]
+    return cells
+
+
+def error_percent(seed: int, free_nM: float, mode: str, um_per_px: float) -> list[float]:
+    """How far the counts of a rendered network are from those of its lattice."""
+    lattice = simulated(seed, free_nM)
+    truth = measure_network(
+        lattice > 0, spacing_um=2, periodic=False, cell_area_sites=100, closing_um=6
+    ).readouts()
+    assert (truth["meshes"] >= 20) == (free_nM == 0)
+    picture = RENDERED[mode](lattice, um_per_px, seed)
+    found = sim.measure(picture, um_per_px=float(um_per_px)).rows[0]
+    assert (found["mode"], found["doubts"]) == (mode, "")
+    return [100 * (found[name] / max(truth[name], 1) - 1) for name in COUNTS]
+
+
 RENDERED = {"phase": rendering.phase, "fluorescence": rendering.fluorescence}
 
 
@@ -267,6 +305,18 @@ def test_rendered_cells_are_found(mode: str, um_per_px: float) -> None:
     assert (found["mode"], found["doubts"], found["meshes"]) == (mode, "", truth["meshes"])
     assert found["tube_length_mm"] == pytest.approx(truth["tube_length_mm"], rel=0.06)
     assert found["covered_fraction"] == pytest.approx(truth["covered_fraction"], rel=0.35)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("um_per_px", [0.5, 1, 2, 3])
+@pytest.mark.parametrize("mode", RENDERED)
+def test_networks_that_tuned_nothing_are_measured(mode: str, um_per_px: float) -> None:
+    """Mean of eight networks with at least 20 meshes, and of four sparse ones."""
+    most = {"fluorescence": (5, 10, 10), "phase": (5, 12, 20) if um_per_px == 3 else (5, 10, 15)}
+    for runs, limits in ((NETWORKS, most[mode]), (SPARSE, (15, 30))):
+        errors = [error_percent(*run, mode, um_per_px) for run in runs]
+        for name, limit, error in zip(COUNTS, limits, np.mean(errors, axis=0), strict=False):
+            assert abs(error) <= limit, (name, error)
 
 
 @pytest.mark.parametrize("mode", RENDERED)
@@ -320,6 +370,41 @@ def test_counts_of_another_tool_have_its_names() -> None:
     table = sim.measure(grid(), mode="mask", as_="angiogenesis-analyzer").table
     assert set(COLUMNS) <= set(table.columns)
     assert table["Nb meshes"][0] == 6
+
+
+def scratch(gap: int) -> Grey:
+    """A mask of a layer with a gap so many pixels wide."""
+    mask = np.full((120, 160), 255, np.uint8)
+    mask[:, 80 - gap // 2 : 80 + gap // 2] = 0
+    return mask
+
+
+def test_a_folder_of_a_scratch_is_one_series(tmp_path: Path) -> None:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    for name, gap in (("0h.png", 60), ("6h.png", 30), ("12h.png", 0)):
+        Image.fromarray(scratch(gap)).save(folder / name)
+    found = sim.measure(
+        folder, um_per_px=2.0, mode="mask", assay="wound", interval_h=6, out=tmp_path / "out"
+    )
+    assert [row["picture"] for row in found.rows] == ["0h.png", "6h.png", "12h.png"]
+    assert [row["closure_percent"] for row in found.rows] == pytest.approx([0, 50, 100], abs=1)
+    assert found.rows[1]["front_speed_um_h"] == pytest.approx(5, rel=0.05)
+    assert len(list((tmp_path / "out" / "overlays").iterdir())) == 3
+    assert "gap" in [text.get_text() for text in found.plot("6h.png").findobj(Text)]
+    with pytest.raises(InputError, match="must be"):
+        sim.measure(folder, assay="scratch")
+
+
+def test_the_sprouts_of_a_spheroid_are_measured() -> None:
+    y, x = np.indices((200, 200)) - 100
+    body = (np.hypot(y, x) < 40) | ((np.abs(y) < 5) & (np.abs(x) < 80))
+    row = sim.measure(body, um_per_px=2.0, mode="mask", assay="spheroid").rows[0]
+    expected = measure_spheroids([body.astype(np.float32)], "mask")[0].values
+    assert expected["sprouts"] == 2
+    assert {name: row[name] for name in expected} == expected
+    unknown = sim.measure(body, mode="mask", assay="spheroid").rows[0]
+    assert unknown["cumulative_length_px"] == pytest.approx(row["cumulative_length_um"] / 2)
 
 
 def angiosim(*words: str) -> subprocess.CompletedProcess[str]:
