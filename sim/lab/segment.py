@@ -109,7 +109,7 @@ def _smooth(field: Grey, deviation: float) -> Grey:
 
 def _locally(field: Grey, size: float) -> Grey:
     """Smooth local percentile over a window of this size, computed on some of the pixels."""
-    step = max(1, round(size / WINDOW_SAMPLES))
+    step = max(1, math.ceil(size / WINDOW_SAMPLES))
     few = field[step // 2 :: step, step // 2 :: step]
     low = ndimage.percentile_filter(few, PERCENTILE, size=round(size / step) | 1)
     low = _smooth(low, size / step / 3)
