@@ -15,7 +15,6 @@ ONE_PANEL: Final = {
     "sim.analysis.dose_response:DoseResponses": "sim.view.study.pictures:draw_responses",
     "sim.lab.fit:Fits": "sim.view.lab.fit:draw_fits",
     "sim.lab.measure:Measured": "sim.view.lab.measured:draw_measured",
-    "sim.lab.measure:Measured": "sim.view.lab.measured:draw_measured",
     "sim.model.base:AssayModel": "sim.view.run.end:draw_model",
     "sim.runs.result:Result": "sim.view.run.end:draw_end",
 }
