@@ -273,6 +273,8 @@ def _profile(
             "two samples in a row below quantification behind the peak end the profile; not used: "
             + ", ".join(f"{float(value):g} at {at:g} h" for at, value in beyond)
         )
+    if not later and len(time) > LEAST_POINTS and time[0] > (time[-1] - time[0]) / 2.0:
+        said.append(f"the first sample is {time[0]:g} h after the dose: are times since the dose?")
     cut_h = time[kept:][level[kept:] == 0.0][:1]  # of the triangle of AUCall
     time, level = time[:kept], level[:kept]
     sampled = len(time)

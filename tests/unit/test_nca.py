@@ -202,6 +202,12 @@ def test_the_dose_may_be_at_any_time_of_the_clock() -> None:
         assert getattr(clock, key) == pytest.approx(getattr(at_0, key)), key
 
 
+def test_times_that_may_not_be_since_the_dose_are_noted() -> None:
+    late = one(T + 24, ORAL)
+    assert any("the first sample is 24 h after the dose" in note for note in late.notes)
+    assert not any("first sample is" in note for note in one(T[1:], ORAL[1:]).notes)
+
+
 # --- below quantification --------------------------------------------------------------------
 
 

@@ -63,6 +63,7 @@ def draw_nca(found: NCA, *, fig: Figure | SubFigure | None = None) -> Figure:
         for ax, one in zip(axes, drawn, strict=True):
             ax.plot(one.below_h, np.full(len(one.below_h), _LOWEST * lowest), "v", mfc="none",
                     color=style.QUIET, ms=style.points(5), gid="below")  # fmt: skip
+    _outer_labels(axes, across)
     sheet.legend([
         Line2D([], [], marker="o", ls="", mfc="white", color=style.BLUE, label="sample"),
         Line2D([], [], marker="o", color=style.VERMILION, label="half-life"),
@@ -94,12 +95,11 @@ def _profile(ax: Axes, one: Profile, unit: str, *, several: bool) -> None:
         words.append(f"half-life {style.number(one.half_life_h)} h ({one.half_life_points} points)")
         words.append(f"{one.extrapolated_percent:.0f} % extrapolated")
     name = one.subject + (f", dose at {one.dose.at_h:g} h" if several else "")
-    ax.set_title("\n".join([*filter(None, [name.strip(", ")]), ", ".join(words)]).strip(),
-                 loc="left", size=style.points(9))  # fmt: skip
+    lines = [name.strip(", "), *words]
+    ax.set_title("\n".join(filter(None, lines)), loc="left", size=style.points(9))
     ax.set_xlabel("time after the dose, h")
     ax.set_ylabel(f"concentration, {unit}")
     ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.label_outer()
 
 
 @style.house_style()
@@ -133,7 +133,7 @@ def draw_pk_fit(found: PKFit, *, fig: Figure | SubFigure | None = None) -> Figur
     for ax, fit in zip(axes, drawn, strict=True):
         _fit(ax, fit, others.get(fit.subject), scale)
         ax.set_ylabel(f"concentration, {found.samples.unit}")
-        ax.label_outer()
+    _outer_labels(axes, across)
     levels = np.concatenate([fit.concentration for fit in drawn]) / scale
     axes[0].set_ylim(0.4 * levels.min(), 2.0 * levels.max())
     style.log_axis(axes[0].yaxis)
@@ -168,3 +168,13 @@ def _fit(ax: Axes, fit: Fit, other: Fit | None, scale: float) -> None:
     ax.set_title("\n".join(filter(None, [fit.subject, half])), loc="left", size=style.points(9))
     ax.set_xlabel("time, h")
     ax.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def _outer_labels(axes: list[Axes], across: int) -> None:
+    """Name the axes of the first panel of each row and of the last of each column."""
+    for place, ax in enumerate(axes):
+        if place % across:
+            ax.set_ylabel("")
+            ax.tick_params(labelleft=False)
+        if place + across < len(axes):
+            ax.set_xlabel("")
