@@ -243,13 +243,16 @@ def _in_percent(values: Group, name: str, *, subtracted: bool) -> Group:
         full, none = np.full_like(full, np.nanmean(full)), np.full_like(none, np.nanmean(none))
     kept = np.isfinite(full + none)[:, 0]
     full, none = full[kept], none[kept]
+    zero: Array | None = None  # no response at all: known, and without an error
+    if subtracted and values.background is not None:
+        zero = np.where(np.isfinite(values.background[kept]), 0.0, math.nan)
     if (full == none).any():
         raise InputError(f"{name}: the control at dose 0 is {float(none[0, 0]):g}, which is 0 %")
     return replace(
         values,
         response=normalised(values.response[kept], none, full),
         lines=values.lines[kept],
-        background=np.zeros(len(full)),
+        background=zero,
         replicates=tuple(one for one, use in zip(values.replicates, kept, strict=False) if use),
         sd=None if values.sd is None else np.abs(values.sd[kept] * 100.0 / (full - none)),
     )

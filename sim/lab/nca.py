@@ -50,7 +50,7 @@ class Profile:
     first_added : bool
         Whether the first concentration was not sampled: that at the dose.
     cmax, tmax_h : float
-        Highest concentration, and its time after the dose: after a bolus C0, at the dose.
+        Highest concentration that was sampled, and its time after the dose.
     auc_last, auc_all, auc_inf : float
         Area up to the last measurable sample; with the triangle down to the first one below
         quantification behind it; extrapolated to infinity from the last measurable one.
@@ -277,21 +277,22 @@ def _profile(
         said.append(f"the first sample is {time[0]:g} h after the dose: are times since the dose?")
     cut_h = time[kept:][level[kept:] == 0.0][:1]  # of the triangle of AUCall
     time, level = time[:kept], level[:kept]
-    sampled = len(time)
     if not len(time):
         said.append("no sample after the dose is above quantification")
         return Profile(subject, dose, time, level, below, tau_h=tau, notes=tuple(said))
-    c0 = math.nan
+    c0, first_added = math.nan, False
     if bolus:
         time, level, c0, note = _from_bolus(time, level)
         said += [note] if note else []
+        first_added = bool(note)
     elif time[0] > 0.0:
+        first_added = True
         least = float(level.min()) if later else 0.0
         if later:
             said.append("no sample at the dose: the lowest of the interval counts there")
         time, level = np.append(0.0, time), np.append(least, level)
-    peak = int(level.argmax())
-    between = np.flatnonzero(level[peak:] == 0.0) + peak
+    peak = int(level[first_added:].argmax()) + first_added
+    between = np.flatnonzero((level == 0.0) & (np.cumsum(level) > 0.0))
     if len(between):
         listed = ", ".join(f"{at:g}" for at in time[between])
         said.append(f"below quantification between measurable samples, counts as 0: at {listed} h")
@@ -300,7 +301,7 @@ def _profile(
     auc_last, aumc_last = areas(time, level)
     triangle = float(level[-1]) * (float(cut_h[0]) - float(time[-1])) / 2.0 if len(cut_h) else 0.0
     known: dict[str, Any] = {
-        "first_added": len(time) > sampled, "cmax": float(level[peak]),
+        "first_added": first_added, "cmax": float(level[peak]),
         "tmax_h": float(time[peak]), "auc_last": auc_last, "auc_all": auc_last + triangle,
         "c0": c0, "tau_h": tau,
     }  # fmt: skip
@@ -395,12 +396,16 @@ def areas(time: Array, level: Array) -> tuple[float, float]:
     t1, t2, c1, c2 = time[:-1], time[1:], level[:-1], level[1:]
     width = t2 - t1
     falls = (c1 > c2) & (c2 > 0.0)
-    rate = np.log(np.where(falls, c1 / np.where(falls, c2, 1.0), math.e)) / width
-    auc = np.where(falls, (c1 - c2) / rate, width * (c1 + c2) / 2.0)
+    drop = np.log1p(np.where(falls, (c1 - c2) / np.where(falls, c2, 1.0), 1.0))
+    auc = np.where(falls, -width * c1 * np.expm1(-drop) / drop, width * (c1 + c2) / 2.0)
+    # from t1 on; differences of nearly equal concentrations would leave nothing but rounding
+    moment = np.where(
+        drop > 1e-3,
+        -(np.expm1(-drop) + drop * np.exp(-drop)) / drop**2,
+        1 / 2 - drop / 3 + drop**2 / 8 - drop**3 / 30,
+    )
     aumc = np.where(
-        falls,
-        (t1 * c1 - t2 * c2) / rate + (c1 - c2) / rate**2,
-        width * (t1 * c1 + t2 * c2) / 2.0,
+        falls, t1 * auc + width**2 * c1 * moment, width * (t1 * c1 + t2 * c2) / 2.0
     )
     return float(auc.sum()), float(aumc.sum())
 

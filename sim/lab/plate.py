@@ -198,7 +198,7 @@ def plate(
             table.loc[rows, f"{readout}_percent"] = values
             label = f"plate {which}: " if which else ""
             notes += [f"{label}{readout}: {one}" for one in said]
-            check = quality(table[rows], readout, found.dose, found.conditions)
+            check = quality(table[table["plate"] == which], readout, found.dose, found.conditions)
             checks[which, readout] = check
             if check.edge_percent is None:
                 notes.append(

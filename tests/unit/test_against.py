@@ -104,6 +104,28 @@ def test_without_negative_controls_neither_side_has_one(study: Study) -> None:
         assert pair.ratios["ic50"].value == pytest.approx(2.0, rel=0.15)
 
 
+@pytest.mark.parametrize("negatives", [0, 2])
+def test_percent_of_independent_wells_leaves_ic50s_and_limits(
+    study: Study, negatives: int
+) -> None:
+    """One scale for all wells changes no IC50; a zero that is known has no error, two wells do."""
+    rng, rows = np.random.default_rng(3), []
+    for dose in (0, 1, 2, 4, 8, 16, 32, 128):
+        rows += [(dose, 60 + 200 / (1 + dose / 10) + 8 * rng.normal(), "") for _ in range(6)]
+    rows += [(0, 20.0 + 10 * n, "negative") for n in range(negatives)]
+    table = pd.DataFrame(rows, columns=["dose_nM", "length_px", "well"])
+    options: dict[str, Any] = {"response": "length_px", "control": "well"}
+    found = sim.fit(table, "dose_nM", **options, against=study, readout="tube_length_mm")
+    own = found["length_px"]
+    for pair in found.against.pairs:
+        assert found.against.subtracted == (negatives > 0)
+        for name in ("ic50", "absolute_ic50"):
+            for end in ("", "_low", "_high"):
+                expected = getattr(own, name + end)
+                assert expected is not None
+                assert getattr(pair.measured.fit, name + end) == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.slow
 def test_limits_of_ratios_of_plates_hold(study: Study) -> None:
     """Of percent by plate, 90 to 99 % of 200 limits hold the true ratio."""

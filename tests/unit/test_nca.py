@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import sim
 from sim.cli.main import app
 from sim.errors import InputError
-from sim.lab.nca import COLUMNS, NCA, Profile
+from sim.lab.nca import COLUMNS, NCA, Profile, areas
 from sim.pharmacology.compartments import OneCompartment
 from sim.pharmacology.course import Course
 from sim.pharmacology.dosing import Dose
@@ -121,6 +121,15 @@ def test_units_of_concentrations_and_times() -> None:
         sim.nca({"time_h": T, "c_nM": ORAL}, dose_mg=1, drug="anlotinib", molar_mass=500)
 
 
+@pytest.mark.parametrize("drop", [1e-15, 1e-12, 1e-9, 1e-6, 1e-4, 1e-3, 2e-3])
+def test_areas_of_nearly_equal_concentrations(drop: float) -> None:
+    """A constant concentration c over 2 h from 1 h on has areas 2 c and 4 c, whatever rounds it."""
+    auc, aumc = areas(np.array([1.0, 3.0]), np.array([0.3 * (1 + drop), 0.3]))
+    assert auc == pytest.approx(0.6 * (1 + drop / 2), rel=1e-6)
+    assert aumc == pytest.approx(1.2 * (1 + drop / 2 - drop / 12), rel=1e-6)
+    assert areas(np.array([1.0, 3.0]), np.array([0.1 + 0.2, 0.3])) == pytest.approx((0.6, 1.2))
+
+
 # --- routes and doses ------------------------------------------------------------------------
 
 
@@ -129,7 +138,10 @@ def test_a_bolus_is_extrapolated_to_its_dose(missing: str) -> None:
     level = BOLUS * (T > 0) if missing == "a zero before the dose" else BOLUS
     kept = slice(1 if missing == "nothing" else 0, None)
     found = one(T[kept], level[kept], route="iv")
-    assert (found.c0, found.cmax, found.tmax_h) == (pytest.approx(10), pytest.approx(10), 0)
+    assert found.c0 == pytest.approx(10)
+    first = 0 if missing == "none" else 0.25  # Cmax is a sample; C0 is none
+    assert (found.cmax, found.tmax_h) == (pytest.approx(10 * math.exp(-0.1 * first)), first)
+    assert found.first_added == (missing != "none")
     assert (found.cl, found.vss, found.mrt_h) == pytest.approx((1, 10, 10))
     assert any("C0 extrapolated" in note for note in found.notes) == (missing != "none")
     early = one(T, np.where(T < 0.5, 0.0, BOLUS), route="iv")
@@ -230,6 +242,11 @@ def test_one_rule_for_what_is_below_quantification(word: Any) -> None:
     with_gap = one([*T[:7], 10, *T[7:]], [*ORAL[:7], word, *ORAL[7:]])
     assert any("counts as 0: at 10 h" in note for note in with_gap.notes)
     assert with_gap.half_life_points == whole.half_life_points
+    rising = one([0, 1, 2, 3, 4, 5, 6], [0, 1, word, 5, 4, 3, 2])  # also before the peak
+    assert any("counts as 0: at 2 h" in note for note in rising.notes)
+    assert rising.auc_last == pytest.approx(
+        0.5 + 0.5 + 2.5 + sum(1 / math.log(c / (c - 1)) for c in (5, 4, 3))
+    )
     lost = 0.5 * (ORAL[6] * 2 + ORAL[7] * 2)  # two linear trapezoids down to 0 and up again
     between = (ORAL[6] - ORAL[7]) / np.log(ORAL[6] / ORAL[7]) * 4
     assert with_gap.auc_last == pytest.approx(whole.auc_last - between + lost)

@@ -209,6 +209,22 @@ def test_effects_of_the_edge_are_found_within_their_limits() -> None:
     assert level.edge_low < 0 < level.edge_high  # type: ignore[operator]
 
 
+def test_wells_marked_empty_keep_the_edge_where_it_is() -> None:
+    """Of 384 wells rows I to P are empty: H is no edge. Wells in row A and column 1 read 8 for 10.
+
+    Of 8 x 12 wells 19 are at the edge, so the mean is 10 - 2 * 19 / 96 and the effect -2 of that.
+    """
+    names = [*wells(), *wells("IJKLMNOP", 24)]
+    used = [name[0] in "ABCDEFGH" for name in names]
+    value = [8.0 if name[0] == "A" or name[1:] == "1" else 10.0 for name in names]
+    table = {"well": names, "control": ["" if one else "empty" for one in used], "x": value}
+    found = sim.plate(table)
+    assert found.to_dict()["plates"][""]["size"] == 384
+    check = found.quality["", "x"]
+    assert check.edge_percent == pytest.approx(-200 / (10 - 2 * 19 / 96))
+    assert check.positive.wells == check.negative.wells == 0
+
+
 def test_no_edge_without_a_condition_on_both_sides() -> None:
     outer = {"well": ["A1", "A2", "B2", "B3"], "dose_nM": [0, 0, 1, 1], "x": [5, 6, 2, 3]}
     found = sim.plate(outer)

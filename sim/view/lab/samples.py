@@ -57,7 +57,7 @@ def draw_nca(found: NCA, *, fig: Figure | SubFigure | None = None) -> Figure:
         _profile(ax, one, found.samples.unit, several=several)
     if drawn:
         lowest = min(float(one.concentration[one.concentration > 0].min()) for one in drawn)
-        highest = max(one.cmax for one in drawn)
+        highest = max(float(one.concentration.max()) for one in drawn)
         axes[0].set_ylim(0.4 * lowest, 1.6 * highest)
         style.log_axis(axes[0].yaxis)
         for ax, one in zip(axes, drawn, strict=True):
