@@ -168,13 +168,13 @@ def compare(
     made = []
     for group, arm in pairs:
         own = replace(groups[group], dose=groups[group].dose * factor)
-        ours = fit(_in_percent(own, group, subtracted=subtracted))
-        theirs = fit(_in_percent(simulated[arm], arm, subtracted=subtracted))
+        ours = fit(_in_percent(own, group, notes, subtracted=subtracted))
+        theirs = fit(_in_percent(simulated[arm], arm, notes, subtracted=subtracted))
         ratios = {name: ratio_of(ours.fit, theirs.fit, name) for name in IC50S}
         made.append(Pair(group, arm, ours, theirs, ratios))
     return Against(
         found.study, found.response, found.dose, found.drug, found.unit, subtracted, tuple(made),
-        tuple(notes),
+        tuple(dict.fromkeys(notes)),
     )  # fmt: skip
 
 
@@ -232,7 +232,7 @@ def _pairs(groups: dict[str, Group], simulated: dict[str, Group]) -> list[tuple[
     )
 
 
-def _in_percent(values: Group, name: str, *, subtracted: bool) -> Group:
+def _in_percent(values: Group, name: str, notes: list[str], *, subtracted: bool) -> Group:
     """Return a group in percent of its control: that of each replicate, or of all together."""
     if values.dose[0] != 0 or not np.isfinite(values.response[:, 0]).any():
         raise InputError(f"{name}: has no dose 0, the control that is 100 %")
@@ -242,6 +242,9 @@ def _in_percent(values: Group, name: str, *, subtracted: bool) -> Group:
     if not values.paired:
         full, none = np.full_like(full, np.nanmean(full)), np.full_like(none, np.nanmean(none))
     kept = np.isfinite(full + none)[:, 0]
+    if not kept.all():
+        gone = np.array(values.replicates or range(1, kept.size + 1))[~kept]
+        notes.append(f"{name}: no control in replicate {', '.join(map(str, gone))}: left out")
     full, none = full[kept], none[kept]
     zero: Array | None = None  # no response at all: known, and without an error
     if subtracted and values.background is not None:

@@ -179,6 +179,9 @@ def checkerboard(
     if isinstance(dose, str) or len(dose) != 2:
         raise InputError(f"dose = {shown(dose)}: must be two columns, one for each drug")
     wells = _wells(table, (dose[0], dose[1]), response, replicate, control)
+    notes: list[str] = []
+    if replicate and not inhibition:
+        wells = _with_controls(wells, replicate, notes)
     zero, signal = wells[wells["negative"]], wells[~wells["negative"]]
     first, second = (np.unique(signal[drug]) for drug in ("first", "second"))
     for one, axis in zip(dose, (first, second), strict=True):
@@ -190,7 +193,7 @@ def checkerboard(
     places = np.searchsorted(first, signal["first"]), np.searchsorted(second, signal["second"])
     counts = np.zeros((first.size, second.size), dtype=int)
     np.add.at(counts, places, 1)
-    notes = _check_alone(dose, counts)
+    notes += _check_alone(dose, counts)
     means = signal["y"].groupby([signal["row"].to_numpy(), *places]).mean()
     values = np.full((wells["row"].max() + 1, *counts.shape), math.nan)
     values[tuple(means.index.get_level_values(n) for n in range(3))] = means
@@ -250,6 +253,23 @@ def _wells(
     return kept
 
 
+def _with_controls(wells: pd.DataFrame, replicate: str, notes: list[str]) -> pd.DataFrame:
+    """Return the wells of replicates with all controls, which percent of each needs."""
+    signal = wells[~wells["negative"]]
+    whole = {*signal["row"][(signal["first"] == 0) & (signal["second"] == 0)]}
+    if wells["negative"].any():
+        whole &= {*wells["row"][wells["negative"]]}
+    known = wells["row"].isin(whole)
+    if not known.any():
+        what = "no replicate has a value at both doses 0 and, where there are any, a negative one"
+        raise InputError(f"replicate = {shown(replicate)}: {what}")
+    if not known.all():
+        gone = ", ".join(sorted({*wells["name"][~known]}))
+        notes.append(f"no control in replicate {gone}: left out")
+    kept = wells[known]
+    return kept.assign(row=kept["row"].rank(method="dense").astype(int) - 1)
+
+
 def _check_alone(dose: Sequence[str], counts: NDArray[np.int_]) -> list[str]:
     """Refuse a table that lacks single effects; return how much else it lacks."""
     for name, alone in zip(dose, (counts[:, 0], counts[0]), strict=True):
@@ -281,8 +301,7 @@ def _surfaces(
 
     def tables(values: Array, none: Array) -> Array:
         if paired:  # percent of the control of each plate, then the mean
-            known = np.isfinite(values[:, 0, 0] - none)
-            measured = mean(fractions(values[known], none[known]))
+            measured = mean(fractions(values, none))
         else:
             measured = fractions(mean(values)[None], mean(none)[None])[0]
         try:

@@ -404,9 +404,7 @@ def areas(time: Array, level: Array) -> tuple[float, float]:
         -(np.expm1(-drop) + drop * np.exp(-drop)) / drop**2,
         1 / 2 - drop / 3 + drop**2 / 8 - drop**3 / 30,
     )
-    aumc = np.where(
-        falls, t1 * auc + width**2 * c1 * moment, width * (t1 * c1 + t2 * c2) / 2.0
-    )
+    aumc = np.where(falls, t1 * auc + width**2 * c1 * moment, width * (t1 * c1 + t2 * c2) / 2.0)
     return float(auc.sum()), float(aumc.sum())
 
 

@@ -105,9 +105,7 @@ def test_without_negative_controls_neither_side_has_one(study: Study) -> None:
 
 
 @pytest.mark.parametrize("negatives", [0, 2])
-def test_percent_of_independent_wells_leaves_ic50s_and_limits(
-    study: Study, negatives: int
-) -> None:
+def test_percent_of_independent_wells_leaves_ic50s_and_limits(study: Study, negatives: int) -> None:
     """One scale for all wells changes no IC50; a zero that is known has no error, two wells do."""
     rng, rows = np.random.default_rng(3), []
     for dose in (0, 1, 2, 4, 8, 16, 32, 128):
@@ -124,6 +122,18 @@ def test_percent_of_independent_wells_leaves_ic50s_and_limits(
                 expected = getattr(own, name + end)
                 assert expected is not None
                 assert getattr(pair.measured.fit, name + end) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_plate_without_its_control_is_left_out_and_reported(study: Study) -> None:
+    table = measured().query("not (plate == 3 and dose_nM == 0)")
+    found = sim.fit(
+        table, "dose_nM", "length_px", "ligand", replicate="plate", control="well",
+        against=study, readout="tube_length_mm",
+    ).against  # fmt: skip
+    assert found.notes == tuple(
+        f"{name}: no control in replicate 3: left out" for name in ("PDGF-BB", "VEGF")
+    )
+    assert {pair.measured.fit.replicates for pair in found.pairs} == {3}
 
 
 @pytest.mark.slow

@@ -95,6 +95,21 @@ def test_neither_order_nor_negative_controls_nor_plates_matter_where_they_should
     assert second.found["inhibition"] == pytest.approx(first.found["inhibition"], abs=1e-9)
 
 
+def test_a_plate_without_its_control_is_left_out_and_reported() -> None:
+    """Limits are those of the plates that are left, as if it had never been there."""
+    data = table(INDEPENDENT)
+    lacking = data[(data["plate"] != 2) | (data["a_nM"] > 0) | (data["b_uM"] > 0)]
+    names = ["a_nM", "b_uM"]
+    found = sim.checkerboard(lacking, names, "y", replicate="plate")
+    three = sim.checkerboard(data[data["plate"] != 2], names, "y", replicate="plate")
+    assert found.rows() == three.rows()
+    assert found.scores["bliss"].tolist() == three.scores["bliss"].tolist()
+    assert found.notes == ("no control in replicate 2: left out",) and not three.notes
+    with pytest.raises(InputError, match="replicate = 'plate': no replicate has a value at both"):
+        none = data[(data["a_nM"] > 0) | (data["b_uM"] > 0)]
+        sim.checkerboard(none, names, "y", replicate="plate")
+
+
 def test_inhibitions_are_fractions_not_percent() -> None:
     data = table(INDEPENDENT)
     data["y"] = 1 - data["y"] / 100
