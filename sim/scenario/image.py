@@ -44,7 +44,7 @@ def read_image(path: Path, name: str) -> Tree:
     cells = [int(cell) for cell in np.unique(found.cell_id) if cell]
     height, width = found.cell_id.shape
     raw = found.cell_id.astype("<i4").tobytes()
-    text = base64.b64encode(zlib.compress(raw, 9)).decode("ascii")
+    text = base64.b64encode(zlib.compress(raw)).decode("ascii")
     return {
         "name": name,
         "size_px": [width, height],
@@ -166,7 +166,7 @@ def _laid(
     part = pixels[np.ix_(rows[rows < pixels.shape[0]], columns[columns < pixels.shape[1]])]
     sites = np.zeros(shape, np.int32)
     sites[: part.shape[0], : part.shape[1]] = np.searchsorted(_ids(pixels), part, side="right")
-    found, lost = _largest_parts(sites, periodic=periodic)
+    found, lost = largest_parts(sites, periodic=periodic)
     found.setflags(write=False)
     return found, lost
 
@@ -180,38 +180,42 @@ def cells_of(scenario: LatticeScenario) -> tuple[NDArray[np.int32], list[int]]:
     return sites_of(scenario)[0].copy(), types
 
 
-def _largest_parts(sites: NDArray[np.int32], *, periodic: bool) -> tuple[NDArray[np.int32], int]:
-    """Return the lattice with the largest part of each cell, and how many sites that leaves out."""
+def largest_parts(sites: NDArray[np.int32], *, periodic: bool) -> tuple[NDArray[np.int32], int]:
+    """Return the lattice with the largest part of each cell, and how many sites that leaves out.
+
+    Sites of one label beside each other along x are a run; runs that touch are linked.
+    """
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    height, width = sites.shape
-    number = np.arange(height * width).reshape(height, width)
-    one, other = [], []
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        if periodic:
-            near = np.roll(np.roll(number, -dy, 0), -dx, 1)
-            a, b = number.ravel(), near.ravel()
-        else:
-            x_from, x_to = max(0, -dx), width - max(0, dx)
-            a = number[: height - dy, x_from:x_to].ravel()
-            b = number[dy:, x_from + dx : x_to + dx].ravel()
-        flat = sites.ravel()
-        same = (flat[a] == flat[b]) & (flat[a] > 0)
-        one.append(a[same])
-        other.append(b[same])
-    rows, columns = np.concatenate(one), np.concatenate(other)
-    links = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(sites.size,) * 2)
-    parts = connected_components(links, directed=False)[1]
-    flat = sites.ravel()
-    covered = np.flatnonzero(flat)
-    ids, first, sizes = np.unique(parts[covered], return_index=True, return_counts=True)
-    owner = flat[covered][first]
-    order = np.lexsort((first, -sizes, owner))  # the first of equally large ones
-    kept = ids[order][np.unique(owner[order], return_index=True)[1]]
-    stays = np.isin(parts, kept).reshape(sites.shape) & (sites > 0)
-    return np.where(stays, sites, 0).astype(np.int32), int(len(covered) - stays.sum())
+    new = np.ones(sites.shape, bool)
+    new[:, 1:] = sites[:, 1:] != sites[:, :-1]
+    run = (np.cumsum(new, dtype=np.int32) - 1).reshape(sites.shape)
+    label, length = sites[new], np.bincount(run.ravel())
+    around = np.pad(run, ((0, 1), (1, 1)), mode="wrap") if periodic else run
+    links = []
+    for one, other in (
+        (around[:, :-1], around[:, 1:]),
+        (around[:-1], around[1:]),
+        (around[:-1, :-1], around[1:, 1:]),
+        (around[:-1, 1:], around[1:, :-1]),
+    ):
+        same = (one != other) & (label[one] == label[other]) & (label[one] > 0)
+        pairs = np.stack([one[same], other[same]])
+        first = np.ones(pairs.shape[1], bool)  # of the many sites at which two runs touch
+        first[1:] = (pairs[:, 1:] != pairs[:, :-1]).any(axis=0)
+        links.append(pairs[:, first])
+    rows, columns = np.concatenate(links, axis=1)
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(label),) * 2)
+    part = connected_components(graph, directed=False)[1]
+    size = np.bincount(part, length)
+    ids, at = np.unique(part, return_index=True)
+    order = np.lexsort((at, -size[ids], label[at]))  # the first of equally large ones
+    largest = order[np.unique(label[at][order], return_index=True)[1]]
+    stays = np.isin(part, ids[largest])
+    found = np.where(stays[run], sites, 0).astype(np.int32)
+    return found, int(np.count_nonzero(sites) - np.count_nonzero(found))
 
 
 # -- checks -------------------------------------------------------------------------------------

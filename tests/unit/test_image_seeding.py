@@ -14,7 +14,7 @@ from PIL import Image
 import sim
 from sim.errors import InputError
 from sim.labels import read_labels, write_npy, write_piff, write_png
-from sim.scenario.image import sites_of
+from sim.scenario.image import largest_parts, sites_of
 from sim.scenario.writing import dump, scenario_hash, structure_of
 from sim.view.export.export import export
 
@@ -208,6 +208,35 @@ def test_of_a_cell_in_parts_the_largest_is_laid_and_that_is_said(workplace: Path
     write_npy(workplace / "t.npy", torus)
     over: dict[str, Any] = {"domain__size_um": [160, 160], "domain__boundary": "periodic"}
     assert sites_of(load("t.npy", **over))[1] == 0
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_parts_are_those_of_a_flood(periodic: bool, workplace: Path) -> None:
+    """Blocks of few labels on a coarse grid: parts that touch in every way."""
+    rng = np.random.default_rng(4)
+    sites = np.kron(rng.integers(0, 5, (16, 16)), np.ones((5, 5), int)).astype(np.int32)
+    sites[rng.random(sites.shape) < 0.15] = 0
+    kept = np.zeros_like(sites)
+    for label in range(1, 5):
+        left, parts = {(int(y), int(x)) for y, x in np.argwhere(sites == label)}, []
+        while left:
+            part, edge = set(), [min(left)]
+            left.discard(edge[0])
+            while edge:
+                y, x = edge.pop()
+                part.add((y, x))
+                for dy, dx in np.ndindex(3, 3):
+                    near = y + dy - 1, x + dx - 1
+                    near = (near[0] % 80, near[1] % 80) if periodic else near
+                    if near in left:
+                        left.discard(near)
+                        edge.append(near)
+            parts.append(part)
+        for y, x in max(parts, key=len):
+            kept[y, x] = label
+    found, lost = largest_parts(sites, periodic=periodic)
+    assert np.array_equal(found, kept)
+    assert lost == (sites > 0).sum() - (kept > 0).sum() > 0
 
 
 def test_masks_and_micrographs_are_refused(workplace: Path) -> None:
