@@ -50,7 +50,7 @@ from sim.version import __version__
 app = typer.Typer(
     name="angiosim",
     cls=Group,
-    help="An in-silico capillary tube-formation assay: cells, growth factors, kinase inhibitors.",
+    help="In-silico assays of angiogenesis: from the dose of a kinase inhibitor to the network.",
     rich_markup_mode=None,  # plain help comes three times faster
     pretty_exceptions_enable=False,
     add_completion=False,
