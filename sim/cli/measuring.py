@@ -88,7 +88,7 @@ def measure(
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Measure networks, scratches or spheroids on pictures as the simulation is measured."""
+    """Measure networks, scratches or spheroids on pictures."""
     with exit_codes():
         import json
 
