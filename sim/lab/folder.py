@@ -165,8 +165,8 @@ class Measurements:
         if isinstance(source, Path):
             source = source / picture if source.is_dir() else source
         if self.options.assay in SERIES:
-            read = _read_all(_pictures(self.source, []), self.options)
-            series = _series([one for one in read if isinstance(one, Picture)], self.options)
+            read = list(_read_all(_pictures(self.source, []), self.options))
+            series = _series(read, self.options)
             return hooks.draw(series[names.index(picture)], ax=ax, fig=fig)
         return hooks.draw(_measured(source, self.options), ax=ax, fig=fig)
 
@@ -319,7 +319,7 @@ def _each(pictures: Sequence[Path | Picture], options: Options) -> Iterator[Meas
     """Measure pictures; yield for each what was found, or why it could not be measured."""
     if options.assay in SERIES:  # all are needed at once
         read = list(_read_all(pictures, options))
-        series = iter(_series([one for one in read if isinstance(one, Picture)], options))
+        series = iter(_series(read, options))
         for one in read:
             yield next(series) if isinstance(one, Picture) else one
         return
@@ -341,12 +341,16 @@ def _read_all(
             yield error
 
 
-def _series(pictures: Sequence[Picture], options: Options) -> list[Measured]:
-    if not pictures:
-        return []
+def _series(read: Sequence[Picture | InputError], options: Options) -> list[Measured]:
+    """Measure what could be read of a series, each picture at the time of its place in it."""
+    if isinstance(read[0], InputError):
+        raise read[0]  # the others are measured against the start
+    known = [(at, one) for at, one in enumerate(read) if isinstance(one, Picture)]
+    hours = options.interval_h
     return measure_series(
-        pictures, options.assay, options.mode, options.crop, options.settings, options.interval_h
-    )
+        [one for _, one in known], options.assay, options.mode, options.crop, options.settings,
+        None if hours is None else [at * hours for at, _ in known],
+    )  # fmt: skip
 
 
 def _pictures(source: Path | Picture, notes: list[str]) -> Sequence[Path | Picture]:

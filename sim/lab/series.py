@@ -25,7 +25,7 @@ def measure_series(
     mode: str,
     crop: Crop | None,
     settings: Settings,
-    interval_h: float | None = None,
+    times_h: Sequence[float] | None = None,
 ) -> list[Measured]:
     """Measure pictures of one place by an assay's own functions.
 
@@ -37,8 +37,8 @@ def measure_series(
         One of `SERIES`.
     mode, crop, settings
         As for `sim.lab.measure.measure_picture`.
-    interval_h : float, optional
-        Hours from one picture to the next: without it there is no speed.
+    times_h : sequence of float, optional
+        When they were taken: without it there is no speed.
 
     Raises
     ------
@@ -51,12 +51,11 @@ def measure_series(
     greys, fields = [one.grey for one in seen], [one.field for one in seen]
     found: list[wound.Wound] | list[Spheroid]
     if assay == WOUND:
-        times = None if interval_h is None else [at * interval_h for at in range(len(seen))]
         of_wound = wound.Settings(
             pixel_um=settings.pixel_um, flat_um=settings.flat_um, blur_um=settings.blur_um,
             cell_um2=settings.cell_um2,
         )  # fmt: skip
-        found = wound.measure_wounds(greys, seen[0].mode, times, of_wound, fields)
+        found = wound.measure_wounds(greys, seen[0].mode, times_h, of_wound, fields)
     else:
         found = measure_spheroids(greys, seen[0].mode, settings, fields)
     measured = []

@@ -396,6 +396,20 @@ def test_a_folder_of_a_scratch_is_one_series(tmp_path: Path) -> None:
         sim.measure(folder, assay="scratch")
 
 
+def test_a_damaged_picture_of_a_series_moves_no_times_and_is_no_start(tmp_path: Path) -> None:
+    """Fronts that are 15 pixels of 2 um ahead after 12 h move at 2.5 um/h each."""
+    for name, gap in (("a0.png", 60), ("a2.png", 30)):
+        Image.fromarray(scratch(gap)).save(tmp_path / name)
+    (tmp_path / "a1.png").write_bytes(b"no picture")
+    options: dict[str, Any] = {"um_per_px": 2.0, "mode": "mask", "assay": "wound"}
+    found = sim.measure(tmp_path, **options, interval_h=6)
+    assert found.failed == ["a1.png"]
+    assert found.rows[2]["front_speed_um_h"] == pytest.approx(2.5)
+    (tmp_path / "a0.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"a0\.png.*is not a picture"):
+        sim.measure(tmp_path, **options)
+
+
 def test_the_sprouts_of_a_spheroid_are_measured() -> None:
     y, x = np.indices((200, 200)) - 100
     body = (np.hypot(y, x) < 40) | ((np.abs(y) < 5) & (np.abs(x) < 80))
