@@ -111,7 +111,7 @@ def read_text(path: Path, most: int = MOST_BYTES) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FileError(path, "not a text file (UTF-8)") from error
+        raise FileError(path, "not a text file (UTF-8); save it as UTF-8") from error
     if "\0" in text:
         raise FileError(path, "not a text file (UTF-8): contains NUL characters")
     return text
@@ -209,8 +209,8 @@ def read_cells(
 ) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Read a table: a line of column names, then rows.
 
-    Empty lines and lines that begin with ``#`` are left out. Columns without a name are dropped
-    where they are empty, as spreadsheets write them.
+    Empty lines and lines that begin with ``#`` are left out, and empty columns without a name, as
+    spreadsheets write them. A first column without a name, of rows, is ``row``.
 
     Parameters
     ----------
@@ -247,10 +247,10 @@ def read_cells(
     try:  # a row ends at the line that was read last
         table = [(lines[reader.line_num - 1][0], list(map(str.strip, row))) for row in reader]
     except csv.Error as error:
-        open_quote = "end of data" in str(error)
-        reason = "a quotation mark is not closed" if open_quote else error
+        reason = "a quotation mark is not closed" if "end of data" in str(error) else error
         raise FileError(path, f"not a CSV table: {reason}") from None
     (_, header), *body = table or [(0, [])]
+    header[:1] = [name or "row" for name in header[:1]]
     if len(header) == 1 and any(other in header[0] for other in ";\t"):
         what = "cells must be separated by commas, and numbers have decimal points"
         raise FileError(path, what)

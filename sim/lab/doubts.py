@@ -24,6 +24,9 @@ NOTHING: Final = "no cells found"
 FAINT: Final = "cells hardly differ from the background: empty, out of focus or noise"
 DENSE: Final = "cells cover so much that there are hardly tubes: dense or out of focus"
 CRUMBS: Final = "much of what was found is smaller than three cells"
+GROUND: Final = (
+    "; if the overlay has cells in the background, raise --setting noise, such as noise=6"
+)
 NOISY: Final = "few photons: the noise of cells is more than a third of their light"
 WALL: Final = (
     "a part of the picture is so dark that it may be the wall of a well or a frame: mark the field "
@@ -60,5 +63,5 @@ def doubts_of(
         if covered > MOST_COVERED[mode]:
             doubts.append(DENSE)
     if np.count_nonzero(mask & network.kept) < LEAST_IN_PARTS * np.count_nonzero(mask):
-        doubts.append(CRUMBS)
+        doubts.append(CRUMBS + (GROUND if mode == "fluorescence" else ""))
     return doubts

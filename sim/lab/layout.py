@@ -347,8 +347,9 @@ def _unused(table: pd.DataFrame, used: set[str | None]) -> list[str]:
         if name not in used and table[name].dtype.kind not in "biuf":
             count = len({*labels_in(table, name, "by")})
             if 1 < count < len(table):
+                option = "control" if name.lower() == "control" else "by"
                 found.append(
                     f"column {name!r} has {count} values and is not used: they are pooled; "
-                    f"--by {name} separates them"
+                    f"--{option} {name} separates them"
                 )
     return found

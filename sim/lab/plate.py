@@ -181,7 +181,8 @@ def plate(
     found = plate_map if isinstance(plate_map, PlateMap) else read_map(plate_map)
     notes: list[str] = []
     if numbers is None:
-        table, names = found.table.copy(), list(found.readouts)
+        table = found.table.copy()
+        names = [name for name in found.readouts if name.lower() not in NO_READOUTS]
     else:
         table, names = _joined(found, numbers, notes)
     names = _chosen(names, readouts)
@@ -216,7 +217,10 @@ def _chosen(names: list[str], wanted: str | Sequence[str] | None) -> list[str]:
     """Return the read-outs that are wanted, or refuse one that is not there."""
     if wanted is None:
         if not names:
-            raise InputError("plate: there are no read-outs, columns of numbers")
+            raise InputError(
+                "plate: there are no read-outs: the map has no columns of numbers, and no table of "
+                "numbers was given (--numbers)"
+            )
         return names
     wanted = [wanted] if isinstance(wanted, str) else list(wanted)
     for one in wanted:

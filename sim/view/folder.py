@@ -62,7 +62,9 @@ class Kind:
 def kind_of(result: Any) -> Kind | None:
     """Return the kind of a result; None of what is none."""
     classes = {f"{cls.__module__}:{cls.__qualname__}" for cls in type(result).__mro__}
-    return next((kind for kind in KINDS if kind.of in classes), None)
+    file = getattr(result, "file", None)  # kinds of a user's own data share a class
+    like = [kind for kind in KINDS if kind.of in classes]
+    return next((kind for kind in like if kind.file == file), like[0] if like else None)
 
 
 def open_folder(folder: Path) -> Any:

@@ -356,6 +356,13 @@ def test_what_cannot_be_meant_is_refused(
 def test_a_column_that_would_be_pooled_is_reported() -> None:
     found = sim.fit(long(MUSTARD), dose="dose_uM", response="y")
     assert "column 'drug' has 2 values and is not used" in found.notes[0]
+    assert "--by drug separates" in found.notes[0]
+
+
+def test_controls_that_would_be_pooled_need_their_own_option() -> None:
+    table = {"dose_nM": [0.0, *range(1, 8)], "y": range(8), "control": ["positive"] + [""] * 7}
+    notes = sim.fit(table, dose="dose_nM", response="y").notes
+    assert any("--control control separates" in note for note in notes)
 
 
 # --- the command -------------------------------------------------------------------------------

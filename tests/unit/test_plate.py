@@ -136,6 +136,21 @@ def test_wells_without_drug_are_controls_where_none_is_named() -> None:
     assert np.isnan(sim.plate({"well": ["A1"], "x": [4]}).table["x_percent"][0])
 
 
+def test_numbers_of_other_tools_may_number_their_rows_without_a_name(tmp_path: Path) -> None:
+    table = {"well": ["A1", "A2", "B1", "B2"]}
+    grid, imagej, frame = (tmp_path / name for name in ("grid.csv", "imagej.csv", "frame.csv"))
+    grid.write_text(",1,2\nA,10,11\nB,12,13\n")
+    imagej.write_text(
+        " ;Label;Length\n1;A01.tif;10,5\n2;A02.tif;11,5\n3;B01.tif;12,5\n4;B02.tif;13\n"
+    )
+    frame.write_text(",well,Length\n0,A1,10\n1,A2,11\n2,B1,12\n3,B2,13\n")
+    assert sim.plate(table, grid).table["signal"].tolist() == [10, 11, 12, 13]
+    found = sim.plate(table, imagej)
+    assert found.readouts == ("Length",)
+    assert found.table["Length"].tolist() == [10.5, 11.5, 12.5, 13]
+    assert sim.plate(frame).readouts == ("Length",)
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 

@@ -58,7 +58,7 @@ def test_missing_numbers_are_nan_and_rows_keep_their_lines(tmp_path: Path) -> No
         ("x;y\n1,000;2\n20,000;3\n", "could be decimal or separate thousands"),
         ("x,=y\n1,2\n", "must not begin with"),
         (b"PK\3\4 and so on", "is a spreadsheet, not text; save it as CSV"),
-        (b"x,dose (\xb5M)\n1,2\n", "not a text file (UTF-8)"),
+        (b"x,dose (\xb5M)\n1,2\n", "not a text file (UTF-8); save it as UTF-8"),
         ("x,y\n1,2\n".encode("utf-16"), "UTF-16"),
     ],
 )

@@ -44,7 +44,7 @@ def draw_checkerboard(found: Checkerboard, *, fig: Figure | SubFigure | None = N
         _map(ax, found, excess[model][0], "RdBu_r", (-most, most))
         _, low, high = excess[model]
         i, j = np.nonzero((low > 1e-9) | (high < -1e-9))
-        ax.plot(i, j, "o", color=style.INK, markersize=style.points(4))
+        ax.plot(i, j, "o", color=style.INK, markersize=style.points(5), markeredgecolor="white")
         score = words(found.scores[model])
         heading = f"excess over {NAMES[model]}: {score}"
         ax.set_title(canvas.wrapped(heading, style.points(11), sheet.width_in / across - 0.4, 2),
