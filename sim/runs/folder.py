@@ -153,7 +153,7 @@ class RunFolder:
             If the folder is not empty or not writable; then nothing is left on disk.
         """
         path = default_folder(name, seed) if out is None else Path(out)
-        if out is not None and (path / MANIFEST).is_file():
+        if out is not None and os.path.isfile(path / MANIFEST):
             raise FolderError(
                 f"{path}: folder is not empty, and existing files are never overwritten; choose "
                 "another, or resume the run in it with --resume"

@@ -105,3 +105,14 @@ def test_the_plot_of_pk_has_a_width(tmp_path: Path) -> None:
     assert f'width="{89 / 25.4 * 72:.3f}'[:12] in file.read_text()
     done = command("pk", "rat_oral", "--width-mm", 89)
     assert done.exit_code == 2 and "--plot" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [("plate.json", "plate"), ("fit.json", "fit"), ("nca.json", "analysis of samples")],
+)
+def test_data_of_a_user_are_not_drawn_again_and_named(tmp_path: Path, file: str, kind: str) -> None:
+    (tmp_path / file).write_text("{}")
+    done = command("draw", tmp_path)
+    assert done.exit_code == 2
+    assert f"this {kind} has no picture" in " ".join(done.stderr.split())
