@@ -48,7 +48,7 @@ def plate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
-    """Join read-outs to the wells of a plate; controls, Z', edges, outliers."""
+    """Join read-outs to the wells of a plate, and check the plate."""
     with exit_codes():
         import json
 

@@ -35,7 +35,7 @@ def report(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write one page about results: experiment, figures, parameters, limits; needs no network."""
+    """Write one page about results, to send to a colleague."""
     with exit_codes():
         import json
 

@@ -67,7 +67,7 @@ def nca(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Analyse samples of a drug without a model: areas, half-life, clearance."""
+    """Analyse samples of a drug without a model."""
     with exit_codes():
         from sim.lab.nca import nca as analyse
 
@@ -108,7 +108,7 @@ def pk_fit(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit one or two compartments to samples of a drug; write its drug file."""
+    """Fit one or two compartments to samples of a drug."""
     with exit_codes():
         from sim.lab.pk_fit import pk_fit as fit
 
