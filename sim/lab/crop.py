@@ -100,6 +100,11 @@ class Crop:
             )
         return rows, columns
 
+    def reaches_beyond(self, shape: tuple[int, ...]) -> bool:
+        """Whether a part of it is outside of a picture, by more than a pixel."""
+        far = (self.left + self.width - shape[1], self.top + self.height - shape[0])
+        return max(-self.left, -self.top, *far) > 1
+
     def holds(self, y: NDArray[Any], x: NDArray[Any]) -> BoolArray:
         """Which points of rows `y` and columns `x` of a picture lie in it (y, x)."""
         radius = self.width / 2

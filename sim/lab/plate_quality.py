@@ -101,8 +101,9 @@ def percent(wells: pd.DataFrame, readout: str, dose: str) -> tuple[Array, list[s
             found[lacking] = 100.0 * values[lacking] / every
     lost = sorted({str(one) for one, value, known in zip(ligand, found, values, strict=True)
                    if np.isnan(value) and np.isfinite(known)})  # fmt: skip
-    if lost:
-        notes.append(f"no control with the ligand {', '.join(lost)}: no per cents there")
+    for one in lost:
+        which = f"with the ligand {one}" if one and ligand.dtype == object else "without a ligand"
+        notes.append(f"wells {which} have no control, or one of 0: no per cents there")
     return found, notes
 
 

@@ -77,6 +77,9 @@ def prepare(picture: Picture, mode: str, crop: Crop | None, settings: Settings) 
     )
     notes: list[str] = []
     doubts: list[str] = []
+    if crop and crop.reaches_beyond(picture.values.shape):
+        height, width = picture.values.shape[:2]
+        notes.append(f"the crop reaches beyond the picture of {width} x {height} pixels: cut there")
     if picture.um_per_px is None:
         notes.append(
             "no size of pixels in the file (give --um-per-px): lengths are in pixels, and settings "

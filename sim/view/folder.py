@@ -251,7 +251,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("design", "sim.design.result:Design", "sim.view.report.fitted:of_design",
          _design_drawn, DESIGN, _design),
     Kind("course of a drug", "sim.runs.pk:PK", "sim.view.report.run:of_pk", _pk_drawn),
-    _own("plate", "plate.json"), _own("fit", "fit.json"), _own("analysis of samples", "nca.json"),
+    _own("plate", "plate.json"), _own("fit", "fit.json"),
+    _own("checkerboard", "checkerboard.json"), _own("analysis of samples", "nca.json"),
     _own("fit of samples", "pk-fit.json"),
     _own("set of measurements", "measurements.csv"),
 )  # fmt: skip

@@ -154,3 +154,12 @@ def test_the_command_leaves_json_table_and_picture(tmp_path: Path) -> None:
     rows = pd.read_csv(folder / "checkerboard.csv")
     assert len(rows) == A.size and list(rows)[:3] == ["dose_1_nM", "dose_2_uM", "values"]
     assert CliRunner().invoke(app, [*words, "--by", "plate"]).exit_code == 2
+
+
+def test_a_report_shows_it(tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    sim.checkerboard(table(INDEPENDENT, plates=2), dose=["a_nM", "b_uM"], response="y").write(
+        tmp_path
+    )
+    page = sim.report(tmp_path).read_text()
+    assert "checkerboard of two drugs" in page.lower() and "data:image/png" in page

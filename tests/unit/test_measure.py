@@ -86,6 +86,15 @@ def test_wrong_crops_are_refused(crop: str) -> None:
         sim.measure(grid(), crop=crop)
 
 
+def test_a_crop_beyond_the_picture_is_cut_and_said() -> None:
+    rows, columns = grid().shape
+    inside = sim.measure(grid(), um_per_px=2, crop=f"0,0,{columns},{rows}")
+    beyond = sim.measure(grid(), um_per_px=2, crop=f"-9,0,{columns + 20},{rows}")
+    assert inside.table.iloc[0]["junctions"] == beyond.table.iloc[0]["junctions"]
+    assert not any("beyond" in note for note in inside.notes)
+    assert any(f"beyond the picture of {columns} x {rows} pixels" in note for note in beyond.notes)
+
+
 # --- drawn graphs ---------------------------------------------------------------------------------
 
 

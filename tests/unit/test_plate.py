@@ -126,7 +126,7 @@ def test_controls_are_those_of_the_same_ligand() -> None:
     found = sim.plate(table)
     assert found.table["x_percent"].tolist()[:5] == [100, 100, 50, 25, 20]
     assert np.isnan(found.table["x_percent"][5])
-    assert any("no control with the ligand none" in note for note in found.notes)
+    assert any("wells with the ligand none have no control" in note for note in found.notes)
 
 
 def test_wells_without_drug_are_controls_where_none_is_named() -> None:

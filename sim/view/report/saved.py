@@ -61,6 +61,11 @@ FOUND: Final[Mapping[str, Found]] = {
         "fit.csv", "fit*.png", "angiosim fit TABLE",
         (SCATTER, "What may be unbound drug at the cells is not known from a nominal dose."),
     ),
+    "checkerboard.json": Found(
+        "checkerboard of two drugs", "Two drugs were combined, and compared with what each gives.",
+        "checkerboard.csv", "checkerboard*.png", "angiosim fit TABLE",
+        (SCATTER, "What two drugs should give without interaction is a definition, one of four."),
+    ),
     "plate.json": Found(
         "plate", "The read-outs of a plate were put beside what was in its wells.",
         "plate.csv", "plate*.png", "angiosim plate MAP",
@@ -102,9 +107,10 @@ def of_saved(result: Saved) -> Part:
     columns, rows = _read(folder / found.table) if found.table else ([], [])
     settings = folder / "settings.csv"
     units = tree.get("units")
+    units = units if isinstance(units, dict) else {}  # of columns, where they are named
     tables = [*_quality(tree), *_of_names(tree)]
     if rows:
-        tables.append(_table(capital(found.kind)[:-1], columns, rows, units or {}))
+        tables.append(_table(capital(found.kind)[:-1], columns, rows, units))
     facts = {
         _words(key): value
         for key, value in tree.items()
