@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LEAST_CONTRAST: Final[Mapping[str, float]] = {"phase": 2.5, "fluorescence": 7.5}
 MOST_COVERED: Final[Mapping[str, float]] = {"phase": 0.50, "fluorescence": 0.38}
 LEAST_IN_PARTS: Final = 0.75
+LEAST_IN_PARTS_OF_PHASE: Final = 0.85  # of cells, not of the mask, which joins some
 MOST_NOISE: Final = 0.33
 NOTHING: Final = "no cells found"
 FAINT: Final = "cells hardly differ from the background: empty, out of focus or noise"
@@ -26,6 +27,10 @@ DENSE: Final = "cells cover so much that there are hardly tubes: dense or out of
 CRUMBS: Final = "much of what was found is smaller than three cells"
 GROUND: Final = (
     "; if the overlay has cells in the background, raise --setting noise, such as noise=6"
+)
+JOINED: Final = (
+    "many cells lie apart or in pairs, which phase contrast joins: length and counts may be too "
+    "large"
 )
 NOISY: Final = "few photons: the noise of cells is more than a third of their light"
 WALL: Final = (

@@ -18,12 +18,18 @@ from scipy import ndimage
 
 from sim.lab.analyzer import Analysis, analyse
 from sim.lab.crop import Crop
-from sim.lab.doubts import doubts_of
+from sim.lab.doubts import CRUMBS, JOINED, LEAST_IN_PARTS_OF_PHASE, doubts_of
 from sim.lab.picture import Picture
 from sim.lab.prepare import AUTO, prepare
 from sim.lab.segment import Grey, resample, segment
 from sim.lab.settings import Settings
-from sim.readouts.network import Network, measure_network
+from sim.readouts.network import (
+    DIAGONAL_TOO,
+    SMALLEST_PART_CELLS,
+    Network,
+    close,
+    measure_network,
+)
 
 if TYPE_CHECKING:
     from sim.lab.spheroid import Spheroid
@@ -117,9 +123,10 @@ def measure_picture(
     seen = prepare(picture, mode, crop, settings)
     found = segment(seen.grey, seen.mode, settings)
     mask = found.mask if seen.field is None else found.mask & seen.field
-    swell_um, closing_um = 0.0, settings.closing_um
+    swell_um, closing_um, sure = 0.0, settings.closing_um, None
     if seen.mode == "phase":
         swell_um, closing_um = settings.swell_um, settings.closing_phase_um
+        sure = ndimage.distance_transform_edt(mask) > swell_um / settings.pixel_um
     network = measure_network(
         mask,
         spacing_um=settings.pixel_um,
@@ -127,12 +134,16 @@ def measure_picture(
         cell_area_sites=settings.cell_um2 / settings.pixel_um**2,
         closing_um=closing_um,
         field=seen.field,
-        sure=ndimage.distance_transform_edt(mask) > swell_um / settings.pixel_um,
+        sure=sure,
     )
     values = network.readouts()
+    doubts = doubts_of(found, seen.mode, network, values["covered_fraction"], seen.field)
+    if sure is not None:
+        values["largest_part_fraction"], in_network = _parts(sure, settings)
+        if in_network < LEAST_IN_PARTS_OF_PHASE and CRUMBS not in doubts:
+            doubts.append(JOINED)
     width_um = network.skeleton.mean_width * settings.pixel_um - 2 * swell_um
     values["tube_width_um"] = max(width_um, 0.0)
-    doubts = doubts_of(found, seen.mode, network, values["covered_fraction"], seen.field)
     shown: Network | Analysis = network
     if as_ == ANALYZER:
         phase = resample(network.parts > 0, seen.um_per_px / settings.pixel_um)
@@ -144,6 +155,19 @@ def measure_picture(
         picture.name, seen.mode, picture.um_per_px, values, [*seen.doubts, *doubts], seen.notes,
         settings.pixel_um, seen.grey, mask, seen.field, shown,
     )  # fmt: skip
+
+
+def _parts(sure: BoolArray, settings: Settings) -> tuple[float, float]:
+    """Share of cells in the largest part, and in parts of at least three cells.
+
+    A mask that reaches beyond its cells joins what lies apart; `sure` is what is within it.
+    """
+    closed = close(sure, settings.closing_um / settings.pixel_um, periodic=False)
+    parts, count = ndimage.label(closed, DIAGONAL_TOO)
+    area = np.bincount(parts[sure], minlength=count + 1)
+    least = SMALLEST_PART_CELLS * settings.cell_um2 / settings.pixel_um**2
+    total = max(int(area.sum()), 1)
+    return int(area.max()) / total, int(area[area >= least].sum()) / total
 
 
 def in_pixels(values: Mapping[str, float], pixel_um: float) -> dict[str, float]:
