@@ -20,17 +20,17 @@ from sim.view import style
 
 ACROSS: Final = 1600  # pixels of an overlay, unless the picture has more
 MOST_LARGER: Final = 4
-TINT, PALE = 0.22, 0.75
+TINT: Final = 0.22
 LINE, JUNCTION, END = style.SKY, style.VERMILION, "#F0E442"
 _BRIGHTNESS: Final = (0.5, 99.8)  # percentiles that become black and white
 
 
 def overlay_network(one: Measured, found: Network | Analysis) -> NDArray[np.uint8]:
-    """Return the picture [y, x, colour] with what was found on it; what was left out is pale."""
+    """Return the picture [y, x, colour] with what was found on it; what was left out is white."""
     low, high = np.percentile(one.grey, _BRIGHTNESS)
     grey = np.clip((one.grey - low) / max(high - low, 1e-9), 0, 1)
     if one.field is not None:
-        grey = np.where(one.field, grey, PALE + (1 - PALE) * grey)
+        grey = np.where(one.field, grey, 1.0)
     image = np.repeat((255 * grey).astype(np.uint8)[..., None], 3, axis=2)
     if isinstance(found, Analysis):  # on pixels of its own
         height, width = found.skeleton.shape
