@@ -39,7 +39,7 @@ from sim.view.scene import (
     type_names,
 )
 
-TURN_S: Final = 0.05
+TURN_S: Final = 0.01
 """Steps are taken for so long before commands and pictures have their turn."""
 ROWS_S: Final = 0.3
 """Read-outs are measured no more often than this, and take no more than a sixth of the time."""

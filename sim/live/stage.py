@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 IDLE_S: Final = 15.0
 """When nobody has looked for so long, the model pauses."""
-PICTURES_PER_S: Final = 15.0
+PICTURES_PER_S: Final = 20.0
 ARMS: Final = 4
 """Most runs side by side; of a session, two."""
 SPEEDS: Final = (1, 2, 5, 10, 20, 50, 100, 0)
