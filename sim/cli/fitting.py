@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.common import Quiet, exit_codes, say
+from sim.cli.lab import print_json, write_new
 from sim.cli.tables import digits, print_parts
 
 if TYPE_CHECKING:
@@ -115,13 +116,9 @@ def fit(
 ) -> None:
     """Fit dose-responses of a table of your own."""
     with exit_codes():
-        import json
-
         from sim.errors import InputError
         from sim.lab.checkerboard import checkerboard
         from sim.lab.fit import fit as fit_table
-        from sim.lab.table import default_folder
-        from sim.runs.folder import make_new
 
         found: Fits | Checkerboard
         notes: list[str] = []
@@ -146,10 +143,9 @@ def fit(
             notes = [f"{name}: {note}" for name, one in found.groups.items()
                      for note in one.notes()]  # fmt: skip
             notes += found.against.notes if found.against else ()
-        folder, _ = make_new(out or default_folder(table, "fit"), numbered=out is None)
-        found.write(folder)
+        folder = write_new(found, table, out, "fit")
         if as_json:
-            say(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+            print_json(found)
         elif not quiet:
             print_parts([*_parts(found), f"in {folder}"])
         for note in [*found.notes, *notes]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.common import Quiet, exit_codes, say
+from sim.cli.lab import print_json, write_new
 from sim.cli.tables import digits, print_parts
 
 if TYPE_CHECKING:
@@ -50,17 +51,12 @@ def plate(
 ) -> None:  # fmt: skip
     """Join read-outs to the wells of a plate, and check the plate."""
     with exit_codes():
-        import json
-
         from sim.lab.plate import plate as join
-        from sim.lab.table import default_folder
-        from sim.runs.folder import make_new
 
         found = join(plate_map, numbers, readouts or None)
-        folder, _ = make_new(out or default_folder(plate_map, "plate"), numbered=out is None)
-        found.write(folder)
+        folder = write_new(found, plate_map, out, "plate")
         if as_json:
-            say(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+            print_json(found)
         elif not quiet:
             print_plate(found)
             say(f"in {folder}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sim.cli.common import Quiet, exit_codes, say
+from sim.cli.lab import print_json, write_new
 from sim.cli.tables import digits, print_parts
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ def nca(
             table, time=time, conc=conc, subject=subject, dose_mg=dose_mg, doses=doses,
             route=route, infusion_h=infusion_h, drug=drug, molar_mass=molar_mass,
         )  # fmt: skip
-        folder = _write(found, table, out, "nca")
+        folder = write_new(found, table, out, "nca")
         if as_json:
-            _print_json(found)
+            print_json(found)
         elif not quiet:
             _print_nca(found, folder)
         _warn(found, {one.subject: one.notes for one in found.profiles})
@@ -117,30 +118,14 @@ def pk_fit(
             route=route, infusion_h=infusion_h, drug=drug, molar_mass=molar_mass,
             compartments=compartments, weights=weights, species=species,
         )  # fmt: skip
-        folder = _write(found, table, out, "pk-fit")
+        folder = write_new(found, table, out, "pk-fit")
         if as_json:
-            _print_json(found)
+            print_json(found)
         elif not quiet:
             _print_fit(found, folder)
         _warn(found, found.notes)
         if found.failed:
             raise typer.Exit(FAILED)
-
-
-def _write(found: Any, table: Path, out: Path | None, ending: str) -> Path:
-    """Write what was found into a new folder; existing files are never overwritten."""
-    from sim.lab.table import default_folder
-    from sim.runs.folder import make_new
-
-    folder, _ = make_new(out or default_folder(table, ending), numbered=out is None)
-    found.write(folder)
-    return folder
-
-
-def _print_json(found: Any) -> None:
-    import json
-
-    say(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
 
 
 def _warn(found: Any, notes: dict[str, tuple[str, ...]]) -> None:

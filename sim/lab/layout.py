@@ -12,6 +12,7 @@ import numpy as np
 
 from sim.errors import InputError, Problem, ScenarioError, shown
 from sim.lab.table import labels_in, numbers_in, unit_of
+from sim.lab.wells import EMPTY, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-CONTROLS = ("positive", "negative")
+CONTROLS = (POSITIVE, NEGATIVE)
 """What a column of controls may say beside nothing: 100 %, which counts as dose 0, and 0 %."""
 _REPLICATE = re.compile(r"(.*?)[\s_.-]*(\d+)")
 _PERCENT = (50.0, 200.0)
@@ -132,7 +133,7 @@ def long_form(
     missing = 0
     for place, line in enumerate(table.index.tolist()):
         where, mark = f"{table.index.name} {line}", marks[place].lower()
-        if mark == "empty":  # a well without cells
+        if mark == EMPTY:  # a well without cells
             continue
         if mark and mark not in CONTROLS:
             what = f"must be {' or '.join(CONTROLS)}, or empty"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ import numpy as np
 from sim import hooks
 from sim.files import plain, write_text_atomic
 from sim.lab.samples import Array, Samples, Subject, read_samples
+from sim.lab.writing import write_json
 from sim.pharmacology.dosing import Dose
 from sim.version import __version__
 
@@ -188,8 +188,7 @@ class NCA:
     def write(self, folder: str | Path) -> None:
         """Write ``nca.json``, ``nca.csv`` and ``nca.png`` into a folder that exists."""
         folder = Path(folder)
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        write_text_atomic(folder / "nca.json", text + "\n")
+        write_json(self, folder / "nca.json")
         write_text_atomic(folder / "nca.csv", self.csv())
         hooks.call("save_figures", {"nca.png": self.plot}, folder, None)
 

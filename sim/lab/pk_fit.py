@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from sim.lab.compartment_fit import (
 )
 from sim.lab.fitted_drug import NAME, Fitted, check_species, drug_file
 from sim.lab.samples import Samples, read_samples
+from sim.lab.writing import write_json
 from sim.version import __version__
 
 if TYPE_CHECKING:
@@ -150,8 +150,7 @@ class PKFit:
     def write(self, folder: str | Path) -> None:
         """Write ``pk-fit.json``, ``drug.toml`` and ``pk-fit.png`` into a folder that exists."""
         folder = Path(folder)
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        write_text_atomic(folder / "pk-fit.json", text + "\n")
+        write_json(self, folder / "pk-fit.json")
         write_text_atomic(folder / f"{NAME}.toml", self.drug_file())
         hooks.call("save_figures", {"pk-fit.png": self.plot}, folder, None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from sim.input import checked_path
 from sim.lab.plate_quality import WellQuality, percent, quality
 from sim.lab.table import labels_in, table_of
 from sim.lab.wells import EMPTY, FORMATS, PlateMap, place, read_map, size_of, well_in, well_name
+from sim.lab.writing import write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,8 +125,7 @@ class Plate:
     def write(self, folder: str | Path) -> None:
         """Write ``plate.csv``, ``plate.json`` and a picture of each plate into a folder."""
         folder = checked_path("folder", folder)
-        text = json.dumps(self.to_dict(), indent=2, allow_nan=False, ensure_ascii=False)
-        write_text_atomic(folder / JSON, text + "\n")
+        write_json(self, folder / JSON)
         write_text_atomic(folder / CSV, self.table.to_csv(index=False, lineterminator="\n"))
         pictures = {}
         for number, plate in enumerate(self.plates, 1):
