@@ -685,6 +685,8 @@ def test_nohup_is_respected(workplace: Path) -> None:
 def test_a_killed_run_is_resumed_from_its_last_checkpoint(workplace: Path) -> None:
     settings = TINY | {"time.duration_h": 15, "time.record_every_h": 5}
     process = Started(settings, "--out", "out", "--checkpoint-every", "0.001", until="180/")
+    while not checkpoints_in(Path("out/checkpoint")):  # written by the wall clock, not by the step
+        time.sleep(0.001)
     process.send(signal.SIGKILL)
     assert process.end()[0] == -signal.SIGKILL
     assert manifest_of("out")["completed"] is False
