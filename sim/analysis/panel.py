@@ -96,7 +96,7 @@ class Window:
     harm_nM : float or None
         The dose that kills half of the cells, or up to which none were harmed.
     window : float or None
-        That dose / IC50.
+        That dose / IC50; with 95 % limits, `window_low` and `window_high`, from those of the IC50.
     kind : str
         `VALUE`, `AT_LEAST` or `NOT_KNOWN`.
     source : str
@@ -110,15 +110,38 @@ class Window:
     kind: str
     source: str
 
+    @property
+    def window_low(self) -> float | None:
+        """The window, if the IC50 is at the upper end of its limits."""
+        return self._over(self.row.fit.ic50_high)
+
+    @property
+    def window_high(self) -> float | None:
+        """The window, if the IC50 is at the lower end of its limits."""
+        return self._over(self.row.fit.ic50_low)
+
+    def _over(self, ic50: float | None) -> float | None:
+        if self.window is None or self.harm_nM is None or ic50 is None:
+            return None
+        return self.harm_nM / ic50
+
+    @property
+    def value(self) -> str:
+        """The window with its limits, in words."""
+        if self.window is None:
+            return "not known"
+        from sim.fits.logistic import with_limits
+
+        least = "at least " if self.kind == AT_LEAST else ""
+        return f"{least}{with_limits(self.window, self.window_low, self.window_high)}"
+
     def words(self) -> str:
         """Return it in a line."""
-        least = "at least " if self.kind == AT_LEAST else ""
-        value = "not known" if self.window is None else f"{least}{self.window:.3g}"
         to = f" to harm of {line_words(self.line)}" if self.line else ""
         row = self.row
         what = ", ".join([row.drug, readout(row.readout).words, row.ligand])
         why = f" ({self.source})" if self.window is None else ""
-        return f"{what}: window{to} {value}{why}"
+        return f"{what}: window{to} {self.value}{why}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -164,11 +187,12 @@ class Panel:
 
         rows = [
             [one.row.drug, one.row.assay, one.row.ligand, one.row.readout, one.row.fit.ic50,
-             one.line, one.harm_nM, one.window, one.kind, one.source]
+             one.line, one.harm_nM, one.window, one.window_low, one.window_high, one.kind,
+             one.source]
             for one in self.found
         ]  # fmt: skip
         columns = ["drug", "assay", "ligand", "readout", "ic50", "harmed_line", "harm_nM",
-                   "window", "kind", "source"]  # fmt: skip
+                   "window", "window_low", "window_high", "kind", "source"]  # fmt: skip
         return pd.DataFrame(rows, columns=columns)
 
     def findings(self) -> list[str]:

@@ -100,15 +100,7 @@ class DoseResponse:
         name : str
             Such as ``"ic50"``, ``"absolute_ic50"`` or ``"hill"``.
         """
-        value, low, high = (getattr(self, name + end) for end in ("", "_low", "_high"))
-        limits = ""
-        if low is not None and high is not None:
-            limits = f"{_figures(low)} to {_figures(high)}"
-        elif low is not None or high is not None:
-            limits = f"< {_figures(high, 4)}" if low is None else f"> {_figures(low, 4)}"
-        if value is None:
-            return limits or "not determined"
-        return f"{_figures(value)} ({limits or 'no limits'})"
+        return with_limits(*(getattr(self, name + end) for end in ("", "_low", "_high")))
 
     def curve(self, dose: ArrayLike) -> Array:
         """Return the fitted response at doses; NaN where there is no fit.
@@ -135,6 +127,18 @@ class DoseResponse:
         curves = np.array([response_at(dose, Curve(*fit)) for fit in self.left_out])
         half = reach(curves[1:])
         return curves[0] - half, curves[0] + half
+
+
+def with_limits(value: float | None, low: float | None, high: float | None) -> str:
+    """Return a quantity as text: value and limits, a bound, or that it is not determined."""
+    limits = ""
+    if low is not None and high is not None:
+        limits = f"{_figures(low)} to {_figures(high)}"
+    elif low is not None or high is not None:
+        limits = f"< {_figures(high, 4)}" if low is None else f"> {_figures(low, 4)}"
+    if value is None:
+        return limits or "not determined"
+    return f"{_figures(value)} ({limits or 'no limits'})"
 
 
 def _figures(number: float, count: int = 3) -> str:

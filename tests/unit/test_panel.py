@@ -134,6 +134,11 @@ def test_windows_are_at_least_where_cells_were_seen_unharmed_and_else_not_known(
             assert row["kind"] == "at_least" and row["harmed_line"] == "ea_hy926"
             assert float(row["window"]) == pytest.approx(1000 / IC50[row["assay"]], rel=0.05)
             assert "1 uM" in row["source"]
+            low, at, high = (float(row[f"window{end}"]) for end in ("_low", "", "_high"))
+            assert low < at < high
+            ic50s = panel[0].table.set_index(["drug", "assay", "readout"])
+            of = ic50s.loc["anlotinib", row["assay"], row["readout"]]
+            assert (low, high) == pytest.approx((1000 / of["ic50_high"], 1000 / of["ic50_low"]))
         else:
             assert (row["kind"], row["window"]) == ("not_known", "")
             assert row["source"] == (
@@ -157,8 +162,9 @@ def test_a_finding_of_the_drug_file_gives_a_value(own_data: Path) -> None:
     found = [one for one in made().panel().found if one.row.drug == "sunitinib"]
     assert [(one.kind, one.line, one.source) for one in found] == [("value", "huvec", "seen")] * 3
     assert found[0].window == pytest.approx(4000 / 5, rel=0.05)
-    words = f"sunitinib, network length, VEGF: window to harm of HUVEC {found[0].window:.3g}"
-    assert found[0].words() == words
+    ends = (found[0].window_low, found[0].window_high)
+    words = "{:.3g} ({:.3g} to {:.3g})".format(found[0].window, *ends)
+    assert found[0].words() == f"sunitinib, network length, VEGF: window to harm of HUVEC {words}"
 
 
 def test_without_an_ic50_there_is_no_window() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.analyse import Analysis
-from sim.analysis.panel import AT_LEAST, Panel
+from sim.analysis.panel import Panel
 from sim.assays import FLAGS, assay, readout
 from sim.scenario.resolve import load
 from sim.scenario.writing import scenario_hash
@@ -176,14 +176,13 @@ def _windows(found: Panel) -> Table:
     """Return how far the IC50s are from doses that harm cells."""
     rows = [
         [one.row.assay.replace("_", " "), one.row.drug, one.row.ligand,
-         readout(one.row.readout).label, one.row.fit.words(), one.line, one.harm_nM,
-         f"{'at least ' * (one.kind == AT_LEAST)}{one.window:.3g}" if one.window else "not known",
+         readout(one.row.readout).label, one.row.fit.words(), one.line, one.harm_nM, one.value,
          one.source]
         for one in found.found
     ]  # fmt: skip
     columns = ["assay", "drug", "ligand", "read-out", "IC50, nM", "cell line", "harm from, nM",
                "times the IC50", "note"]  # fmt: skip
-    return without_empty("Distance to doses that harm cells", columns, rows)
+    return without_empty("Distance to doses that harm cells", columns, rows, LIMITS_OF_95)
 
 
 def _fits(found: DoseResponses) -> Table:
