@@ -134,8 +134,10 @@ def with_limits(value: float | None, low: float | None, high: float | None) -> s
     limits = ""
     if low is not None and high is not None:
         limits = f"{_figures(low)} to {_figures(high)}"
-    elif low is not None or high is not None:
-        limits = f"< {_figures(high, 4)}" if low is None else f"> {_figures(low, 4)}"
+    elif high is not None:
+        limits = f"< {_figures(high, 4)}"
+    elif low is not None:
+        limits = f"> {_figures(low, 4)}"
     if value is None:
         return limits or "not determined"
     return f"{_figures(value)} ({limits or 'no limits'})"
