@@ -91,6 +91,8 @@ class Assay:
         name, and ``after_step(tissue, memory, scenario)``, which brings them up to date in place.
         With ``before(memory, mcs)``, which gives, from what is remembered at the end, what was at
         an earlier step, films of a finished run show its picture; without, cells alone.
+    in_frames : tuple of str
+        What it remembers that `before` cannot give: each frame has it, as ``assay.NAME``.
     tables : tuple of (str, str)
         Tables of its own in a run folder: the name of the file, ``"tracks.csv"``, and
         ``table(tissue, memory, scenario)``, which gives its columns by name. ``tracks.csv``
@@ -152,6 +154,7 @@ class Assay:
     picture: str
     picture_file: str
     memory: str | None = None
+    in_frames: tuple[str, ...] = ()
     tables: tuple[tuple[str, str], ...] = ()
     complete: str | None = None
     graph: str | None = None

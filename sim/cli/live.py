@@ -70,7 +70,9 @@ def view(
                 slow.cancel()
             say(f"live view: {server.url}\nCtrl-C ends it")
             if not no_browser:
-                threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+                threading.Thread(
+                    target=webbrowser.open, args=(server.first_url,), daemon=True
+                ).start()
             server.serve_forever()
 
 

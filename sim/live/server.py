@@ -9,9 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
+import os
 import re
 import secrets
 import struct
+import sys
 from functools import cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +25,8 @@ from urllib.parse import parse_qs, urlsplit
 from sim.errors import AngiosimError, InputError
 from sim.live.stage import Stage
 from sim.version import __version__
+
+logger = logging.getLogger(__name__)
 
 POLL_S: Final = 5.0
 """A page waits no longer for the next picture."""
@@ -70,9 +75,11 @@ class Server(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    allow_reuse_address = os.name == "posix"  # elsewhere it would share a port that is in use
 
     def __init__(self, stage: Stage, port: int = 0) -> None:
         self.stage, self.token = stage, secrets.token_urlsafe(24)
+        self.code = secrets.token_urlsafe(24)  # for one use
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
@@ -85,8 +92,16 @@ class Server(ThreadingHTTPServer):
         """The address of the page, with its token."""
         return f"http://127.0.0.1:{self.port}/?token={self.token}"
 
+    @property
+    def first_url(self) -> str:
+        """An address that leads to it once: others can read with what a browser is started."""
+        return f"http://127.0.0.1:{self.port}/?once={self.code}"
+
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay quiet: a page that has gone is no error."""
+        """Log what went wrong; a page that has gone is no error."""
+        error = sys.exception()
+        if not isinstance(error, ConnectionError | TimeoutError):
+            logger.error("unexpected error", exc_info=error)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -99,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer the page, or what it asks for."""
         where = urlsplit(self.path)
         query = {name: values[-1] for name, values in parse_qs(where.query).items()}
+        if where.path == "/" and "once" in query:
+            return self._open(query["once"])
         if not self._allowed(query.get("token")):
             return
         if where.path == "/":
@@ -110,7 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
                 version, epoch, known = (int(query[name]) for name in ("version", "epoch", "rows"))
             except (KeyError, ValueError):
                 return self._refuse("next: needs version, epoch and rows, whole numbers", 400)
-            snapshot = self.server.stage.newer(version, POLL_S)
+            try:
+                snapshot = self.server.stage.newer(version, POLL_S)
+            except AngiosimError as error:
+                return self._refuse(str(error), 500)
             head = _as_json(snapshot.answer(epoch, max(0, known)))
             self._answer(struct.pack("<I", len(head)) + head + b"".join(snapshot.pictures))
         else:
@@ -144,9 +164,16 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         """Log nothing."""
 
-    def _allowed(self, token: str | None) -> bool:
+    def _open(self, code: str) -> None:
+        """Give the address with the token to the browser that was started here, and to no other."""
+        if self._allowed(code, self.server.code):
+            self.server.code = ""
+            self._answer(b"", status=303, location=f"/?token={self.server.token}")
+
+    def _allowed(self, token: str | None, wanted: str | None = None) -> bool:
         """Whether a request comes from the page of this user; else it has been refused."""
         port, headers = self.server.port, self.headers
+        wanted = self.server.token if wanted is None else wanted
         hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         origins = {f"http://{host}" for host in hosts}
         given = (token or headers.get("X-Token") or "").encode()
@@ -155,8 +182,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif headers.get("Origin", next(iter(origins))) not in origins or (
             headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
         ):
-            self._refuse("requests of other pages are refused", 403)
-        elif not secrets.compare_digest(given, self.server.token.encode()):
+            what = "requests of other pages are refused: paste the address into the browser"
+            self._refuse(what, 403)
+        elif not given or not secrets.compare_digest(given, wanted.encode()):
             self._refuse("the token is missing or wrong: open the address that was printed", 403)
         else:
             return True
@@ -171,7 +199,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(_as_json(content), "application/json", status)
 
     def _answer(
-        self, body: bytes, kind: str = "application/octet-stream", status: int = 200
+        self,
+        body: bytes,
+        kind: str = "application/octet-stream",
+        status: int = 200,
+        location: str = "",
     ) -> None:
         self.send_response(HTTPStatus(status))
         headers = {
@@ -184,6 +216,8 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if status != 204:
             headers |= {"Content-Type": kind, "Content-Length": str(len(body))}
+        if location:
+            headers["Location"] = location
         if self.close_connection:
             headers["Connection"] = "close"
         for name, value in headers.items():

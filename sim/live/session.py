@@ -13,7 +13,7 @@ import numpy as np
 
 from sim.assays import DRIVE, assay, readout
 from sim.errors import InputError, shown
-from sim.files import plain
+from sim.files import new_file, plain
 from sim.live.stage import SPEEDS, Row, Stage
 from sim.model import model_of
 from sim.model.base import AssayModel
@@ -70,6 +70,7 @@ class Session(Stage):
         self._overlays: list[Overlay | None] = []
         self._pace = Pace(TURN_S)
         self._measured, self._cost_s = 0.0, 0.0
+        self._broken = False
 
     def begin(self) -> Mapping[str, Any]:
         """Start the model; return what the page is made of."""
@@ -92,8 +93,11 @@ class Session(Stage):
     def advance(self, most: int) -> int:
         """Take some steps, as many as fit into a turn."""
         steps = min(most, self.left, self._pace.steps)
+        self._refuse_broken()
+        self._broken = True  # arms may be at different steps, or in the middle of one
         for model in self.models:
             model.advance(steps)
+        self._broken = False
         self._pace.at(self.models[0].mcs)
         model, last = self.models[0], self.rows[-1][0][self.models[0].STEP]
         apart = model.mcs - last >= max(1, self.scenario.time.steps // ROWS_IN_A_RUN)
@@ -164,12 +168,14 @@ class Session(Stage):
         self.playing = False
         count = max(1, len(self.models))
         self.models = [model_of(self.scenario, threads=self._threads) for _ in range(count)]
+        self._broken = False
         self._start_rows()
 
     def do_split(self) -> None:
         """Continue as two arms, which are the same until one is changed."""
         if len(self.models) > 1:
             raise InputError("there are two arms already")
+        self._refuse_broken()
         self.models.append(copy(self.models[0]))
         self.rows = [(*row, *row) for row in self.rows]
         self.epoch += 1
@@ -191,10 +197,18 @@ class Session(Stage):
         super().do_look(cells, ground, overlay)
         self._overlays = [self._overlay(model) for model in self.models]
 
+    def do_pause(self) -> None:
+        """Stop moving; what is drawn and measured is of now."""
+        super().do_pause()
+        self._measure_now()
+
     def do_step(self) -> None:
         """Take one step."""
         super().do_step()
-        if self.rows[-1][0][self.models[0].STEP] != self.models[0].mcs:
+        self._measure_now()
+
+    def _measure_now(self) -> None:
+        if self.rows[-1][0][self.models[0].STEP] != self.models[0].mcs and not self._broken:
             self._measure()
 
     def do_set(self, arm: int, key: str, value: float) -> None:
@@ -229,8 +243,8 @@ class Session(Stage):
         while True:
             path = self._folder / f"{stem}{f'-{number}' if number > 1 else ''}.toml"
             try:
-                with path.open("x", encoding="utf-8") as file:
-                    file.write(dump(model.scenario))
+                with new_file(path) as temporary:
+                    temporary.write_text(dump(model.scenario), encoding="utf-8")
             except FileExistsError:
                 number += 1
             except OSError as error:
@@ -238,7 +252,12 @@ class Session(Stage):
             else:
                 return {"saved": str(path)}
 
+    def _refuse_broken(self) -> None:
+        if self._broken:
+            raise InputError("a step has failed; reset to begin anew")
+
     def _arm(self, arm: int) -> AssayModel:
+        self._refuse_broken()
         if arm >= len(self.models):
             raise InputError(f"arm = {arm}: there is no such arm")
         return self.models[arm]

@@ -73,6 +73,10 @@ class Snapshot:
         }
 
 
+class Ended(AngiosimError):
+    """The thread that does the work has ended."""
+
+
 class Stage(ABC):
     """Something that moves in steps, for many pages.
 
@@ -98,6 +102,7 @@ class Stage(ABC):
         self._jobs: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue()
         self._changed = threading.Condition()
         self._snapshot: Snapshot | None = None
+        self._ended = ""
         self._seen, self._fetched = monotonic(), 0
         self._owed, self._then, self._published = 0.0, monotonic(), 0.0
 
@@ -149,6 +154,8 @@ class Stage(ABC):
         ------
         AngiosimError
             If it cannot be done; nothing has changed.
+        Ended
+            If nothing can be done any more.
         """
         if not isinstance(command, dict):
             raise InputError("a command must be a JSON object")
@@ -170,19 +177,27 @@ class Stage(ABC):
                 return method(**values)
             finally:
                 if isinstance(page, str) and isinstance(number, int):
-                    self._applied = {**self._applied, page[:40]: number}
-                    while len(self._applied) > PAGES:
-                        self._applied.pop(next(iter(self._applied)))
+                    others = {one: n for one, n in self._applied.items() if one != page[:40]}
+                    self._applied = dict([*others.items(), (page[:40], number)][-PAGES:])
 
         self._seen = monotonic()
-        self._jobs.put((job, done))
+        with self._changed:  # what comes after the thread has ended is not waited for
+            self._refuse_ended()
+            self._jobs.put((job, done))
         return done.result()
 
     def newer(self, version: int, timeout_s: float) -> Snapshot:
-        """Return a snapshot newer than a version as soon as there is one, else the newest."""
+        """Return a snapshot newer than a version as soon as there is one, else the newest.
+
+        Raises
+        ------
+        Ended
+            If there will be none any more.
+        """
         self._seen = monotonic()
         with self._changed:
-            self._changed.wait_for(lambda: self._version > version, timeout_s)
+            self._changed.wait_for(lambda: self._version > version or self._ended, timeout_s)
+            self._refuse_ended()
             assert self._snapshot is not None  # it was started
             self._seen, self._fetched = monotonic(), self._snapshot.version
             return self._snapshot
@@ -247,25 +262,49 @@ class Stage(ABC):
             ready.set_exception(error)
             return
         ready.set_result(None)
-        while True:
-            try:
-                job, done = self._jobs.get(timeout=self._wait_s())
-            except queue.Empty:
-                self._move()
-                continue
-            result: Any = None
-            failure: AngiosimError | None = None
-            try:
-                result = job()
-            except AngiosimError as error:
-                failure = error
-            except Exception as error:
-                failure = _unexpected(error)
+        try:
+            while True:
+                self._turn()
+        except BaseException as error:  # what cannot even be drawn as at first
+            self._end(f"{_unexpected(error)}; start again with angiosim view")
+
+    def _turn(self) -> None:
+        """Do what a page asks for, or move on."""
+        try:
+            job, done = self._jobs.get(timeout=self._wait_s())
+        except queue.Empty:
+            self._move()
+            return
+        result: Any = None
+        failure: BaseException | None = None
+        try:
+            result = job()
+        except AngiosimError as error:
+            failure = error
+        except Exception as error:
+            failure = _unexpected(error)
+        try:
             self._publish()
+        except BaseException as error:
+            failure = _unexpected(error)
+            raise
+        finally:
             if failure:
                 done.set_exception(failure)
             else:
                 done.set_result(result)
+
+    def _end(self, why: str) -> None:
+        """Let nobody wait for what will not come."""
+        with self._changed:
+            self._ended = why
+            self._changed.notify_all()
+        while not self._jobs.empty():
+            self._jobs.get()[1].set_exception(Ended(why))
+
+    def _refuse_ended(self) -> None:
+        if self._ended:
+            raise Ended(self._ended)
 
     def _wait_s(self) -> float | None:
         """Return how long to wait for a command before the next step."""
@@ -276,25 +315,23 @@ class Stage(ABC):
     def _move(self) -> None:
         """Take the steps that are due, and show where that has led."""
         now = monotonic()
-        if now - self._seen > IDLE_S:
-            self.playing, self.message = False, "paused, as nobody was looking"
-            return self._publish()
         passed, self._then = min(now - self._then, 0.5), now
         self._owed = min(self._owed + self.speed * passed, max(1.0, self.speed * 0.25))
-        due = int(self._owed) if self.speed else self.left
-        if due:
-            try:
+        try:
+            if now - self._seen > IDLE_S:
+                self.message = "paused, as nobody was looking"
+                self.do_pause()
+            elif due := int(self._owed) if self.speed else self.left:
                 self._owed -= self.advance(due)
-            except AngiosimError as error:
-                self.playing, self.message = False, str(error)
-            except Exception as error:
-                self.playing, self.message = False, str(_unexpected(error))
+        except AngiosimError as error:
+            self.playing, self.message = False, str(error)
+        except Exception as error:
+            self.playing, self.message = False, str(_unexpected(error))
         if not self.left:
             self.playing = False
         fetched = self._fetched == self._version or now - self._published > 1.0
         if not self.playing or (fetched and now - self._published > 1.0 / PICTURES_PER_S):
             self._publish()
-        return None
 
     def _publish(self) -> None:
         """Make a snapshot; if it cannot be drawn as asked for, as at first."""
@@ -339,7 +376,7 @@ class Stage(ABC):
             self._changed.notify_all()
 
 
-def _unexpected(error: Exception) -> AngiosimError:
+def _unexpected(error: BaseException) -> AngiosimError:
     """Return an error of the program for the page; the log has all of it."""
     logger.error("unexpected error", exc_info=error)
     return AngiosimError(f"unexpected {type(error).__name__}: {error}")

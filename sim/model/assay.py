@@ -86,6 +86,7 @@ class RunningAssay:
         self.memory: dict[str, NDArray[Any]] = {}
         self._start, self._measure = called(declared.start), called(declared.measure)
         self._keeper, self.parts = declared.memory, declared.parts
+        self._in_frames = declared.in_frames
         self.own_parts = own_parts(declared)
 
     @property
@@ -144,6 +145,10 @@ class RunningAssay:
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the memory as entries of the model's state."""
         return {f"{PREFIX}{name}": array for name, array in self.memory.items()}
+
+    def frame(self) -> dict[str, NDArray[Any]]:
+        """Return copies of what each frame has of the memory."""
+        return {f"{PREFIX}{name}": self.memory[name].copy() for name in self._in_frames}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Remember what a state of the model holds."""

@@ -366,12 +366,14 @@ class AngiogenesisModel(AssayModel):
         dict of str to ndarray
             ``cell_id`` (y, x); ``cell_unique_id``, ``cell_type``, ``cell_drive``,
             ``cell_activity`` and where cells die ``cell_dying`` (rows,), row 0 being the medium;
-            ``field_NAME`` and ``spacing_um_NAME``.
+            ``assay.NAME`` of what the assay has in its frames; ``field_NAME`` and
+            ``spacing_um_NAME``.
         """
         arrays: Arrays = {"cell_id": self.cell_id.copy(), "cell_unique_id": self.ids[:-1]}
         for name in ("type", "drive", "activity", "dying"):
             if name in self.cells.columns:
                 arrays[f"cell_{name}"] = self.cells[name][:-1].copy()
+        arrays |= self.assay.frame()
         return arrays | (self._field_arrays() if fields else {})
 
     def final_arrays(self) -> Arrays:

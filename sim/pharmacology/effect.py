@@ -159,7 +159,7 @@ class _Occupancy:
         held = self._at(flat).sum(axis=1).T  # (rows, times)
         found = 1.0 - (1.0 - held) / (1.0 + self._ratio(self.fast, flat).sum(axis=0))
         shape = ((self.subjects,) if self.subjects else ()) + time.shape
-        return dict(zip(self.receptors, found.reshape(-1, *shape), strict=True))
+        return dict(zip(self.receptors, found.reshape(len(self.receptors), *shape), strict=True))
 
     def _ratio(self, agents: Sequence[Agent], time: Array) -> Array:
         """Return x of these drugs, (drugs, rows, times)."""

@@ -372,6 +372,9 @@ def overlay_of_frame(
         if before is None:
             return None
         memory = before(memory, mcs)
+    memory |= {
+        name.removeprefix(PREFIX): a for name, a in arrays.items() if name.startswith(PREFIX)
+    }
     lattice = arrays["cell_id"]
     cells = {
         name.removeprefix("cell_"): rows

@@ -124,6 +124,33 @@ def test_mp4_has_every_frame(tmp_path: Path) -> None:
     assert about["size"] == (64, 48) and about["fps"] == 10 and len(list(frames)) == 6
 
 
+def test_mp4_has_the_colours_that_players_expect(tmp_path: Path) -> None:
+    """Those of BT.709, which the file says: an unmarked one is shown so only if it is large."""
+    imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
+    raster = np.repeat(np.repeat(np.arange(240, dtype=np.uint8).reshape(12, 20), 16, 0), 16, 1)
+    write("mp4", path := tmp_path / "a:b.mp4", [raster] * 3)
+    exe = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(path)]
+    as_709 = ["-vf", "scale=in_color_matrix=bt709:in_range=tv", "-pix_fmt", "rgb24"]
+    found = subprocess.run(
+        [*exe, *as_709, "-f", "rawvideo", "-frames:v", "1", "-"], capture_output=True, check=True
+    ).stdout
+    seen = np.frombuffer(found, np.uint8).reshape(192, 320, 3)[8::16, 8::16].reshape(240, 3)
+    drawn = np.frombuffer(PALETTE, np.uint8).reshape(256, 3)[:240]
+    assert np.abs(seen.astype(int) - drawn).max() <= 4
+    assert b"colrnclx\x00\x01\x00\x01\x00\x01" in path.read_bytes()
+
+
+def test_an_encoder_that_dies_is_one_error(tmp_path: Path) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    (path := tmp_path / "x.mp4").touch()
+    writer = encode.encoder("mp4", path, (320, 240), PALETTE, 10, {})
+    writer._stream.gi_frame.f_locals["p"].kill()  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="the encoder has failed"):
+        for _ in range(20):
+            writer.add(np.zeros((240, 320), np.uint8))
+    writer.abandon()
+
+
 @pytest.mark.parametrize("to", ["gif", "apng"])
 def test_memory_does_not_grow_with_the_film(to: str, tmp_path: Path) -> None:
     (path := tmp_path / f"x.{to}").touch()
@@ -205,6 +232,47 @@ def test_the_drug_clock_is_that_of_the_run(runs: dict[str, Path]) -> None:
     assert bed.free_nM(np.array([-24.0, 200.0]))[0][0] == 0.0 and bed.given((0.0, 200.0))
 
 
+def test_each_arm_has_its_own_drug_clock_and_end(tmp_path: Path) -> None:
+    """Schedules that start at other times, and a run that ends before the others."""
+    media = [{"at_h": 0.0, "free_nM": 0.0}, {"at_h": 0.4, "free_nM": 10.0}]
+    base = SMALL | {"drug.exposure": "schedule", "drug.media": media}
+    others = {"early": base, "late": base | {"time.start_h": 0.25, "time.duration_h": 0.375}}
+    scenarios = {name: load("tube_formation", settings) for name, settings in others.items()}
+    arms = [
+        Arm(scenarios["early"], "early", "e", end_h=0.5),
+        Arm(scenarios["late"], "late", "l", end_h=0.625),
+    ]
+    sheet = Sheet(arms, Look("drive"), (0.0, 0.5), 3)
+    early, late = sheet._panels
+    for since, *drug in ((0.125, "0", "0"), (0.25, "0", "10"), (0.5, "10", "10")):
+        for panel, free in zip((early, late), drug, strict=True):
+            assert f"anlotinib {free} nM unbound" in sheet._words(panel, since)
+    assert "ended at 0.375 h" not in sheet._words(late, 0.375)
+    assert "ended at 0.375 h" in sheet._words(late, 0.5)
+    assert late.strips is not None and early.strips is not None
+    quarters = [strip[:, k] for strip in (late.strips[0],) for k in (late.width // 4, -1)]
+    assert (quarters[0] != NUMBER["white"]).any() and (quarters[1] == NUMBER["white"]).all()
+    for name, settings in others.items():
+        sim.run("tube_formation", settings, out=tmp_path / name)
+    made = film([tmp_path / "early", tmp_path / "late"], tmp_path / "x.gif")
+    assert made.frames == 5
+
+
+def test_days_are_counted_from_the_start_where_drugs_begin_apart() -> None:
+    ages = [{"setup.drug_start_day": 0.5}, {"setup.drug_start_day": 1.0}]
+    arms = [Arm(load("tumour_bed", one), "a", "o") for one in ages]
+    look, span_h = Look("flow", "oxygen"), (-12.0, 24.0)
+    assert Sheet(arms[:1], look, span_h, 1)._time(12.0) == "day 0.5"
+    assert Sheet(arms, look, span_h, 1)._time(12.0) == "1.0 days"
+
+
+def test_a_film_is_not_too_high() -> None:
+    arm = Arm(load("tube_formation", {"domain.size_um": [100, 1000], "cells.count": 5}), "a", "o")
+    assert Sheet([arm], Look("drive"), (0.0, 1.0), 0, 600).size[1] < 8192
+    with pytest.raises(InputError, match=r"width_px = 4096: .*choose a smaller width"):
+        Sheet([arm], Look("drive"), (0.0, 1.0), 0, 4096)
+
+
 @pytest.mark.parametrize("scale", [0.4, 1, 1.7, 4])
 def test_cells_are_painted_at_any_scale(scale: float) -> None:
     labels = np.zeros((40, 60), np.int32)
@@ -255,6 +323,21 @@ def test_what_an_assay_draws_is_as_it_was(tmp_path: Path) -> None:
     assert (starts[0]["starts"] == starts[1]["starts"]).all()
     looks = {"looks": np.array([0, 5, 9]), "places": np.arange(12.0).reshape(3, 2, 2)}
     assert before(looks, 7)["place"].tolist() == [[4, 5], [6, 7]]
+
+
+def test_tips_are_coloured_on_each_frame(tmp_path: Path) -> None:
+    """Of frames of a finished run, as while it runs."""
+    settings = {
+        "cells.count": 20, "domain.size_um": [400, 400], "time.duration_h": 1.0,
+        "time.record_every_h": 0.5, "setup.tips.rate_per_h": [50.0, 50.0],
+        "setup.tips.least_delta": 0.0,
+    }  # fmt: skip
+    at_work = sim.Film(tmp_path / "x.gif")
+    sim.run("sprouting", settings, out=tmp_path / "run", observers=[at_work])
+    frames = Result.open(tmp_path / "run").frames
+    assert all((frames[mcs]["assay.tip"] > 0).sum() > 0 for mcs in list(frames)[1:])
+    film([tmp_path / "run"], tmp_path / "y.gif")
+    assert (tmp_path / "x.gif").read_bytes() == (tmp_path / "y.gif").read_bytes()
 
 
 # -- from the command line, and from a run -------------------------------------------------------

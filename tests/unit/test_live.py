@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import io
 import json
@@ -170,6 +171,24 @@ def test_others_are_refused(small: Client, path: str, headers: dict[str, str | N
     assert small.stage.models[0].mcs == 0
 
 
+def test_a_browser_is_started_with_an_address_for_one_use(small: Client) -> None:
+    """What a process was started with can be read by other users of the machine."""
+    path = small.server.first_url.partition(str(small.server.port))[2]
+    assert small.server.token not in path
+    wrong = (
+        (path[:-1], {}),
+        (path, {"Host": "example.org"}),
+        (path, {"Sec_Fetch_Site": "cross-site"}),
+    )
+    for where, headers in wrong:
+        assert small.ask(where, X_Token=None, **headers)[0] == 403
+    status, headers, _ = small.ask(path, X_Token=None)
+    assert status == 303 and headers["Location"] == f"/?token={small.server.token}"
+    assert small.ask(headers["Location"], X_Token=None)[0] == 200
+    for where in (path, "/?once="):
+        assert small.ask(where, X_Token=None)[0] == 403
+
+
 def test_what_comes_from_the_page_is_taken(small: Client) -> None:
     port = small.server.port
     for host in ("127.0.0.1", "localhost"):
@@ -284,10 +303,12 @@ def test_it_plays_at_a_speed_and_stops_at_the_end(small: Client) -> None:
     small.do("speed", value=20)
     small.do("play")
     began, version = time.monotonic(), 0
-    while time.monotonic() < began + 0.5:
+    while small.stage.models[0].mcs < 8 and time.monotonic() < began + 20:
         version = small.next(version)[0]["version"]
     small.do("pause")
-    assert 3 <= small.stage.models[0].mcs <= 25
+    assert 8 <= small.stage.models[0].mcs <= 20 * (time.monotonic() - began) + 6
+    head, _ = small.next()  # what is drawn and measured is of now
+    assert head["rows"][-1][0]["mcs"] == head["step"] == small.stage.models[0].mcs
     small.do("speed", value=0)
     small.do("play")
     wait(lambda: not small.next()[0]["playing"])
@@ -307,7 +328,8 @@ def test_it_pauses_when_nobody_looks(small: Client, monkeypatch: pytest.MonkeyPa
     wait(lambda: not small.stage.playing)
     time.sleep(0.05)
     assert small.stage.models[0].mcs < 20
-    assert "nobody" in small.next()[0]["message"]
+    head, _ = small.next()
+    assert "nobody" in head["message"] and head["rows"][-1][0]["mcs"] == head["step"]
 
 
 def test_an_error_in_a_step_pauses_and_is_reported(small: Client) -> None:
@@ -318,7 +340,39 @@ def test_an_error_in_a_step_pauses_and_is_reported(small: Client) -> None:
     small.do("play")
     wait(lambda: not small.next()[0]["playing"])
     assert small.next()[0]["message"] == "field VEGF is not finite"
+    for name, values in (
+        ("step", {}), ("split", {}), ("save", {"arm": 0}),
+        ("set", {"arm": 0, "key": "drug.free_nM", "value": 1}),
+    ):  # fmt: skip
+        assert small.do(name, **values) == (
+            400, {"error": "a step has failed; reset to begin anew"}
+        )  # fmt: skip
     assert small.do("reset")[0] == 204 and small.do("step")[0] == 204
+
+
+def test_nobody_waits_for_a_thread_that_has_ended(
+    small: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = small.next()[0]["version"]
+    seen: list[int] = []
+    poll = f"/next?version={version}&epoch=0&rows=0"
+    waiting = threading.Thread(target=lambda: seen.append(small.ask(poll)[0]))
+    waiting.start()
+    monkeypatch.setattr(small.stage, "scenes", lambda: 1 / 0)
+    for _ in range(2):
+        status, told = small.do("step")
+        assert status == 400 and "ZeroDivisionError" in told["error"]
+    waiting.join(20)
+    assert seen == [500]
+    assert "start again" in json.loads(small.ask(poll)[2])["error"]
+
+
+def test_the_newest_pages_have_their_commands_counted(small: Client) -> None:
+    for name in ["first", *map(str, range(staging.PAGES - 1)), "first", "other"]:
+        small.stage.ask({"do": "pause", "page": name, "number": 1})
+    applied = small.next()[0]["applied"]
+    assert len(applied) == staging.PAGES and {"first", "other"} <= applied.keys()
+    assert "0" not in applied
 
 
 def test_a_cell_is_picked_and_shows_its_receptors(small: Client) -> None:
@@ -439,6 +493,19 @@ def test_changes_are_recorded_and_a_saved_scenario_replays_them(
     assert path.read_text(encoding="utf-8") == text
 
 
+def test_a_full_disk_leaves_no_part_of_a_scenario(
+    small: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, text: str, **_: Any) -> int:
+        path.write_bytes(text[:100].encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    status, told = small.do("save", arm=0)
+    assert status == 400 and "no space left" in told["error"]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_written_is_reported(client: Callable[..., Client]) -> None:
     there = client(Session(load("tube_formation", SMALL), folder=Path("no/such/folder")))
     status, told = there.do("save", arm=0)
@@ -521,6 +588,25 @@ def test_every_slider_is_replayed(
     _, told = there.do("save", arm=0)
     again = sim.AngiogenesisModel(load(told["saved"]))
     again.advance(1 + len(keys))
+    assert same(there.stage.models[0], again)
+
+
+@pytest.mark.filterwarnings("ignore::sim.errors.ScenarioWarning")
+def test_changes_at_the_start_are_replayed(client: Callable[..., Client], tmp_path: Path) -> None:
+    """Several of one slider, before the first step, of a drug that leaves slowly, too."""
+    slow = {"drug.residence_h": {"VEGFR2": 2.0}, "drug.free_nM": 1}
+    there = client(Session(load("tube_formation", SMALL | slow), folder=tmp_path))
+    for key, value in (
+        ("drug.free_nM", 7), ("ligands.PDGF-BB.bath_ng_ml", 7.5), ("drug.free_nM", 0),
+        ("ligands.PDGF-BB.bath_ng_ml", 30), ("drug.free_nM", 2.5),
+    ):  # fmt: skip
+        assert there.do("set", arm=0, key=key, value=value)[0] == 204
+    head, _ = there.next()
+    assert head["arms"][0]["drug.free_nM"] == 2.5 and len(head["rows"]) == 1
+    for _ in range(5):
+        there.do("step")
+    again = sim.AngiogenesisModel(load(there.do("save", arm=0)[1]["saved"]))
+    again.advance(5)
     assert same(there.stage.models[0], again)
 
 

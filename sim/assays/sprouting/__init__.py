@@ -30,6 +30,7 @@ ASSAY = Assay(
     response="cumulative_length_um",
     start="sim.assays.sprouting.start:place_cells",
     memory="sim.assays.sprouting.memory",
+    in_frames=("tip",),
     measure="sim.assays.sprouting.measure:measure",
     picture="sim.assays.sprouting.picture:draw",
     picture_file="spheroid.png",

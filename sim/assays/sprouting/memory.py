@@ -39,5 +39,5 @@ def core(memory: Mapping[str, NDArray[Any]]) -> Core:
 
 
 def before(memory: dict[str, NDArray[Any]], mcs: int) -> dict[str, NDArray[Any]]:
-    """Return what is known of an earlier step: the core, and not who was a tip."""
+    """Return what is known of an earlier step: the core; who was a tip, its frame says."""
     return {**memory, "tip": np.zeros_like(memory["tip"])}

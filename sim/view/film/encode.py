@@ -26,7 +26,6 @@ from sim.view.paint import NOTHING, Raster
 FORMATS: Final = ("gif", "apng", "mp4")
 MOST_FPS: Final = {"gif": 50, "apng": 60, "mp4": 60}
 """Programs show a GIF with less than 1/50 s between two frames more slowly."""
-MOST_PIXELS: Final = {"gif": 65_535, "apng": 65_535, "mp4": 8192}
 HOLD_S: Final = 1.0
 """A film that begins again, as GIF and APNG do, shows its end for so long."""
 _SAME: Final = NOTHING
@@ -113,11 +112,6 @@ def encoder(
     about : mapping of str to str
         What the file says of itself: ``Title``, ``Comment``, ...
     """
-    if max(size) > MOST_PIXELS[to]:
-        raise InputError(
-            f"{size[0]} x {size[1]} pixels: must be at most {MOST_PIXELS[to]} for {to.upper()}; "
-            "choose a smaller width"
-        )
     kinds: dict[str, Any] = {"gif": Gif, "apng": Apng, "mp4": Mp4}
     made: Encoder = kinds[to](path, size, palette, fps, about)
     return made
@@ -285,6 +279,13 @@ class Apng:
         self._file.close()
 
 
+_BT709: Final = (
+    "scale=out_color_matrix=bt709:out_range=tv,"
+    "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+)
+"""Said in the file, too: players guess the colours of others by the size of the film."""
+
+
 class Mp4:
     """H.264 in MP4, by the encoder that imageio-ffmpeg brings."""
 
@@ -298,23 +299,29 @@ class Mp4:
         said = [word for name, value in about.items()
                 for word in ("-metadata", f"{name.lower()}={value}")]  # fmt: skip
         self._stream = imageio_ffmpeg.write_frames(
-            str(path), size, fps=fps, codec="libx264", macro_block_size=2, quality=None,
+            str(path.absolute()), size, fps=fps, codec="libx264", macro_block_size=2, quality=None,
             ffmpeg_log_level="error",
-            output_params=["-crf", "18", "-preset", "fast", "-movflags", "+faststart", *said,
-                           "-f", "mp4"],
+            output_params=["-crf", "18", "-preset", "fast", "-vf", _BT709,
+                           "-movflags", "+faststart", *said, "-f", "mp4"],
         )  # fmt: skip
         self._stream.send(None)
 
     def add(self, raster: Raster) -> None:
         """Write one more frame."""
-        self._stream.send(self._colours[raster])
+        try:
+            self._stream.send(self._colours[raster])
+        except OSError as error:  # whose message is its command line
+            raise self._failed() from error
 
     def close(self) -> None:
         """Write what belongs at the end."""
         self._stream.close()
         with self._path.open("rb") as file:
             if b"moov" not in file.read(4096):  # which comes last, and is moved to the start
-                raise OSError(EIO, "the encoder has failed", str(self._path))
+                raise self._failed()
+
+    def _failed(self) -> OSError:
+        return OSError(EIO, "the encoder has failed", str(self._path))
 
     def abandon(self) -> None:
         """Let go of the file, which is worth nothing."""

@@ -218,7 +218,8 @@ def film(
         result = run.result
         version = str(result.manifest.get("version", __version__))
         origin = origin_of(result.scenario, result.seed, version)
-        arms.append(Arm(result.scenario, style.one_line(name, 60), origin, *reel.marks))
+        end_h = float(result.scenario.time.start_h) + run.seconds[-1] / 3600
+        arms.append(Arm(result.scenario, style.one_line(name, 60), origin, *reel.marks, end_h))
     start_h = float(runs[0].result.scenario.time.start_h)
     times_h = [start_h + seconds / 3600 for seconds in steps]
     sheet = Sheet(

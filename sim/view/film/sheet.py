@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from math import inf
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from sim.assays import assay
+from sim.errors import InputError
 from sim.scenario.bed import BedScenario
 from sim.scenario.schema import Scenario
 from sim.view import style
@@ -40,6 +42,7 @@ ONE_MAP: Final = 800
 SEVERAL_MAPS: Final = 1280
 LEAST, MOST = 240, 4096
 """Width of a film, in pixels."""
+HIGHEST: Final = 8192
 _QUIET: Final = 0.72
 
 
@@ -59,6 +62,8 @@ class Arm:
         kind.
     stained : bool
         Whether that colours all cells, so that none shows its drive.
+    end_h : float, optional
+        Time of its last frame, in its drug's schedule; without one, it lasts as long as the film.
     """
 
     scenario: Scenario
@@ -66,6 +71,7 @@ class Arm:
     origin: str
     marks: Sequence[tuple[str, str]] = ()
     stained: bool = False
+    end_h: float = inf
 
 
 @dataclass
@@ -86,7 +92,18 @@ class _Panel:
     scale: float
     scenario: Scenario
     clock: DrugClock
+    later_h: float
+    """Its time in its drug's schedule, after that of the film."""
+    end_h: float
     strips: tuple[Raster, Raster] | None = field(default=None)
+
+    def own_h(self, time_h: Any) -> Any:
+        """Return its time at times of the film; it stays at its end."""
+        return np.minimum(time_h + self.later_h, self.end_h)
+
+    def ended(self, time_h: Any) -> Any:
+        """Whether its frames end before times of the film."""
+        return time_h + self.later_h > self.end_h + 1e-6
 
 
 class Sheet:
@@ -98,7 +115,7 @@ class Sheet:
     look : Look
         How cells are coloured, over which field.
     span_h : (float, float)
-        First and last time, in the drug's schedule.
+        First and last time, in the drug's schedule of the first arm; all arms start together.
     digits : int
         Decimals of the time that is shown.
     width_px : int, optional
@@ -157,7 +174,11 @@ class Sheet:
         for arm, size in zip(arms, sizes_um, strict=True):
             wide, high = (max(16, round(length * per_um)) for length in size)
             scale = per_um * float(arm.scenario.domain.spacing_um)
-            self._panels.append(_Panel(x, wide, high, scale, arm.scenario, DrugClock(arm.scenario)))
+            later_h = arm.scenario.time.start_h - arms[0].scenario.time.start_h
+            self._panels.append(
+                _Panel(x, wide, high, scale, arm.scenario, DrugClock(arm.scenario), later_h,
+                       arm.end_h)
+            )  # fmt: skip
             x += wide + margin
         least = x if width_px is None else width_px
         self._width = max(least, round(20 * text))
@@ -169,7 +190,8 @@ class Sheet:
             "small": letters(max(9, round(0.8 * text))),
         }
         self._maps_y = margin + round(2.2 * text) + (round(1.5 * text) if count > 1 else 0)
-        if not any(panel.clock.given(self._span_h) for panel in self._panels):
+        first, last = self._span_h
+        if not any(p.clock.given((p.own_h(first), p.own_h(last))) for p in self._panels):
             for panel in self._panels:
                 panel.clock = DrugClock(panel.scenario, drug=False)
         y = self._maps_y + max(panel.height for panel in self._panels) + round(0.5 * text)
@@ -186,13 +208,26 @@ class Sheet:
         self._caption_y = y + round(0.3 * text)
         height = self._caption_y + round(1.2 * text) + margin // 2
         self.size = (self._width + self._width % 2, height + height % 2)
+        if height > HIGHEST:
+            raise InputError(
+                f"width_px = {width_px}: makes the film {height} pixels high; at most {HIGHEST} "
+                "are possible: choose a smaller width"
+            )
 
     def _count_lines(self) -> int:
         """Return how many lines the words below the maps need, whatever the numbers are."""
+        last = self._span_h[1]
         return max(
-            len(self._wrapped(panel.clock.words(self._span_h[1], widest=True), panel))
+            len(self._wrapped(self._words(panel, last, widest=True), panel))
             for panel in self._panels
         )
+
+    def _words(self, panel: _Panel, time_h: float, *, widest: bool = False) -> list[str]:
+        """Return what is written below a map: what is in the medium, and that the run has ended."""
+        words = panel.clock.words(float(panel.own_h(time_h)), widest=widest)
+        if panel.ended(time_h):
+            words = [f"ended at {self._time(panel.end_h - panel.later_h)}", *words]
+        return words
 
     def _wrapped(self, words: Sequence[str], panel: _Panel) -> list[str]:
         """Return words in as many lines as they need below a map."""
@@ -349,7 +384,8 @@ class Sheet:
         courses = []
         for panel in self._panels:
             time_h = np.linspace(first, last, 8 * panel.width)
-            courses.append([c.reshape(-1, 8).max(axis=1) for c in panel.clock.free_nM(time_h)])
+            found = panel.clock.free_nM(panel.own_h(time_h))
+            courses.append([c.reshape(-1, 8).max(axis=1) for c in found])
         every = [course for arm in courses for course in arm]
         if not any(np.ptp(course) > 1e-6 * course.max() for course in every):
             return
@@ -369,6 +405,7 @@ class Sheet:
                     upper, lower = np.minimum(top, before), np.maximum(top, before)
                     strip[(y >= upper) & (y <= lower + 1)] = colour
                 strip[-1] = NUMBER["grey 4"]
+                strip[:, panel.ended(np.linspace(first, last, panel.width))] = NUMBER["white"]
                 strips.append(strip)
             panel.strips = (strips[0], strips[1])
 
@@ -390,9 +427,12 @@ class Sheet:
 
     def _time(self, time_h: float) -> str:
         scenario = self._arms[0].scenario
-        if assay(scenario.assay).clock == "d":
-            return f"day {time_h / 24:.{self._digits}f}"
-        return f"{time_h - scenario.time.start_h:.{self._digits}f} h"
+        since_h = time_h - scenario.time.start_h
+        if assay(scenario.assay).clock != "d":
+            return f"{since_h:.{self._digits}f} h"
+        if any(panel.later_h for panel in self._panels):  # day 0, of the drug, is not the same
+            return f"{since_h / 24:.{self._digits}f} days"
+        return f"day {time_h / 24:.{self._digits}f}"
 
     def frame(self, time_h: float, scenes: Sequence[Scene], limits: Limits | None) -> Raster:
         """Return a frame.
@@ -400,7 +440,7 @@ class Sheet:
         Parameters
         ----------
         time_h : float
-            Time in the drug's schedule.
+            Time in the drug's schedule of the first arm.
         scenes : sequence of Scene
             What there is to see in each arm.
         limits : (float, float) or None
@@ -417,7 +457,7 @@ class Sheet:
             y = self._maps_y
             raster[y - 1 : y + high + 1, panel.x - 1 : panel.x + wide + 1] = NUMBER["grey 2"]
             raster[y : y + high, panel.x : panel.x + wide] = painted[:high, :wide]
-            words = self._wrapped(panel.clock.words(time_h), panel)
+            words = self._wrapped(self._words(panel, time_h), panel)
             for k, line in enumerate(words[: self._lines]):
                 y = self._words_y + k * self._line
                 write(raster, panel.x, y, line, self._fonts["text"])
