@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure, SubFigure
 
 if TYPE_CHECKING:
@@ -94,19 +95,20 @@ class Sheet:
         if self.figure.get_layout_engine() is None:
             self.figure.set_layout_engine("constrained")
         self.width_in = fig.bbox.width / self.figure.dpi
+        style.ink_on(_ground(fig))
         set_size(self.width_in)
         left = {"x": 0.05 / self.width_in, "ha": "left"}
         room, base = 0.97 * self.width_in, style.points(10)
         if page.title and not fig.get_suptitle():
             words = wrapped(title, 1.5 * base, room, lines=2)  # bold is wider
-            fig.suptitle(words, size=1.3 * base, weight="bold", color=style.INK, **left)
+            fig.suptitle(words, size=1.3 * base, weight="bold", color=style.ink(), **left)
         if page.title and not fig.get_supxlabel():
             words = wrapped(caption, 0.85 * base, room, lines=3)
-            fig.supxlabel(words, size=0.85 * base, color=style.QUIET, **left)
+            fig.supxlabel(words, size=0.85 * base, color=style.quiet(), **left)
         self.body = _part(fig)
         if page.title and subtitle:
             words = wrapped(subtitle, 1.05 * base, room, lines=2)
-            self.body.suptitle(words, size=1.05 * base, color=style.INK, **left)
+            self.body.suptitle(words, size=1.05 * base, color=style.ink(), **left)
             self.body = _part(self.body)  # a legend above it would be beside the words
 
     def panels(self, count: int, across: int, **options: Any) -> list[Axes]:
@@ -127,8 +129,8 @@ class Sheet:
         """Say above the panels what is drawn, in as many columns as there is room for."""
         for columns in range(len(handles), 0, -1):
             legend = self.body.legend(
-                handles=handles, loc="outside upper left", ncols=columns, frameon=False,
-                labelspacing=0.3, columnspacing=1.4, fontsize=style.points(9.5),
+                handles=handles, loc="outside upper left", ncols=columns, labelspacing=0.3,
+                columnspacing=1.4, fontsize=style.points(9.5), **style.box(),
             )  # fmt: skip
             if legend.get_window_extent().width < 0.98 * self.body.bbox.width or columns == 1:
                 return
@@ -214,10 +216,22 @@ def settle(maps: Sequence[Axes]) -> None:
 def into(ax: Axes, title: str = "") -> Axes:
     """Prepare axes of a user, and write what is shown above them, where they have no title."""
     set_size(width_of(ax))
+    style.ink_on(_ground(ax.figure))
     titled = any(ax.get_title(loc) for loc in ("left", "center", "right"))
     if title and style.PAGE.get().title and not titled:
-        ax.set_title(title, loc="left", size=style.points(11))
+        size = style.points(11)
+        ax.apply_aspect()  # a map may be narrower than its place
+        words = wrapped(title, size, width_of(ax), 2)
+        ax.set_title(words, loc="left", size=size, color=style.ink())
     return ax
+
+
+def _ground(part: Figure | SubFigure) -> object:
+    """Return the colour under a part of a figure."""
+    own = part.get_facecolor()
+    if isinstance(part, SubFigure) and to_rgba(own)[3] < 0.5:
+        return _ground(part._parent)  # type: ignore[attr-defined]
+    return own
 
 
 def figure_of(ax: Axes | Figure | SubFigure) -> Figure:

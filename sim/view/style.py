@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex, to_rgb
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
@@ -23,6 +23,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 INK: Final = "#22262b"
 QUIET: Final = "#626a73"
+ON_DARK: Final = "#e6e4df"
+"""Words on the dark ground of a user's figure."""
 FRAME: Final = "#c9c6bf"
 GAP: Final = "#f5f3ee"
 DAYS_OFF: Final = "#00000010"
@@ -129,6 +131,9 @@ _RC: Final[dict[str, object]] = {
 }
 
 
+_WORDS: Final = ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor")
+
+
 @dataclass(frozen=True)
 class Page:
     """What pictures are drawn for.
@@ -186,6 +191,31 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     figure = Figure((width_in, height_in), dpi=100, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     return figure
+
+
+def ink_on(ground: object) -> None:
+    """Let words around what is drawn be seen on a ground, within `house_style`."""
+    red, green, blue, alpha = to_rgba(ground)  # type: ignore[arg-type]
+    dark = alpha > 0.5 and 0.3 * red + 0.59 * green + 0.11 * blue < 0.4
+    for name in _WORDS:
+        mpl.rcParams[name] = ON_DARK if dark else INK
+
+
+def ink() -> str:
+    """Return the colour of words around what is drawn."""
+    return str(mpl.rcParams["text.color"])
+
+
+def quiet() -> str:
+    """Return the colour of words of less weight around what is drawn."""
+    return QUIET if ink() == INK else ON_DARK
+
+
+def box() -> dict[str, object]:
+    """Return the look of a legend: on a dark ground it has a light one of its own."""
+    if ink() == INK:
+        return {"frameon": False}
+    return {"frameon": True, "framealpha": 1.0, "facecolor": "white", "labelcolor": INK}
 
 
 def drive_map() -> Colormap:

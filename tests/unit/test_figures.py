@@ -205,7 +205,11 @@ def test_a_field_that_hardly_varies_says_so_and_shows_no_noise() -> None:
     low, high, said = fields._colour_limits(50 + np.array([0.0, 0.25]))
     assert (low, high) == (pytest.approx(50.25 * 0.95), 50.25)
     assert said == "almost uniform: 50 to 50.25"
-    assert fields._colour_limits(np.full((3, 3), 50.0)) == (47.5, 50, "uniform")
+    *_, said = fields._colour_limits(np.array([49.9881, 49.9894]))
+    assert said == "almost uniform: 49.988 to 49.989"  # digits that tell them apart
+    *_, said = fields._colour_limits(np.array([50, np.nextafter(50, 51)]))
+    assert len(set(said.removeprefix("almost uniform: ").split(" to "))) == 2
+    assert fields._colour_limits(np.full((3, 3), 50.0)) == (47.5, 50, "uniform: 50")
     assert fields._colour_limits(np.array([2.0, 5.0])) == (2, 5, "")
     result = make_result()
     result.final["field_VEGF"][:] = 50.0

@@ -134,15 +134,15 @@ def test_further_types_of_cells_have_names_and_colours() -> None:
     assert colours == {"pericyte": style.ORANGE.lower(), "fibroblast": style.PURPLE.lower()}
 
 
-@pytest.mark.parametrize("layout", [None, "constrained"])
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
 def test_colour_bars_stay_in_the_place_of_the_axes_of_a_user(layout: Any) -> None:
     figure = Figure(figsize=(7, 7), layout=layout)
     axes = figure.subplots(2, 2)
     for ax in axes.ravel()[1:]:
         ax.plot([0, 1])
+    place = axes[0, 0].get_subplotspec().get_position(figure).transformed(figure.transSubfigure)
     draw(result(), ax=axes[0, 0], title=False)
     figure.draw_without_rendering()
-    place = axes[0, 0].get_subplotspec().get_position(figure).transformed(figure.transSubfigure)
     edge = axes[0, 1].get_tightbbox().x0
     for ax in [ax for ax in figure.axes if ax not in axes.ravel()]:
         assert ax.get_tightbbox().x1 <= (edge if layout else place.x1 + 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import os
 import re
@@ -13,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import fake_runs
+import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tiny_runs import FIT, STUDY, files_of
 
 import sim
@@ -21,7 +25,7 @@ from sim.analysis.write import write_analysis
 from sim.assays import assays
 from sim.calibration.calibrate import calibrate
 from sim.calibration.file import plan_calibration
-from sim.errors import InputError
+from sim.errors import FileError, InputError
 from sim.runs.into import run_into
 from sim.scenario.resolve import load
 from sim.scenario.shipped import shipped
@@ -87,10 +91,22 @@ def page(run: Path) -> Page:
     return Page(sim.report(run, out=run.parent / "page.html"))
 
 
+def png(width: int, height: int, noise: bool = False, **marks: str) -> bytes:
+    """A picture of one colour, or of nothing but noise."""
+    pixels = np.full((height, width, 3), 200, np.uint8)
+    if noise:
+        pixels = np.random.default_rng(1).integers(0, 256, pixels.shape, np.uint8)
+    file, info = io.BytesIO(), PngInfo()
+    for name, text in marks.items():
+        info.add_text(name, text)
+    Image.fromarray(pixels).save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
 @pytest.fixture
 def unpictured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports have one empty picture each, which takes no time."""
-    picture = Picture("network", "a network", "a network. Axes: none", "data:image/png;base64,")
+    """Reports have one small picture each, which takes no time."""
+    picture = Picture("network", "a network", "a network. Axes: none", png(1, 1))
     monkeypatch.setattr(reporting, "pictures_of", lambda *_: ([picture], []))
 
 
@@ -337,6 +353,7 @@ def test_a_drug_in_a_body_and_a_design_are_reported(tmp_path: Path, unpictured: 
         "Published exposures disagree", "without any tissue", "free Cmax, nM",
     ):  # fmt: skip
         assert words in page.text, words
+    assert "angiosim pk scenario.toml --subjects 20" in page.text
     design = sim.design({
         "base": "human_12mg", "subjects": 20,
         "target": [{"of": "inhibition.VEGFR2", "statistic": "mean", "at_least": 0.4}],
@@ -351,7 +368,7 @@ def test_results_side_by_side(
     run: Path, tmp_path: Path, workplace: Path, angiosim: Call, unpictured: None
 ) -> None:
     other = tmp_path / "other"
-    run_into(other, load("tube_formation", {**SETTINGS, "drug.free_nM": 50.0, "seed": 2}),
+    run_into(other, load("tube_formation", {**SETTINGS, "drug.free_nM": 50.0, "seed": 12345}),
              pictures=False)  # fmt: skip
     done = angiosim("report", run, other)
     assert (done.exit_code, done.stdout.strip()) == (0, "report.html")
@@ -359,7 +376,8 @@ def test_results_side_by_side(
     one, two = (sim.Result.open(folder).summary["tube_length_mm"] for folder in (run, other))
     assert f"network length mm {one:.4g} {two:.4g}" in page.text
     assert "drug.free_nM nM 5.6 50" in page.text
-    assert f"{NAME}, seed 1" in page.text and f"{NAME}, seed 2" in page.text
+    assert f"{NAME}, seed 1" in page.text and f"{NAME}, seed 12345" in page.text
+    assert "12,345" not in page.text  # a seed is no quantity
     assert len(page.all("img")) == 2  # each once
 
 
@@ -381,6 +399,49 @@ def test_results_of_own_tables_are_reported(tmp_path: Path, angiosim: Call) -> N
     assert {str(one["href"])[1:] for one in page.all("a")} <= ids
     drawn = angiosim("draw", tmp_path / "<fit>")
     assert drawn.exit_code == 2 and "in the folder" in drawn.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"plates": []}', '{"plates": {"a": 3}}', '{"plates": {"a": {"readouts": {"x": 3}}}}',
+     '{"notes": 3}', '{"units": {"dose": 3}}'],
+)  # fmt: skip
+def test_a_folder_that_no_command_wrote_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plate.json").write_text(text)
+    (tmp_path / "plate.csv").write_text("well,dose\nA1,1\n")
+    with pytest.raises(FileError, match="is not as `angiosim plate MAP` writes it"):
+        sim.report(tmp_path)
+    assert files_of(tmp_path).keys() == {"plate.json", "plate.csv"}
+
+
+def test_columns_of_a_user_may_be_called_as_limits_are(tmp_path: Path) -> None:
+    (tmp_path / "plate.json").write_text("{}")
+    (tmp_path / "plate.csv").write_text("well,grade,grade_low,grade_high\nA1,good,bad,2\n")
+    assert "A1 good (bad to 2)" in Page(sim.report(tmp_path)).text
+
+
+def test_pictures_are_as_large_as_they_are_shown() -> None:
+    large = Picture("a", "", "", png(1600, 800, Seed="7"))
+    small = large.at_most(675)
+    with Image.open(io.BytesIO(small.content)) as image:
+        assert image.size == (675, 338) and image.text == {"Seed": "7"}  # type: ignore[attr-defined]
+    assert small.at_most(675) is small and small.source.startswith("data:image/png;base64,")
+    noise = Picture("a", "", "", png(400, 200, noise=True))
+    photo = noise.at_most(675)
+    with Image.open(io.BytesIO(photo.content)) as image:
+        assert image.size == (400, 200)
+    assert photo.source.startswith("data:image/jpeg;base64,")
+    assert len(photo.content) < 0.5 * len(noise.content)
+
+
+def test_pictures_beside_each_other_are_smaller() -> None:
+    wide = [Picture("a", "", "", png(1350, 100))]
+    for parts, pixels in ((1, 1350), (2, 954), (4, 675), (9, 675)):
+        (shown,), lost = reporting._fitting(wide, parts)
+        with Image.open(io.BytesIO(shown.content)) as image:
+            assert image.width == pixels and not lost
+    (kept,), (lost,) = reporting._fitting([*wide, Picture("broken", "", "", b"no picture")], 1)
+    assert kept is wide[0] and lost.startswith("broken.png cannot be read as a picture")
 
 
 def test_a_plate_is_reported(tmp_path: Path) -> None:

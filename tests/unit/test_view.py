@@ -6,11 +6,13 @@ import re
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.style
 import pytest
 from made_figures import (
     DRAWINGS,
     calibration,
     combinations,
+    design,
     dose_responses,
     morris,
     pk,
@@ -19,14 +21,18 @@ from made_figures import (
 )  # fmt: skip
 from made_runs import make_result
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
+import sim
 from sim.assays import readout, responses
+from sim.runs.pk_comparison import PKComparison
 from sim.view import canvas
 from sim.view.draw import draw
 from sim.view.run import frame
+from sim.view.run.pk import marks_of
 from sim.view.run.timeseries import draw_timeseries
 from sim.view.study.calibration import draw_objective, draw_profile
 from sim.view.study.doses import dose_label, labels
@@ -37,6 +43,12 @@ ONE_PANEL = ("run", "dose-responses", "map")
 def texts(figure: Figure | SubFigure) -> list[Text]:
     """What is written on a figure, and can be seen."""
     return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+
+
+def brightness(colour: Any) -> float:
+    """How bright a colour is, from 0 to 1."""
+    red, green, blue, _ = to_rgba(colour)
+    return 0.3 * red + 0.59 * green + 0.11 * blue
 
 
 def off_the_page(figure: Figure) -> list[str]:
@@ -86,7 +98,7 @@ def test_drawing_into_a_part_of_a_figure_stays_there(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ONE_PANEL)
-@pytest.mark.parametrize("layout", [None, "constrained"])
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
 def test_drawing_into_axes_of_the_user(name: str, layout: Any) -> None:
     figure = Figure(figsize=(12, 11), layout=layout)
     axes = figure.subplots(2, 2)
@@ -101,6 +113,52 @@ def test_drawing_into_axes_of_the_user(name: str, layout: Any) -> None:
     assert set(own) <= {text.get_text() for text in texts(figure)}
     assert not figure.get_suptitle() and not figure.get_supxlabel()
     assert all(ax.title.get_parse_math() for ax in axes.ravel()[1:])
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_words_are_seen_on_the_dark_ground_of_a_user(name: str) -> None:
+    with mpl.style.context("dark_background"):
+        places: list[dict[str, Any]] = [{"fig": Figure(figsize=(9, 8))}]
+        if name in ONE_PANEL:
+            places.append({"ax": Figure(figsize=(9, 8)).subplots()})
+    for place in places:
+        figure = DRAWINGS[name](**place)
+        figure.draw_without_rendering()
+        boxed = [one for one in figure.findobj(Legend) if one.get_frame_on()]
+        on_light = [one.get_window_extent() for one in boxed] + [ax.bbox for ax in figure.axes]
+        around = 0
+        for text in (one for one in texts(figure) if one.axes is None or one.axes.axison):
+            box = text.get_window_extent()
+            if not any(each.overlaps(box) for each in on_light):
+                around += 1
+                assert brightness(text.get_color()) > 0.4, text
+        assert around > 2
+        for legend in boxed:
+            assert all(brightness(text.get_color()) < 0.4 for text in legend.get_texts())
+
+
+def test_long_titles_stay_above_the_axes_of_a_user() -> None:
+    figure = Figure(figsize=(9, 3))
+    axes = figure.subplots(1, 3)
+    made = result()
+    made.timeseries["free_nM"] = 30_000.0
+    draw(made, ax=axes[2])
+    figure.draw_without_rendering()
+    title = axes[2]._left_title
+    assert "unbound" in title.get_text()
+    assert title.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_the_bands_of_a_comparison_are_of_those_who_have_them() -> None:
+    several = PKComparison({"alone": sim.pk("rat_oral"), "many": sim.pk("rat_oral", subjects=12)})
+    words = " ".join(draw(several).get_supxlabel().split())
+    assert "5th to 95th percentile of 12 subjects" in words
+    assert marks_of(several).metadata("png")["Seed"] == "1"  # of the virtual population
+
+
+def test_the_caption_of_a_design_has_words_and_no_keys() -> None:
+    caption = " ".join(draw(design()).get_supxlabel().split())
+    assert "pharmacokinetics default, unbound in plasma 0.07" in caption
 
 
 def test_a_title_of_the_user_is_kept() -> None:
@@ -137,7 +195,7 @@ WORDS: dict[str, tuple[str, set[str]]] = {
         "trial", "objective (chi-square)", "a trial", "lowest so far"}),
     "profile": ("Objective over each parameter", {
         "a.key", "another.key", "objective (chi-square)"}),
-    "map": ("IC50 of network length", {"IC50 (nM)"}),
+    "map": ("IC50 of network length", {"absolute IC50 (nM)"}),
     "fields": ("Concentrations after 6 h", {"ng/mL", "arbitrary units", "VEGF", "cue"}),
     "timeseries": ("Read-outs over time", {
         "length (mm)", "number", "fraction (0-1)", "signal (0-1)", "time (h)",

@@ -121,4 +121,4 @@ def _wells(
     bar = ax.figure.colorbar(ScalarMappable(norm, colours), ax=ax, orientation="horizontal",
                              aspect=30, pad=0.04, shrink=0.9, extend=extend)  # fmt: skip
     dress_colour_bar(bar)
-    bar.set_label(label, color=style.INK)
+    bar.set_label(label, color=style.ink())

@@ -26,9 +26,14 @@ def side_by_side(parts: Sequence[Part]) -> list[Table]:
     labels = labels_of(parts)
     keys = dict.fromkeys(key for part in parts for key in part.facts)
     facts: list[list[Any]] = [["Kind", *(part.kind for part in parts)]]
-    facts += [[key, *(part.facts.get(key) for part in parts)] for key in keys]
+    facts += [[key, *map(_as_in_head, (part.facts.get(key) for part in parts))] for key in keys]
     return [Table("What is compared", ["", *labels], facts), *_readouts(parts, labels),
             *_differing(parts, labels)]  # fmt: skip
+
+
+def _as_in_head(fact: Any) -> str | None:
+    """Return a fact as the head of a result has it: a seed is no quantity, and has no commas."""
+    return None if fact is None else str(fact)
 
 
 def picture_rows(parts: Sequence[Part]) -> list[list[tuple[str, Picture]]]:

@@ -19,6 +19,7 @@ from sim.view.report.parameters import by_table, differing, of_drugs, of_table, 
 from sim.view.report.part import Part, Table, capital, counted, definitions, without_empty
 from sim.view.report.run import again, made_of, text_of
 from sim.view.report.words import of_base, of_body
+from sim.view.study.doses import DRUG
 
 FITTED = (
     "A good fit proves little: parameters can compensate for each other, and what the model leaves "
@@ -26,11 +27,6 @@ FITTED = (
     "The best objective is not a test: it was minimised on its own seeds. The one on fresh seeds "
     "is to be reported.",
 )
-DRUG = {
-    "drug": "Drug", "species": "Species", "potency": "Potency", "pk_set": "Pharmacokinetics",
-    "fraction_unbound": "Unbound in plasma",
-}  # fmt: skip
-"""What `Design.drug` says, in words."""
 TYPICAL = (
     "Doses follow from the model of the body and its potencies, which are inputs; a share of "
     "subjects is that of virtual ones, whose spread is quoted from publications."
@@ -129,7 +125,7 @@ def of_design(result: Design) -> Part:
         title=plan.name,
         kind=f"design of {counted(len(result.found), 'schedule')}",
         facts={
-            **{DRUG.get(name, name): value for name, value in result.drug.items()},
+            **{_head(DRUG.get(name, name)): value for name, value in result.drug.items()},
             "Subjects": plan.subjects,
             "Seed": plan.seed,
             "Version": f"angiosim {__version__}",
@@ -150,6 +146,11 @@ def of_design(result: Design) -> Part:
         limits=[TYPICAL, *limits_of(base, tissue=tissue)],
         scenario=base,
     )
+
+
+def _head(words: str) -> str:
+    """Return words with a capital; symbols stay as they are."""
+    return words if "_" in words else words.capitalize()
 
 
 def _schedules(result: Design) -> Table:

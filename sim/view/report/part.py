@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.assays import readout
@@ -60,14 +62,43 @@ class Picture:
         What it shows.
     alt : str
         The same for those who do not see it: title, axes, caption.
-    source : str
-        A data URI.
+    content : bytes
+        A PNG or a JPEG.
     """
 
     name: str
     title: str
     alt: str
-    source: str
+    content: bytes
+
+    @property
+    def source(self) -> str:
+        """It as a data URI."""
+        kind = "jpeg" if self.content.startswith(b"\xff\xd8") else "png"
+        return f"data:image/{kind};base64,{base64.b64encode(self.content).decode()}"
+
+    def at_most(self, wide: int) -> Picture:
+        """Return it with at most so many pixels across; a photograph as JPEG.
+
+        A picture with more bytes than pixels is one: its noise cannot be compressed without loss.
+        """
+        from PIL import Image
+        from PIL.PngImagePlugin import PngInfo
+
+        with Image.open(io.BytesIO(self.content), formats=("PNG",)) as image:
+            is_photo = len(self.content) > image.width * image.height
+            if image.width <= wide and not is_photo:
+                return self
+            size = min(wide, image.width), max(1, round(image.height * min(1, wide / image.width)))
+            small, marks = image.convert("RGB").resize(size, Image.Resampling.LANCZOS), PngInfo()
+            for name, text in getattr(image, "text", {}).items():
+                marks.add_text(name, text)
+        file = io.BytesIO()
+        if is_photo:
+            small.save(file, "JPEG", quality=85)
+        else:
+            small.save(file, "PNG", pnginfo=marks)
+        return replace(self, content=file.getvalue())
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import warnings
 from collections.abc import Sequence
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 
 NAME, ENDING = "report", ".html"
 LIBRARY: Final = "jinja2"
+_WIDEST: Final = 1350
+_LEAST: Final = 675
+"""Pixels across a picture: of one result, and of many side by side."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,10 @@ def write_report(results: Sequence[Any], out: Path | None) -> Written:
         missing += lost
         part.cautions += lost
         parts.append(part)
+    for part in parts:
+        part.pictures, lost = _fitting(part.pictures, len(parts))
+        missing += lost
+        part.cautions += lost
     text = page(parts)
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -162,10 +168,20 @@ def pictures_of(drawings: Drawings, marks: Marks) -> tuple[list[Picture], list[s
     return made, [str(one.message).replace(f"{name}/", "") for one in found]
 
 
+def _fitting(pictures: Sequence[Picture], parts: int) -> tuple[list[Picture], list[str]]:
+    """Return pictures as large as they are shown, and which are none: smaller ones of several."""
+    wide, found, lost = max(_LEAST, int(_WIDEST / parts**0.5)), [], []
+    for one in pictures:
+        try:
+            found.append(one.at_most(wide))
+        except Exception as error:  # there is no end to what can be wrong in a picture
+            lost.append(f"{one.name}.png cannot be read as a picture: {error}")
+    return found, lost
+
+
 def _embedded(path: Path) -> Picture:
     title, alt = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    content = base64.b64encode(path.read_bytes()).decode()
-    return Picture(path.stem, title, alt, f"data:image/png;base64,{content}")
+    return Picture(path.stem, title, alt, path.read_bytes())
 
 
 def _words(figure: Figure) -> tuple[str, str]:

@@ -100,7 +100,7 @@ def of_pk(result: PK) -> Part:
         differing=differing(drugs),
         parameters=[*of_drugs(scenario), *by_table(drugs)],
         made={"Version": f"angiosim {__version__}", "Scenario hash": origin.scenario_hash},
-        again=again(PK_COMMAND, SCENARIO, __version__),
+        again=again(PK_COMMAND, SCENARIO, __version__, _options(result)),
         files={SCENARIO: dump(scenario)},
         limits=limits_of(scenario, tissue=False),
         scenario=scenario,
@@ -146,9 +146,16 @@ def text_of(folder: Path | None, name: str) -> str:
     return read_text(folder / name)
 
 
-def again(command: str, file: str, version: object) -> list[str]:
+def again(command: str, file: str, version: object, options: str = "") -> list[str]:
     """Return the commands that give the same result from a file in this page."""
-    return [INSTALL.format(version=version), f"{command} {file}"]
+    return [INSTALL.format(version=version), f"{command} {file}{options}"]
+
+
+def _options(result: PK) -> str:
+    """Return what was asked for beside the scenario."""
+    subjects = f" --subjects {result.subjects}" if result.subjects else ""
+    targets = "  # with --at-least and --at-most for the targets" if result.targets else ""
+    return subjects + targets
 
 
 def _main(response: str, values: Mapping[str, float]) -> str | None:

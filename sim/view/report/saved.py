@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -101,7 +100,23 @@ class Saved:
 
 
 def of_saved(result: Saved) -> Part:
-    """Return what a report says of a user's table or pictures."""
+    """Return what a report says of a user's table or pictures.
+
+    Raises
+    ------
+    FileError
+        If its file is not as the command writes it.
+    """
+    try:
+        return _part(result)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        command = FOUND[result.file].command
+        raise FileError(
+            result.folder / result.file, f"is not as `{command}` writes it; run that again"
+        ) from error
+
+
+def _part(result: Saved) -> Part:
     found, folder = FOUND[result.file], result.folder
     tree = _tree(folder / result.file)
     columns, rows = _read(folder / found.table) if found.table else ([], [])
@@ -220,18 +235,21 @@ def _table(
 
 
 def _limits(value: Any, low: Any, high: Any) -> Any:
-    """Return a value with its limits; a number where it has none."""
+    """Return a value with its limits; the value alone where it has none."""
     if low is None and high is None:
         return value
-    span = " to ".join("open" if end is None else f"{end:.3g}" for end in (low, high))
-    return span if value is None else f"{value:.3g} ({span})"
+    span = " to ".join("open" if end is None else _short(end) for end in (low, high))
+    return span if value is None else f"{_short(value)} ({span})"
+
+
+def _short(value: Any) -> str:
+    """Return a number in three digits; what else is in a user's column as it is."""
+    return str(value) if isinstance(value, str) else f"{value:.3g}"
 
 
 def _pictures(folder: Path, found: Found) -> Iterator[Picture]:
     """Yield the pictures of a folder, as they are in it."""
     paths = sorted(folder.glob(found.pictures))
     for path in paths[:MOST_PICTURES]:
-        content = base64.b64encode(read_bytes(path)).decode()
         title = capital(found.kind)[:-1] + f": {path.stem}" * (len(paths) > 1)
-        yield Picture(path.stem, title, f"{title}, as in {path.name}",
-                      f"data:image/png;base64,{content}")  # fmt: skip
+        yield Picture(path.stem, title, f"{title}, as in {path.name}", read_bytes(path))

@@ -39,8 +39,14 @@ def _colour_limits(values: NDArray[Any]) -> tuple[float, float, str]:
     least = _LEAST_RANGE * max(abs(low), abs(high))
     if high - low >= least:
         return low, high, ""
-    said = "uniform" if high == low else f"almost uniform: {low:.4g} to {high:.4g}"
+    said = f"uniform: {low:.4g}" if high == low else f"almost uniform: {_apart(low, high)}"
     return *((low, low + least) if low < 0 else (high - least, high)), said
+
+
+def _apart(low: float, high: float) -> str:
+    """Return two values with as many digits as tell them apart."""
+    texts = ((f"{low:.{digits}g}", f"{high:.{digits}g}") for digits in range(4, 18))
+    return " to ".join(next(pair for pair in texts if pair[0] != pair[1]))
 
 
 @style.house_style()
@@ -115,5 +121,5 @@ def _draw_field(result: Snapshot, name: str, ax: Axes) -> None:
     bar.update_ticks()
     label = f"{unit}; {said}" if said else unit
     label = canvas.wrapped(label, style.points(10), canvas.width_of(ax), lines=4)
-    bar.set_label(label, size=style.points(10), color=style.INK)
+    bar.set_label(label, size=style.points(10), color=style.ink())
     frame.dress_colour_bar(bar)

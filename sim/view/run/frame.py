@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colorbar import Colorbar, make_axes
+from matplotlib.colorbar import Colorbar, make_axes, make_axes_gridspec
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.patches import Rectangle
@@ -258,8 +258,8 @@ def scale_bar(ax: Axes, width_um: float, *, above: bool = False) -> None:
     """Put a scale bar of a round length below a map drawn in um, or above it, at the right."""
     length = style.nice_length(0.25 * width_um)
     bar = AuxTransformBox(ax.transData)
-    bar.add_artist(Rectangle((0, 0), length, 0, ec=style.INK, lw=style.points(2.5), fc="none"))
-    words = TextArea(f"{length:g} µm", textprops={"color": style.INK, "size": style.points(10)})
+    bar.add_artist(Rectangle((0, 0), length, 0, ec=style.ink(), lw=style.points(2.5), fc="none"))
+    words = TextArea(f"{length:g} µm", textprops={"color": style.ink(), "size": style.points(10)})
     children: list[Artist] = [words, bar] if above else [bar, words]
     box = AnchoredOffsetbox(
         loc="lower right" if above else "upper right",
@@ -284,8 +284,8 @@ def legend(ax: Axes, handles: Sequence[Artist], wide_in: float | None = None) ->
     for columns in range(len(handles), 0, -1):
         found = ax.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(0.0, 0.0), ncols=columns,
-            frameon=False, borderaxespad=0.4, borderpad=0.0, fontsize=style.points(9.5),
-            handlelength=1.4, handletextpad=0.5, columnspacing=1.2, labelspacing=0.3,
+            borderaxespad=0.4, borderpad=0.0, fontsize=style.points(9.5), handlelength=1.4,
+            handletextpad=0.5, columnspacing=1.2, labelspacing=0.3, **style.box(),
         )  # fmt: skip
         if found.get_window_extent().width < room:
             return
@@ -299,7 +299,11 @@ def colour_bars(ax: Axes, bars: Sequence[Bar]) -> None:
     """Draw colour bars in a strip that is taken from the right of a map's own room."""
     letter_in, wide_in = style.points(10) / 72, width_of(ax)
     fraction = min(0.4, 5.5 * letter_in / wide_in)  # of which a bar is a fifth
-    strip, _ = make_axes(ax, location="right", fraction=fraction, pad=0.02)
+    engine = figure_of(ax).get_layout_engine()
+    # as Matplotlib does: layouts other than the constrained one move axes back to their places
+    in_grid = ax.get_subplotspec() is not None and (engine is None or engine.colorbar_gridspec)
+    take: Any = make_axes_gridspec if in_grid else make_axes
+    strip, _ = take(ax, location="right", fraction=fraction, pad=0.02)
     strip.set_axis_off()
     high_in = min(wide_in * abs(float(np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim()))), 5.0)
     flat = 0.5 * high_in < letter_in * 0.6 * max(len(label) for _, label, _ in bars)
@@ -314,7 +318,7 @@ def colour_bars(ax: Axes, bars: Sequence[Bar]) -> None:
             label = label.replace(" (", "\n(")
         else:
             turned = {}
-        bar.set_label(label, size=style.points(10), color=style.INK, **turned)
+        bar.set_label(label, size=style.points(10), color=style.ink(), **turned)
         dress_colour_bar(bar)
 
 
@@ -347,8 +351,8 @@ def finish(
 def dress_colour_bar(colour_bar: Colorbar) -> None:
     """Give a colour bar the look of the other axes."""
     colour_bar.ax.tick_params(
-        which="both", labelsize=style.points(10), length=style.points(2.5), color=style.QUIET,
-        labelcolor=style.INK,
+        which="both", labelsize=style.points(10), length=style.points(2.5), color=style.quiet(),
+        labelcolor=style.ink(),
     )  # fmt: skip
     colour_bar.outline.set(edgecolor=style.FRAME, linewidth=style.points(0.6))
 

@@ -219,6 +219,7 @@ def draw_network(
         )
         ax = sheet.body.subplots()
     else:
+        frame.bare(ax, extent)
         canvas.into(ax, "\n".join(filter(None, [title, treatment])))
     frame.bare(ax, extent)
 

@@ -104,7 +104,8 @@ def marks_of(found: PKComparison) -> canvas.Marks:
     results = list(found.results.values())
     title = "; ".join(f"{one.drugs}, {one.drug.species}" for one in results)
     hashes = " ".join(scenario_hash(one.scenario) for one in results)
-    return canvas.Marks(title, scenario_hash=hashes)
+    seeds = {one.drug.population_seed for one in results if one.subjects}
+    return canvas.Marks(title, scenario_hash=hashes, seed=seeds.pop() if len(seeds) == 1 else None)
 
 
 def _caption(found: PKComparison) -> str:
@@ -113,9 +114,9 @@ def _caption(found: PKComparison) -> str:
     chosen = {one.drug.subject for one in results.values()}
     line = "typical subject" if chosen == {None} else "typical or chosen subject"
     drawn = f"line: {line}; dashed: IC50 of unbound drug for the receptor of that colour"
-    if any(one.total_bands_nM is not None or one.inhibition_bands for one in results.values()):
-        subjects = next(iter(results.values())).subjects
-        drawn += f"; band: 5th to 95th percentile of {subjects:,} subjects"
+    if many := sorted({one.subjects for one in results.values() if one.subjects and _banded(one)}):
+        numbers = " or ".join(f"{number:,}" for number in many)
+        drawn += f"; band: 5th to 95th percentile of {numbers} subjects"
     if any(one.regimen and one.regimen.off_days for one in results.values()):
         drawn += "; grey: days off"
     if not all(map(_in_hours, results.values())):
@@ -144,6 +145,11 @@ def _caption(found: PKComparison) -> str:
     version = next(iter(results.values())).provenance.version
     own = [text for one in results.values() for text in one.provenance.warnings]
     return "\n".join([*lines, *dict.fromkeys([*found.warnings, *own]), f"angiosim {version}"])
+
+
+def _banded(one: PK) -> bool:
+    """Whether a spread between subjects is drawn."""
+    return one.total_bands_nM is not None or bool(one.inhibition_bands)
 
 
 def _row(

@@ -220,6 +220,7 @@ def _spread(places: Sequence[float], high: Sequence[float]) -> list[float]:
 
 
 def _readable(colour: str) -> tuple[float, float, float]:
-    """Return the colour dark enough for text on white."""
-    red, green, blue = (0.78 * part for part in to_rgb(colour))
+    """Return the colour dark enough for text on white, or light enough for it on a dark ground."""
+    light = 0.0 if style.ink() == style.INK else 0.5
+    red, green, blue = (light + (0.78 - light) * part for part in to_rgb(colour))
     return (red, green, blue)

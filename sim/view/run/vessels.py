@@ -73,8 +73,9 @@ class _Canvas:
         light = withStroke(linewidth=(thick + 1.6) * self._scale, foreground="white")
         lines.set(gid=kind, path_effects=[light])
         self.handles.append(
-            Line2D([], [], color=colour, linewidth=thick, linestyle=dashes, label=kind)  # type: ignore[arg-type]
-        )
+            Line2D([], [], color=colour, linewidth=thick * self._scale, linestyle=dashes,  # type: ignore[arg-type]
+                   label=kind)
+        )  # fmt: skip
 
     def words(self, place: NDArray[np.float64], text: str) -> None:
         """Write beside a place, inside the frame."""
@@ -103,8 +104,8 @@ class _Canvas:
         if values is None:
             drawn.set_color(look.colour)
             self.handles.append(
-                Line2D([], [], color=look.colour, linewidth=look.width, linestyle=look.dashes,  # type: ignore[arg-type]
-                       label=look.label)
+                Line2D([], [], color=look.colour, linewidth=look.width * self._scale,
+                       linestyle=look.dashes, label=look.label)  # type: ignore[arg-type]
             )  # fmt: skip
         else:
             low, high = look.limits
@@ -123,8 +124,8 @@ class _Canvas:
             linewidths=0.6 * self._scale, zorder=6, gid=kind,
         )  # fmt: skip
         self.handles.append(
-            Line2D([], [], linestyle="", marker="o", markersize=5, markerfacecolor=face,
-                   markeredgecolor=edge, label=kind)
+            Line2D([], [], linestyle="", marker="o", markersize=5 * self._scale,
+                   markerfacecolor=face, markeredgecolor=edge, label=kind)
         )  # fmt: skip
 
     @property
@@ -151,6 +152,8 @@ def draw_vessels(
     -------
     matplotlib.figure.Figure
     """
+    size_um = float(result.scenario.domain.size_um[0])
+    extent = (0.0, size_um, size_um, 0.0)
     what = result.scenario.assay.replace("_", " ")
     title, treatment = style.sentence(f"{what} {frame.age(result)}"), frame.treatment(result)
     sheet = None
@@ -160,9 +163,8 @@ def draw_vessels(
         )
         ax = sheet.body.subplots()
     else:
+        frame.bare(ax, extent)
         canvas.into(ax, "\n".join(filter(None, [title, treatment])))
-    size_um = float(result.scenario.domain.size_um[0])
-    extent = (0.0, size_um, size_um, 0.0)
     frame.bare(ax, extent)
     bed = bed_of(result.scenario, result.seed, result.final)  # type: ignore[arg-type]
     over = _Canvas(ax, size_um)

@@ -47,8 +47,9 @@ def draw_courses(
         What the study shows, for the caption.
     """
     columns = found.columns
-    replicates = max(len(own[found.readouts[0]]) for own in found.arms.values())
-    spread = f"mean and standard deviation of {replicates} replicates" * (replicates > 1)
+    counts = {len(own[found.readouts[0]]) for own in found.arms.values()}
+    most = f"{'up to ' * (len(counts) > 1)}{max(counts)}"
+    spread = f"line: mean of {most} replicates; band: ± 1 standard deviation" * (max(counts) > 1)
     about = source(DOT.join(filter(None, [found.study, origin])))
     sheet = canvas.Sheet(
         fig, max(6.5, 0.9 + 4.0 * len(columns)), title="Read-outs over time",

@@ -16,6 +16,7 @@ from sim.design.plan import Target
 from sim.design.result import Curve, Design, Found
 from sim.version import __version__
 from sim.view import canvas, style
+from sim.view.study.doses import DRUG
 
 _COLOURS: Final = (
     style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.ORANGE, style.SKY,
@@ -36,7 +37,8 @@ def draw_design(result: Design, *, fig: Figure | SubFigure | None = None) -> Fig
     """
     targets = [target for target in result.plan.targets if not target.limit]
     count = len(targets) + 1
-    about = ", ".join(f"{name} {value}" for name, value in result.drug.items() if value is not None)
+    known = {name: value for name, value in result.drug.items() if value is not None}
+    about = ", ".join(f"{DRUG.get(name, name)} {value}" for name, value in known.items())
     caption = f"{about}; angiosim {__version__}\n{_legend_words(result)}"
     sheet = canvas.Sheet(fig, max(7.0, 4.4 * count), title=result.plan.name, caption=caption)
     colours = dict(zip((one.schedule.name for one in result.found), cycle(_COLOURS)))

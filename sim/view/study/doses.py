@@ -7,6 +7,12 @@ from collections.abc import Iterable
 
 from sim.scenario import keys
 
+DRUG = {
+    "drug": "drug", "species": "species", "potency": "potency", "pk_set": "pharmacokinetics",
+    "fraction_unbound": "unbound in plasma",
+}  # fmt: skip
+"""What `Design.drug` says, in words."""
+
 
 def dose_and_unit(dose: str, drug: str = "") -> tuple[str, str]:
     """Return in words what is dosed, and its unit, from the key of the dose.

@@ -146,7 +146,8 @@ def _draw_cells(
     for y in range(1, len(rows)):
         ax.axhline(y - 0.5, color="white", linewidth=2)
     if closed:
-        _colour_bar(ax, norm, colours, f"IC50 ({unit})")
+        which = "absolute " if quantity == "absolute_ic50" else ""
+        _colour_bar(ax, norm, colours, f"{which}IC50 ({unit})")
 
 
 def _takes_little(fit: DoseResponse) -> bool:
@@ -168,4 +169,4 @@ def _colour_bar(ax: Axes, norm: LogNorm, colours: Colormap, label: str) -> None:
     bar.ax.invert_yaxis()  # potent above
     dress_colour_bar(bar)
     bar.ax.tick_params(which="minor", length=0)
-    bar.set_label(label, color=style.INK)
+    bar.set_label(label, color=style.ink())
