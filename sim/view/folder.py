@@ -171,9 +171,9 @@ def _study(folder: Path) -> Analysis:
 
 
 def _study_drawn(result: Analysis) -> tuple[Drawings, Marks]:
-    from sim.view.study.pictures import drawings_of
+    from sim.view.study.pictures import drawings_of, marks_of
 
-    return drawings_of(result), canvas.marks_of(result.study.plan)
+    return drawings_of(result), marks_of(result.study)
 
 
 def _why_none(result: Any) -> str:

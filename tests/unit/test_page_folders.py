@@ -21,6 +21,7 @@ from sim.studies.file import plan_study
 from sim.studies.plan import Plan
 from sim.studies.sweep import SweepOptions, sweep
 from sim.view.draw import draw
+from sim.view.folder import pictures_of
 
 
 def command(*words: object) -> Any:
@@ -58,6 +59,18 @@ def test_a_study_is_drawn_again(tmp_path: Path) -> None:
     assert study.plot(ax=own) is own.figure and own.get_xscale() == "log"
     words = draw(study, width_mm=89).axes[0].get_ylabel()
     assert words == "network length (mm)"
+
+
+def test_pictures_of_a_study_have_the_version_of_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made({}, tmp_path / "study")
+    older = property(lambda _: [({"angiosim": "0.0.9"}, 4)])
+    monkeypatch.setattr(sim.Study, "environments", older)
+    drawings, marks = pictures_of(tmp_path / "study")
+    assert marks.metadata("png")["Software"] == "angiosim 0.0.9"
+    (draw_one,) = drawings.values()
+    assert "runs by angiosim 0.0.9" in " ".join(draw_one().get_supxlabel().split())
 
 
 def test_a_study_without_pictures_says_why(tmp_path: Path) -> None:

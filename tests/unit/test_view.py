@@ -31,6 +31,7 @@ from sim.assays import readout, responses
 from sim.runs.pk_comparison import PKComparison
 from sim.view import canvas
 from sim.view.draw import draw
+from sim.view.lab.fit import unit_words
 from sim.view.run import frame
 from sim.view.run.pk import marks_of
 from sim.view.run.timeseries import draw_timeseries
@@ -293,6 +294,11 @@ def test_doses_are_labelled_in_words_with_a_unit() -> None:
 )
 def test_swept_keys_are_labelled_in_words(key: str, label: str) -> None:
     assert dose_label(key) == label
+
+
+def test_units_of_a_user_are_units_and_not_words() -> None:
+    units = ("uM", "ug/mL", "um", "units/mL", "nM", "")
+    assert [*map(unit_words, units)] == ["µM", "µg/mL", "µm", "units/mL", "nM", ""]
 
 
 def test_swept_keys_of_one_label_keep_their_keys() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import numpy as np
@@ -68,4 +69,4 @@ def single(one: Fitted) -> Single:
 
 def unit_words(unit: str) -> str:
     """Return a unit as it is drawn."""
-    return f"µ{unit[1:]}" if unit[:1] == "u" else unit
+    return re.sub(r"^u(?=[gmLM])", "µ", unit)  # not of words, such as units/mL

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 RADIUS: Final = 0.42  # of a well, whose neighbours are 1 away
+LEAST_RANGE: Final = 0.1  # of the largest value, across the colours: less is noise
 FARTHEST: Final = 4.0  # standard deviations that colours span
 
 
@@ -59,6 +60,7 @@ def draw_plate(view: PlateView, *, fig: Figure | SubFigure | None = None) -> Fig
     values = wells[view.readout].to_numpy(dtype=float)
     known = values[np.isfinite(values)]
     low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    low = min(low, high - LEAST_RANGE * abs(high))
     _wells(left, view, wells, values, (low, high if high > low else low + 1.0),
            style.part_of_viridis("plate", 0.86), label)  # fmt: skip
     away = _away(wells, view)

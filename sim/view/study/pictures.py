@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from sim.runs.folder import LOG, logging_into
 from sim.scenario.cautions import MIXED
 from sim.studies.table import Study
 from sim.studies.task import DONE
+from sim.version import __version__
 from sim.view import canvas
 from sim.view.canvas import Drawings
 from sim.view.study import curves
@@ -38,7 +40,9 @@ def drawings_of(found: Analysis) -> Drawings:
     """Return how to draw what a study shows, by the names of the pictures."""
     plan = found.study.plan
     mixed = [one.allowed for one in plan.cautions if one.key == MIXED]
-    origin = "; ".join(filter(None, [plan.description, *mixed]))
+    versions = _versions(found.study)
+    others = f"runs by angiosim {', '.join(versions)}" if {*versions} - {__version__} else ""
+    origin = "; ".join(filter(None, [plan.description, *mixed, others]))
     drawings = {
         **_dose_responses(found.dose_responses, origin),
         **_combinations(found.combinations, origin),
@@ -54,12 +58,24 @@ def write_pictures(found: Analysis) -> None:
 
     A picture that cannot be drawn is left out with a warning.
     """
-    folder, plan = found.study.folder, found.study.plan
+    folder = found.study.folder
     if folder is None or not found.study.count(DONE):
         return
     drawings = {f"{name}.png": draw for name, draw in drawings_of(found).items()}
     with logging_into(folder / LOG):
-        canvas.save_pictures(drawings, folder, canvas.marks_of(plan))
+        canvas.save_pictures(drawings, folder, marks_of(found.study))
+
+
+def marks_of(study: Study) -> canvas.Marks:
+    """Return what the pictures of a study say of themselves: versions are those of its runs."""
+    marks = canvas.marks_of(study.plan)
+    return replace(marks, version=", ".join(_versions(study)) or marks.version)
+
+
+def _versions(study: Study) -> list[str]:
+    """Return the versions that made its runs, as far as they are known."""
+    known = (made.get("angiosim") for made, _ in study.environments)
+    return list(dict.fromkeys(filter(None, known)))
 
 
 def main_of(study: Study) -> Any:
