@@ -73,6 +73,7 @@ def fluorescence(
     *,
     spacing_um: float = 2.0,
     photons: float = 60.0,
+    background: float = 0.06,
     blur_um: float = 1.0,
 ) -> Grey:
     """Fluorescence: bright cells of unequal brightness in haze, counted photon by photon.
@@ -83,6 +84,8 @@ def fluorescence(
         As for `phase`.
     photons : float
         That a pixel within a usual cell receives.
+    background : float
+        Light of the medium, relative to that of a usual cell.
     """
     rng = np.random.default_rng([seed, 2])
     cells = _fine(cell_id, spacing_um)
@@ -90,7 +93,7 @@ def fluorescence(
     sharp = ndimage.gaussian_filter(light, blur_um / FINE_UM)
     haze = ndimage.gaussian_filter(light, 20 / FINE_UM)
     debris = np.abs(_debris(cells, rng, 0.8))
-    light = (sharp + 0.15 * haze + 0.06 + debris) * _uneven(cells.shape, rng, 0.4)
+    light = (sharp + 0.15 * haze + background + debris) * _uneven(cells.shape, rng, 0.4)
     counts = rng.poisson(photons * np.clip(_binned(light, um_per_px), 0, None))
     return _eight_bit(counts / (2.6 * photons) * 255 + rng.normal(4, 0.7, counts.shape))
 

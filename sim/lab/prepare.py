@@ -13,7 +13,7 @@ from scipy import ndimage
 from sim.lab.crop import Crop
 from sim.lab.doubts import MOST_NOISE, NOISY, WALL
 from sim.lab.picture import Picture
-from sim.lab.segment import Grey, resample
+from sim.lab.segment import CLIPPED, Grey, background, resample
 from sim.lab.settings import Settings
 from sim.runs.room import check_memory
 
@@ -28,7 +28,7 @@ WIDE_UM, NARROW_UM = 30.0, 2.0  # Gaussians between which cells are seen
 SKEW: Final = 1.3  # of that, above which cells are bright: fluorescence
 DARK_CORNER: Final = 0.35  # of the median light: what no uneven lamp does
 CORNER_SHARE: Final = 0.01
-NOISE_UM, BRIGHT, GROUND = 1.5, 90, 20  # Gaussian, percentiles of cells and of what is around them
+NOISE_UM = 1.5  # Gaussian
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,13 @@ def _noise(values: NDArray[Any], um: float) -> float:
     """Noise of the brightest pixels relative to their light, at pixels of 2 um."""
     light = values.astype(np.float32)
     smooth = ndimage.gaussian_filter(light, NOISE_UM / um)
-    ground, bright = np.percentile(smooth, (GROUND, BRIGHT))
-    cells = smooth > bright
-    signal = float(np.median(smooth[cells])) - float(ground) if cells.any() else 0.0
+    level, spread = background(smooth)
+    cells = smooth > level + CLIPPED * spread
+    if not cells.any():
+        return 0.0  # all alike: a closed layer, or nothing
+    cells &= smooth >= np.median(smooth[cells])  # the brighter half
+    signal = float(np.median(smooth[cells])) - level
     beside = light[:, 1:-1] - (light[:, 2:] + light[:, :-2]) / 2
     here = beside[cells[:, 1:-1]]
     noise = 1.4826 * float(np.median(np.abs(here))) / math.sqrt(1.5) if here.size else 0.0
-    return noise / signal * math.sqrt(um / 2) if signal > 0 else math.inf
+    return noise / signal * math.sqrt(um / 2)

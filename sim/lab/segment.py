@@ -28,6 +28,7 @@ DARK = 0.05  # of white: what is added where a picture is divided by its light
 LEAST_WHITE = 1e-30  # of a picture that is all black
 LEAST_DEVIATION = 1e-4  # of white, against a background without any noise
 LEAST_NOISE = 4e-5
+CLIPPED = 3.0  # deviations of the background above its median: what is brighter is a cell
 CORE = (0.5, 99.9)  # percentiles between which a histogram is used
 
 
@@ -96,10 +97,29 @@ def light_above_background(grey: Grey, settings: Settings) -> Grey:
     """Light above the background near by, over the noise of that."""
     light = _smooth(grey, settings.blur_um / settings.pixel_um)
     light -= _locally(light, settings.background_um / settings.pixel_um)
-    below = light[light < 0]
-    noise = math.sqrt(float(np.mean(below * below))) if below.size else 0.0
+    level, noise = background(light)  # how far a local percentile is below it depends on the cells
+    light -= np.float32(level)
     light /= max(noise, LEAST_NOISE)
     return light
+
+
+def background(light: Grey) -> tuple[float, float]:
+    """Level and noise of what is no cell, whether cells cover little or half of a picture.
+
+    The darker half of the pixels is extended by all that is within three deviations above its
+    median until nothing is added (sigma clipping, from below). The deviation is that of the values
+    below the median, since cells are only brighter.
+    """
+    values = np.sort(light, axis=None)
+    count = (values.size + 1) // 2
+    while True:
+        level = float(values[count // 2])
+        below = values[: count // 2] - level
+        noise = math.sqrt(float(np.mean(np.square(below)))) if below.size else 0.0
+        extended = int(np.searchsorted(values, level + CLIPPED * noise, side="right"))
+        if extended <= count:
+            return level, noise
+        count = extended
 
 
 def _smooth(field: Grey, deviation: float) -> Grey:

@@ -37,7 +37,7 @@ class Settings:
     background_um: float = _size(60.0, "um", "fluorescence: window of the background", 1)
     noise: float = _size(3.0, "", "fluorescence: threshold / noise of the background", 0, 1000)
     ridge_fluorescence: float = _size(
-        0.26, "", "fluorescence: least share of the strongest near by", 0, 1
+        0.24, "", "fluorescence: least share of the strongest near by", 0, 1
     )
     reach_um: float = _size(12.0, "um", "what is near by", 0, 100)
     closing_um: float = _size(6.0, "um", "disc that closes narrow gaps", 0, 100)

@@ -24,6 +24,7 @@ from sim.errors import FileError, InputError
 from sim.lab.analyzer import COLUMNS
 from sim.lab.doubts import JOINED, NOISY, WALL
 from sim.lab.picture import read_picture
+from sim.lab.segment import background
 from sim.lab.spheroid import measure_spheroids
 from sim.readouts.network import measure_network
 
@@ -275,9 +276,9 @@ def cells() -> NDArray[np.int32]:
     return np.where(mask, 1 + y * 20 + x, 0).astype(np.int32)
 
 
-NETWORKS = [(seed, 0.0) for seed in range(1001, 1009)]
-SPARSE = [(seed, 5.6) for seed in (1011, 1012, 1021, 1022)]
-APART = [(seed, 30.0) for seed in (1013, 1014, 1023, 1024)]
+NETWORKS = [(seed, 0.0) for seed in range(1101, 1109)]
+SPARSE = [(seed, 5.6) for seed in (1111, 1112, 1121, 1122)]
+APART = [(seed, 30.0) for seed in (1113, 1114, 1123, 1124)]
 """Seeds and unbound drug, nM."""
 COUNTS = ("tube_length_mm", "junctions", "meshes")
 
@@ -342,7 +343,52 @@ def test_pictures_without_a_network_are_doubted(mode: str) -> None:
     noise = np.clip(np.random.default_rng(1).normal(120, 20, (200, 200)), 0, 255).astype(np.uint8)
     empty = RENDERED[mode](np.zeros((200, 200), int), 2, 1)
     for picture in (noise, empty, np.full((200, 200), 90, np.uint8), np.zeros((200, 200))):
-        assert sim.measure(picture, um_per_px=2.0, mode=mode).rows[0]["doubts"]
+        found = sim.measure(picture, um_per_px=2.0, mode=mode).rows[0]
+        assert found["doubts"]
+        assert mode == "phase" or found["tube_length_mm"] == 0
+
+
+@pytest.mark.parametrize("covered", [0, 0.03, 0.3, 0.5])
+def test_the_background_is_that_whatever_cells_cover(covered: float) -> None:
+    rng = np.random.default_rng(1)
+    light = rng.normal(20, 2, (200, 200))
+    cells = rng.random(light.shape) < covered
+    light[cells] += rng.uniform(10, 100, cells.sum())
+    assert background(light.astype(np.float32)) == pytest.approx((20, 2), rel=0.04)
+
+
+def wide() -> NDArray[np.int32]:
+    """A small network in the corner of an empty field."""
+    lattice = np.zeros((300, 300), np.int32)
+    lattice[10:126, 10:126] = cells()[10:126, 10:126]
+    return lattice
+
+
+def check_wide_field(um_per_px: float, photons: float, background: float) -> str:
+    """Compare what is found in it with what is there; return the doubts."""
+    truth = measure_network(
+        wide() > 0, spacing_um=2, periodic=False, cell_area_sites=100, closing_um=6
+    ).readouts()
+    picture = rendering.fluorescence(wide(), um_per_px, 5, photons=photons, background=background)
+    found = sim.measure(picture, um_per_px=float(um_per_px), mode="fluorescence").rows[0]
+    assert found["tube_length_mm"] == pytest.approx(truth["tube_length_mm"], rel=0.15)
+    assert found["meshes"] == truth["meshes"] == 1
+    return str(found["doubts"])
+
+
+def test_noise_of_a_wide_empty_field_is_no_network() -> None:
+    assert check_wide_field(2, photons=80, background=0.15) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("photons", [15, 40, 80, 200])
+@pytest.mark.parametrize("background", [0.03, 0.15, 0.5])
+@pytest.mark.parametrize("um_per_px", [0.5, 1, 2, 3])
+def test_noise_of_any_wide_empty_field_is_no_network(
+    um_per_px: float, photons: float, background: float
+) -> None:
+    doubts = check_wide_field(um_per_px, photons, background)
+    assert photons < 40 or doubts == ""
 
 
 def test_faint_and_dark_pictures_are_doubted() -> None:
