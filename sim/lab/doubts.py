@@ -26,7 +26,8 @@ FAINT: Final = "cells hardly differ from the background: empty, out of focus or 
 DENSE: Final = "cells cover so much that there are hardly tubes: dense or out of focus"
 CRUMBS: Final = "much of what was found is smaller than three cells"
 GROUND: Final = (
-    "; if the overlay has cells in the background, raise --setting noise, such as noise=6"
+    "; if the overlay has cells in the background, as where a picture was cut off at black, raise "
+    "--setting noise, such as noise=6"
 )
 JOINED: Final = (
     "many cells lie apart or in pairs, which phase contrast joins: length and counts may be too "
