@@ -435,6 +435,15 @@ def test_a_run_is_filmed_while_it_goes_on(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_film_is_of_one_run(tmp_path: Path) -> None:
+    short = SMALL | {"time.duration_h": 0.125}
+    sim.run("tube_formation", short, observers=[seen := sim.Film(tmp_path / "x.gif")])
+    content = (tmp_path / "x.gif").read_bytes()
+    with pytest.raises(InputError, match="the film of another run"):
+        sim.run("tube_formation", short, observers=[seen])
+    assert (tmp_path / "x.gif").read_bytes() == content
+
+
 def test_a_film_that_goes_on_is_that_of_the_frames(runs: dict[str, Path], tmp_path: Path) -> None:
     sim.run("tube_formation", SMALL, observers=[sim.Film(tmp_path / "x.gif")])
     film([runs["control"]], tmp_path / "y.gif", Options(width_px=None))

@@ -74,7 +74,7 @@ class Film:
         self._sheet: Sheet | None = None
         self._writer: Writer | None = None
         self._limits: Limits | None = None
-        self._open, self._given_up = ExitStack(), False
+        self._open, self._given_up, self._closed = ExitStack(), False, False
 
     def next_mcs(self, mcs: int) -> int | None:
         """Return the next step of which there is a frame."""
@@ -85,7 +85,15 @@ class Film:
         return min((mcs // self._every + 1) * self._every, self._end) if mcs < self._end else None
 
     def look(self, model: AssayModel) -> None:
-        """Draw a frame."""
+        """Draw a frame.
+
+        Raises
+        ------
+        InputError
+            If the run that it filmed has ended.
+        """
+        if self._closed:
+            raise InputError(f"{self.path}: is the film of another run; give each its own sim.Film")
         with model.timed("writing"):
             if self._sheet is None:
                 self._begin(model)
@@ -150,6 +158,7 @@ class Film:
         """Finish the film; called at the end of the run, also if it was stopped."""
         if self._writer is None or self._given_up:
             return
+        self._closed = True
         try:
             self._open.close()
         except OSError as error:
