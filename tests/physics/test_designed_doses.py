@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from marks import slow
 from numpy.typing import NDArray
 
 from sim.design.design import design
@@ -331,7 +332,7 @@ SLOW: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", SLOW)
+@pytest.mark.parametrize("case", [slow(case) if "off-rate" in case else case for case in SLOW])
 def test_whatever_moves_the_drug_is_designed_for(case: str) -> None:
     """Against the read-outs of `sim.pk`, whose trapezoids are good to 1e-3."""
     tree = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from marks import slow
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
@@ -65,7 +66,7 @@ def integrated(agents: Sequence[Agent], receptor: str, times: Array) -> Array:
     return np.array(found)
 
 
-@pytest.mark.parametrize("receptor", ["A", pytest.param("B", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("receptor", ["A", slow("B")])
 @pytest.mark.parametrize(
     "agents",
     [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
+from marks import slow
 
 from sim.model.clock import AngiogenesisModel
 from sim.scenario.resolve import load
@@ -38,7 +39,7 @@ def test_arms_are_bit_identical_until_the_first_dose() -> None:
     assert (treated.cells["drive"] < control.cells["drive"]).any()
 
 
-@pytest.mark.parametrize("mcs_s", [pytest.param(30, marks=pytest.mark.slow), 300])
+@pytest.mark.parametrize("mcs_s", [slow(30), 300])
 def test_drive_under_doses_does_not_depend_on_the_step(mcs_s: float) -> None:
     """Two hours after an oral dose, against 10 s steps, over cells that stand still."""
     still = {"engine.temperature": 1e-6, **SMALL, "cells.count": 4, "fields.cue.substeps": 400}

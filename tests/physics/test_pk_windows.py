@@ -95,7 +95,7 @@ SLOW = {"ka": 0.05}  # slower than disposition: flip-flop
 @example(PLAIN | {"on_days": 2, "late_doses": {2: 50.0}}, {})
 @example(PLAIN | {"on_days": 2, "missed_doses": [1, 2]}, {})
 @example(PLAIN | {"every_h": 2.4, "route": "iv", "infusion_h": 2.4}, SLOW)
-@settings(max_examples=8)
+@settings(max_examples=3)
 def test_every_window_of_a_regimen(regimen: dict[str, Any], parameters: dict[str, float]) -> None:
     drug = {
         "name": "anlotinib", "exposure": "pk", "species": "rat", "pk": parameters,

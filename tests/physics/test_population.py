@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from marks import slow
 
 import sim
 from sim.pharmacology.course import Change, Course
@@ -26,7 +27,7 @@ RAT: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("n", [5, 45])
+@pytest.mark.parametrize("n", [5, slow(45)])
 @pytest.mark.parametrize("steady", [False, True])
 def test_percentiles_are_those_of_the_subjects(n: int, steady: bool) -> None:
     """Both ways in which times are taken: dose by dose for many subjects, and at once."""

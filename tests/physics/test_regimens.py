@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from marks import slow
 from naive.pharmacokinetics import integrated
 from numpy.typing import NDArray
 
@@ -178,7 +179,7 @@ def test_the_steady_state_of_a_regimen(regimen: dict[str, Any]) -> None:
     found.plot()
 
 
-@pytest.mark.parametrize("every_h", [2.4, 24.0])
+@pytest.mark.parametrize("every_h", [2.4, slow(24.0)])
 def test_a_dose_at_the_end_of_a_cycle_is_the_first_of_the_next_one(every_h: float) -> None:
     """Whatever the sum of hours is rounded to."""
     for first_h in np.round(np.arange(0.0, 60.0, 0.7), 1).tolist():

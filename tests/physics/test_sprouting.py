@@ -40,12 +40,12 @@ def after(hours: float, vegf: float, seed: int, **settings: Any) -> dict[str, fl
 
 
 def test_vegf_makes_sprouts_longer_and_none_comes_off() -> None:
-    """Eight hours of two spheroids each, on a smaller domain."""
+    """Eight hours of a spheroid each, on a smaller domain."""
     lengths = {}
     for vegf in (0, 64):
-        found = [after(8, vegf, seed, **{"domain.size_um": [400, 400]}) for seed in (1, 2)]
-        lengths[vegf] = sum(one["cumulative_length_um"] for one in found)
-        assert all(one["loose_cells"] == 0 for one in found)
+        found = after(8, vegf, 1, **{"domain.size_um": [400, 400]})
+        lengths[vegf] = found["cumulative_length_um"]
+        assert found["loose_cells"] == 0
     assert lengths[64] > 1.3 * lengths[0] > 0
 
 

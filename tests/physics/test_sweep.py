@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from lattices import attractants, place, rules
+from marks import slow
 from naive import potts as naive
 from naive import sweep as naive_sweep
 from naive import tiles
@@ -183,7 +184,7 @@ def test_no_bit_depends_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "shape",
     [
-        *(pytest.param(s, marks=pytest.mark.slow) for s in ((101, 104), (33, 104), (103, 40))),
+        *(slow(s) for s in ((101, 104), (33, 104), (103, 40))),
         (48, 52),
         (24, 26),
     ],

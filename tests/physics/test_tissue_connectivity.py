@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 from lattices import attractants, place, rules
+from marks import slow
 from naive import tiles
 
 from sim.tissue import potts
@@ -51,7 +52,7 @@ def stretched_rules(grid: Grid, **changed: Any) -> Rules:
 @pytest.mark.parametrize("periodic", [False, True])
 @pytest.mark.parametrize(
     "shape",
-    [*(pytest.param(s, marks=pytest.mark.slow) for s in ((101, 104), (33, 104))), (48, 52)],
+    [*(slow(s) for s in ((101, 104), (33, 104))), (48, 52)],
 )
 def test_the_sweep_with_tissue_connectivity_is_that_of_its_definition(
     shape: tuple[int, int], periodic: bool

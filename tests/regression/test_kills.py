@@ -15,6 +15,7 @@ from typing import Any
 
 import fake_runs
 import pytest
+from marks import slow
 from processes import children_of, is_alive
 from tiny_runs import TINY, litter_in, results_of
 
@@ -35,7 +36,7 @@ STUDY: dict[str, Any] = {
     "grid": {"drug.free_nM": [0, 20]},
 }
 RUNS, WORKERS = 24, 2
-often = pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.slow)])
+often = pytest.mark.parametrize("kills", [4, slow(60)])
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
 
@@ -103,7 +104,7 @@ def test_a_run_that_is_killed_at_random_is_the_undisturbed_one(kills: int, tmp_p
 @often
 @pytest.mark.parametrize(
     ("keep", "more"),
-    [(False, {}), (True, {}), (False, {"from": {"at_h": 30 / 120}})],
+    [(False, {}), slow(True, {}), slow(False, {"from": {"at_h": 30 / 120}})],
     ids=["plain", "keep-runs", "branches"],
 )
 def test_a_study_that_is_killed_at_random_loses_and_doubles_nothing(

@@ -10,6 +10,7 @@ from typing import Any
 
 import mesa
 import pytest
+from marks import slow
 
 import sim
 from sim.runs.batch import WholeRun
@@ -32,7 +33,7 @@ def start_method() -> Iterator[None]:
     multiprocessing.set_start_method(before, force=True)
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("processes", [1, slow(2)])
 def test_batch_run(processes: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of versions in between
@@ -59,7 +60,7 @@ def iterations_of(parameters: dict[str, Any], processes: int = 1, **options: Any
     return [(row["iteration"], row["seed"], row["total_length_mm"]) for row in rows]
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("processes", [1, slow(2)])
 def test_iterations_differ_and_are_reproducible(processes: int) -> None:
     rows = iterations_of({"drug.free_nM": [0, 100]}, processes)
     assert [row[0] for row in rows] == [0, 0, 1, 1, 2, 2]

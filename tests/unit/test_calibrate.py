@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tomli_w
+from marks import slow
 from processes import children_of
 
 import sim
@@ -117,9 +118,7 @@ def undisturbed(tmp_path: Path) -> dict[str, bytes]:
 # --- the fit -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))]
-)
+@pytest.mark.parametrize("seed", [1, *(slow(seed) for seed in (2, 3))])
 def test_known_parameters_are_recovered(seed: int) -> None:
     plan = plan_calibration({**CALIBRATION, "seed": seed, "trials": 150})
     result = calibrate(plan, Here(plan))
@@ -614,7 +613,7 @@ def start(file: Path, out: Path, run: str) -> Any:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, slow(40)])
 def test_kills_at_random_moments_change_nothing(
     undisturbed: dict[str, bytes], tmp_path: Path, kills: int
 ) -> None:

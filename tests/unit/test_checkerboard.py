@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 from typer.testing import CliRunner
 
 import sim
@@ -58,7 +59,7 @@ def test_a_drug_with_a_small_effect_leaves_loewe_undefined_beyond_it() -> None:
     assert np.isnan(loewe[5, 4]) and np.isfinite(loewe[1, 1])
 
 
-@pytest.mark.parametrize("replicate", ["plate", pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("replicate", ["plate", slow(None)])
 def test_excess_is_found_with_limits(replicate: str | None) -> None:
     """Synergy of 0.15 over independence; without it, none."""
     more = np.clip(INDEPENDENT + 0.15 * (A > 0) * (B > 0) * (INDEPENDENT < 0.8), 0, 1)

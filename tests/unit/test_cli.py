@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 
 import sim
 from sim.errors import InputError, NumericalError
@@ -158,6 +159,7 @@ def test_importing_sim_is_light_and_lazy() -> None:
         _ = sim.runn  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_the_name_of_the_distribution_can_be_imported_too(tmp_path: Path) -> None:
     """From what is installed: neither the tests' folder nor that of the sources is in reach."""
     program = (
@@ -172,7 +174,7 @@ def test_the_name_of_the_distribution_can_be_imported_too(tmp_path: Path) -> Non
         assert done.returncode and b"angiosim" in done.stderr  # no second copy of a module
 
 
-@pytest.mark.parametrize("stderr", [pytest.param("unread", marks=pytest.mark.slow), "closed"])
+@pytest.mark.parametrize("stderr", [slow("unread"), "closed"])
 def test_no_run_ends_because_its_progress_is_not_read(stderr: str, tmp_path: Path) -> None:
     """Neither the command's nor Python's; what is wrong keeps its exit code."""
     if stderr == "closed":
@@ -244,7 +246,7 @@ def test_run_leaves_a_folder_and_says_where(
     assert manifest_of("runs/tube_formation-s7")["completed"] is True
 
 
-@pytest.mark.parametrize("columns", ["40", "80"])
+@pytest.mark.parametrize("columns", ["40", slow("80")])
 @pytest.mark.parametrize("terminal", [False, True], ids=["pipe", "terminal"])
 def test_no_digit_is_cut_at_any_width(
     angiosim: Angiosim,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from marks import slow
 
 from sim.errors import InputError
 from sim.kernels import cache, compiling
@@ -99,7 +100,7 @@ def test_a_kernel_is_compiled_once_for_each_signature(kept: Path) -> None:
     assert compiled(plus, 1, 1.5) == 0
 
 
-@pytest.mark.parametrize("rounds", [13, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [13, slow(200)])
 def test_damage_of_a_kept_kernel_never_goes_unnoticed(kept: Path, rounds: int) -> None:
     compiled(plus, 1)
     (file,) = files_in(kept)

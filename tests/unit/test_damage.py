@@ -18,6 +18,7 @@ from typing import Any
 
 import fake_runs
 import pytest
+from marks import slow
 
 from sim.errors import AngiosimError, FolderError, InputError, LedgerWarning
 from sim.runs import environment as environments
@@ -270,7 +271,7 @@ DAMAGES: list[Callable[[bytes, random.Random], bytes]] = [
 ]
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [12, slow(300)])
 def test_no_damage_of_a_ledger_is_read_as_good(
     plan: Plan, undisturbed: Path, folder: Path, count: int
 ) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_runs import forget_checksums
+from marks import slow
 
 import sim
 from sim.errors import CheckpointWarning, FileError, InputError
@@ -152,7 +153,7 @@ def test_a_parent_that_is_damaged_is_not_branched(folder: Path) -> None:
             look()
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [12, slow(200)])
 def test_no_damage_of_a_run_is_read_as_good(count: int, whole: Path, folder: Path) -> None:
     known, outcomes = sim.Result.open(whole), Counter[str]()
     names = [*WRITTEN_ONCE, "frames/000001.npz"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from marks import slow
 
 import sim
 from sim import data
@@ -596,8 +597,8 @@ def spoiled(value: Any) -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("read", "tree"),
     [
-        pytest.param(plan_study, WHOLE, marks=pytest.mark.slow),
-        (plan_study, SAMPLED),
+        slow(plan_study, WHOLE),
+        slow(plan_study, SAMPLED),
         (plan_calibration, CALIBRATION),
     ],
     ids=["study", "sample", "calibration"],

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from marks import slow
 
 import sim
 from sim.errors import InputError, RoomError, ScenarioError
@@ -71,9 +72,7 @@ def test_memory_and_disk_are_as_measured(what: str, tmp_path: Path) -> None:
     assert found.disk / 4 < sum(files) < found.disk * 1.1
 
 
-@pytest.mark.parametrize(
-    "name", ["tube_formation", pytest.param("viability", marks=pytest.mark.slow), "tumour_bed"]
-)
+@pytest.mark.parametrize("name", ["tube_formation", slow("viability"), "tumour_bed"])
 def test_the_state_of_a_model_is_what_is_counted(name: str) -> None:
     changes = {"time.duration_h": 24.0, "time.record_every_h": 24.0}
     scenario = load(name, changes | ({} if "bed" in name else {"record.frames": False}))

@@ -16,6 +16,7 @@ from typing import Any
 import fake_runs
 import pytest
 from fake_runs import Here
+from marks import slow
 from tiny_runs import COMMAND, ENVIRONMENT, FIT, STUDY, TINY, litter_in, results_of
 
 import sim
@@ -132,7 +133,7 @@ def every(count: int, few: int) -> list[int]:
     return sorted({1 + k * (count - 1) // max(1, few - 1) for k in range(min(few, count))})
 
 
-@pytest.mark.parametrize("few", [14, pytest.param(10**6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("few", [7, slow(10**6)])
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
 def test_a_run_survives_any_write_that_fails(few: int, lasting: bool, tmp_path: Path) -> None:
     """Checkpoint, record, frame, summary, manifest: no litter, not completed, resumed exactly."""
@@ -218,7 +219,7 @@ def make_fit(out: Path) -> Any:
 
 @pytest.mark.parametrize("make", [make_study, make_fit], ids=["study", "calibration"])
 @pytest.mark.parametrize("where", ["files", "ledger"])
-@pytest.mark.parametrize("few", [8, pytest.param(10**6, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("few", [8, slow(10**6)])
 def test_studies_survive_any_write_that_fails(
     make: Callable[[Path], Any], where: str, few: int, tmp_path: Path
 ) -> None:
@@ -247,7 +248,7 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("size", [0, 700, 3000, 6000])
+@pytest.mark.parametrize("size", [0, slow(700), 3000, slow(6000)])
 def test_a_limit_of_file_size_is_one_message(
     size: int, angiosim: Angiosim, workplace: Path
 ) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_runs import make_result
+from marks import slow
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -331,10 +332,7 @@ def test_a_picture_that_fails_spares_the_others(
     "name",
     [
         r"$\frac{1}$",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("long " * 400, "$1", "$5% or $6_", "two\nlines")
-        ),
+        *(slow(name) for name in ("long " * 400, "$1", "$5% or $6_", "two\nlines")),
     ],
 )
 def test_names_are_never_read_as_mathematics(tmp_path: Path, name: str) -> None:

@@ -115,6 +115,7 @@ def count_inside(cases: int, count: int, noise: float) -> tuple[int, int]:
     return inside[0], inside[1]
 
 
+@pytest.mark.slow
 def test_unpaired_limits_hold_in_90_to_99_of_100_cases() -> None:
     assert all(45 <= inside <= 50 for inside in count_inside(50, 3, 0.4))
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 
 import sim
 from sim import logs
@@ -240,7 +241,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", ["drug", slow("doses"), slow("plain")])
 def test_an_opened_run_is_what_the_run_returned(name: str, workplace: Path) -> None:
     source, settings = RUNS[name]
     steps = {"time.duration_mcs": 20, "time.record_every_mcs": 7}

@@ -35,7 +35,7 @@ from sim.files import sha256
 from sim.pharmacology.drug_file import template
 from sim.scenario.shipped import shipped, shipped_calibrations, shipped_designs, shipped_studies
 
-CASES, ALL = 150, 10_000
+CASES, ALL = 60, 10_000
 BLOCK = 250  # cases of one slow test
 COMMANDS_RUN = 30  # cases of the real command
 MOST_S = 1.0  # of processor time

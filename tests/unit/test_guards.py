@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from marks import slow
 
 import sim
 from sim.assays import FLAGS, assays, flagged
@@ -278,7 +279,7 @@ def test_in_memory_the_error_is_that_of_the_step() -> None:
     assert found.value.__context__ is None
 
 
-@pytest.mark.parametrize("name", ["tube_formation_all_ligands", "viability", "tumour_bed"])
+@pytest.mark.parametrize("name", [slow("tube_formation_all_ligands"), "viability", "tumour_bed"])
 def test_paranoia_changes_no_bit(name: str) -> None:
     changes = BED if name == "tumour_bed" else {k: v for k, v in SMALL.items() if "time" in k}
     scenario = load(name, changes)

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from marks import slow
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -725,7 +726,7 @@ def test_what_cannot_be_drawn_ends_nothing(small: Client, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     "recorded",
-    [{"record.frames": False}, pytest.param({"record.fields": False}, marks=pytest.mark.slow)],
+    [{"record.frames": False}, slow({"record.fields": False})],
 )
 @pytest.mark.parametrize(
     ("name", "settings"),

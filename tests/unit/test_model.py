@@ -10,6 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from marks import slow
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from naive import potts as naive
@@ -244,17 +245,22 @@ ALONE = {
 """Cells that nothing signals to."""
 
 
-@pytest.mark.parametrize("threads", [pytest.param(1, marks=pytest.mark.slow), 2])
+DOUBLE = {"fields.cue.precision": "double", "fields.cue.order": "after_sweep"}
+WALLS = {"domain.boundary": "walls", "engine.contact_energy.cell_wall": 100}
+LENGTH = {"engine.length.lambda": 3, "engine.length.target_sites": 14}
+
+
+@pytest.mark.parametrize("threads", [slow(1), 2])
 @pytest.mark.parametrize(
     ("settings", "at_once"),
     [
-        (bench.NO_FIELD, True),
+        slow(bench.NO_FIELD, True),
         (bench.CUE, True),
-        (bench.CUE | {"fields.cue.precision": "double", "fields.cue.order": "after_sweep"}, True),
-        (bench.CUE | {"domain.boundary": "walls", "engine.contact_energy.cell_wall": 100}, True),
-        (bench.NO_FIELD | {"engine.length.lambda": 3, "engine.length.target_sites": 14}, True),
+        slow(bench.CUE | DOUBLE, True),
+        slow(bench.CUE | WALLS, True),
+        slow(bench.NO_FIELD | LENGTH, True),
         (bench.CUE | {"engine.persistence.mu": 20}, False),
-        (bench.CUE | {"engine.contact_energy.cell_cell": 40.5}, False),
+        slow(bench.CUE | {"engine.contact_energy.cell_cell": 40.5}, False),
     ],
 )
 def test_steps_taken_together_are_those_taken_one_by_one(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from made_figures import DRAWINGS, calibration, courses, morris, pk, result
 from made_runs import make_result
+from marks import slow
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -68,7 +69,7 @@ def collisions(figure: Figure) -> list[tuple[str, ...]]:
     ]
 
 
-@pytest.mark.parametrize("width_mm", [89, pytest.param(180, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("width_mm", [89, slow(180)])
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_no_words_collide_or_leave_a_picture_in_a_paper(name: str, width_mm: float) -> None:
     with style.on_page(style.Page(width_mm)):
@@ -149,7 +150,7 @@ def test_colour_bars_stay_in_the_place_of_the_axes_of_a_user(layout: Any) -> Non
     assert not any(axes[0, 0].get_tightbbox().overlaps(one.get_tightbbox()) for one in axes[:, 1])
 
 
-@pytest.mark.parametrize("size_in", [(7.1, 3.4), (7.1, 3.0), (5, 4), (3.5, 4)])
+@pytest.mark.parametrize("size_in", [slow((7.1, 3.4)), (7.1, 3.0), slow((5, 4)), (3.5, 4)])
 def test_words_around_a_map_have_room_in_a_figure_of_a_user(size_in: tuple[float, float]) -> None:
     figure = Figure(figsize=size_in, layout="constrained")
     for ax in figure.subplots(1, 2):
@@ -211,7 +212,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 NAMES = {"network", "fields", "timeseries"}
 
 
-@pytest.mark.parametrize("kind", ["png", pytest.param("pdf", marks=pytest.mark.slow), "svg"])
+@pytest.mark.parametrize("kind", [slow("png"), slow("pdf"), "svg"])
 def test_a_run_is_drawn_again_in_every_format(run: Path, tmp_path: Path, kind: str) -> None:
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     options = ("--to", kind, "--width-mm", 89, "--no-title", "--no-skeleton")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from marks import slow
 from typer.testing import CliRunner
 
 import sim
@@ -154,7 +155,7 @@ def test_command_prints_a_table_json_and_a_picture(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("suffix", "start"),
-    [("png", b"\x89PNG"), ("PNG", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")],
+    [slow("png", b"\x89PNG"), ("PNG", b"\x89PNG"), ("pdf", b"%PDF"), slow("svg", b"<?xml")],
 )
 def test_the_suffix_chooses_the_format_of_the_picture(
     tmp_path: Path, suffix: str, start: bytes

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from marks import slow
 
 import sim
 from sim import hooks
@@ -105,7 +106,7 @@ def pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setitem(hooks.PLACES, "save_pictures", "tiny_runs:draw_nothing")
 
 
-@pytest.fixture(params=[pytest.param(False), pytest.param(True, marks=pytest.mark.slow)])
+@pytest.fixture(params=[pytest.param(False), slow(True)])
 def drawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without pictures, and slowly with them."""
     if request.param:
@@ -120,6 +121,7 @@ def with_pictures() -> None:
 # --- exact ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pictures_of_a_run_cut_into_parts_are_those_of_the_undisturbed_one(
     with_pictures: None, tmp_path: Path
 ) -> None:
@@ -716,7 +718,7 @@ def test_a_second_signal_leaves_at_once_without_damage(workplace: Path) -> None:
     assert not list(Path("out").rglob("*.tmp")) and not Path("out/.lock").exists()
 
 
-@pytest.mark.parametrize("signum", CODES)
+@pytest.mark.parametrize("signum", [signal.SIGINT, *map(slow, (signal.SIGTERM, signal.SIGHUP))])
 def test_a_signal_during_imports_leaves_without_a_traceback(
     signum: signal.Signals, workplace: Path
 ) -> None:

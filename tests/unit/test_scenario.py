@@ -443,7 +443,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     changes=st.dictionaries(st.sampled_from(PATHS).map(".".join), VALUES, max_size=4),
     dropped=st.sets(st.sampled_from(sorted(BASE)), max_size=2),

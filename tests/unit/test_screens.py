@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tomli_w
+from marks import slow
 from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
@@ -533,6 +534,7 @@ def pictures(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*.png")}
 
 
+@pytest.mark.slow
 def test_pictures_of_a_study(tmp_path: Path) -> None:
     write_pictures(analyse(made(plan_study(SCREEN), tmp_path / "screen")))
     assert pictures(tmp_path / "screen") == {
@@ -635,7 +637,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "tree",
-    [SCREEN, *(pytest.param(tree, marks=pytest.mark.slow) for tree in (ABLATION, MORRIS))],
+    [slow(SCREEN), slow(ABLATION), MORRIS],
     ids=["drugs", "receptors", "elementary effects"],
 )
 @pytest.mark.usefixtures("quick")
@@ -687,7 +689,9 @@ ODD = ["lot A ($5%) or B ($6_)", r"$\frac{1}$", "long " * 100 + "name", "$"]
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("tree", [SCREEN, ABLATION, MORRIS], ids=lambda tree: tree["name"])
+@pytest.mark.parametrize(
+    "tree", [*map(slow, (SCREEN, ABLATION)), MORRIS], ids=["drugs", "receptors", "effects"]
+)
 def test_any_name_of_an_arm_fits_a_picture(
     angiosim: Callable[..., Any], workplace: Path, tree: dict[str, Any]
 ) -> None:
@@ -712,6 +716,7 @@ def test_any_name_of_an_arm_fits_a_picture(
             assert max(picture.size) < 5000
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_a_picture_that_fails_hides_nothing(
     angiosim: Callable[..., Any], workplace: Path, monkeypatch: pytest.MonkeyPatch

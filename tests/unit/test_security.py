@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from marks import slow
 
 import sim
 from sim import files, logs
@@ -55,7 +56,9 @@ def test_only_one_function_of_the_command_prints() -> None:
         assert len(calls) <= (path.name == "common.py"), calls
 
 
-@pytest.mark.parametrize("name", [ESCAPE, TURNED, "\x9b2J", "=1", "[red]", "$\\frac{a$", "<b>"])
+@pytest.mark.parametrize(
+    "name", [ESCAPE, *map(slow, (TURNED, "\x9b2J", "=1", "<b>", "$\\frac{a$")), "[red]"]
+)
 def test_names_of_files_reach_a_terminal_escaped(
     workplace: Path, angiosim: Callable[..., Any], name: str
 ) -> None:

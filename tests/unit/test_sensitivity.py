@@ -16,6 +16,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import tomli_w
+from marks import slow
 
 from sim.analysis import sensitivity as module
 from sim.analysis.analyse import analyse
@@ -122,6 +123,7 @@ def values_of(study: Study, response: str = "tube_length_mm") -> np.ndarray[Any,
 # --- known answers -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_ishigami_has_its_indices_within_their_limits(tmp_path: Path) -> None:
     made(tree("saltelli", 512), ishigami, tmp_path / "study")
     written = json.loads((tmp_path / "study" / "sensitivity.json").read_text())
@@ -264,7 +266,7 @@ MORE: dict[str, Any] = {  # so many that trajectories hardly meet: runs that mee
 }
 
 
-@pytest.mark.parametrize("method", ["saltelli", "morris"])
+@pytest.mark.parametrize("method", [slow("saltelli"), "morris"])
 def test_the_noise_floor_is_the_indices_of_noise_only(method: str) -> None:
     def noise(settings: dict[str, Any], seed: int) -> float:
         return 3 * shares(settings)[0] + chance(settings, seed, 1.0)
@@ -338,7 +340,7 @@ def nothing(found: Indices) -> bool:
     )
 
 
-@pytest.mark.parametrize("method", ["saltelli", "morris"])
+@pytest.mark.parametrize("method", ["saltelli", slow("morris")])
 def test_without_an_effect_there_are_no_numbers(method: str, tmp_path: Path) -> None:
     """A constant response, runs that all failed, values that are not finite, a single block."""
     cases: dict[str, tuple[int, Any, str]] = {

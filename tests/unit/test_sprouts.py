@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from marks import slow
 from naive.sprouts import measured
 from numpy.typing import NDArray
 
@@ -167,9 +168,7 @@ def test_what_makes_no_sense_is_refused(mask: Any, sizes: dict[str, float], said
         measure_sprouts(mask, Core(2, 2, 1), **{"spacing_um": 1.0, **sizes})
 
 
-@pytest.mark.parametrize(
-    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))]
-)
+@pytest.mark.parametrize("seed", [0, 1, *(slow(seed) for seed in range(2, 6))])
 def test_all_is_as_defined(seed: int) -> None:
     """Random blobs around a core, against the definitions taken literally."""
     rng = np.random.default_rng(seed)

@@ -16,6 +16,7 @@ import fake_runs
 import pytest
 import tomli_w
 from fake_runs import Here
+from marks import slow
 from processes import children_of, is_alive
 from tiny_runs import COMMAND, ENVIRONMENT, FIT, ROOT, STUDY, TINY, litter_in, results_of
 
@@ -82,9 +83,9 @@ def wait_for_workers(process: subprocess.Popen[str]) -> list[int]:
     ("command", "signum", "again"),
     [
         ("sweep", signal.SIGINT, False),
-        ("sweep", signal.SIGTERM, False),
-        ("sweep", signal.SIGHUP, True),
-        ("calibrate", signal.SIGINT, False),
+        slow("sweep", signal.SIGTERM, False),
+        slow("sweep", signal.SIGHUP, True),
+        slow("calibrate", signal.SIGINT, False),
     ],
 )
 def test_a_signal_to_all_processes_leaves_without_a_traceback(

@@ -20,6 +20,7 @@ from typing import Any
 import fake_runs
 import pandas as pd
 import pytest
+from marks import slow
 from processes import children_of, is_alive
 
 import sim
@@ -297,6 +298,7 @@ def test_a_worker_that_dies_is_replaced_and_its_run_repeated(tmp_path: Path) -> 
         assert sweep(plan, pool).count("done") == 30
 
 
+@pytest.mark.slow
 def test_a_run_that_kills_its_workers_is_given_up(plan: Plan, tmp_path: Path) -> None:
     with closing(Pool(plan.base, 2, fake_runs.dying)) as pool:
         study = sweep(plan, pool, tmp_path / "study")
@@ -441,7 +443,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 
 
 @needs_proc
-@pytest.mark.parametrize("kills", [5, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, slow(60)])
 def test_kills_at_random_moments_lose_and_double_nothing(
     study_file: Path, tmp_path: Path, kills: int
 ) -> None:
@@ -724,7 +726,7 @@ def test_studies_of_older_versions_still_open(name: str, tmp_path: Path) -> None
     assert open_result(tmp_path / "study").count("done") == len(study.runs)
 
 
-@pytest.mark.parametrize("limit", [4096, 12_000, 20_000])
+@pytest.mark.parametrize("limit", [slow(4096), 12_000, slow(20_000)])
 def test_a_full_disk_keeps_what_has_finished(
     study_file: Path, tmp_path: Path, table: bytes, limit: int
 ) -> None:
@@ -787,7 +789,7 @@ def test_shards_of_different_studies_are_not_merged(plan: Plan, tmp_path: Path) 
     assert not (tmp_path / "whole").exists()
 
 
-@pytest.mark.parametrize("moment", ["plan", "take_over", "write_results", "analyse"])
+@pytest.mark.parametrize("moment", [*map(slow, ("plan", "write_results", "analyse")), "take_over"])
 def test_a_merge_that_was_killed_is_repeated(
     plan: Plan, table: bytes, tmp_path: Path, moment: str
 ) -> None:
