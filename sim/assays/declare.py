@@ -80,6 +80,9 @@ class Assay:
     start : str
         ``start(scenario, uniforms)`` gives the lattice (y, x) int32, 0 for medium, else the cell
         counted from 1, and the type of each cell: 1 endothelial, 2 and up the further types.
+    from_picture : str or None
+        ``check(sites, scenario)`` yields what is wrong with the lattice of a label picture as the
+        start: of an assay that asks more of it than cells that fit.
     measure : str
         ``measure(tissue, memory, scenario)`` gives the read-outs by name; it only reads.
     picture : str
@@ -157,6 +160,7 @@ class Assay:
     in_frames: tuple[str, ...] = ()
     tables: tuple[tuple[str, str], ...] = ()
     complete: str | None = None
+    from_picture: str | None = None
     graph: str | None = None
     panels: tuple[tuple[str, tuple[str, ...]], ...] = ()
     checks: str | None = None
@@ -232,6 +236,8 @@ class Cells(Protocol):
     def count(self) -> int | None: ...  # noqa: D102
     @property
     def seeding(self) -> str: ...  # noqa: D102
+    @property
+    def image(self) -> str | None: ...  # noqa: D102
 
 
 class Scenario(Protocol):

@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 
 from sim.assays.declare import Uniforms
 from sim.errors import InputError
+from sim.readouts.network import close
 
 TRIES_PER_CELL = 1000
+BETWEEN_UM = 6
+"""What is narrower between cells of a picture is no gap in the tissue: half a cell."""
 LLOYD_STEPS = 6
 """Relaxations of random points: cells of about one size, yet irregular."""
 
@@ -134,3 +137,8 @@ def voronoi(
         for axis in (0, 1):
             points[:, axis] += np.bincount(owner, away[:, axis], minlength=count) / size
     return np.asarray(owner, np.int64)
+
+
+def covered(sites: NDArray[np.int32], spacing_um: float, *, periodic: bool) -> NDArray[np.bool_]:
+    """Return what the cells of a picture cover, with narrow gaps between them closed."""
+    return close(sites > 0, BETWEEN_UM / spacing_um, periodic)

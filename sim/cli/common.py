@@ -31,6 +31,8 @@ from sim.errors import (
 if TYPE_CHECKING:
     from sim.runs.estimate import Estimate
 
+SOME_FAILED = 3
+"""Exit code where some of what was asked for could not be done, and the rest is there."""
 SHOW_CURSOR = "\x1b[?25h"  # which a bar of progress has hidden
 
 Settings = Annotated[
@@ -38,6 +40,7 @@ Settings = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a value; may be repeated."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors and warnings only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Strict = Annotated[
     bool,
     typer.Option(

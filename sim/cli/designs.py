@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.common import Quiet, Settings, Verbose, exit_codes, print_cautions, say
+from sim.cli.common import Json, Quiet, Settings, Verbose, exit_codes, print_cautions, say
 from sim.cli.studies import print_forecast, study_progress
 from sim.cli.tables import digits, print_parts
 
@@ -33,7 +33,7 @@ def design(
         int | None, typer.Option(help="Seed of all replicates. [default: the file's, or 1]")
     ] = None,
     settings: Settings = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

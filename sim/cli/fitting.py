@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sim.cli.common import Quiet, exit_codes, say
+from sim.cli.common import SOME_FAILED, Json, Quiet, exit_codes, say
 from sim.cli.lab import print_json, write_new
 from sim.cli.tables import digits, print_parts
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from sim.lab.against import Against
     from sim.lab.checkerboard import Checkerboard
     from sim.lab.fit import Fits
-
-FAILED = 3
-"""Exit code where a group could not be fitted."""
 
 Column = "COLUMN"
 
@@ -111,7 +108,7 @@ def fit(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Fit dose-responses of a table of your own."""
@@ -151,7 +148,7 @@ def fit(
         for note in [*found.notes, *notes]:
             say(f"warning: {note}", err=True)
         if found.failed:
-            raise typer.Exit(FAILED)
+            raise typer.Exit(SOME_FAILED)
 
 
 def _parts(found: Fits | Checkerboard) -> list[RenderableType]:

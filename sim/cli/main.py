@@ -36,6 +36,7 @@ from sim.cli import (
 )
 from sim.cli.common import (
     Group,
+    Json,
     Unbroken,
     exit_codes,
     message,
@@ -210,7 +211,7 @@ def bench(
         str | None,
         typer.Option(metavar="TOOL", help="Compare with glazier (cue, cue_double, plain)."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, not a table.")] = False,
+    as_json: Json = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the tables as Markdown.")
     ] = False,

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sim.cli import plates
-from sim.cli.common import Quiet, exit_codes, say
+from sim.cli.common import SOME_FAILED, Json, Quiet, exit_codes, say
 
 if TYPE_CHECKING:
     from sim.lab.folder import Measurements
-
-SOME_FAILED = 3
-"""Exit code where some pictures could not be measured."""
 
 
 def measure(
@@ -85,25 +82,30 @@ def measure(
         Path | None,
         typer.Option(help="A new or empty folder. [default: NAME-measured beside PICTURE]"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Measure networks, scratches or spheroids on pictures."""
     with exit_codes():
         import json
+        from contextlib import nullcontext
 
         from sim.errors import InputError
         from sim.files import plain
         from sim.lab.folder import measure_into, options_of
         from sim.lab.wells import read_map
         from sim.scenario.settings import parse_setting
+        from sim.view.progress import show_run
 
         if plate is not None and assay != "tubes":
             raise InputError("--plate needs --assay tubes: a series of pictures is of one well")
         plate_map = None if plate is None else read_map(plate)
         changes = dict(map(parse_setting, settings or []))
         options = options_of(um_per_px, mode, crop, plane, changes, as_, assay, interval_h)
-        found = measure_into(source, options, out)
+        several = source.is_dir() and assay == "tubes"  # a series is measured as one
+        shown = nullcontext() if quiet or not several else show_run("pictures")
+        with shown as progress:
+            found = measure_into(source, options, out, progress)
         for note in [] if quiet else found.notes:
             say(note, err=True)
         for row in found.rows:

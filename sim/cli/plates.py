@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.common import Quiet, exit_codes, say
+from sim.cli.common import Json, Quiet, exit_codes, say
 from sim.cli.lab import print_json, write_new
 from sim.cli.tables import digits, print_parts
 
@@ -46,7 +46,7 @@ def plate(
             show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Join read-outs to the wells of a plate, and check the plate."""

@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sim.cli.common import Quiet, exit_codes, say
-
-SOME_FAILED = 3
-"""Exit code where a picture could not be drawn."""
+from sim.cli.common import SOME_FAILED, Quiet, exit_codes, say
 
 
 def report(

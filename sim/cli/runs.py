@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.common import (
+    Json,
     NoTitle,
     Quiet,
     Settings,
@@ -212,7 +213,7 @@ def pk(
     ] = None,
     width_mm: Width = None,
     no_title: NoTitle = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Json = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print CSV: a row for each read-out.")
     ] = False,

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sim.cli.common import Quiet, exit_codes, say
+from sim.cli.common import SOME_FAILED, Json, Quiet, exit_codes, say
 from sim.cli.lab import print_json, write_new
 from sim.cli.tables import digits, print_parts
 
 if TYPE_CHECKING:
     from sim.lab.nca import NCA
     from sim.lab.pk_fit import PKFit
-
-FAILED = 3
-"""Exit code where nothing could be found of some subjects."""
 
 Samples = Annotated[Path, typer.Argument(metavar="TABLE", help="A CSV file, a row for a sample.")]
 Time = Annotated[
@@ -50,7 +47,6 @@ DrugName = Annotated[
 ]
 MolarMass = Annotated[float | None, typer.Option(help="In g/mol, for molar concentrations.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for the files, new or empty.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def nca(
@@ -83,7 +79,7 @@ def nca(
             _print_nca(found, folder)
         _warn(found, {one.subject: one.notes for one in found.profiles})
         if found.failed:
-            raise typer.Exit(FAILED)
+            raise typer.Exit(SOME_FAILED)
 
 
 def pk_fit(
@@ -125,7 +121,7 @@ def pk_fit(
             _print_fit(found, folder)
         _warn(found, found.notes)
         if found.failed:
-            raise typer.Exit(FAILED)
+            raise typer.Exit(SOME_FAILED)
 
 
 def _warn(found: Any, notes: dict[str, tuple[str, ...]]) -> None:

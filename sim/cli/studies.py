@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.cli.common import (
+    SOME_FAILED,
     Quiet,
     Settings,
     Strict,
@@ -37,8 +38,6 @@ MaxMinutes = Annotated[
         metavar="M", help="Stop a run that takes longer than this; it is recorded as failed."
     ),
 ]
-SOME_FAILED = 3
-"""Exit code of a study with runs that failed."""
 FAILURES_SHOWN = 20
 FINDINGS_SHOWN = 12
 

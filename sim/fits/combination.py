@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from sim.fits.limits import Array, distinct, limits_of, measured, not_negative, numbers, reach
+from sim.fits.limits import (
+    Array,
+    alike,
+    distinct,
+    limits_of,
+    measured,
+    not_negative,
+    numbers,
+    reach,
+)
 from sim.fits.logistic import Curve, DoseResponse, normalised
 
 IDLE = 0.1  # of the controls' difference: within it a blockade counts as doing nothing alone
@@ -292,7 +301,7 @@ def _compared(
     low, highs, middle = means[:, :1], means[:, 1 : len(values) + 1], means[:, len(values) + 1 :]
     window = highs - low
     if (window * window[0] <= 0).any() or (count > 1 and _equal(window).any()):
-        return Comparison(dose, note="; ".join([*notes, "the controls do not differ"]))
+        return Comparison(dose, note="; ".join([*notes, alike(window[0, 0], count)]))
     inhibition = 1.0 - normalised(middle, low, highs) / 100.0
     found: dict[str, Any] = limits_of("inhibition", inhibition[:, 0])
     if parts:

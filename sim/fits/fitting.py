@@ -15,6 +15,7 @@ from scipy.optimize import least_squares
 
 from sim.fits.limits import (
     Array,
+    alike,
     crossing,
     distinct,
     has_trend,
@@ -311,7 +312,8 @@ def _fit(
     if not flat:
         known = fixed.hill is not None
         result |= _relative(dose, curves, notes, top_seen=bool(top_seen), hill_known=known)
-    result |= _absolute(dose, [mean(part.controls) for part in (data, *parts)], curves, notes)
+    controls = [mean(part.controls) for part in (data, *parts)]
+    result |= _absolute(dose, controls, curves, notes, replicates=points["replicates"])
     if not flat:  # an end of the curve beyond the doses is not a result
         beyond = fixed.bottom is None and curves[0].log_ic50 > math.log(dose[-1])
         unseen = ["bottom", "emax"] if beyond else []
@@ -440,7 +442,12 @@ def _relative(
 
 
 def _absolute(
-    dose: Array, controls: Sequence[Array], curves: Sequence[Curve], notes: list[str]
+    dose: Array,
+    controls: Sequence[Array],
+    curves: Sequence[Curve],
+    notes: list[str],
+    *,
+    replicates: int,
 ) -> dict[str, float | None]:
     """Return absolute IC50 and Emax with limits, where there are controls."""
     ends = np.array(controls)
@@ -454,7 +461,8 @@ def _absolute(
         ends, curves = ends[:1], curves[:1]
     window = ends[:, 1] - ends[:, 0]
     if (window * window[0] <= 0).any() or (window.size > 1 and abs(window[0]) <= reach(window[1:])):
-        notes.append("the controls do not differ: no absolute IC50, no Emax")
+        words = alike(window[0], replicates)
+        notes.append(f"{words}: no absolute IC50, no Emax")
         return {}
     bottom = np.array([curve.bottom for curve in curves])
     out = limits_of("emax", 100.0 * (ends[:, 1] - bottom) / window)

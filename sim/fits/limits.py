@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 CONFIDENCE = 0.95
 POWERS = (0.0, 2.0)  # of the mean, that the variance may follow
 LEAST_MEAN = 0.02  # of the largest mean
+FEW = 3  # replicates, with which even a large difference may be within its error
 _STEPS_PER_DECADE = 40  # of the doses at which an interval is looked for
 
 # --- data --------------------------------------------------------------------------------------
@@ -255,6 +256,13 @@ def crossing(
     elif found is None:
         low = None
     return found, low, high
+
+
+def alike(difference: float, replicates: int) -> str:
+    """Return in words that controls differ by no more than their error."""
+    if difference != 0 and 1 < replicates <= FEW:
+        return f"{replicates} replicates are too few to tell the controls apart"
+    return "the controls do not differ"
 
 
 def to_doses(

@@ -22,9 +22,10 @@ from sim.readouts.network import dilate
 BoolArray = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 
+AREA = "Analysed area"
 COLUMNS = (
     "Image Name",
-    "Analysed area",
+    AREA,
     "Nb extrem.",
     "Nb nodes",
     "Nb Junctions",

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 CONTROLS = (POSITIVE, NEGATIVE)
 """What a column of controls may say beside nothing: 100 %, which counts as dose 0, and 0 %."""
 _REPLICATE = re.compile(r"(.*?)[\s_.-]*(\d+)")
+_DOSES = re.compile(
+    r"(?i:dose|conc)|[\W_](?:[munpµμ]?M|(?:[munpµμ]?g)(?:[\W_]+(?:per_)?)m?[lL])\W*$"
+)
+"""What the name of a column of doses has: the word, or a unit of concentration at its end."""
+_OPTIONS = {
+    "control": ("control",),
+    "replicate": ("replicate", "rep", "plate", "day", "donor", "experiment", "passage"),
+}
+"""Names of columns that are meant for other options than ``by``."""
 _PERCENT = (50.0, 200.0)
 """A response so many times a number that was given is percent where that is a fraction."""
 
@@ -123,6 +132,8 @@ def long_form(
     """
     doses, values = numbers_in(table, dose, "dose"), numbers_in(table, response, "response")
     check_not_logarithms(dose, doses)
+    used = {dose, response, *by, replicate, control, sd}
+    _check_one_drug(table, dose, by, used)
     names = [labels_in(table, name, "by") for name in by]
     labels = [", ".join(parts) for parts in zip(*names, strict=True)] if by else [""] * len(table)
     replicates = labels_in(table, replicate, "replicate") if replicate else [""] * len(table)
@@ -175,7 +186,7 @@ def long_form(
             for kind in ("dose", "zero", "negative")
         }
         arranged[label or response] = _group(kinds, paired=bool(replicate))
-    notes += _unused(table, {dose, response, *by, replicate, control, sd})
+    notes += _unused(table, dose, by, used)
     return Layout(*unit_of(dose), response, arranged, tuple(notes))
 
 
@@ -195,12 +206,12 @@ def matrix(table: pd.DataFrame, dose: str, *, paired: bool) -> Layout:
     names = [name for name in table.columns if name != dose]
     if not names:
         raise InputError(f"table: has no column beside {dose!r}; it needs one of responses")
-    wrong = [name for name in names if table[name].dtype.kind not in "biuf"]
-    if wrong:
+    if others := [name for name in names if _DOSES.search(name)]:
         raise InputError(
-            f"column {wrong[0]!r} holds text: a table in long form needs the name of its response "
-            "(--response)"
+            f"column {others[0]!r} looks like doses, too; a table of two drugs is in long form: "
+            f"--dose {dose} --dose {others[0]} --response COLUMN compares them; else rename it"
         )
+    responses = {name: _responses(table, name) for name in names}
     stems: dict[str, list[tuple[str, str]]] = {}
     for name in names:
         match = _REPLICATE.fullmatch(name)
@@ -213,7 +224,7 @@ def matrix(table: pd.DataFrame, dose: str, *, paired: bool) -> Layout:
         for number, name in columns:
             some = found.setdefault(stem if numbered else name, _Values())
             for place, line in enumerate(table.index.tolist()):
-                value = float(table[name].iloc[place])
+                value = responses[name][place]
                 if not math.isfinite(value):
                     continue
                 if not math.isfinite(doses[place]):
@@ -238,10 +249,31 @@ def matrix(table: pd.DataFrame, dose: str, *, paired: bool) -> Layout:
     return Layout(*unit_of(dose), response, groups, tuple(notes))
 
 
+def _responses(table: pd.DataFrame, name: str) -> Array:
+    """Return a column of a matrix, whose cells are numbers or missing."""
+    cells = labels_in(table, name, "response")
+    if table[name].dtype.kind not in "biuf" and not any(
+        cell[:1] in "+-.,<>0123456789" for cell in filter(None, cells)
+    ):
+        raise InputError(
+            f"column {name!r} holds text: a table in long form needs the name of its response "
+            "(--response)"
+        )
+    return numbers_in(table, name, "response")
+
+
 def dose_column(table: pd.DataFrame) -> str:
-    """Return the column of doses of a matrix: one whose name begins so, else the first."""
-    named = [name for name in table.columns if re.match(r"(?i)dose|conc", name)]
-    return str(named[0] if len(named) == 1 else table.columns[0])
+    """Return the column of doses: the only one whose name begins so, else the first.
+
+    Raises
+    ------
+    InputError
+        If the names of several begin so.
+    """
+    named = [str(name) for name in table.columns if re.match(r"(?i)dose|conc", name)]
+    if len(named) > 1:
+        raise InputError(f"table: choose the column of doses with --dose: {', '.join(named)}")
+    return named[0] if named else str(table.columns[0])
 
 
 def check_not_logarithms(name: str, doses: Array) -> None:
@@ -341,16 +373,49 @@ def _group(kinds: dict[str, _Values], *, paired: bool) -> Group:
     )  # fmt: skip
 
 
-def _unused(table: pd.DataFrame, used: set[str | None]) -> list[str]:
-    """Return warnings of columns of text that have several values and separate nothing."""
+def _is_design(table: pd.DataFrame, name: str, within: list[str]) -> bool:
+    """Whether a column of numbers separates rows that are pooled.
+
+    Each of its values comes with several doses, so that it is no read-out.
+    """
+    dose = within[0]
+    return bool(
+        (table.groupby(within, dropna=False)[name].nunique() > 1).any()
+        and (table.groupby(name)[dose].nunique() > 1).all()
+    )
+
+
+def _check_one_drug(
+    table: pd.DataFrame, dose: str, by: Sequence[str], used: set[str | None]
+) -> None:
+    """Refuse to pool rows that differ in the dose of another drug."""
+    for name in table.columns:
+        if name in used or table[name].dtype.kind not in "biuf" or not _DOSES.search(name):
+            continue
+        if _is_design(table, name, [dose, *by]):
+            raise InputError(
+                f"column {name!r} looks like doses of another drug, in which rows of one {dose} "
+                f"differ: --dose {dose} --dose {name} compares both drugs, --by {name} fits a "
+                "curve at each of its doses"
+            )
+
+
+def _unused(table: pd.DataFrame, dose: str, by: Sequence[str], used: set[str | None]) -> list[str]:
+    """Return warnings of columns that separate rows which are pooled."""
     found = []
     for name in table.columns:
-        if name not in used and table[name].dtype.kind not in "biuf":
-            count = len({*labels_in(table, name, "by")})
-            if 1 < count < len(table):
-                option = "control" if name.lower() == "control" else "by"
-                found.append(
-                    f"column {name!r} has {count} values and is not used: they are pooled; "
-                    f"--{option} {name} separates them"
-                )
+        if name in used:
+            continue
+        count = len({*labels_in(table, name, "by")})
+        if table[name].dtype.kind in "biuf":
+            pooled = _is_design(table, name, [dose, *by])
+        else:
+            pooled = 1 < count < len(table)
+        if pooled:
+            option = next((o for o, names in _OPTIONS.items() if name.lower() in names), "by")
+            does = "pairs" if option == "replicate" else "separates"
+            found.append(
+                f"column {name!r} has {count} values and is not used: they are pooled; "
+                f"--{option} {name} {does} them"
+            )
     return found

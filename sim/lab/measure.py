@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sim.lab.analyzer import Analysis, analyse
+from sim.lab.analyzer import AREA, Analysis, analyse
 from sim.lab.crop import Crop
 from sim.lab.doubts import CRUMBS, JOINED, LEAST_IN_PARTS_OF_PHASE, doubts_of
 from sim.lab.picture import Picture
@@ -149,6 +149,9 @@ def measure_picture(
         phase = resample(network.parts > 0, seen.um_per_px / settings.pixel_um)
         shown = analyse(phase > 0.5)
         values = dict(shown.values)
+        if seen.field is not None:  # the circle, not the box around it
+            pixels = (settings.pixel_um / seen.um_per_px) ** 2
+            values[AREA] = round(np.count_nonzero(seen.field) * pixels)
     elif picture.um_per_px is None:
         values = in_pixels(values, settings.pixel_um)
     return Measured(

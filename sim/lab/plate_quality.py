@@ -88,17 +88,13 @@ def percent(wells: pd.DataFrame, readout: str, dose: str) -> tuple[Array, list[s
     ligand = wells["ligand"].to_numpy()
     if not (ligand[control] != "").any():
         ligand = np.zeros(values.size)
-    found = np.full(values.size, math.nan)
+    level = np.full(values.size, math.nan)
     for one in dict.fromkeys(ligand.tolist()):
         here = ligand == one
-        level = _level(values[control & here]).mean
-        if level:
-            found[here] = 100.0 * values[here] / level
-    if wells["control"].eq(NEGATIVE).any() and np.isnan(found[wells["control"] == NEGATIVE]).any():
-        every = _level(values[control]).mean  # a control without ligand has no other
-        lacking = np.isnan(found) & (wells["control"] == NEGATIVE).to_numpy()
-        if every:
-            found[lacking] = 100.0 * values[lacking] / every
+        level[here] = _level(values[control & here]).mean or math.nan
+    without = np.isnan(level) & (wells["control"] == NEGATIVE).to_numpy()
+    level[without] = _level(values[control]).mean or math.nan  # a control without ligand
+    found = 100.0 * values / level
     lost = sorted({str(one) for one, value, known in zip(ligand, found, values, strict=True)
                    if np.isnan(value) and np.isfinite(known)})  # fmt: skip
     for one in lost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from sim.errors import InputError
 from sim.lab import wound
 from sim.lab.crop import Crop
 from sim.lab.doubts import WALL
@@ -43,8 +44,15 @@ def measure_series(
     Raises
     ------
     InputError
-        If the pictures differ in size, or a crop is outside of them.
+        If the pictures differ in size, the size of pixels is known of some only, or a crop is
+        outside of them.
     """
+    unknown = [picture for picture in pictures if picture.um_per_px is None]
+    if known := unknown and [picture for picture in pictures if picture.um_per_px is not None]:
+        raise InputError(
+            f"{unknown[0].name} does not say the size of its pixels, and {known[0].name} has "
+            f"{known[0].um_per_px:.4g} um; pictures of one series need one scale: give --um-per-px"
+        )
     seen: list[Prepared] = []
     for picture in pictures:
         seen.append(prepare(picture, seen[0].mode if seen else mode, crop, settings))

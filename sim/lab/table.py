@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     has. Empty lines and lines that begin with ``#`` are left out. A column whose cells are all
     numbers or missing (`MISSING`) becomes numbers, NaN where missing; any other stays text.
     Numbers may have decimal commas, as spreadsheets of many languages write them, if no number of
-    the table has a decimal point; ``1,000`` alone could be either, and is refused.
+    the table has a decimal point; ``1,000`` alone could be either, and is refused. Numbers with
+    decimal commas among text, such as concentrations with ``BLQ``, get decimal points.
 
     Parameters
     ----------
@@ -205,14 +207,18 @@ def _typed(columns: dict[str, list[str]]) -> dict[str, Any]:
 
     plain: dict[str, list[str]] = {}
     with_commas: dict[str, list[str]] = {}
+    mixed: list[str] = []  # numbers of columns with text
     for name, cells in columns.items():
         present = [cell for cell in cells if cell.lower() not in MISSING]
         if all(map(_NUMBER.fullmatch, present)):
             plain[name] = present
         elif all(_NUMBER.fullmatch(cell) or _COMMA.fullmatch(cell) for cell in present):
             with_commas[name] = present
+        else:
+            mixed += [cell for cell in present if _NUMBER.fullmatch(cell) or _COMMA.fullmatch(cell)]
     if with_commas:
         _check_commas(plain, with_commas)
+    decimal_commas = _are_decimal([*chain(*plain.values(), *with_commas.values()), *mixed])
     typed: dict[str, Any] = {}
     for name, cells in columns.items():
         if name in plain or name in with_commas:
@@ -221,8 +227,17 @@ def _typed(columns: dict[str, list[str]]) -> dict[str, Any]:
                 for cell in cells
             ])  # fmt: skip
         else:
-            typed[name] = np.array(cells, dtype=object)
+            typed[name] = np.array([
+                cell.replace(",", ".") if decimal_commas and _COMMA.fullmatch(cell) else cell
+                for cell in cells
+            ], dtype=object)  # fmt: skip
     return typed
+
+
+def _are_decimal(numbers: list[str]) -> bool:
+    """Return whether commas in the numbers of a table can only be decimal ones."""
+    commas = [one for one in numbers if "," in one]
+    return not any("." in one for one in numbers) and not all(map(_THOUSANDS.fullmatch, commas))
 
 
 def _check_commas(plain: dict[str, list[str]], with_commas: dict[str, list[str]]) -> None:
@@ -235,7 +250,7 @@ def _check_commas(plain: dict[str, list[str]], with_commas: dict[str, list[str]]
                 f"numbers have decimal points ({other}: {point}) and commas ({name}: {example}); "
                 "write all of them with decimal points"
             )
-    if all(_THOUSANDS.fullmatch(c) for cells in with_commas.values() for c in cells if "," in c):
+    if not _are_decimal([cell for cells in with_commas.values() for cell in cells]):
         raise ValueError(
             f"{name} = {example}: the comma could be decimal or separate thousands; "
             "write numbers with decimal points, and thousands without a separator"
@@ -248,8 +263,10 @@ def _hint(text: str) -> str:
         return "write the number alone, without the percent sign"
     if text[:1] in "<>":
         return "a bound is no number; leave the cell empty, or leave the row out"
+    if _THOUSANDS.fullmatch(text):
+        return "the comma could be decimal or separate thousands; write numbers with decimal points"
     if _COMMA.fullmatch(text):
-        return "numbers have decimal points, not commas"
+        return "write all numbers with decimal points"
     if re.match(r"[+-]?[\d.]+\s*[A-Za-zµμ]", text):
         return "write the unit into the name of the column"
     return ""

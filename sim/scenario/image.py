@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim import data
+from sim.assays import assay
+from sim.assays.declare import called
 from sim.assays.rules import reads
 from sim.errors import InputError, Problem, shown
 from sim.labels import MOST_PIXELS, read_labels
@@ -278,6 +280,9 @@ def _fits(scenario: LatticeScenario) -> Iterator[Problem]:
             f"has cells of fewer than {LEAST_SITES} sites, by label (sites): {listed}{more}",
             "remove them from the picture, or choose a finer domain.spacing_um",
         )  # fmt: skip
+        return
+    if check := assay(scenario.assay).from_picture:
+        yield from called(check)(laid, scenario)
 
 
 @reads("cells", "domain", "resolved.image")

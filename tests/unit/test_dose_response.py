@@ -339,6 +339,14 @@ def test_controls_that_do_not_differ() -> None:
     assert "the controls do not differ" in found.note
 
 
+def test_few_replicates_cannot_tell_controls_apart() -> None:
+    response = np.outer([0.9, 1.1], 5 + 10 / (1 + DOSES / 6))
+    found = fit(DOSES, response, unstimulated=[6.0, 2.0])
+    words = "2 replicates are too few to tell the controls apart: no absolute IC50, no Emax"
+    assert found.determined and words in found.note
+    assert "the controls do not differ" in fit(DOSES, response, unstimulated=response[:, 0]).note
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_a_slope_at_its_bound_has_no_limits(noise: float) -> None:
     """All curves stop at the bound: that they agree there is no certainty."""

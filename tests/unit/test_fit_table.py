@@ -191,7 +191,7 @@ def test_masked_and_missing_values_are_left_out() -> None:
     masked = {name: np.ma.array(more[name].to_numpy(), mask=mask & (name == "y")) for name in more}
     assert sim.fit(masked, "dose_nM", "y")["y"] == whole
     found = sim.fit(more.assign(y=more["y"].where(more["y"] < 1e5)), "dose_nM", "y")
-    assert found["y"] == whole and found.notes == (f"{len(table)} responses missing",)
+    assert found["y"] == whole and found.notes[0] == f"{len(table)} responses missing"
 
 
 def test_an_ic50_beyond_the_doses_is_a_bound_without_a_point() -> None:
@@ -357,6 +357,60 @@ def test_a_column_that_would_be_pooled_is_reported() -> None:
     found = sim.fit(long(MUSTARD), dose="dose_uM", response="y")
     assert "column 'drug' has 2 values and is not used" in found.notes[0]
     assert "--by drug separates" in found.notes[0]
+
+
+def board(**more: Any) -> dict[str, Any]:
+    """Two drugs in all pairs of doses, twice."""
+    one, two = (axis.ravel() for axis in np.meshgrid([0.0, 1, 2, 4, 8], [0.0, 3, 9, 27]))
+    y = 100 / (1 + one / 3) / (1 + two / 9)
+    table = {"dose_a_nM": one, "dose_b_nM": two, "y": y} | more
+    return {name: np.tile(cells, 2) for name, cells in table.items()}
+
+
+@pytest.mark.parametrize("second", ["dose_b_nM", "conc B", "B (µM)", "B_ng_ml"])
+def test_doses_of_a_second_drug_are_not_pooled(second: str) -> None:
+    table = board()
+    table[second] = table.pop("dose_b_nM")
+    with pytest.raises(InputError, match="looks like doses of another drug") as found:
+        sim.fit(table, dose="dose_a_nM", response="y")
+    assert f"--dose dose_a_nM --dose {second}" in str(found.value)
+    assert len(sim.fit(table, dose="dose_a_nM", response="y", by=second).groups) == 4
+    with pytest.raises(InputError, match="looks like doses, too"):
+        sim.fit(table, dose="dose_a_nM")
+
+
+def test_other_doses_and_concentrations_are_no_second_drug() -> None:
+    table = board()
+    table["dose_a_uM"] = table["dose_a_nM"] / 1000
+    table["vegf_ng_ml"] = 20 + 10 * table["y"] + np.random.default_rng(1).random(40)  # measured
+    with pytest.raises(InputError, match="column 'dose_b_nM'"):
+        sim.fit(table, dose="dose_a_nM", response="y")
+    assert sim.fit(table, dose="dose_a_nM", response="y", by="dose_b_nM").notes == ()
+    with pytest.raises(InputError, match="choose the column of doses with --dose"):
+        sim.fit(table, response="y")
+
+
+def test_numbered_replicates_that_would_be_pooled_are_reported() -> None:
+    (note,) = sim.fit(simulated(), dose="dose_nM", response="y").notes
+    assert note.startswith("column 'plate' has 4 values") and "--replicate plate pairs" in note
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["98%", "97%", "60 %", "22%"], "line 2: VEGF = '98%': must be a number (write the number"),
+        (["98", "n.d.", "60", "22"], "line 3: VEGF = 'n.d.': must be a number"),
+        (["98", "97", ">60", "22"], "a bound is no number"),
+        (["high", "high", "low", "low"], "column 'VEGF' holds text: a table in long form"),
+    ],
+)
+def test_text_in_a_matrix_is_named(tmp_path: Path, cells: list[str], words: str) -> None:
+    file = tmp_path / "matrix.csv"
+    rows = [f"{dose},{cell}" for dose, cell in zip([0, 1, 5, 20], cells, strict=True)]
+    file.write_text("\n".join(["dose_nM,VEGF", *rows]))
+    with pytest.raises(InputError) as found:
+        sim.fit(file)
+    assert words in str(found.value)
 
 
 def test_controls_that_would_be_pooled_need_their_own_option() -> None:

@@ -274,9 +274,6 @@ def test_keys_that_contradict_a_picture_are_refused(npy: str) -> None:
             load(npy, **more)
     with pytest.raises(InputError, match=r"cells.image: must be the file of a label picture"):
         sim.load("tube_formation", {"cells.seeding": "image"})
-    for assay, message in (("wound_healing", "'confluent' here"), ("sprouting", "'blob' in this")):
-        with pytest.raises(InputError, match=message):
-            load(npy, assay)
     for assay in ("viability", "chemotaxis"):
         scenario = sim.load(assay, {"domain.size_um": [100, 100], "cells.seeding": "image",
                                     "cells.image": npy})  # fmt: skip

@@ -436,6 +436,17 @@ def test_counts_of_another_tool_have_its_names() -> None:
     assert table["Nb meshes"][0] == 6
 
 
+def test_the_analysed_area_of_a_round_crop_is_that_of_the_circle() -> None:
+    for um_per_px in (1.0, 2.0, None):
+        found = sim.measure(
+            grid(), um_per_px=um_per_px, mode="mask", crop="circle:80,60,50",
+            as_="angiogenesis-analyzer",
+        )  # fmt: skip
+        assert found.rows[0]["Analysed area"] == pytest.approx(math.pi * 50**2, rel=0.01)
+    whole = sim.measure(grid(), mode="mask", as_="angiogenesis-analyzer").rows[0]
+    assert whole["Analysed area"] == grid().size
+
+
 def scratch(gap: int) -> Grey:
     """A mask of a layer with a gap so many pixels wide."""
     mask = np.full((120, 160), 255, np.uint8)
@@ -474,6 +485,15 @@ def test_a_damaged_picture_of_a_series_moves_no_times_and_is_no_start(tmp_path: 
         sim.measure(tmp_path, **options)
 
 
+def test_a_series_has_one_scale(tmp_path: Path) -> None:
+    Image.fromarray(scratch(60)).save(tmp_path / "a0.png", dpi=(12700, 12700))
+    Image.fromarray(scratch(30)).save(tmp_path / "a1.png")
+    options: dict[str, Any] = {"mode": "mask", "assay": "wound"}
+    with pytest.raises(InputError, match=r"a1\.png does not say .* a0\.png has 2 um"):
+        sim.measure(tmp_path, **options)
+    assert len(sim.measure(tmp_path, um_per_px=2.0, **options).rows) == 2
+
+
 def test_the_sprouts_of_a_spheroid_are_measured() -> None:
     y, x = np.indices((200, 200)) - 100
     body = (np.hypot(y, x) < 40) | ((np.abs(y) < 5) & (np.abs(x) < 80))
@@ -498,6 +518,7 @@ def test_the_command_leaves_a_folder_and_says_what_failed(tmp_path: Path) -> Non
     found = angiosim("measure", str(folder), "--json", "--um-per-px", "2")
     assert found.returncode == 3
     assert "b.png: is not a picture" in found.stderr
+    assert "1/2 pictures" in found.stderr and "2/2 pictures" in found.stderr
     tree = json.loads(found.stdout)
     assert Path(tree["folder"]) == tmp_path / "plate-measured"
     assert [row["picture"] for row in tree["pictures"]] == ["a.png", "b.png"]

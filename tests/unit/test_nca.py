@@ -223,6 +223,16 @@ def test_times_that_may_not_be_since_the_dose_are_noted() -> None:
 # --- below quantification --------------------------------------------------------------------
 
 
+def test_decimal_commas_beside_samples_below_quantification(tmp_path: Path) -> None:
+    lines = [f"{t:g};{c:.6g}".replace(".", ",") for t, c in zip(T, ORAL, strict=True)]
+    file = tmp_path / "samples.csv"
+    file.write_text("\n".join(["time_h;conc_mg_L", *lines, "36;<0,5", "48;BLQ"]))
+    (found,) = sim.nca(file, dose_mg=100).profiles
+    expected = one([*T, 36, 48], [*np.round(ORAL, 6), "<0.5", "BLQ"])
+    assert found.auc_last == pytest.approx(expected.auc_last, rel=1e-4)
+    assert found.below_h.tolist() == [36, 48]
+
+
 @pytest.mark.parametrize("word", [0.0, "0", "BLQ", "blq", "BLOQ", "BQL", "LLOQ", "<0.5", "< LLOQ"])
 def test_one_rule_for_what_is_below_quantification(word: Any) -> None:
     """0 before the first, left out after the last, kept between; two in a row end the profile."""

@@ -46,6 +46,16 @@ def test_missing_numbers_are_nan_and_rows_keep_their_lines(tmp_path: Path) -> No
     assert table.index.tolist() == list(range(2, 13)) and table.index.name == "line"
 
 
+def test_decimal_commas_among_text_become_points(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "x;c\n1;0,5\n2;<0,1\n3;BLQ\n4;1,25\n"))
+    assert table["c"].tolist() == ["0.5", "<0,1", "BLQ", "1.25"]
+    with pytest.raises(InputError) as found:
+        numbers_in(table, "c", "--dose")
+    assert "line 3: c = '<0,1'" in str(found.value) and "'0.5'" not in str(found.value)
+    for text in ("x;c\n1.5;0,5\n2;BLQ\n", "x;c\n1;1,000\n2;BLQ\n", "x;c\n1;0,5\n2;x\n3;0.5\n"):
+        assert read_table(write(tmp_path, text))["c"][2] in ("0,5", "1,000")  # could be either
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

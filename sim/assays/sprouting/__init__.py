@@ -29,6 +29,7 @@ ASSAY = Assay(
     ),
     response="cumulative_length_um",
     start="sim.assays.sprouting.start:place_cells",
+    from_picture="sim.assays.sprouting.start:check",
     memory="sim.assays.sprouting.memory",
     in_frames=("tip",),
     measure="sim.assays.sprouting.measure:measure",

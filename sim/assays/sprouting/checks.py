@@ -16,8 +16,9 @@ SPARE_SITES = 2  # at least, between the spheroid and the walls
 
 @reads("cells.seeding")
 def _seeding(scenario: Scenario) -> Iterator[Problem]:
-    if scenario.cells.seeding != "blob":
-        yield Problem("cells.seeding", scenario.cells.seeding, "must be 'blob' in this assay")
+    if scenario.cells.seeding not in ("blob", "image"):
+        what = "must be 'blob' or 'image' in this assay"
+        yield Problem("cells.seeding", scenario.cells.seeding, what)
 
 
 @reads("domain.boundary")
@@ -29,6 +30,8 @@ def _walls(scenario: Scenario) -> Iterator[Problem]:
 
 @reads("domain", "cells", "engine.area.target_sites", "types")
 def _spheroid_fits(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.cells.seeding == "image":
+        return  # a picture has its own checks
     if scenario.cells.count is None:
         what = "is missing; it is how many cells the spheroid has"
         yield Problem("cells.count", None, what, "a spheroid has no cells.density_per_mm2")
@@ -47,6 +50,8 @@ def _spheroid_fits(scenario: Scenario) -> Iterator[Problem]:
 
 @reads("domain", "cells", "engine.area.target_sites", "types")
 def _narrow(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.cells.seeding == "image":
+        return
     room = _room_um(scenario)
     if room < ROOM_UM:
         yield Problem(

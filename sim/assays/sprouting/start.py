@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays.count import types_of
 from sim.assays.declare import Scenario, Uniforms
-from sim.assays.seeding import disc, mixed, voronoi
+from sim.assays.seeding import covered, disc, mixed, voronoi
+from sim.assays.sprouting.checks import ROOM_UM, SPARE_SITES
 from sim.assays.sprouting.setup import spheroid_sites
-from sim.errors import InputError
+from sim.errors import InputError, Problem
+from sim.readouts.front import connected
 
 
 def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int32], list[int]]:
@@ -42,3 +46,21 @@ def place_cells(scenario: Scenario, uniforms: Uniforms) -> tuple[NDArray[np.int3
     sites = np.zeros((height, width), np.int32)
     sites[tuple(places.T)] = owner + 1
     return sites, mixed(types, uniforms)
+
+
+def check(sites: NDArray[np.int32], scenario: Scenario) -> Iterator[Problem]:
+    """Refuse a label picture that is not one spheroid with free walls."""
+    site_um = scenario.domain.spacing_um
+    parts = connected(covered(sites, site_um, periodic=False), periodic=False, diagonal=True)
+    spheroid = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    cells = sites > 0
+    apart = np.setdiff1d(sites[cells & ~spheroid], sites[cells & spheroid]).size
+    y, x = np.nonzero(cells)
+    room = min(y.min(), x.min(), sites.shape[0] - 1 - y.max(), sites.shape[1] - 1 - x.max())
+    if apart:
+        what = f"must be one spheroid; {apart} of its cells lie apart from the largest part"
+        yield Problem("cells.image", scenario.cells.image, what, "remove them from the picture")
+    elif room < SPARE_SITES:
+        what = f"has cells at the walls; must leave {SPARE_SITES * site_um:g} um free there"
+        hint = f"add empty pixels at its sides: sprouts need {ROOM_UM} um around the spheroid"
+        yield Problem("cells.image", scenario.cells.image, what, hint)

@@ -29,6 +29,8 @@ ASSAY = Assay(
     ),
     response="closure_percent",
     start="sim.assays.wound_healing.start:place_cells",
+    complete="sim.assays.wound_healing.setup:complete",
+    from_picture="sim.assays.wound_healing.scratch:check",
     memory="sim.assays.wound_healing.memory",
     measure="sim.assays.wound_healing.measure:measure",
     picture="sim.assays.wound_healing.picture:draw",

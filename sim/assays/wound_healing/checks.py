@@ -17,13 +17,19 @@ STRETCHED = 1.5  # times the area at rest: cells that start larger tear open or 
 
 @reads("cells.seeding")
 def _seeding(scenario: Scenario) -> Iterator[Problem]:
-    if scenario.cells.seeding != "confluent":
-        yield Problem("cells.seeding", scenario.cells.seeding, "must be 'confluent' here")
+    if scenario.cells.seeding not in ("confluent", "image"):
+        what = "must be 'confluent' or 'image' in this assay"
+        yield Problem("cells.seeding", scenario.cells.seeding, what)
 
 
-@reads("domain", "setup.gap_um")
+@reads("domain", "cells.seeding", "setup.gap_um")
 def _gap_fits(scenario: Scenario) -> Iterator[Problem]:
     site, gap = scenario.domain.spacing_um, scenario.setup.gap_um
+    if scenario.cells.seeding == "image":
+        return  # a picture has its own checks
+    if gap is None:
+        yield Problem("setup.gap_um", None, "is missing")
+        return
     least, most = SIDE_SITES * site, scenario.domain.size_um[0] - 2 * SIDE_SITES * site
     if not least <= gap <= most:
         what = f"must be at least {least:g} um ({SIDE_SITES} sites)"
@@ -33,10 +39,13 @@ def _gap_fits(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads(
-    "domain", "setup.gap_um", "cells.count", "cells.density_per_mm2", "types:", "types.*.count"
+    "domain", "cells.seeding", "setup.gap_um", "cells.count", "cells.density_per_mm2", "types:",
+    "types.*.count",
 )  # fmt: skip
 def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
     cells = scenario.cells
+    if scenario.setup.gap_um is None:
+        return  # a picture has its own checks
     if cells.count is None and cells.density_per_mm2 is None:
         yield Problem("cells", None, "needs density_per_mm2 or count")
         return
@@ -60,6 +69,8 @@ def _cells_fit(scenario: Scenario) -> Iterator[Problem]:
 
 @reads("domain", "setup.gap_um")
 def _narrow(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.setup.gap_um is None:
+        return
     beside = (scenario.domain.size_um[0] - scenario.setup.gap_um) / 2
     if 0 < beside <= NARROW_UM:
         yield Problem(
@@ -71,10 +82,12 @@ def _narrow(scenario: Scenario) -> Iterator[Problem]:
 
 
 @reads(
-    "domain", "setup.gap_um", "cells.count", "cells.density_per_mm2", "types:", "types.*.count",
-    "engine.area.target_sites",
+    "domain", "cells.seeding", "setup.gap_um", "cells.count", "cells.density_per_mm2", "types:",
+    "types.*.count", "engine.area.target_sites",
 )  # fmt: skip
 def _sparse(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.setup.gap_um is None:
+        return
     (x, y), site_um2 = scenario.domain.size_um, scenario.domain.spacing_um**2
     cells = cell_count(scenario) + sum(kind.count for kind in scenario.types.values())
     area, rest = ((x - scenario.setup.gap_um) * y / cells, scenario.engine.area.target_sites)

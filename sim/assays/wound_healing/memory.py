@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.assays.declare import Scenario, Tissue
+from sim.assays.wound_healing.scratch import gap_of, sides
 from sim.assays.wound_healing.setup import gap_sites
 from sim.readouts.front import LEFT, RIGHT
 
@@ -18,8 +19,13 @@ def begin(tissue: Tissue, scenario: Scenario) -> dict[str, NDArray[Any]]:
     Returns
     -------
     dict of str to ndarray
-        ``gap`` (y, x), and ``side`` (rows,): `LEFT`, `RIGHT`, or 0 of rows without a cell.
+        ``gap`` (y, x), of a label picture without the narrow gaps between cells, and ``side``
+        (rows,): `LEFT`, `RIGHT`, or 0 of rows without a cell.
     """
+    if scenario.cells.seeding == "image":
+        gap, middle = gap_of(tissue.lattice, tissue.spacing_um, periodic=tissue.periodic)
+        side = sides(tissue.cells["centroid"], middle, tissue.lattice.shape[1])
+        return {"gap": gap, "side": (side * tissue.cells["alive"]).astype(np.int8)}
     first, _ = gap_sites(scenario)
     x = tissue.cells["centroid"][:, 1] % tissue.lattice.shape[1]
     side = np.where(x < first, LEFT, RIGHT) * tissue.cells["alive"]

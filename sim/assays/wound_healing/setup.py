@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from sim.assays.count import seeded
@@ -12,13 +15,23 @@ from sim.tables import Micrometres, Table
 class Setup(Table):
     """The gap."""
 
-    gap_um: Micrometres = Field(
-        gt=0, description="width of the gap, across the middle of the x axis; as long as y"
+    gap_um: Micrometres | None = Field(
+        None,
+        gt=0,
+        description="width of the gap, across the middle of the x axis; as long as y; not "
+        "used with cells.seeding = 'image'",
     )
 
 
 class Options(Table):
     """How the gap is measured: there is nothing to choose."""
+
+
+def complete(tree: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Take the width of the gap out of a scenario that starts from a picture, in place."""
+    cells, setup = tree.get("cells"), tree.get("setup")
+    if isinstance(cells, dict) and cells.get("seeding") == "image" and isinstance(setup, dict):
+        setup.pop("gap_um", None)
 
 
 def gap_sites(scenario: Scenario) -> tuple[int, int]:
