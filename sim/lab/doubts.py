@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from scipy import ndimage
 
 from sim.lab.segment import Segmented
 
@@ -38,6 +39,16 @@ WALL: Final = (
     "a part of the picture is so dark that it may be the wall of a well or a frame: mark the field "
     "with --crop, or what is there counts as cells"
 )
+RIM: Final = (
+    "what was found ends along a circle, as at the wall of a well or the end of the light: mark "
+    "the field with --crop, or that counts as cells"
+)
+EDGE_PX: Final = 10  # of the picture, at which anything ends
+NEAR_PX: Final = 3  # to the outer edge of what was found
+LEAST_ARC: Final = 0.1  # of the perimeter of the picture
+LEAST_ON_ARC: Final = 0.7  # of it
+MOST_OFF_ARC: Final = 0.02  # of its radius
+MOST_RADIUS: Final = 10  # diagonals of the picture: what is wider is straight
 
 
 def doubts_of(
@@ -71,3 +82,42 @@ def doubts_of(
     if np.count_nonzero(mask & network.kept) < LEAST_IN_PARTS * np.count_nonzero(mask):
         doubts.append(CRUMBS + (GROUND if mode == "fluorescence" else ""))
     return doubts
+
+
+def ends_along_a_circle(mask: BoolArray) -> bool:
+    """Whether the outer edge of a mask is an arc, where it is not that of the picture.
+
+    No network ends so: of its convex hull few points are cells, and these are on no circle.
+    """
+    from scipy.spatial import ConvexHull, QhullError
+
+    rows = np.flatnonzero(mask.any(axis=1))
+    width = mask.shape[1]
+    ends = [mask[rows].argmax(axis=1), width - 1 - mask[rows, ::-1].argmax(axis=1)]
+    points = np.concatenate([np.stack([rows, end], axis=1) for end in ends])
+    try:
+        corners = points[ConvexHull(points).vertices]
+    except (QhullError, ValueError):  # all of it is on a line
+        return False
+    sides = np.roll(corners, -1, axis=0) - corners
+    steps = np.maximum(np.hypot(*sides.T).astype(int), 1)
+    hull = np.concatenate([
+        corner + np.linspace(0, 1, count, endpoint=False)[:, None] * side
+        for corner, side, count in zip(corners, sides, steps, strict=True)
+    ])  # fmt: skip
+    far = np.minimum(hull, np.array(mask.shape) - 1 - hull).min(axis=1)
+    hull = hull[far > EDGE_PX]
+    if len(hull) < LEAST_ARC * 2 * sum(mask.shape):
+        return False
+    away = ndimage.distance_transform_edt(~mask)
+    on = hull[away[tuple(np.rint(hull).astype(int).T)] <= NEAR_PX]
+    if len(on) < LEAST_ON_ARC * len(hull):
+        return False
+    middle = on.mean(axis=0)
+    y, x = (on - middle).T
+    (a, b, c), *_ = np.linalg.lstsq(
+        np.stack([y, x, np.ones(len(on))], axis=1), y**2 + x**2, rcond=None
+    )
+    radius = float(np.sqrt(c + (a**2 + b**2) / 4))
+    off = float(np.std(np.hypot(y - a / 2, x - b / 2)))
+    return radius < MOST_RADIUS * float(np.hypot(*mask.shape)) and off < MOST_OFF_ARC * radius

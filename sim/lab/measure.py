@@ -18,7 +18,14 @@ from scipy import ndimage
 
 from sim.lab.analyzer import AREA, Analysis, analyse
 from sim.lab.crop import Crop
-from sim.lab.doubts import CRUMBS, JOINED, LEAST_IN_PARTS_OF_PHASE, doubts_of
+from sim.lab.doubts import (
+    CRUMBS,
+    JOINED,
+    LEAST_IN_PARTS_OF_PHASE,
+    RIM,
+    doubts_of,
+    ends_along_a_circle,
+)
 from sim.lab.picture import Picture
 from sim.lab.prepare import AUTO, prepare
 from sim.lab.segment import Grey, resample, segment
@@ -138,6 +145,8 @@ def measure_picture(
     )
     values = network.readouts()
     doubts = doubts_of(found, seen.mode, network, values["covered_fraction"], seen.field)
+    if seen.mode == "fluorescence" and crop is None and ends_along_a_circle(mask):
+        doubts.append(RIM)
     if sure is not None:
         values["largest_part_fraction"], in_network = _parts(sure, settings)
         if in_network < LEAST_IN_PARTS_OF_PHASE and CRUMBS not in doubts:

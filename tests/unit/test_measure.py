@@ -22,7 +22,7 @@ from scipy import ndimage
 import sim
 from sim.errors import FileError, InputError
 from sim.lab.analyzer import COLUMNS
-from sim.lab.doubts import JOINED, NOISY, WALL
+from sim.lab.doubts import JOINED, NOISY, RIM, WALL
 from sim.lab.picture import read_picture
 from sim.lab.segment import background
 from sim.lab.spheroid import measure_spheroids
@@ -415,6 +415,20 @@ def test_a_wall_without_a_crop_is_doubted_and_a_crop_leaves_it_out() -> None:
     assert marked["tube_length_mm"] / marked["tube_length_mm_per_mm2"] == pytest.approx(
         area_mm2, rel=0.01
     )
+
+
+def test_the_edge_of_a_well_without_a_crop_is_doubted_in_fluorescence() -> None:
+    picture = rendering.fluorescence(cells(), 2, 3)
+    y, x = np.indices(picture.shape)
+    away = np.hypot(y - 100, x - 100)
+    dark = np.where(away > 94, 0, picture)
+    bright = np.clip(dark + 150 * np.exp(-(((away - 92) / 4) ** 2)), 0, 255)
+    options: dict[str, Any] = {"um_per_px": 2.0, "mode": "fluorescence"}
+    assert RIM not in sim.measure(picture, **options).rows[0]["doubts"]
+    for walled in (dark, bright):
+        assert RIM in sim.measure(walled.astype(np.uint8), **options).rows[0]["doubts"]
+        marked = sim.measure(walled.astype(np.uint8), crop="circle:100,100,84", **options)
+        assert marked.rows[0]["doubts"] == ""
 
 
 def test_wrong_settings_are_refused_and_right_ones_are_in_the_table() -> None:

@@ -230,7 +230,7 @@ def test_decimal_commas_beside_samples_below_quantification(tmp_path: Path) -> N
     (found,) = sim.nca(file, dose_mg=100).profiles
     expected = one([*T, 36, 48], [*np.round(ORAL, 6), "<0.5", "BLQ"])
     assert found.auc_last == pytest.approx(expected.auc_last, rel=1e-4)
-    assert found.below_h.tolist() == [36, 48]
+    assert found.below_h.tolist() == expected.below_h.tolist() == [0, 36, 48]
 
 
 @pytest.mark.parametrize("word", [0.0, "0", "BLQ", "blq", "BLOQ", "BQL", "LLOQ", "<0.5", "< LLOQ"])

@@ -67,15 +67,16 @@ def check(sites: NDArray[np.int32], scenario: Scenario) -> Iterator[Problem]:
     """Refuse a label picture that is no layer with a gap along y."""
     periodic = scenario.domain.boundary == "periodic"
     gap, middle = gap_of(sites, scenario.domain.spacing_um, periodic=periodic)
-    x = np.arange(sites.shape[1])
+    y, x = np.arange(len(sites)), np.arange(sites.shape[1])
     left = (sites > 0) & (x < middle[:, None])
     right = (sites > 0) & (x > middle[:, None])
-    along = np.count_nonzero(gap.any(axis=1)) / len(sites)
-    across = np.count_nonzero(gap.any(axis=0)) / sites.shape[1]
     what = hint = ""
     if not gap.any():
-        what = "has no gap: cells cover all of it"
-    elif gap.mean() > MOST_OPEN:
+        yield Problem("cells.image", scenario.cells.image, "has no gap: cells cover all of it")
+        return
+    along = gap[y, np.rint(middle).astype(int)].mean()
+    across = gap.any(axis=0).mean()
+    if gap.mean() > MOST_OPEN:
         what = f"is no layer with a gap: {gap.mean():.0%} of it has no cells"
     elif along < LEAST_ALONG:
         what = f"has a gap that runs along {along:.0%} of the y axis; must be along all of it"
