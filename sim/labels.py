@@ -133,7 +133,14 @@ def _read_npy(content: bytes) -> Labels:
     shape, _, kind = read(file)
     _check_size(shape[-2:])
     if kind.kind not in "iu":
-        raise LabelsError(f"has numbers of type {kind}; labels are whole numbers, such as int32")
+        hints = {
+            "O": "save the array of labels alone, such as 'masks' of a _seg.npy of Cellpose",
+            "b": "this is a mask: label its cells first",
+        }
+        hint = hints.get(kind.kind, "convert them, such as with astype('int32')")
+        raise LabelsError(
+            f"has numbers of type {kind}; labels are whole numbers, such as int32 ({hint})"
+        )
     array = np.load(io.BytesIO(content), allow_pickle=False)
     while array.ndim > 2:
         array = array[-1]
@@ -155,9 +162,10 @@ def _read_image(content: bytes) -> Labels:
             image.seek(getattr(image, "n_frames", 1) - 1)
             _check_size((image.height, image.width))
             if image.mode not in ("1", "L", "I", "P") and not image.mode.startswith("I;"):
+                what = "fractions (32-bit floats)" if image.mode == "F" else "colours"
                 raise LabelsError(
-                    "has colours or fractions; labels are one whole number a pixel (8, 16 or 32 "
-                    "bits)"
+                    f"has {what}; labels are one whole number a pixel (8, 16 or 32 bits): convert "
+                    "it first"
                 )
             array = np.asarray(image)
     if array.dtype == bool:
