@@ -266,10 +266,10 @@ def _parts(data: _Data, moved: Sequence[Sequence[int]] | None) -> list[_Data]:
     counts = np.isfinite(table).sum(axis=0)
     total = np.where(np.isfinite(table), np.hstack([data.weight, np.ones((count, 2))]), 0.0)
     sums = total.sum(axis=0)
-    if np.ptp(data.weight) > 0:  # that of a control is not known: it has its own variance
-        for place in (-2, -1):
-            own, some = variance_within_doses(table[:, place:][:, :1])
-            sums[place] *= variance / own if some and own > 0 else 1.0
+    for place in (-2, -1):  # a control whose weight is not known, or that scatters more
+        own, some = variance_within_doses(table[:, place:][:, :1])
+        if some and variance > 0 and own > (0 if np.ptp(data.weight) > 0 else variance):
+            sums[place] *= variance / own
     moved = [columns for columns in moved if counts[columns[0]] > 0]
     size = shift(variance, degrees, len(moved))
     return [

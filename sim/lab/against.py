@@ -169,7 +169,8 @@ def compare(
     for group, arm in pairs:
         own = replace(groups[group], dose=groups[group].dose * factor)
         ours = fit(_in_percent(own, group, notes, subtracted=subtracted))
-        theirs = fit(_in_percent(simulated[arm], arm, notes, subtracted=subtracted))
+        arm_of = f"{arm} of the study"
+        theirs = fit(_in_percent(simulated[arm], arm_of, notes, subtracted=subtracted))
         ratios = {name: ratio_of(ours.fit, theirs.fit, name) for name in IC50S}
         made.append(Pair(group, arm, ours, theirs, ratios))
     return Against(
@@ -246,11 +247,11 @@ def _in_percent(values: Group, name: str, notes: list[str], *, subtracted: bool)
         gone = np.array(values.replicates or range(1, kept.size + 1))[~kept]
         notes.append(f"{name}: no control in replicate {', '.join(map(str, gone))}: left out")
     full, none = full[kept], none[kept]
-    zero: Array | None = None  # no response at all: known, and without an error
-    if subtracted and values.background is not None:
-        zero = np.where(np.isfinite(values.background[kept]), 0.0, math.nan)
     if (full == none).any():
         raise InputError(f"{name}: the control at dose 0 is {float(none[0, 0]):g}, which is 0 %")
+    zero = None  # no response at all: known, and without an error
+    if subtracted and values.background is not None:
+        zero = normalised(values.background[kept], none[:, 0], full[:, 0])
     return replace(
         values,
         response=normalised(values.response[kept], none, full),

@@ -347,6 +347,20 @@ def test_few_replicates_cannot_tell_controls_apart() -> None:
     assert "the controls do not differ" in fit(DOSES, response, unstimulated=response[:, 0]).note
 
 
+def test_controls_that_scatter_more_widen_limits() -> None:
+    rng = np.random.default_rng(1)
+    response = 5 + 10 / (1 + DOSES / 6) + 0.5 * rng.normal(size=(3, DOSES.size))
+    away = np.array([-1.0, 0.0, 1.0])
+    little, alike, much = (
+        fit(DOSES, response, unstimulated=2 + away * sd, paired=False) for sd in (0.01, 0.3, 2.0)
+    )
+    assert little.absolute_ic50_low == pytest.approx(alike.absolute_ic50_low)  # few know little
+    assert much.absolute_ic50 == pytest.approx(alike.absolute_ic50)
+    assert much.absolute_ic50_low < 0.9 * alike.absolute_ic50_low
+    assert much.absolute_ic50_high > 1.1 * alike.absolute_ic50_high
+    assert (much.ic50_low, much.ic50_high) == (alike.ic50_low, alike.ic50_high)
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.1])
 def test_a_slope_at_its_bound_has_no_limits(noise: float) -> None:
     """All curves stop at the bound: that they agree there is no certainty."""

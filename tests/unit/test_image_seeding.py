@@ -128,7 +128,11 @@ def test_a_piff_has_the_types_of_cells(workplace: Path) -> None:
         ("cells.npy", -picture(), "has labels below 0"),
         ("cells.npy", np.array([1, 2]), "has 1 dimensions; must have two"),
         ("cells.npy", np.array([{}], dtype=object), "numbers of type object"),
-        ("cells.png", Image.new("RGB", (50, 50), "red"), "has colours; labels are one whole number"),
+        (
+            "cells.png",
+            Image.new("RGB", (50, 50), "red"),
+            "has colours; labels are one whole number",
+        ),
         ("cells.tif", Image.new("F", (50, 50)), "has fractions .32-bit floats"),
         ("cells.npy", picture() > 0, "this is a mask: label its cells first"),
         ("cells.piff", b"1 endothelial 0 5 0 5\n1 2\n", "line 2: must be id, type, x1"),
