@@ -319,6 +319,21 @@ def test_a_study_is_reported(tmp_path: Path, unpictured: None) -> None:
     )
 
 
+def test_a_study_without_analysis_has_the_means_of_its_arms(
+    tmp_path: Path, unpictured: None
+) -> None:
+    plan = plan_study({**STUDY, "dose_response": {}})
+    found = sweep(plan, fake_runs.Here(plan, lengths), tmp_path / "study", SweepOptions(),
+                  analyse=write_analysis)  # fmt: skip
+    page = Page(sim.report(tmp_path / "study"))
+    arms = found.results.groupby("drug.free_nM")["tube_length_mm"]
+    means = [f"{mean:.4g} ± {sd:.2g}" for mean, sd in zip(arms.mean(), arms.std(), strict=True)]
+    across = [f"drug.free_nM = {dose:g}" for dose, _ in arms]
+    for words in means if len(means) > 6 else [" ".join(["network length (mm)", *means])]:
+        assert words in page.text
+    assert all(name in page.text for name in across)
+
+
 def test_a_study_that_is_not_complete_says_so(tmp_path: Path, unpictured: None) -> None:
     plan = plan_study(STUDY)
     with pytest.raises(KeyboardInterrupt):

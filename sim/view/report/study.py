@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from sim.analysis.analyse import Analysis
+from sim.analysis.arms import arm_of
 from sim.analysis.panel import Panel
 from sim.assays import FLAGS, assay, readout
 from sim.scenario.resolve import load
@@ -17,6 +20,7 @@ from sim.version import __version__
 from sim.view.report.limits import limits_of
 from sim.view.report.parameters import by_table, differing, of_drugs, of_table, parameters_of
 from sim.view.report.part import (
+    MOST_ROWS,
     Part,
     Table,
     capital,
@@ -39,6 +43,7 @@ CHANCE = (
 FEW = "With {} every spread is uncertain itself."
 LIMITS_OF_95 = "Values with their 95 % limits."
 MOST_FAILURES = 10
+MOST_ACROSS = 6  # arms in the columns of a table
 WORDS = {
     "ic50": "IC50", "absolute_ic50": "absolute IC50", "hill": "Hill slope", "top": "top",
     "bottom": "bottom", "emax": "largest inhibition, %",
@@ -67,7 +72,7 @@ def of_study(found: Analysis) -> Part:
         },
         words=[*_words(plan), *of_base(base, {key for run in plan.runs for key in run.settings})],
         cautions=[*_cautions(study)],
-        tables=[*_tables(found)],
+        tables=[*_tables(found)] or [*_arms(study, names)],
         readouts=[definitions(names)] if names else [],
         setup=of_table(parameters, "setup", "Set-up of the assay"),
         differing=differing(parameters),
@@ -159,6 +164,38 @@ def _tables(found: Analysis) -> Iterator[Table]:
         last = found.courses.table
         caption = f"Read-outs at {last['time_h'].max():g} h, the last time kept"
         yield table_of(caption, last[last["time_h"] == last["time_h"].max()])
+
+
+def _arms(study: Study, names: list[str]) -> Iterator[Table]:
+    """Yield the read-outs of each arm, where the study asks for no analysis of them."""
+    arms: dict[str, list[Mapping[str, Any]]] = {}
+    for run in study.runs:
+        if study.entries[run.key].status == DONE:
+            arms.setdefault(arm_of(run, ()), []).append(study.entries[run.key].metrics)
+    if not arms:
+        return
+    rows: list[list[Any]] = [
+        [readout(name).label, *(_mean(runs, name) for runs in arms.values())] for name in names
+    ]
+    if len(arms) <= MOST_ACROSS:
+        columns = ["read-out", *arms]
+    else:
+        columns = ["arm", *(row[0] for row in rows)]
+        rows = [[arm, *(row[n] for row in rows)] for n, arm in enumerate(arms, 1)][:MOST_ROWS]
+    several = any(len(runs) > 1 for runs in arms.values())
+    note = "Mean ± standard deviation of the replicates." * several
+    if len(arms) > MOST_ROWS:
+        note += f" {len(arms) - MOST_ROWS:,} more arms are in the files of the folder."
+    yield Table("Read-outs at the end, by arm", columns, rows, note.strip())
+
+
+def _mean(runs: list[Mapping[str, Any]], name: str) -> str | None:
+    """Return the mean of a read-out over replicates, with its standard deviation."""
+    values = [float(one[name]) for one in runs if name in one and isfinite(one[name])]
+    if not values:
+        return None
+    spread = f" ± {stdev(values):.2g}" if len(values) > 1 else ""
+    return f"{fmean(values):.4g}{spread}"
 
 
 def _panel(found: Panel) -> Table:
