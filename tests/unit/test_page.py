@@ -150,6 +150,17 @@ def test_colour_bars_stay_in_the_place_of_the_axes_of_a_user(layout: Any) -> Non
     assert not any(axes[0, 0].get_tightbbox().overlaps(one.get_tightbbox()) for one in axes[:, 1])
 
 
+@pytest.mark.parametrize("later", ["tight", "constrained"])
+def test_colour_bars_stay_beside_the_map_in_a_later_layout(later: Any) -> None:
+    figure = Figure(figsize=(7, 4))
+    ax, _ = figure.subplots(1, 2)
+    draw(result(), ax=ax, title=False)
+    figure.set_layout_engine(later)
+    figure.draw_without_rendering()
+    (strip,) = [one for one in figure.axes if one not in (ax, _)]
+    assert strip.bbox.x0 >= ax.bbox.x1
+
+
 @pytest.mark.parametrize("size_in", [slow((7.1, 3.4)), (7.1, 3.0), slow((5, 4)), (3.5, 4)])
 def test_words_around_a_map_have_room_in_a_figure_of_a_user(size_in: tuple[float, float]) -> None:
     figure = Figure(figsize=size_in, layout="constrained")

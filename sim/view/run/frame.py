@@ -303,7 +303,8 @@ def colour_bars(ax: Axes, bars: Sequence[Bar]) -> None:
     # as Matplotlib does: layouts other than the constrained one move axes back to their places
     in_grid = ax.get_subplotspec() is not None and (engine is None or engine.colorbar_gridspec)
     take: Any = make_axes_gridspec if in_grid else make_axes
-    strip, _ = take(ax, location="right", fraction=fraction, pad=0.02)
+    # rows of no height above and below the strip would be an error of a later constrained layout
+    strip, _ = take(ax, location="right", fraction=fraction, pad=0.02, shrink=0.999)
     strip.set_axis_off()
     high_in = min(wide_in * abs(float(np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim()))), 5.0)
     flat = 0.5 * high_in < letter_in * 0.6 * max(len(label) for _, label, _ in bars)
