@@ -171,6 +171,8 @@ def compare(
         ours = fit(_in_percent(own, group, notes, subtracted=subtracted))
         arm_of = f"{arm} of the study"
         theirs = fit(_in_percent(simulated[arm], arm_of, notes, subtracted=subtracted))
+        if theirs.fit.ic50 is None and theirs.fit.note:
+            notes.append(f"{arm_of}: {theirs.fit.note}")
         ratios = {name: ratio_of(ours.fit, theirs.fit, name) for name in IC50S}
         made.append(Pair(group, arm, ours, theirs, ratios))
     return Against(

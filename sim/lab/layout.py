@@ -157,7 +157,10 @@ def long_form(
             what = "a positive control is without drug: it counts as 100 %, and as dose 0"
             problems.append(Problem(f"{where}: {dose}", float(at), what, "negative counts as 0 %"))
         elif not mark and not math.isfinite(at):
-            problems.append(Problem(f"{where}: {dose}", None, "has a response but no dose"))
+            hint = (
+                "" if control else "if it is a control, choose the column that says so: --control"
+            )
+            problems.append(Problem(f"{where}: {dose}", None, "has a response but no dose", hint))
         elif replicate and not replicates[place]:
             problems.append(Problem(f"{where}: {replicate}", None, "is empty"))
         elif sd and mark != "negative" and not sds[place] > 0:

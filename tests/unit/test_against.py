@@ -104,6 +104,20 @@ def test_without_negative_controls_neither_side_has_one(study: Study) -> None:
         assert pair.ratios["ic50"].value == pytest.approx(2.0, rel=0.15)
 
 
+def test_what_a_study_does_not_determine_is_said(tmp_path: Path) -> None:
+    plan = plan_study(STUDY | {"name": "flat"})
+
+    def flat(base: dict[str, Any], task: Any) -> dict[str, float]:
+        return {"tube_length_mm": 5 + task.seed % 11 / 30, "meshes": 1.0}
+
+    sweep(plan, Here(plan, flat), tmp_path / "flat", SweepOptions(), analyse=write_analysis)
+    found = sim.fit(
+        measured().query("well == ''"), "dose_nM", "length_px", "ligand", replicate="plate",
+        against=tmp_path / "flat",
+    ).against  # fmt: skip
+    assert "VEGF of the study: no detectable dose response" in "; ".join(found.notes)
+
+
 @pytest.mark.parametrize("negatives", [0, 2])
 def test_percent_of_independent_wells_leaves_ic50s_and_limits(study: Study, negatives: int) -> None:
     """One scale for all wells changes no IC50; a zero that is known has no error, two wells do."""

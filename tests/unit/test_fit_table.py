@@ -324,7 +324,7 @@ def test_chance_alone_gives_few_alarms() -> None:
         ({"dose_nM": -9.0}, {}, "dose_nM = -9: must be at least 0; if these are logarithms"),
         ({"log_dose": 1.0}, {"dose": "log_dose"}, "the name says logarithms"),
         ({"dose_nM": "5 nM"}, {}, "row 1: dose_nM = '5 nM': must be a number"),
-        ({"dose_nM": None}, {}, "row 1: dose_nM: has a response but no dose"),
+        ({"dose_nM": None}, {}, "no dose (if it is a control, choose the column"),
         ({}, {"response": "Y"}, "response = 'Y': no such column; the table has dose_nM, y, plate"),
         ({}, {"by": "drug"}, "by = 'drug': no such column"),
         ({"what": "vehicle"}, {"control": "what"}, "must be positive or negative, or empty"),

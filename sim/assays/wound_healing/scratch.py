@@ -12,7 +12,7 @@ from sim.assays.seeding import covered
 from sim.errors import Problem
 from sim.readouts.front import LEFT, RIGHT, connected
 
-MOST_OPEN = 0.8  # of the domain: what is emptier is no layer
+MOST_OPEN = 0.9  # of the domain: what is emptier is no layer
 LEAST_ALONG = 0.9  # of the domain's height
 
 
