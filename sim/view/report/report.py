@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 NAME, ENDING = "report", ".html"
 LIBRARY: Final = "jinja2"
-_WIDEST: Final = 1350
-_LEAST: Final = 675
-"""Pixels across a picture: of one result, and of many side by side."""
+ALONE: Final = 1350
+BESIDE: Final = 675
+"""Pixels across a picture of one result, and of several, which are two beside each other."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def pictures_of(drawings: Drawings, marks: Marks) -> tuple[list[Picture], list[s
 
 def _fitting(pictures: Sequence[Picture], parts: int) -> tuple[list[Picture], list[str]]:
     """Return pictures as large as they are shown, and which are none: smaller ones of several."""
-    wide, found, lost = max(_LEAST, int(_WIDEST / parts**0.5)), [], []
+    wide, found, lost = BESIDE if parts > 1 else ALONE, [], []
     for one in pictures:
         try:
             found.append(one.at_most(wide))
