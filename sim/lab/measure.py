@@ -130,16 +130,17 @@ def measure_picture(
     seen = prepare(picture, mode, crop, settings)
     found = segment(seen.grey, seen.mode, settings)
     mask = found.mask if seen.field is None else found.mask & seen.field
-    swell_um, closing_um, sure = 0.0, settings.closing_um, None
+    swell_um, sure = 0.0, None
     if seen.mode == "phase":
-        swell_um, closing_um = settings.swell_um, settings.closing_phase_um
-        sure = ndimage.distance_transform_edt(mask) > swell_um / settings.pixel_um
+        swell_um = settings.swell_um
+        depth_px = ndimage.distance_transform_edt(mask) - 0.5  # below the edge, not the next centre
+        sure = depth_px > swell_um / settings.pixel_um
     network = measure_network(
         mask,
         spacing_um=settings.pixel_um,
         periodic=False,
         cell_area_sites=settings.cell_um2 / settings.pixel_um**2,
-        closing_um=closing_um,
+        closing_um=max(settings.closing_um - swell_um, 0),  # a gap is narrower between such masks
         field=seen.field,
         sure=sure,
     )

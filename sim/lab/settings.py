@@ -29,9 +29,9 @@ class Settings:
     window_um: float = _size(2.7, "um", "phase: Gaussian window of the local deviation", 0.1)
     floor_um: float = _size(200.0, "um", "phase: window of the background's deviation", 1)
     triangle: float = _size(0.92, "", "phase: threshold / triangle threshold", 0, 100)
-    ridge_phase: float = _size(0.30, "", "phase: least share of the strongest near by", 0, 1)
+    ridge_phase: float = _size(0.25, "", "phase: least share of the strongest near by", 0, 1)
     swell_um: float = _size(
-        2.9, "um", "phase: how far masks reach beyond cells; taken off areas and widths", 0, 100
+        3.1, "um", "phase: how far masks reach beyond cells; taken off gaps, areas and widths", 0, 100
     )
     blur_um: float = _size(1.5, "um", "fluorescence: Gaussian against noise")
     background_um: float = _size(60.0, "um", "fluorescence: window of the background", 1)
@@ -40,10 +40,7 @@ class Settings:
         0.24, "", "fluorescence: least share of the strongest near by", 0, 1
     )
     reach_um: float = _size(12.0, "um", "what is near by", 0, 100)
-    closing_um: float = _size(6.0, "um", "disc that closes narrow gaps", 0, 100)
-    closing_phase_um: float = _size(
-        4.5, "um", "phase: the same, of masks that reach beyond cells", 0, 100
-    )
+    closing_um: float = _size(6.0, "um", "disc that closes narrow gaps between cells", 0, 100)
     cell_um2: float = _size(
         400.0, "um^2", "a cell: smaller gaps are filled, parts of less than three left out", 1, 1e6
     )
