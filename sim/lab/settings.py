@@ -30,8 +30,13 @@ class Settings:
     floor_um: float = _size(200.0, "um", "phase: window of the background's deviation", 1)
     triangle: float = _size(0.92, "", "phase: threshold / triangle threshold", 0, 100)
     ridge_phase: float = _size(0.25, "", "phase: least share of the strongest near by", 0, 1)
+    ridge_spheroid: float = _size(0.30, "", "phase, spheroids: the same", 0, 1)
     swell_um: float = _size(
-        3.1, "um", "phase: how far masks reach beyond cells; taken off gaps, areas and widths", 0, 100
+        3.1,
+        "um",
+        "phase: how far masks reach beyond cells; taken off gaps, areas and widths",
+        0,
+        100,
     )
     blur_um: float = _size(1.5, "um", "fluorescence: Gaussian against noise")
     background_um: float = _size(60.0, "um", "fluorescence: window of the background", 1)

@@ -7,7 +7,7 @@ picture it is the largest disc that the spheroid holds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,9 +92,10 @@ def measure_spheroids(
     if len(shapes) > 1:
         found = ", ".join(f"{x} x {y}" for y, x in sorted(shapes))
         raise InputError(f"pictures of one spheroid must have one size, not {found} pixels")
+    narrow = replace(settings, ridge_phase=settings.ridge_spheroid)  # `_joined` bridges the gaps
     masks = []
     for picture, field in zip(pictures, fields or [None] * len(pictures), strict=True):
-        mask = segment(np.asarray(picture, np.float32), mode, settings).mask
+        mask = segment(np.asarray(picture, np.float32), mode, narrow).mask
         masks.append(mask if field is None else mask & field)
     core = core_of(_largest(masks[0])) if len(masks) > 1 else largest_disc(masks[0])
     if mode != "mask":
