@@ -6,6 +6,7 @@ import inspect
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,15 @@ def commands(page: Path) -> Iterator[list[str]]:
                 yield words[1:]
 
 
+@cache
+def whole_command() -> Any:
+    """The command line, made once."""
+    return typer.main.get_command(app)
+
+
 def left_over(command: str, words: list[str]) -> list[str]:
     """Return the words that a command does not take."""
-    found: Any = typer.main.get_command(app)
-    found = found.commands[command]
+    found = whole_command().commands[command]
     while words and hasattr(found, "commands"):
         found, words = found.commands[words[0]], words[1:]
     context = found.make_context(
@@ -230,11 +236,11 @@ def test_every_table_and_key_is_in_the_page_of_scenarios() -> None:
         assert f"`[{named[0]}" in text or len(path) == 1, path
 
 
-@pytest.mark.parametrize("path", keys.leaves(), ids=keys.dotted)
-def test_every_key_has_a_description(path: tuple[str, ...]) -> None:
-    while path[-1] == "*":  # the names below a table are explained by the table
-        path = path[:-1]
-    assert (keys.find(path) or {}).get("description")
+def test_every_key_has_a_description() -> None:
+    for path in keys.leaves():
+        while path[-1] == "*":  # the names below a table are explained by the table
+            path = path[:-1]
+        assert (keys.find(path) or {}).get("description"), keys.dotted(path)
 
 
 def test_files_and_columns_of_a_run_are_documented(small: None, workplace: Path) -> None:

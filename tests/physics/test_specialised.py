@@ -325,6 +325,7 @@ print(len(compiled))
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_compiles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANGIOSIM_CACHE_DIR", str(tmp_path))
     folders = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *filter(None, sys.path)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from marks import slow
 
 import sim
 from sim.model.clock import AngiogenesisModel
@@ -38,7 +39,7 @@ CROSSING = {
     "time.duration_h": 100 / 120,
 }
 SCENARIOS = pytest.mark.parametrize(
-    ("name", "settings"), [(WALLS, SMALL), (TORUS, CROSSING)], ids=["walls", "torus"]
+    ("name", "settings"), [(WALLS, SMALL), slow(TORUS, CROSSING)], ids=["walls", "torus"]
 )
 
 FRESH = """

@@ -282,6 +282,7 @@ def test_tracks_of_a_run_split_anywhere_agree(cut: int) -> None:
         assert array.tobytes() == second.assay.memory[name].tobytes(), name
 
 
+@pytest.mark.slow
 def test_doses_and_ligands_are_swept(tmp_path: Path) -> None:
     study = sim.sweep(
         {

@@ -174,7 +174,8 @@ def test_the_name_of_the_distribution_can_be_imported_too(tmp_path: Path) -> Non
         assert done.returncode and b"angiosim" in done.stderr  # no second copy of a module
 
 
-@pytest.mark.parametrize("stderr", [slow("unread"), "closed"])
+@pytest.mark.slow
+@pytest.mark.parametrize("stderr", ["unread", "closed"])
 def test_no_run_ends_because_its_progress_is_not_read(stderr: str, tmp_path: Path) -> None:
     """Neither the command's nor Python's; what is wrong keeps its exit code."""
     if stderr == "closed":

@@ -112,6 +112,7 @@ def test_arms_are_compared_with_the_control_of_the_same_replicate(study: Study) 
     assert figure.axes[-1].get_xlabel() == "time (days)"
 
 
+@pytest.mark.slow
 def test_the_control_of_an_arm_has_the_same_other_values(tmp_path: Path) -> None:
     """With a grid, each value has a control of its own."""
     grid = STUDY | {"grid": {"bed.T_d_d": [5, 50]}}
