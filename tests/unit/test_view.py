@@ -29,7 +29,7 @@ from matplotlib.text import Text
 import sim
 from sim.assays import readout, responses
 from sim.runs.pk_comparison import PKComparison
-from sim.view import canvas
+from sim.view import canvas, style
 from sim.view.draw import draw
 from sim.view.lab.fit import unit_words
 from sim.view.run import frame
@@ -310,5 +310,6 @@ def test_long_words_are_wrapped_and_cut() -> None:
     text = canvas.wrapped("word " * 99, 10, 3.0, lines=2)
     assert text.count("\n") == 1 and text.endswith("…")
     figure = Figure(figsize=(5, 4))
-    canvas.Sheet(figure, 0, title="word " * 99, caption="word " * 99)
+    with style.house_style():
+        canvas.Sheet(figure, 0, title="word " * 99, caption="word " * 99)
     assert off_the_page(figure) == []
