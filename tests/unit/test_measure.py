@@ -572,5 +572,8 @@ def test_what_was_found_is_drawn() -> None:
     found = sim.measure(grid(), um_per_px=2.0, mode="mask")
     words = [text.get_text() for text in found.plot().findobj(Text)]
     assert "junctions" in words
+    length = found.table["tube_length_mm"].iloc[0]
+    assert any(each.startswith(f"network length {length:.3g} mm · junctions ") for each in words)
+    assert not any("tube_length" in each for each in words)
     with pytest.raises(InputError, match="must be one of"):
         found.plot("other.png")

@@ -71,14 +71,24 @@ def draw_measured(
     return frame.finish(ax, sheet, _handles(one), [], in_um=one.um_per_px is not None)
 
 
+_FOUND = {
+    "tube_length_mm": "network length {} mm", "tube_length_px": "network length {} px",
+    "junctions": "junctions {}", "meshes": "meshes {}",
+    "Nb Junctions": "junctions {}", "Nb meshes": "meshes {}",
+    "closure_percent": "closure {} %", "gap_area_um2": "gap {} µm²", "gap_area_px2": "gap {} px²",
+    "cumulative_length_um": "cumulative sprout length {} µm",
+    "cumulative_length_px": "cumulative sprout length {} px", "sprouts": "sprouts {}",
+}  # fmt: skip
+"""Read-outs that are written above a picture, in words."""
+
+
 def _words(one: Measured) -> str:
     """Say how much was found."""
-    names = (
-        "tube_length_mm", "tube_length_px", "junctions", "meshes", "Nb Junctions", "Nb meshes",
-        "closure_percent", "gap_area_um2", "gap_area_px2", "cumulative_length_um",
-        "cumulative_length_px", "sprouts",
-    )  # fmt: skip
-    found = [f"{name} {style.number(one.values[name])}" for name in names if name in one.values]
+    found = [
+        words.format(style.number(one.values[name]))
+        for name, words in _FOUND.items()
+        if name in one.values
+    ]
     return frame.DOT.join([*found, *one.doubts])
 
 
