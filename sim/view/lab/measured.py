@@ -20,7 +20,7 @@ from sim.lab.measure import Measured
 from sim.lab.spheroid import Spheroid
 from sim.lab.wound import Wound
 from sim.version import __version__
-from sim.view import canvas, style
+from sim.view import style
 from sim.view.lab.assays import FIRST, FRONT, overlay_spheroid, overlay_wound
 from sim.view.lab.overlay import END, JUNCTION, LINE, TINT, overlay_network
 from sim.view.run import frame
@@ -56,16 +56,10 @@ def draw_measured(
     fig : matplotlib.figure.Figure or SubFigure, optional
         An empty one to draw into.
     """
-    title, found = style.one_line(one.picture, 64), _words(one)
-    sheet = None
-    if ax is None:
-        caption = frame.DOT.join([one.mode, f"angiosim {__version__}"])
-        sheet = canvas.Sheet(fig, 9.0, title=title, subtitle=found, caption=caption)
-        ax = sheet.body.subplots()
-    else:
-        canvas.into(ax, f"{title}\n{found}")
     height, width = (n * one.pixel_um for n in one.grey.shape)
     extent = (0.0, width, height, 0.0)
+    title, caption = style.one_line(one.picture, 64), [one.mode, f"angiosim {__version__}"]
+    ax, sheet = frame.map_axes(ax, fig, extent, 9.0, title, _words(one), frame.DOT.join(caption))
     ax.imshow(overlay(one), extent=extent, origin="upper", interpolation="antialiased")
     frame.bare(ax, extent)
     return frame.finish(ax, sheet, _handles(one), [], in_um=one.um_per_px is not None)

@@ -12,7 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar, make_axes, make_axes_gridspec
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -24,7 +24,7 @@ from sim.scenario.exposure import effect_of
 from sim.scenario.schema import Scenario
 from sim.scenario.treatment import Drug
 from sim.view import style
-from sim.view.canvas import Sheet, figure_of, settle, width_of
+from sim.view.canvas import Sheet, figure_of, into, settle, width_of
 
 if TYPE_CHECKING:
     from sim.runs.result import Arrays
@@ -245,6 +245,27 @@ def large_cells(result: Snapshot, pixels_across: int) -> NDArray[Any]:
     cell_id = result.final["cell_id"]
     factor = max(1, min(4, pixels_across // max(cell_id.shape)))
     return magnify(cell_id, factor, periodic(result))
+
+
+def map_axes(
+    ax: Axes | None,
+    fig: Figure | SubFigure | None,
+    extent: tuple[float, float, float, float],
+    width_in: float,
+    title: str,
+    subtitle: str,
+    caption: str,
+) -> tuple[Axes, Sheet | None]:
+    """Return axes for a map, with its words: of a user, or of a new sheet; and that sheet."""
+    sheet = None
+    if ax is None:
+        sheet = Sheet(fig, width_in, title=title, subtitle=subtitle, caption=caption)
+        ax = sheet.body.subplots()
+    else:
+        bare(ax, extent)  # words are as wide as the map
+        into(ax, "\n".join(filter(None, [title, subtitle])))
+    bare(ax, extent)
+    return ax, sheet
 
 
 def bare(ax: Axes, extent: tuple[float, float, float, float]) -> None:

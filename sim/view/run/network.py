@@ -212,16 +212,7 @@ def draw_network(
     extent = frame.extent(result)
     what = result.scenario.assay.replace("_", " ")
     title, treatment = style.sentence(f"{what} {frame.age(result)}"), frame.treatment(result)
-    sheet = None
-    if ax is None:
-        sheet = canvas.Sheet(
-            fig, WIDTH, title=title, subtitle=treatment, caption=frame.origin(result)
-        )
-        ax = sheet.body.subplots()
-    else:
-        frame.bare(ax, extent)
-        canvas.into(ax, "\n".join(filter(None, [title, treatment])))
-    frame.bare(ax, extent)
+    ax, sheet = frame.map_axes(ax, fig, extent, WIDTH, title, treatment, frame.origin(result))
 
     cells = frame.large_cells(result, frame.PIXELS_ACROSS)
     image = _painted(cells, _cell_colours(result))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sim.assays import assay
 from sim.assays.declare import called
 from sim.model.bed import bed_of
-from sim.view import canvas, style
+from sim.view import style
 from sim.view.run import frame
 from sim.view.run.frame import Snapshot
 
@@ -156,16 +156,7 @@ def draw_vessels(
     extent = (0.0, size_um, size_um, 0.0)
     what = result.scenario.assay.replace("_", " ")
     title, treatment = style.sentence(f"{what} {frame.age(result)}"), frame.treatment(result)
-    sheet = None
-    if ax is None:
-        sheet = canvas.Sheet(
-            fig, WIDTH, title=title, subtitle=treatment, caption=frame.origin(result)
-        )
-        ax = sheet.body.subplots()
-    else:
-        frame.bare(ax, extent)
-        canvas.into(ax, "\n".join(filter(None, [title, treatment])))
-    frame.bare(ax, extent)
+    ax, sheet = frame.map_axes(ax, fig, extent, WIDTH, title, treatment, frame.origin(result))
     bed = bed_of(result.scenario, result.seed, result.final)  # type: ignore[arg-type]
     over = _Canvas(ax, size_um)
     called(assay(result.scenario.assay).picture)(over, bed, {}, result.scenario)
